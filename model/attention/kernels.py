@@ -1,0 +1,176 @@
+"""Attention as a kernel sees it: q, k, v -> output and log-sum-exp, never the map.
+
+    output_i = sum_j A_ij v_j        A_ij = exp(s_ij - lse_i)        lse_i = log sum_j exp(s_ij)
+
+`plain` is the formula on one screen; `fused` is the same through PyTorch's fused kernels, which compute the
+log-sum-exp anyway. The operators that hand it out are private to PyTorch: this is the only file that names them, and
+`blockwise` stands in where a build has none. All three agree; `attend` picks.
+"""
+
+import math
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from model.attention.masks import Causal, Full, Mask
+from model.attention.scores import ScaledDot, Score
+from model.shapes import Keys, LogSumExp, Output, Queries, Values
+
+BLOCK = 1024  # rows a step of the blockwise pass: at 8 heads and 8,192 keys its scores take 268 MB in float32
+
+
+class Attended(NamedTuple):
+    """What a kernel returns: output (B H Q D), log-sum-exp (B H Q, float32 or wider) and the kernel's name."""
+
+    output: Tensor
+    lse: Tensor
+    kernel: str
+
+
+def spread(x: Float[Tensor, "*B G K D"], heads: int) -> Float[Tensor, "*B H K D"]:
+    """Key/value groups repeated so that query head h meets group h // (H / G) (Ainslie et al. 2023)."""
+    groups = x.shape[-3]
+    return x if groups == heads else x.repeat_interleave(heads // groups, dim=-3)
+
+
+def plain(
+    q: Queries, k: Keys, v: Values, mask: Mask | None = None, bias: Tensor | None = None, score: Score | None = None
+) -> tuple[Output, LogSumExp]:
+    """Attention as the formula says it, with the whole map in memory: the reference.
+
+    A row with no visible key has output 0 and log-sum-exp -inf. Half precision is computed in float32.
+    """
+    heads, size = q.shape[1], q.shape[-1]
+    wide = torch.promote_types(q.dtype, torch.float32)
+    score = score or ScaledDot.for_size(size)
+    scores = score(q.to(wide), spread(k, heads).to(wide))
+    if bias is not None:
+        scores = scores + bias
+    if mask is not None:
+        visible = mask.dense(q.shape[2], k.shape[2], q.device)[:, None]
+        scores = scores.masked_fill(~visible, -math.inf)
+    lse = scores.logsumexp(dim=-1)
+    # exp(-inf - -inf) is NaN: a row that sees nothing is compared with 0 instead.
+    weights = torch.exp(scores - lse.masked_fill(lse == -math.inf, 0)[..., None])
+    return (weights @ spread(v, heads).to(wide)).to(q.dtype), lse
+
+
+def blockwise(
+    q: Queries, k: Keys, v: Values, mask: Mask | None = None, bias: Tensor | None = None, score: Score | None = None
+) -> tuple[Output, LogSumExp]:
+    """`plain` a block of rows at a time: memory linear in the length, public operators only."""
+    parts = []
+    for start in range(0, q.shape[2], BLOCK):
+        rows = slice(start, min(start + BLOCK, q.shape[2]))
+        block_bias = bias[..., rows, :] if bias is not None and bias.shape[-2] > 1 else bias
+        part = plain(q[:, :, rows], k, v, None if mask is None else _Rows(mask, start), block_bias, score)
+        parts.append(part)
+    return torch.cat([o for o, _ in parts], dim=2), torch.cat([lse for _, lse in parts], dim=2)
+
+
+class _Rows(Mask):
+    """Another mask seen from a row further down."""
+
+    def __init__(self, mask: Mask, start: int) -> None:
+        self.mask, self.start = mask, start
+
+    def visible(self, queries: Tensor, keys: Tensor) -> Tensor:
+        return self.mask.visible(queries + self.start, keys)
+
+    def describe(self) -> dict[str, object]:
+        return self.mask.describe()
+
+
+def fused(
+    q: Queries, k: Keys, v: Values, mask: Mask | None = None, bias: Tensor | None = None, scale: float | None = None
+) -> Attended:
+    """Scaled dot-product attention by the device's fused kernel, log-sum-exp included.
+
+    Raises:
+        NotImplementedError: this build has no fused kernel for the inputs; `attend` then goes blockwise.
+    """
+    scale = 1 / math.sqrt(q.shape[-1]) if scale is None else scale
+    heads = q.shape[1]
+    causal = isinstance(mask, Causal) and mask.offset == 0 and bias is None
+    dense = None if mask is None or isinstance(mask, Full) or causal else _dense(mask, q, k)
+    kernels = _cuda if q.is_cuda else _cpu
+    output, lse, name = kernels(q, spread(k, heads), spread(v, heads), causal, _additive(dense, bias, q), scale)
+    if dense is not None:
+        empty = ~dense.any(dim=-1)
+        if empty.any():  # the kernels write 0 for the row's output, but not -inf for its denominator
+            lse = lse.masked_fill(empty, -math.inf)
+            output = output.masked_fill(empty[..., None], 0)
+    return Attended(output, lse, name)
+
+
+def _dense(mask: Mask, q: Tensor, k: Tensor) -> Tensor:
+    return mask.dense(q.shape[2], k.shape[2], q.device)[:, None]
+
+
+def _additive(dense: Tensor | None, bias: Tensor | None, q: Tensor) -> Tensor | None:
+    """Mask and bias as the one additive term that fused kernels take."""
+    if dense is None:
+        return None if bias is None else bias.to(q.dtype)
+    base = torch.zeros((), dtype=q.dtype, device=q.device) if bias is None else bias.to(q.dtype)
+    return torch.where(dense, base, -math.inf)
+
+
+def _cpu(q: Tensor, k: Tensor, v: Tensor, causal: bool, bias: Tensor | None, scale: float) -> tuple[Tensor, Tensor, str]:
+    if not hasattr(torch.ops.aten, "_scaled_dot_product_flash_attention_for_cpu") or k.shape[-1] != v.shape[-1]:
+        raise NotImplementedError("no fused CPU kernel")
+    if bias is not None:
+        bias = bias.expand(q.shape[0], q.shape[1], q.shape[2], k.shape[2])
+    output, lse = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
+        q, k, v, 0.0, causal, attn_mask=bias, scale=scale
+    )
+    return output, lse, "flash_cpu"
+
+
+def _cuda(q: Tensor, k: Tensor, v: Tensor, causal: bool, bias: Tensor | None, scale: float) -> tuple[Tensor, Tensor, str]:
+    if not hasattr(torch.ops.aten, "_scaled_dot_product_efficient_attention"):
+        raise NotImplementedError("no fused CUDA kernel")
+    queries, keys = q.shape[2], k.shape[2]
+    if bias is None and q.dtype in (torch.float16, torch.bfloat16) and not (causal and queries != keys):
+        output, lse = torch.ops.aten._scaled_dot_product_flash_attention(q, k, v, 0.0, causal, False, scale=scale)[:2]
+        return output, lse[..., :queries], "flash_cuda"
+    if bias is not None:  # the kernel wants the bias's rows aligned to 16 bytes
+        room = (-keys) % 16
+        bias = F.pad(bias.expand(q.shape[0], q.shape[1], queries, keys), (0, room))[..., :keys]
+    output, lse = torch.ops.aten._scaled_dot_product_efficient_attention(
+        q, k, v, bias, True, 0.0, causal, scale=scale
+    )[:2]
+    return output, lse[..., :queries], "efficient_cuda"  # the kernel pads the rows of lse to a multiple of 32
+
+
+def attend(
+    q: Queries, k: Keys, v: Values, mask: Mask | None = None, bias: Tensor | None = None, score: Score | None = None
+) -> Attended:
+    """Attention with its log-sum-exp by the best kernel that there is.
+
+    Args:
+        q: queries (B H Q D); k: keys (B G K D); v: values (B G K E), with H % G == 0.
+        mask: which keys are visible; all of them if None.
+        bias: added to the scaled scores, broadcast over (B H Q K).
+        score: the pair formula, scaled dot by default; any other goes blockwise.
+    """
+    if score is None or isinstance(score, ScaledDot):
+        try:
+            return fused(q, k, v, mask, bias, None if score is None else score.scale)
+        except NotImplementedError:
+            pass
+    output, lse = blockwise(q, k, v, mask, bias, score)
+    return Attended(output, lse, "blockwise")
+
+
+def forward_only(
+    q: Queries, k: Keys, v: Values, mask: Mask | None = None, dropout: float = 0.0, scale: float | None = None
+) -> Output:
+    """The same output through PyTorch's public operator, without log-sum-exp: training and decoding steps."""
+    causal = isinstance(mask, Causal) and mask.offset == 0
+    dense = None if mask is None or isinstance(mask, Full) or causal else _dense(mask, q, k)
+    return F.scaled_dot_product_attention(
+        q, k, v, dense, dropout, is_causal=causal, scale=scale, enable_gqa=q.shape[1] != k.shape[1]
+    )

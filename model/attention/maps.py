@@ -1,0 +1,200 @@
+"""A map is a function: the weights of any rows and columns, computed when they are looked at.
+
+    A_ij = exp(score(q_i, k_j) + bias_ij - lse_i)       0 where masked
+
+Every window costs what its own cells cost, at any length, because the kernel has left the denominator of each row
+behind. Nothing here renormalises: a weight is the kernel's own.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from model.attention.kernels import spread
+from model.attention.masks import Full, Mask
+from model.attention.scores import Score
+from model.errors import RangeError
+
+CELLS = 1 << 22  # cells a block of a streaming pass: 16 MiB in float32, about what a last-level cache holds
+
+
+def span(part: slice, length: int, field: str) -> range:
+    """A half-open slice as a range inside 0..length; omitted ends are the length's own.
+
+    Raises:
+        RangeError: a negative, empty, reversed or outlying range, or a step.
+    """
+    start = 0 if part.start is None else part.start
+    stop = length if part.stop is None else part.stop
+    if part.step not in (None, 1) or not 0 <= start < stop <= length:
+        raise RangeError(
+            f"{field} {start}:{stop} is not a range inside the map: 0 <= start < stop <= {length}", field=field
+        )
+    return range(start, stop)
+
+
+@dataclass(frozen=True, eq=False)
+class AttentionMap:
+    """The maps of one layer of a site, for H query heads; `head` narrows it to one.
+
+    q: projected queries (H Q D); k: projected keys (G K D); v: values (G K E); lse: log-sum-exp (H Q), natural
+    logarithm, -inf for a row that sees nothing; score and mask: as the model had them; bias: added to the scores,
+    broadcast over (H Q K).
+    """
+
+    q: Float[Tensor, "H Q D"]
+    k: Float[Tensor, "G K D"]
+    v: Float[Tensor, "G K E"]
+    lse: Float[Tensor, "H Q"]
+    score: Score
+    mask: Mask
+    bias: Float[Tensor, "#H Q K"] | None = None
+
+    @property
+    def heads(self) -> int:
+        """H, the number of query heads."""
+        return self.q.shape[0]
+
+    @property
+    def kv_heads(self) -> int:
+        """G, the number of key/value heads."""
+        return self.k.shape[0]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(Q, K)."""
+        return self.q.shape[1], self.k.shape[1]
+
+    def head(self, index: int) -> "AttentionMap":
+        """The map of one head, counted from 0, negatives from the end.
+
+        Raises:
+            RangeError: there is no such head.
+        """
+        if not -self.heads <= index < self.heads:
+            raise RangeError(f"head {index} does not exist: the layer has heads 0 to {self.heads - 1}", field="head")
+        index %= self.heads
+        group = index // (self.heads // self.kv_heads)
+        bias = self.bias
+        if bias is not None and bias.shape[0] > 1:
+            bias = bias[index : index + 1]
+        one, its = slice(index, index + 1), slice(group, group + 1)
+        return replace(self, q=self.q[one], k=self.k[its], v=self.v[its], lse=self.lse[one], bias=bias)
+
+    def window(self, rows: slice = slice(None), cols: slice = slice(None)) -> Float[Tensor, "H R C"]:
+        """The exact weights of a block of rows and columns, in float32 or wider; 0 where masked.
+
+        Raises:
+            RangeError: the block is not inside the map.
+        """
+        return self._weights(span(rows, self.shape[0], "rows"), span(cols, self.shape[1], "cols"))
+
+    def visible(self, rows: slice = slice(None), cols: slice = slice(None)) -> Bool[Tensor, "R C"]:
+        """Which cells of a block the mask leaves visible.
+
+        Raises:
+            RangeError: the block is not inside the map.
+        """
+        return self._visible(span(rows, self.shape[0], "rows"), span(cols, self.shape[1], "cols"))
+
+    def dense(self) -> Float[Tensor, "H Q K"]:
+        """The whole map, for lengths where that is small."""
+        return self.window()
+
+    def top_k(self, rows: slice = slice(None), k: int = 5) -> tuple[Float[Tensor, "H R T"], Int[Tensor, "H R T"]]:
+        """The k largest weights of each row, largest first, and the keys they fall on; k is capped at K.
+
+        Raises:
+            RangeError: the rows are not inside the map, or k is under 1.
+        """
+        if k < 1:
+            raise RangeError(f"k must be at least 1, got {k}", field="k")
+        k = min(k, self.shape[1])
+        parts = [block.topk(k, dim=-1) for _, block in self._blocks(span(rows, self.shape[0], "rows"))]
+        return torch.cat([p.values for p in parts], dim=1), torch.cat([p.indices for p in parts], dim=1)
+
+    def entropy(self, rows: slice = slice(None)) -> Float[Tensor, "H R"]:
+        """Shannon entropy of each row, in nats: 0 for one hot key, log K for a uniform row.
+
+        Raises:
+            RangeError: the rows are not inside the map.
+        """
+        parts = [_entropy(block) for _, block in self._blocks(span(rows, self.shape[0], "rows"))]
+        return torch.cat(parts, dim=1)
+
+    def statistics(self) -> dict[str, Float[Tensor, "H"]]:
+        """What kind of head each is, in one pass over the rows; means over the rows.
+
+        entropy: nats. distance: tokens between query and attended key, |i - j|. sink: weight on key 0. diagonal:
+        weight on the key at the query's own relative place, a one-token band on a square map. max: the row's largest
+        weight.
+        """
+        queries, keys = self.shape
+        columns = torch.arange(keys, device=self.q.device)
+        totals = {name: torch.zeros(self.heads) for name in ("entropy", "distance", "sink", "diagonal", "max")}
+        for rows, block in self._blocks(range(queries)):
+            index = torch.arange(rows.start, rows.stop, device=self.q.device)
+            distance = (index[:, None] - columns[None, :]).abs().to(block.dtype)
+            own = (index * keys // queries)[None, :, None].expand(self.heads, -1, 1)
+            parts = {
+                "entropy": _entropy(block),
+                "distance": (block * distance).sum(dim=-1),
+                "sink": block[..., 0],
+                "diagonal": block.gather(2, own)[..., 0],
+                "max": block.amax(dim=-1),
+            }
+            for name, part in parts.items():
+                totals[name] += part.sum(dim=-1).cpu()
+        return {name: total / queries for name, total in totals.items()}
+
+    def output_error(self, output: Float[Tensor, "H Q E"], rows: int = 64) -> Float[Tensor, "H"]:
+        """The largest difference, per head, between A·V recomputed from the map and the output that the model used.
+
+        At most so many rows are recomputed, spread evenly over the map, first and last among them.
+        """
+        worst = torch.zeros(self.heads)
+        for row in sampled_rows(self.shape[0], rows):
+            mixed = self._weights(range(row, row + 1), range(self.shape[1])) @ spread(self.v, self.heads).float()
+            difference = (mixed[:, 0] - output[:, row].float()).abs().amax(dim=-1)
+            worst = torch.maximum(worst, difference.cpu())
+        return worst
+
+    def _visible(self, rows: range, cols: range) -> Bool[Tensor, "R C"]:
+        device = self.q.device
+        seen = self.mask.visible(
+            torch.arange(rows.start, rows.stop, device=device), torch.arange(cols.start, cols.stop, device=device)
+        )
+        return seen[0]
+
+    def _weights(self, rows: range, cols: range) -> Float[Tensor, "H R C"]:
+        wide = torch.promote_types(self.q.dtype, torch.float32)
+        q = self.q[:, rows.start : rows.stop].to(wide)
+        k = self.k[:, cols.start : cols.stop].to(wide)
+        exponent = self.score(q, spread(k, self.heads))
+        if self.bias is not None:
+            exponent = exponent + self.bias[:, rows.start : rows.stop, cols.start : cols.stop]
+        weights = torch.exp(exponent - self.lse[:, rows.start : rows.stop, None])
+        if not isinstance(self.mask, Full):
+            weights = weights.masked_fill(~self._visible(rows, cols), 0)
+        return weights
+
+    def _blocks(self, rows: range) -> Iterator[tuple[range, Float[Tensor, "H R K"]]]:
+        step = max(1, CELLS // (self.heads * self.shape[1]))
+        for start in range(rows.start, rows.stop, step):
+            part = range(start, min(start + step, rows.stop))
+            yield part, self._weights(part, range(self.shape[1]))
+
+
+def sampled_rows(queries: int, rows: int) -> list[int]:
+    """At most so many row indices, spread evenly over the map, first and last among them."""
+    if queries <= rows:
+        return list(range(queries))
+    return sorted({round(i * (queries - 1) / (rows - 1)) for i in range(rows)})
+
+
+def _entropy(weights: Float[Tensor, "H R K"]) -> Float[Tensor, "H R"]:
+    """-sum w log w, with 0 log 0 = 0."""
+    return torch.special.entr(weights).sum(dim=-1)

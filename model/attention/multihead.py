@@ -1,0 +1,85 @@
+"""Multi-head attention with grouped key/value heads (Vaswani et al. 2017; Ainslie et al. 2023)."""
+
+from typing import Protocol, runtime_checkable
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from model.attention.kernels import attend, forward_only
+from model.attention.masks import Mask
+from model.attention.scores import ScaledDot, Score
+from model.shapes import Hidden, Memory
+
+
+@runtime_checkable
+class Capture(Protocol):
+    """Takes what one attention layer computed, in the order of the layers; `model.trace.Recorder` is one."""
+
+    def record(
+        self,
+        site: str,
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+        lse: Tensor,
+        output: Tensor,
+        *,
+        score: Score,
+        mask: Mask | None,
+        kernel: str,
+    ) -> None:
+        """q (B H Q D), k and v (B G K D), lse (B H Q), output (B H Q D) of one layer of a site."""
+
+
+class MultiHeadAttention(nn.Module):
+    """Projections around one attention kernel.
+
+    Args:
+        width: M, of the inputs and of the output.
+        heads: H query heads of size D = width / heads.
+        kv_heads: G key/value heads, H by default; H % G == 0.
+        dropout: of the weights, in training only.
+
+    Raises:
+        ValueError: the heads do not divide the width, or the groups the heads.
+    """
+
+    def __init__(self, width: int, heads: int, kv_heads: int | None = None, dropout: float = 0.0) -> None:
+        super().__init__()
+        kv_heads = heads if kv_heads is None else kv_heads
+        if heads < 1 or width % heads:
+            raise ValueError(f"heads must divide the width: width {width}, heads {heads}")
+        if kv_heads < 1 or heads % kv_heads:
+            raise ValueError(f"kv_heads must divide the heads: heads {heads}, kv_heads {kv_heads}")
+        self.heads, self.kv_heads, self.size, self.dropout = heads, kv_heads, width // heads, dropout
+        self.query = nn.Linear(width, heads * self.size)
+        self.key = nn.Linear(width, kv_heads * self.size)
+        self.value = nn.Linear(width, kv_heads * self.size)
+        self.output = nn.Linear(heads * self.size, width)
+
+    def keys_values(self, memory: Memory) -> tuple[Float[Tensor, "B G K D"], Float[Tensor, "B G K D"]]:
+        """Project what is attended to: once per sequence, then cached."""
+        shape = (*memory.shape[:2], self.kv_heads, self.size)
+        return self.key(memory).view(shape).transpose(1, 2), self.value(memory).view(shape).transpose(1, 2)
+
+    def forward(
+        self,
+        hidden: Hidden,
+        k: Float[Tensor, "B G K D"],
+        v: Float[Tensor, "B G K D"],
+        mask: Mask | None = None,
+        capture: Capture | None = None,
+        site: str = "encoder",
+    ) -> Hidden:
+        """Attend from `hidden` to keys and values that `keys_values` made; with `capture`, hand q, k, v, lse over."""
+        batch, queries, _ = hidden.shape
+        q = self.query(hidden).view(batch, queries, self.heads, self.size).transpose(1, 2)  # B H Q D
+        if capture is None:
+            mixed = forward_only(q, k, v, mask, self.dropout if self.training else 0.0)
+        else:
+            mixed, lse, kernel = attend(q, k, v, mask)
+            score = ScaledDot.for_size(self.size)
+            capture.record(site, q, k, v, lse, mixed, score=score, mask=mask, kernel=kernel)
+        return self.output(mixed.transpose(1, 2).reshape(batch, queries, -1))  # B Q M
+
+

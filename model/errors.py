@@ -1,0 +1,64 @@
+"""Everything that Heedmap's model side raises on purpose.
+
+    HeedmapError
+    ├── InputError (ValueError)          what the caller gave cannot be used as it is
+    │   ├── EmptyInput                   nothing to attend to
+    │   ├── InputTooLong                 more tokens than the model has positions for
+    │   ├── RangeError                   rows, columns, layer, head or site outside the map
+    │   └── ParameterError               a decoding or attention parameter that makes no sense
+    ├── CheckpointError                  a checkpoint that cannot be read as one
+    │   ├── CheckpointMismatch           missing, unexpected or misshapen tensors
+    │   └── UnsafeCheckpoint             a pickle where safetensors belong
+    ├── TraceError                       a trace file that cannot be read as one
+    └── Cancelled                        the caller went away or its deadline passed
+
+A message says what was wrong and what would be right. An `assert` guards our own invariants, never the user's input.
+"""
+
+
+class HeedmapError(Exception):
+    """The root of the tree. `field` names the part of the request at fault, where one is."""
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class InputError(HeedmapError, ValueError):
+    """What the caller gave cannot be used as it is."""
+
+
+class EmptyInput(InputError):
+    """There is nothing to attend to."""
+
+
+class InputTooLong(InputError):
+    """More tokens than the model has positions for."""
+
+
+class RangeError(InputError):
+    """A site, layer, head, row or column that the map does not have."""
+
+
+class ParameterError(InputError):
+    """A decoding or attention parameter that makes no sense."""
+
+
+class CheckpointError(HeedmapError):
+    """A checkpoint that cannot be read as one."""
+
+
+class CheckpointMismatch(CheckpointError):
+    """Missing, unexpected or misshapen tensors."""
+
+
+class UnsafeCheckpoint(CheckpointError):
+    """A pickle where safetensors belong."""
+
+
+class TraceError(HeedmapError):
+    """A trace file that cannot be read as one."""
+
+
+class Cancelled(HeedmapError):
+    """The caller went away or its deadline passed; the work was stopped."""

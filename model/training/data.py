@@ -1,0 +1,167 @@
+"""Parallel sentences: reading, splitting without leaks, and batches of like lengths."""
+
+import hashlib
+import io
+import random
+import zipfile
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from model.errors import InputError
+from model.tokens import END, PAD, Tokenizer
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A source sentence and one translation."""
+
+    source: str
+    target: str
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A source sentence and every translation that the corpus has of it."""
+
+    source: str
+    targets: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Three parts that share no sentence of either language."""
+
+    train: list[Pair]
+    valid: list[Reference]
+    test: list[Reference]
+
+
+def sha256(path: Path) -> str:
+    """The file's SHA-256, as hexadecimal."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def read_pairs(path: Path, swap: bool = False) -> list[Pair]:
+    """Tab-separated sentence pairs, source first unless `swap`, from a text file or the .txt of a zip.
+
+    Raises:
+        InputError: a line without a tab, or a zip without the file.
+    """
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path) as archive:
+            names = [n for n in archive.namelist() if n.endswith(".txt") and not n.startswith("_")]
+            if len(names) != 1:
+                raise InputError(f"{path.name} must hold exactly one sentence file (*.txt), found {names}")
+            stream = io.StringIO(archive.read(names[0]).decode("utf-8"))
+    else:
+        stream = io.StringIO(path.read_text(encoding="utf-8"))
+    pairs = []
+    for number, line in enumerate(stream, 1):
+        cells = line.rstrip("\n").split("\t")
+        if len(cells) < 2 or not cells[0].strip() or not cells[1].strip():
+            raise InputError(f"{path.name} line {number}: expected two sentences with a tab between")
+        source, target = (cells[1], cells[0]) if swap else (cells[0], cells[1])
+        pairs.append(Pair(source.strip(), target.strip()))
+    return pairs
+
+
+def split(pairs: list[Pair], valid: int, test: int, seed: int) -> Split:
+    """Split by connected groups: pairs joined by an equal source or an equal target stay together.
+
+    Whole groups, in random order, go to the test part until it has `test` source sentences, then to the validation
+    part; the rest trains. Every source of the held-out parts keeps all of its translations as references.
+    """
+    parent: dict[tuple[str, str], tuple[str, str]] = {}
+
+    def root(node: tuple[str, str]) -> tuple[str, str]:
+        parent.setdefault(node, node)
+        while parent[node] != node:
+            parent[node] = parent[parent[node]]
+            node = parent[node]
+        return node
+
+    for pair in pairs:
+        parent[root(("source", pair.source))] = root(("target", pair.target))
+    groups: dict[tuple[str, str], list[Pair]] = defaultdict(list)
+    for pair in pairs:
+        groups[root(("source", pair.source))].append(pair)
+    order = sorted(groups.values(), key=lambda group: (group[0].source, group[0].target))
+    random.Random(seed).shuffle(order)
+    held: list[list[Reference]] = []
+    for wanted in (test, valid):
+        part: list[Reference] = []
+        while order and len(part) < wanted:
+            targets: dict[str, list[str]] = defaultdict(list)
+            for pair in order.pop():
+                targets[pair.source].append(pair.target)
+            part += [Reference(source, tuple(sorted(set(t)))) for source, t in targets.items()]
+        held.append(part)
+    return Split([pair for group in order for pair in group], valid=held[1], test=held[0])
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Padded ids: source (B K) closed by the end token; target (B Q) in, and the token to predict at each place."""
+
+    source: Tensor
+    source_lengths: Tensor
+    target: Tensor
+    labels: Tensor  # PAD where there is nothing to predict
+
+    @property
+    def tokens(self) -> int:
+        """Target tokens that count."""
+        return int((self.labels != PAD).sum())
+
+
+class Batches:
+    """Batches of about so many tokens, all sources of a batch of one length, so that nothing is masked."""
+
+    def __init__(self, pairs: list[Pair], tokenizer: Tokenizer, tokens: int, longest: int = 100) -> None:
+        self.tokens = tokens
+        sources = tokenizer.backend.encode_batch([p.source for p in pairs], add_special_tokens=False)
+        targets = tokenizer.backend.encode_batch([p.target for p in pairs], add_special_tokens=False)
+        both = [([*s.ids, END], [*t.ids, END]) for s, t in zip(sources, targets, strict=True)]
+        self.examples = [(s, t) for s, t in both if len(s) <= longest and len(t) <= longest]
+
+    def epoch(self, seed: int) -> list[Batch]:
+        """One pass over all pairs, in batches of like lengths in random order."""
+        rng = random.Random(seed)
+        order = [(len(s), len(t) + rng.random() * 2, index) for index, (s, t) in enumerate(self.examples)]
+        order.sort()
+        batches, start = [], 0
+        while start < len(order):
+            length, stop, widest = order[start][0], start, 0
+            while stop < len(order) and order[stop][0] == length:
+                widest = max(widest, int(order[stop][1]) + 1)
+                if (stop + 1 - start) * (length + widest) > 2 * self.tokens and stop > start:
+                    break
+                stop += 1
+            batches.append([self.examples[index] for _, _, index in order[start:stop]])
+            start = stop
+        rng.shuffle(batches)
+        return [collate(batch) for batch in batches]
+
+    def __iter__(self) -> Iterator[Batch]:
+        seed = 0
+        while True:
+            yield from self.epoch(seed)
+            seed += 1
+
+
+def padded(rows: list[list[int]]) -> Tensor:
+    """Rows of ids, padded on the right to the longest."""
+    widest = max(map(len, rows))
+    return torch.tensor([row + [PAD] * (widest - len(row)) for row in rows])
+
+
+def collate(examples: list[tuple[list[int], list[int]]]) -> Batch:
+    """A batch of (source ids, target ids), each closed by the end token; the decoder starts from the end token."""
+    sources, targets = [s for s, _ in examples], [t for _, t in examples]
+    lengths = torch.tensor([len(s) for s in sources])
+    return Batch(padded(sources), lengths, padded([[END, *t[:-1]] for t in targets]), padded(targets))

@@ -1,0 +1,168 @@
+"""Training: one loop for every network, resumable after a kill.
+
+The state between steps is a safetensors file (weights and both Adam moments) with its progress in the header, written
+aside and renamed, so that a kill at any moment loses at most the steps since the last one.
+"""
+
+import json
+import math
+import os
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from model.checkpoint import Network
+from model.errors import CheckpointError
+from model.tokens import PAD
+from model.training.data import Batch, Batches
+from model.training.loss import smoothed_cross_entropy
+
+STATE = "training.safetensors"
+SAVE_EVERY = 120.0  # seconds: the most work that a kill can lose
+
+
+class Recipe(BaseModel):
+    """What a training run is, beyond its data and its network."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    epochs: PositiveInt = 14
+    batch_tokens: PositiveInt = 3000
+    learning_rate: PositiveFloat = 1.5e-3
+    warmup_steps: PositiveInt = 800
+    label_smoothing: float = 0.1
+    weight_decay: float = 0.01
+    clip: PositiveFloat = 1.0
+    seed: int = 20261122
+
+    def rate(self, step: int, steps: int) -> float:
+        """Linear warm-up to the peak, then a cosine down to a hundredth of it."""
+        if step < self.warmup_steps:
+            return self.learning_rate * (step + 1) / self.warmup_steps
+        done = min(1.0, (step - self.warmup_steps) / max(1, steps - self.warmup_steps))
+        return self.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
+
+
+def precision(device: torch.device) -> torch.dtype:
+    """bfloat16 where the machine multiplies it in hardware, else float32."""
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
+    return torch.bfloat16 if torch.ops.mkldnn._is_mkldnn_bf16_supported() else torch.float32
+
+
+class Trainer:
+    """A network, its optimiser and how far they have come."""
+
+    def __init__(self, network: Network, recipe: Recipe, folder: Path, device: torch.device) -> None:
+        self.network, self.recipe, self.folder, self.device = network.to(device), recipe, folder, device
+        self.dtype = precision(device)
+        matrices = [p for p in network.parameters() if p.dim() > 1]
+        vectors = [p for p in network.parameters() if p.dim() <= 1]
+        groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+        self.optimizer = torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.98), fused=True)
+        self.step = 0
+
+    def run(self, batches: Batches, evaluate: Any = None) -> Iterator[dict[str, float]]:
+        """Train to the recipe's last epoch from wherever it stands; yields a report at the end of each epoch."""
+        per_epoch = len(batches.epoch(0))
+        steps = per_epoch * self.recipe.epochs
+        self.network.train()
+        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
+        saved, seconds, loss_sum, tokens = time.monotonic(), 0.0, 0.0, 0
+        with Progress(*columns, TimeRemainingColumn(), refresh_per_second=1) as progress:
+            bar = progress.add_task("training", total=steps, completed=self.step)
+            while self.step < steps:
+                epoch, done = divmod(self.step, per_epoch)
+                torch.manual_seed(self.recipe.seed + self.step)
+                for batch in batches.epoch(self.recipe.seed + epoch)[done:]:
+                    start = time.monotonic()
+                    loss = self._update(batch, steps)
+                    seconds, tokens = seconds + time.monotonic() - start, tokens + batch.tokens
+                    loss_sum += loss * batch.tokens
+                    rate = tokens / seconds
+                    progress.update(bar, completed=self.step, description=f"loss {loss:.3f}  {rate:,.0f} tokens/s")
+                    if time.monotonic() - saved > SAVE_EVERY:
+                        self.save()
+                        saved = time.monotonic()
+                yield {"epoch": epoch + 1, "loss": loss_sum / tokens, "tokens_per_second": tokens / seconds}
+                self.network.train()
+                seconds, loss_sum, tokens = 0.0, 0.0, 0
+        self.save()
+
+    def _update(self, batch: Batch, steps: int) -> float:
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.recipe.rate(self.step, steps)
+        source, lengths, target, labels = (
+            t.to(self.device) for t in (batch.source, batch.source_lengths, batch.target, batch.labels)
+        )
+        with self._precision(), short_attention(self.device):
+            hidden = self.network.hidden(source, lengths, target)
+            loss = smoothed_cross_entropy(
+                hidden.flatten(0, 1),
+                self.network.output_weight,
+                labels.flatten(),
+                PAD,
+                self.recipe.label_smoothing,
+                self.dtype,
+            )
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.step += 1
+        return loss.item()
+
+    def _precision(self) -> AbstractContextManager[Any]:
+        return nullcontext() if self.dtype == torch.float32 else torch.autocast(self.device.type, self.dtype)
+
+    def save(self) -> None:
+        """Write the whole state aside, then rename it into place."""
+        tensors: dict[str, Tensor] = {f"weight.{n}": p.detach() for n, p in self.network.named_parameters()}
+        for name, parameter in self.network.named_parameters():
+            for moment in ("exp_avg", "exp_avg_sq"):
+                if parameter in self.optimizer.state:
+                    tensors[f"{moment}.{name}"] = self.optimizer.state[parameter][moment]
+        progress = {"step": self.step, "recipe": self.recipe.model_dump(), "config": self.network.config.model_dump()}
+        self.folder.mkdir(parents=True, exist_ok=True)
+        aside = self.folder / (STATE + ".partial")
+        save_file({n: t.contiguous() for n, t in tensors.items()}, aside, metadata={"progress": json.dumps(progress)})
+        os.replace(aside, self.folder / STATE)
+
+    def resume(self) -> bool:
+        """Take up the state that `save` left in the folder; False where there is none.
+
+        Raises:
+            CheckpointError: the state is of another network.
+        """
+        path = self.folder / STATE
+        if not path.is_file():
+            return False
+        with safe_open(path, framework="pt", device=str(self.device)) as file:
+            progress = json.loads(file.metadata()["progress"])
+            if progress["config"] != self.network.config.model_dump():
+                raise CheckpointError(f"{path} holds a run of another network; choose another --out or remove it")
+            with torch.no_grad():
+                for name, parameter in self.network.named_parameters():
+                    parameter.copy_(file.get_tensor(f"weight.{name}"))
+                    self.optimizer.state[parameter] = {
+                        "step": torch.tensor(float(progress["step"]), device=self.device),
+                        "exp_avg": file.get_tensor(f"exp_avg.{name}"),
+                        "exp_avg_sq": file.get_tensor(f"exp_avg_sq.{name}"),
+                    }
+        self.step = progress["step"]
+        return True
+
+
+def short_attention(device: torch.device) -> AbstractContextManager[Any]:
+    """On the CPU the fused kernel's backward pass takes five times the plain one's at sentence lengths."""
+    return sdpa_kernel(SDPBackend.MATH) if device.type == "cpu" else nullcontext()

@@ -1,0 +1,79 @@
+"""A whole training run: data, split, tokenizer, network, loop, checkpoint."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from model import checkpoint
+from model.recurrent import RecurrentConfig
+from model.tokens import Tokenizer
+from model.training.data import Batches, Reference, Split, read_pairs, sha256, split
+from model.training.loop import Recipe, Trainer
+from model.transformer import TransformerConfig
+
+VALID, TEST, SPLIT_SEED = 1000, 2000, 20261122
+
+
+def write_references(path: Path, part: list[Reference]) -> None:
+    """A held-out part as JSON lines: {"source": ..., "targets": [...]}."""
+    lines = [json.dumps({"source": r.source, "targets": r.targets}, ensure_ascii=False) for r in part]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def read_references(path: Path) -> list[Reference]:
+    """A held-out part that `write_references` wrote."""
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return [Reference(row["source"], tuple(row["targets"])) for row in rows]
+
+
+def train_translation(
+    data: Path,
+    out: Path,
+    architecture: str,
+    recipe: Recipe,
+    device: torch.device,
+    *,
+    swap: bool = True,
+    vocabulary: int = 8000,
+    tokenizer: Path | None = None,
+    shape: dict[str, Any] | None = None,
+    report: Callable[[dict[str, float]], None] = lambda row: None,
+) -> Split:
+    """Train German to English from a file of pairs, or go on with the run that `out` holds.
+
+    Args:
+        data: tab-separated pairs, or a zip of them; swap: whether its first column is the target.
+        out: the folder for state, held-out parts and, at the end, the checkpoint (float16).
+        architecture: "transformer" or "recurrent"; shape: fields of its config.
+        tokenizer: a trained tokenizer to share; one is trained on the training part if None.
+        report: called with each epoch's figures.
+    """
+    torch.manual_seed(recipe.seed)
+    parts = split(read_pairs(data, swap), VALID, TEST, SPLIT_SEED)
+    out.mkdir(parents=True, exist_ok=True)
+    write_references(out / "valid.jsonl", parts.valid)
+    write_references(out / "test.jsonl", parts.test)
+    if tokenizer is None:
+        tokens = Tokenizer.train((text for p in parts.train for text in (p.source, p.target)), vocabulary)
+    else:
+        tokens = Tokenizer.load(tokenizer)
+    languages = {"source_language": "de", "target_language": "en", "vocabulary": len(tokens)}
+    kind = TransformerConfig if architecture == "transformer" else RecurrentConfig
+    network = checkpoint.build(kind(**languages, **(shape or {})))
+    trainer = Trainer(network, recipe, out, device)
+    trainer.resume()
+    for row in trainer.run(Batches(parts.train, tokens, recipe.batch_tokens)):
+        report(row)
+        checkpoint.save(out, network, tokens, torch.float16)
+    card = {
+        "data_sha256": sha256(data),
+        "split_seed": SPLIT_SEED,
+        "pairs": {"train": len(parts.train), "valid": len(parts.valid), "test": len(parts.test)},
+        "parameters": sum(p.numel() for p in network.parameters()),
+        "recipe": recipe.model_dump(),
+    }
+    (out / "training.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    return parts

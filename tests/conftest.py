@@ -1,0 +1,54 @@
+"""Fixtures that every layer's tests share: a tiny random checkpoint."""
+
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from model import checkpoint
+from model.recurrent import RecurrentConfig
+from model.tokens import Tokenizer
+from model.transformer import TransformerConfig
+
+SENTENCES = [
+    "Wo ist der Bahnhof?",
+    "Where is the station?",
+    "Ich habe heute keine Zeit.",
+    "I have no time today.",
+    'Er sagte: "Das kostet 12 Euro."',
+    'He said: "That costs 12 euros."',
+    "Das Mädchen liest ein schönes Buch über Köln.",
+    "The girl is reading a beautiful book about Cologne.",
+] * 4
+
+
+@pytest.fixture(scope="session")
+def tokenizer() -> Tokenizer:
+    """A tokenizer of 200 entries, trained on a handful of sentences."""
+    return Tokenizer.train(SENTENCES, 200)
+
+
+def write_tiny(folder: Path, tokenizer: Tokenizer, architecture: str = "transformer") -> Path:
+    """A random checkpoint of a few thousand parameters, with grouped heads where it has heads."""
+    torch.manual_seed(0)
+    languages = {"source_language": "de", "target_language": "en", "vocabulary": len(tokenizer), "max_positions": 512}
+    if architecture == "transformer":
+        shape = {"width": 32, "feed_forward": 64, "heads": 4, "kv_heads": 2, "encoder_layers": 2, "decoder_layers": 2}
+        network = checkpoint.build(TransformerConfig(**languages, **shape))
+    else:
+        network = checkpoint.build(RecurrentConfig(**languages, width=32))
+    checkpoint.save(folder, network, tokenizer)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory, tokenizer: Tokenizer) -> Path:
+    """The folder of a tiny random Transformer checkpoint."""
+    return write_tiny(tmp_path_factory.mktemp("checkpoints") / "tiny", tokenizer)
+
+
+@pytest.fixture(scope="session")
+def tiny_gru(tmp_path_factory: pytest.TempPathFactory, tokenizer: Tokenizer) -> Path:
+    """The folder of a tiny random GRU checkpoint."""
+    return write_tiny(tmp_path_factory.mktemp("checkpoints") / "tiny-gru", tokenizer, "recurrent")
