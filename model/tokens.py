@@ -75,6 +75,8 @@ class Tokenizer:
         for token, (start, stop) in zip(encoded.tokens, encoded.offsets, strict=True):
             while start < stop and text[start].isspace():  # a token's span is its word's, without the space before
                 start += 1
+            if token == SPACE:  # a word's beginning alone covers no character
+                stop = start
             spans.append((start, stop))
             unknown = token == SPECIAL[UNKNOWN]
             labels.append(text[start:stop] if unknown and start < stop else token)

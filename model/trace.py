@@ -98,7 +98,7 @@ class Recorder:
                     k=record.k[index, :, :keys].cpu().contiguous(),
                     v=record.v[index, :, :keys].cpu().contiguous(),
                     lse=record.lse[index, :, :queries].float().cpu().contiguous(),
-                    score=record.score,
+                    score=_detached(record.score),
                     mask=_unpadded(record.mask),
                 )
                 layers.setdefault(site, []).append(layer)
@@ -111,6 +111,11 @@ class Recorder:
         versions = {"heedmap": FORMAT, "torch": torch.__version__, "python": platform.python_version()}
         certificate = Certificate(worst, rows, "+".join(sorted(kernels)), "+".join(sorted(dtypes)), versions, errors)
         return Trace(model, prediction, dict(sites), certificate, layers)
+
+
+def _detached(score: Score) -> Score:
+    """The score without its parameters' gradients, where it has parameters."""
+    return Additive(score.vector.detach().cpu().contiguous()) if isinstance(score, Additive) else score
 
 
 def _unpadded(mask: Mask) -> Mask:
@@ -177,9 +182,7 @@ class Trace:
             raise RangeError(f"site {site!r} does not exist: this trace has {known}", field="site")
         maps = self.layers[site]
         if not -len(maps) <= layer < len(maps):
-            raise RangeError(
-                f"layer {layer} does not exist: {site} has layers 0 to {len(maps) - 1}", field="layer"
-            )  # fmt: skip
+            raise RangeError(f"layer {layer} does not exist: {site} has layers 0 to {len(maps) - 1}", field="layer")
         return maps[layer]
 
     def to_json(self) -> dict[str, Any]:
@@ -202,7 +205,7 @@ class Trace:
                 for name, tensor in (("q", layer.q), ("k", layer.k), ("v", layer.v), ("lse", layer.lse)):
                     tensors[f"{prefix}.{name}"] = tensor
                 if isinstance(layer.score, Additive):
-                    tensors[f"{prefix}.vector"] = layer.score.vector.detach().cpu().contiguous()
+                    tensors[f"{prefix}.vector"] = layer.score.vector
                 described = layer.score.describe()
                 entry = {"score": described, "scale": described["scale"], "mask": layer.mask.describe(), "bias": None}
                 layers.setdefault(site, []).append(entry)

@@ -25,7 +25,7 @@ SENTENCES = [
 
 @pytest.fixture(scope="session")
 def tokenizer() -> Tokenizer:
-    """A tokenizer of 200 entries, trained on a handful of sentences."""
+    """A tokenizer of at most 200 entries, trained on a handful of sentences."""
     return Tokenizer.train(SENTENCES, 200)
 
 

@@ -70,21 +70,19 @@ class Trainer:
         vectors = [p for p in network.parameters() if p.dim() <= 1]
         groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
         self.optimizer = torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.98), fused=True)
-        self.step = 0
+        self.step = self.epoch = self.done = 0  # steps in all, whole epochs, and batches of the epoch under way
 
     def run(self, batches: Batches, evaluate: Any = None) -> Iterator[dict[str, float]]:
         """Train to the recipe's last epoch from wherever it stands; yields a report at the end of each epoch."""
         per_epoch = len(batches.epoch(0))
-        steps = per_epoch * self.recipe.epochs
+        steps = per_epoch * self.recipe.epochs  # for the schedule: epochs differ by a few batches
         self.network.train()
         columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
         saved, seconds, loss_sum, tokens = time.monotonic(), 0.0, 0.0, 0
         with Progress(*columns, TimeRemainingColumn(), refresh_per_second=1) as progress:
             bar = progress.add_task("training", total=steps, completed=self.step)
-            while self.step < steps:
-                epoch, done = divmod(self.step, per_epoch)
-                torch.manual_seed(self.recipe.seed + self.step)
-                for batch in batches.epoch(self.recipe.seed + epoch)[done:]:
+            while self.epoch < self.recipe.epochs:
+                for batch in batches.epoch(self.recipe.seed + self.epoch)[self.done :]:
                     start = time.monotonic()
                     loss = self._update(batch, steps)
                     seconds, tokens = seconds + time.monotonic() - start, tokens + batch.tokens
@@ -94,7 +92,9 @@ class Trainer:
                     if time.monotonic() - saved > SAVE_EVERY:
                         self.save()
                         saved = time.monotonic()
-                yield {"epoch": epoch + 1, "loss": loss_sum / tokens, "tokens_per_second": tokens / seconds}
+                self.epoch, self.done = self.epoch + 1, 0
+                if tokens:  # a run resumed at an epoch's very end has nothing to report of it
+                    yield {"epoch": self.epoch, "loss": loss_sum / tokens, "tokens_per_second": tokens / seconds}
                 self.network.train()
                 seconds, loss_sum, tokens = 0.0, 0.0, 0
         self.save()
@@ -102,6 +102,7 @@ class Trainer:
     def _update(self, batch: Batch, steps: int) -> float:
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.rate(self.step, steps)
+        torch.manual_seed(self.recipe.seed + self.step)  # a resumed run drops out what an unbroken one would
         source, lengths, target, labels = (
             t.to(self.device) for t in (batch.source, batch.source_lengths, batch.target, batch.labels)
         )
@@ -119,7 +120,7 @@ class Trainer:
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip)
         self.optimizer.step()
         self.optimizer.zero_grad()
-        self.step += 1
+        self.step, self.done = self.step + 1, self.done + 1
         return loss.item()
 
     def _precision(self) -> AbstractContextManager[Any]:
@@ -132,7 +133,8 @@ class Trainer:
             for moment in ("exp_avg", "exp_avg_sq"):
                 if parameter in self.optimizer.state:
                     tensors[f"{moment}.{name}"] = self.optimizer.state[parameter][moment]
-        progress = {"step": self.step, "recipe": self.recipe.model_dump(), "config": self.network.config.model_dump()}
+        place = {"step": self.step, "epoch": self.epoch, "done": self.done}
+        progress = {**place, "recipe": self.recipe.model_dump(), "config": self.network.config.model_dump()}
         self.folder.mkdir(parents=True, exist_ok=True)
         aside = self.folder / (STATE + ".partial")
         save_file({n: t.contiguous() for n, t in tensors.items()}, aside, metadata={"progress": json.dumps(progress)})
@@ -159,7 +161,7 @@ class Trainer:
                         "exp_avg": file.get_tensor(f"exp_avg.{name}"),
                         "exp_avg_sq": file.get_tensor(f"exp_avg_sq.{name}"),
                     }
-        self.step = progress["step"]
+        self.step, self.epoch, self.done = progress["step"], progress["epoch"], progress["done"]
         return True
 
 
