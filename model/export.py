@@ -11,7 +11,6 @@ from typing import Any
 from safetensors.torch import save_file
 from tokenizers import Tokenizer as Backend
 from tokenizers import processors
-from torch import Tensor
 
 from model.checkpoint import Checkpoint
 from model.errors import CheckpointError

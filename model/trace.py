@@ -239,7 +239,7 @@ class Trace:
         header = read_header(path)
         try:
             with safe_open(path, framework="pt") as file:
-                return cls._read(json.loads(header["trace"]), {name: file.get_tensor(name) for name in file.keys()})
+                return cls._read(json.loads(header["trace"]), {name: file.get_tensor(name) for name in file})
         except (SafetensorError, OSError) as error:
             raise TraceError(f"{path.name} is not a readable trace, it may be truncated: {error}") from error
         except (KeyError, TypeError, ValueError) as error:
@@ -273,7 +273,9 @@ def read_header(path: Path) -> dict[str, str]:
     except (SafetensorError, OSError) as error:
         raise TraceError(f"{path.name} is not a readable trace, it may be truncated: {error}") from error
     if header.get("heedmap") != FORMAT or "trace" not in header:
-        raise TraceError(f"{path.name} is not a trace of version {FORMAT} (its version: {header.get('heedmap', 'none')})")
+        raise TraceError(
+            f"{path.name} is not a trace of version {FORMAT} (its version: {header.get('heedmap', 'none')})"
+        )
     return header
 
 

@@ -5,7 +5,7 @@ shape of M2M100, so that weights exchange with it.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import torch
@@ -65,7 +65,8 @@ class FeedForward(nn.Module):
         self.down = nn.Linear(config.feed_forward, config.width)
 
     def forward(self, hidden: Hidden) -> Hidden:
-        return self.down(F.relu(self.up(hidden)))
+        down: Tensor = self.down(F.relu(self.up(hidden)))
+        return down
 
 
 class EncoderLayer(nn.Module):
@@ -189,21 +190,26 @@ class Transformer(nn.Module):
         mask = _padding(ids, lengths)
         for layer in self.encoder:
             hidden = layer(hidden, mask, capture)
-        return self.encoder_norm(hidden)
+        memory: Tensor = self.encoder_norm(hidden)
+        return memory
+
+    def _decoder_layers(self) -> Iterator[DecoderLayer]:
+        return (layer for layer in self.decoder if isinstance(layer, DecoderLayer))
 
     def start(self, memory: Memory, lengths: Lengths) -> TransformerState:
         """The state before the first target token."""
-        caches = [LayerCache(*layer.cross.keys_values(memory)) for layer in self.decoder]
+        caches = [LayerCache(*layer.cross.keys_values(memory)) for layer in self._decoder_layers()]
         return TransformerState(caches, _padding(memory[..., 0], lengths))
 
     def decode_hidden(self, ids: TokenIds, state: TransformerState, capture: Capture | None = None) -> Hidden:
         """Normed hidden states (B Q M) at each of `ids` (B Q), which follow what `state` has seen; it moves on."""
         hidden = self._embed(ids, state.length)
         causal = None if ids.shape[1] == 1 else Causal(state.length)
-        for layer, cache in zip(self.decoder, state.caches, strict=True):
+        for layer, cache in zip(self._decoder_layers(), state.caches, strict=True):
             hidden = layer(hidden, cache, causal, state.source, capture)
         state.length += ids.shape[1]
-        return self.decoder_norm(hidden)
+        normed: Tensor = self.decoder_norm(hidden)
+        return normed
 
     def decode(self, ids: TokenIds, state: TransformerState, capture: Capture | None = None) -> Logits:
         """Logits (B Q V) of the token after each of `ids` (B Q), which follow what `state` has seen; it moves on."""

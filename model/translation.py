@@ -46,7 +46,11 @@ class Translator:
         """Task, shape, dtype, device, sites and licence, as JSON."""
         config = self.network.config
         if isinstance(config, TransformerConfig):
-            layers = {"encoder": config.encoder_layers, "decoder": config.decoder_layers, "cross": config.decoder_layers}
+            layers = {
+                "encoder": config.encoder_layers,
+                "decoder": config.decoder_layers,
+                "cross": config.decoder_layers,
+            }
             heads, kv_heads = config.heads, config.kv_heads
         else:
             layers, heads, kv_heads = {"cross": 1}, 1, 1

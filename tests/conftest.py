@@ -1,6 +1,5 @@
 """Fixtures that every layer's tests share: a tiny random checkpoint."""
 
-
 from pathlib import Path
 
 import pytest

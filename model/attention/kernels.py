@@ -118,7 +118,9 @@ def _additive(dense: Tensor | None, bias: Tensor | None, q: Tensor) -> Tensor | 
     return torch.where(dense, base, -math.inf)
 
 
-def _cpu(q: Tensor, k: Tensor, v: Tensor, causal: bool, bias: Tensor | None, scale: float) -> tuple[Tensor, Tensor, str]:
+def _cpu(
+    q: Tensor, k: Tensor, v: Tensor, causal: bool, bias: Tensor | None, scale: float
+) -> tuple[Tensor, Tensor, str]:
     if not hasattr(torch.ops.aten, "_scaled_dot_product_flash_attention_for_cpu") or k.shape[-1] != v.shape[-1]:
         raise NotImplementedError("no fused CPU kernel")
     if bias is not None:
@@ -129,7 +131,9 @@ def _cpu(q: Tensor, k: Tensor, v: Tensor, causal: bool, bias: Tensor | None, sca
     return output, lse, "flash_cpu"
 
 
-def _cuda(q: Tensor, k: Tensor, v: Tensor, causal: bool, bias: Tensor | None, scale: float) -> tuple[Tensor, Tensor, str]:
+def _cuda(
+    q: Tensor, k: Tensor, v: Tensor, causal: bool, bias: Tensor | None, scale: float
+) -> tuple[Tensor, Tensor, str]:
     if not hasattr(torch.ops.aten, "_scaled_dot_product_efficient_attention"):
         raise NotImplementedError("no fused CUDA kernel")
     queries, keys = q.shape[2], k.shape[2]
@@ -139,9 +143,9 @@ def _cuda(q: Tensor, k: Tensor, v: Tensor, causal: bool, bias: Tensor | None, sc
     if bias is not None:  # the kernel wants the bias's rows aligned to 16 bytes
         room = (-keys) % 16
         bias = F.pad(bias.expand(q.shape[0], q.shape[1], queries, keys), (0, room))[..., :keys]
-    output, lse = torch.ops.aten._scaled_dot_product_efficient_attention(
-        q, k, v, bias, True, 0.0, causal, scale=scale
-    )[:2]
+    output, lse = torch.ops.aten._scaled_dot_product_efficient_attention(q, k, v, bias, True, 0.0, causal, scale=scale)[
+        :2
+    ]
     return output, lse[..., :queries], "efficient_cuda"  # the kernel pads the rows of lse to a multiple of 32
 
 

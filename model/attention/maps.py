@@ -176,7 +176,7 @@ class AttentionMap:
         exponent = self.score(q, spread(k, self.heads))
         if self.bias is not None:
             exponent = exponent + self.bias[:, rows.start : rows.stop, cols.start : cols.stop]
-        weights = torch.exp(exponent - self.lse[:, rows.start : rows.stop, None])
+        weights: Tensor = torch.exp(exponent - self.lse[:, rows.start : rows.stop, None])
         if not isinstance(self.mask, Full):
             weights = weights.masked_fill(~self._visible(rows, cols), 0)
         return weights
@@ -197,4 +197,5 @@ def sampled_rows(queries: int, rows: int) -> list[int]:
 
 def _entropy(weights: Float[Tensor, "H R K"]) -> Float[Tensor, "H R"]:
     """-sum w log w, with 0 log 0 = 0."""
-    return torch.special.entr(weights).sum(dim=-1)
+    surprise: Tensor = torch.special.entr(weights)
+    return surprise.sum(dim=-1)

@@ -80,6 +80,5 @@ class MultiHeadAttention(nn.Module):
             mixed, lse, kernel = attend(q, k, v, mask)
             score = ScaledDot.for_size(self.size)
             capture.record(site, q, k, v, lse, mixed, score=score, mask=mask, kernel=kernel)
-        return self.output(mixed.transpose(1, 2).reshape(batch, queries, -1))  # B Q M
-
-
+        combined: Tensor = self.output(mixed.transpose(1, 2).reshape(batch, queries, -1))  # B Q M
+        return combined

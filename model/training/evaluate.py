@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from model.errors import InputError
 from model.served import Parameters, Prediction, Request, Served, load_served
@@ -43,10 +44,13 @@ def translate(
 
 def score(hypotheses: Sequence[str], references: Sequence[Reference]) -> tuple[float, str, float, str]:
     """BLEU and chrF by sacreBLEU (Post 2018), each with its signature; sentences may differ in their references."""
-    from sacrebleu.metrics import BLEU, CHRF  # an optional dependency, of training alone
+    from sacrebleu.metrics.bleu import BLEU  # an optional dependency, of training alone
+    from sacrebleu.metrics.chrf import CHRF
 
     most = max(len(r.targets) for r in references)
-    streams = [[r.targets[i] if i < len(r.targets) else None for r in references] for i in range(most)]
+    streams: Any = [  # None where a sentence has no more references: more than sacreBLEU's types admit
+        [r.targets[i] if i < len(r.targets) else None for r in references] for i in range(most)
+    ]
     bleu, chrf = BLEU(), CHRF()
     values = bleu.corpus_score(list(hypotheses), streams).score, chrf.corpus_score(list(hypotheses), streams).score
     return values[0], str(bleu.get_signature()), values[1], str(chrf.get_signature())

@@ -116,7 +116,7 @@ class Trainer:
                 self.recipe.label_smoothing,
                 self.dtype,
             )
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]  # PyTorch leaves it so
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip)
         self.optimizer.step()
         self.optimizer.zero_grad()

@@ -61,5 +61,7 @@ def smoothed_cross_entropy(
         smoothing: the share of probability spread over all V (Szegedy et al. 2016, section 7).
         dtype: of the matrix products; the softmax is always float32.
     """
-    result: Tensor = _ChunkedCrossEntropy.apply(hidden, weight, labels, ignore, smoothing, dtype)
+    result: Tensor = _ChunkedCrossEntropy.apply(  # type: ignore[no-untyped-call]  # PyTorch leaves it so
+        hidden, weight, labels, ignore, smoothing, dtype
+    )
     return result

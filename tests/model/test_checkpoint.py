@@ -13,7 +13,7 @@ from model import checkpoint
 from model.errors import CheckpointError, CheckpointMismatch, UnsafeCheckpoint
 
 
-@pytest.fixture()
+@pytest.fixture
 def folder(tiny: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(tiny, tmp_path / "copy"))
 
@@ -48,7 +48,7 @@ def edit(folder: Path, change: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "change, message",
+    ("change", "message"),
     [
         ("missing", r"missing tensors: encoder\.0\.attention\.query\.weight"),
         ("unexpected", "unexpected tensors: extra"),
@@ -99,7 +99,7 @@ def test_a_missing_or_truncated_file_is_named(folder: Path, name: str, harm: str
 
 
 @pytest.mark.parametrize(
-    "field, value, message",
+    ("field", "value", "message"),
     [
         ("architecture", "perceptron", "perceptron"),
         ("heads", 0, "heads"),

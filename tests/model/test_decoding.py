@@ -53,9 +53,7 @@ def log_probability(table: torch.Tensor, ids: Sequence[int]) -> float:
 def best(table: torch.Tensor, limit: int, penalty: float) -> list[int]:
     """The best output by trying all."""
     tokens = [t for t in range(VOCABULARY) if t not in (PAD, END)]
-    outputs = [
-        [*body, END] for length in range(limit) for body in itertools.product(tokens, repeat=length)
-    ]
+    outputs = [[*body, END] for length in range(limit) for body in itertools.product(tokens, repeat=length)]
     return max(outputs, key=lambda ids: log_probability(table, ids) / len(ids) ** penalty)
 
 
@@ -109,7 +107,7 @@ def test_samples_follow_the_distribution() -> None:
 
 
 @pytest.mark.parametrize(
-    "parameters, allowed",
+    ("parameters", "allowed"),
     [({"top_k": 2}, {0, 1}), ({"top_p": 0.6}, {0, 1}), ({"top_p": 0.5}, {0}), ({"temperature": 0.01}, {0})],
 )
 def test_cut_distributions_draw_only_what_is_left(parameters: dict[str, float], allowed: set[int]) -> None:
@@ -124,7 +122,5 @@ def test_a_cancelled_prediction_stops() -> None:
     table = tables(1)
     table[:, :, END] = -1e9
     with pytest.raises(Cancelled):
-        generate(
-            Bigram(table), Rows(1), 1, Parameters(), 100, torch.device("cpu"), cancelled=lambda: next(calls) >= 3
-        )
+        generate(Bigram(table), Rows(1), 1, Parameters(), 100, torch.device("cpu"), cancelled=lambda: next(calls) >= 3)
     assert next(calls) == 4

@@ -69,9 +69,7 @@ def test_a_batch_gives_what_each_gives_alone(folder: Path, traces: list[Trace]) 
     alone = load_served(folder).trace([Request("Ich.", parameters=Parameters(max_new_tokens=9))])[0]
     assert isinstance(alone, Trace)
     assert alone.prediction.tokens == traces[1].prediction.tokens
-    torch.testing.assert_close(
-        alone.map("cross", -1).dense(), traces[1].map("cross", -1).dense(), atol=1e-5, rtol=0
-    )
+    torch.testing.assert_close(alone.map("cross", -1).dense(), traces[1].map("cross", -1).dense(), atol=1e-5, rtol=0)
 
 
 def test_a_given_target_is_scored_like_the_generated_one(folder: Path) -> None:
@@ -98,10 +96,7 @@ def test_saved_opened_and_recomputed_by_numpy(traces: list[Trace], tmp_path: Pat
         vector = file.get_tensor("cross.0.vector") if layer["score"]["kind"] == "additive" else None
     assert layer["mask"] == {"kind": "full"}
     k = np.repeat(k, len(q) // len(k), axis=0)
-    if vector is None:
-        scores = layer["scale"] * q @ k.swapaxes(1, 2)
-    else:
-        scores = np.tanh(q[:, :, None] + k[:, None]) @ vector
+    scores = layer["scale"] * q @ k.swapaxes(1, 2) if vector is None else np.tanh(q[:, :, None] + k[:, None]) @ vector
     weights = np.exp(scores - lse[:, :, None])
     np.testing.assert_allclose(weights, trace.map("cross", 0).dense().numpy(), atol=1e-6)
 
@@ -140,7 +135,9 @@ def test_a_damaged_file_is_an_error_of_its_own(traces: list[Trace], tmp_path: Pa
         Trace.load(path)
 
 
-@pytest.mark.parametrize("site, layer, field", [("nowhere", 0, "site"), ("cross", 9, "layer"), ("cross", -9, "layer")])
+@pytest.mark.parametrize(
+    ("site", "layer", "field"), [("nowhere", 0, "site"), ("cross", 9, "layer"), ("cross", -9, "layer")]
+)
 def test_what_the_trace_does_not_have_is_named(traces: list[Trace], site: str, layer: int, field: str) -> None:
     with pytest.raises(RangeError) as caught:
         traces[0].map(site, layer)
@@ -149,7 +146,12 @@ def test_what_the_trace_does_not_have_is_named(traces: list[Trace], site: str, l
 
 def test_bad_inputs_fail_alone_in_a_batch(folder: Path) -> None:
     results = load_served(folder).predict(
-        [Request("  "), Request("Wo?", parameters=Parameters(max_new_tokens=3)), Request("ab " * 5000), Request("a", "")]
+        [
+            Request("  "),
+            Request("Wo?", parameters=Parameters(max_new_tokens=3)),
+            Request("ab " * 5000),
+            Request("a", ""),
+        ]
     )
     assert [type(r) for r in results[::2]] == [EmptyInput, InputTooLong]
     assert isinstance(results[2], InputTooLong)

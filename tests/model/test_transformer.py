@@ -83,7 +83,9 @@ def test_capture_changes_nothing_and_sees_every_layer(name: str) -> None:
         )
     layers = {site: len(records) for site, records in recorder.records.items()}
     expected = {"plain": (2, 2, 2), "grouped": (1, 3, 3)}.get(name)
-    assert layers == ({"cross": 1} if expected is None else dict(zip(("encoder", "decoder", "cross"), expected, strict=True)))
+    assert layers == (
+        {"cross": 1} if expected is None else dict(zip(("encoder", "decoder", "cross"), expected, strict=True))
+    )
 
 
 def test_the_decoder_never_sees_the_future() -> None:

@@ -75,7 +75,7 @@ def test_a_bias_is_added_to_the_scores() -> None:
     torch.testing.assert_close(quick.lse, lse, atol=1e-6, rtol=0)
 
 
-@pytest.mark.parametrize("dtype, tolerance", [(torch.bfloat16, 2e-2), (torch.float16, 2e-3)])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.bfloat16, 2e-2), (torch.float16, 2e-3)])
 def test_half_precision_holds_its_own_tolerance(dtype: torch.dtype, tolerance: float) -> None:
     q, k, v = inputs((2, 4, 2, 33, 33, 16))
     exact, lse = plain(q, k, v, Causal())
@@ -119,7 +119,7 @@ def test_attend_takes_any_score() -> None:
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-@pytest.mark.parametrize("dtype, tolerance", [(torch.float32, 1e-5), (torch.bfloat16, 2e-2), (torch.float16, 2e-3)])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 2e-2), (torch.float16, 2e-3)])
 @pytest.mark.parametrize("name", CASES)
 def test_cuda_kernels_agree_with_plain(name: str, dtype: torch.dtype, tolerance: float) -> None:
     shape, mask = CASES[name]

@@ -130,7 +130,7 @@ def test_sampled_rows_hold_both_ends() -> None:
 
 
 @pytest.mark.parametrize(
-    "call, field",
+    ("call", "field"),
     [
         (lambda m: m.window(slice(0, 10)), "rows"),
         (lambda m: m.window(slice(3, 3)), "rows"),

@@ -51,7 +51,9 @@ def test_a_description_builds_the_same_mask(mask: Mask) -> None:
     assert torch.equal(masks.from_description(mask.describe()).dense(5, 6), mask.dense(5, 6))
 
 
-@pytest.mark.parametrize("description", [{}, {"kind": "magic"}, {"kind": "sliding_window"}, {"kind": "both", "masks": []}])
+@pytest.mark.parametrize(
+    "description", [{}, {"kind": "magic"}, {"kind": "sliding_window"}, {"kind": "both", "masks": []}]
+)
 def test_a_bad_description_is_refused(description: dict[str, object]) -> None:
     with pytest.raises(TraceError, match="mask"):
         masks.from_description(description)

@@ -62,7 +62,7 @@ def test_grouped_heads_equal_repeated_ones() -> None:
     torch.testing.assert_close(grouped(hidden, *grouped.keys_values(hidden)), expected, atol=1e-6, rtol=0)
 
 
-@pytest.mark.parametrize("width, heads, kv_heads", [(16, 3, 3), (16, 4, 3), (16, 0, 1), (16, 4, 0)])
+@pytest.mark.parametrize(("width", "heads", "kv_heads"), [(16, 3, 3), (16, 4, 3), (16, 0, 1), (16, 4, 0)])
 def test_heads_that_do_not_divide_are_refused(width: int, heads: int, kv_heads: int) -> None:
     with pytest.raises(ValueError, match="divide"):
         MultiHeadAttention(width, heads, kv_heads)
