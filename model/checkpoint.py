@@ -88,9 +88,11 @@ def check_keys(expected: dict[str, Tensor], found: dict[str, Tensor]) -> None:
         problems.append(f"missing tensors: {_few(missing)}")
     if unexpected:
         problems.append(f"unexpected tensors: {_few(unexpected)}")
-    for name in sorted(expected.keys() & found.keys()):
-        if expected[name].shape != found[name].shape:
-            problems.append(f"{name} has shape {list(found[name].shape)}, expected {list(expected[name].shape)}")
+    problems += [
+        f"{name} has shape {list(found[name].shape)}, expected {list(expected[name].shape)}"
+        for name in sorted(expected.keys() & found.keys())
+        if expected[name].shape != found[name].shape
+    ]
     if problems:
         raise CheckpointMismatch(f"{WEIGHTS} does not fit {CONFIG}: " + "; ".join(problems[:8]))
 

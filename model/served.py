@@ -1,7 +1,7 @@
 """What the service knows of a model: requests in, predictions and traces out, whatever the family."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -34,7 +34,7 @@ class Request:
 
     inputs: str
     target: str | None = None
-    parameters: Parameters = Parameters()
+    parameters: Parameters = field(default_factory=Parameters)
 
 
 @dataclass(frozen=True)

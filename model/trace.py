@@ -239,7 +239,8 @@ class Trace:
         header = read_header(path)
         try:
             with safe_open(path, framework="pt") as file:
-                return cls._read(json.loads(header["trace"]), {name: file.get_tensor(name) for name in file})
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no mapping
+            return cls._read(json.loads(header["trace"]), tensors)
         except (SafetensorError, OSError) as error:
             raise TraceError(f"{path.name} is not a readable trace, it may be truncated: {error}") from error
         except (KeyError, TypeError, ValueError) as error:

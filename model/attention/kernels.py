@@ -118,9 +118,7 @@ def _additive(dense: Tensor | None, bias: Tensor | None, q: Tensor) -> Tensor | 
     return torch.where(dense, base, -math.inf)
 
 
-def _cpu(
-    q: Tensor, k: Tensor, v: Tensor, causal: bool, bias: Tensor | None, scale: float
-) -> tuple[Tensor, Tensor, str]:
+def _cpu(q: Tensor, k: Tensor, v: Tensor, causal: bool, bias: Tensor | None, scale: float) -> Attended:
     if not hasattr(torch.ops.aten, "_scaled_dot_product_flash_attention_for_cpu") or k.shape[-1] != v.shape[-1]:
         raise NotImplementedError("no fused CPU kernel")
     if bias is not None:
@@ -128,25 +126,23 @@ def _cpu(
     output, lse = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
         q, k, v, 0.0, causal, attn_mask=bias, scale=scale
     )
-    return output, lse, "flash_cpu"
+    return Attended(output, lse, "flash_cpu")
 
 
-def _cuda(
-    q: Tensor, k: Tensor, v: Tensor, causal: bool, bias: Tensor | None, scale: float
-) -> tuple[Tensor, Tensor, str]:
+def _cuda(q: Tensor, k: Tensor, v: Tensor, causal: bool, bias: Tensor | None, scale: float) -> Attended:
     if not hasattr(torch.ops.aten, "_scaled_dot_product_efficient_attention"):
         raise NotImplementedError("no fused CUDA kernel")
     queries, keys = q.shape[2], k.shape[2]
     if bias is None and q.dtype in (torch.float16, torch.bfloat16) and not (causal and queries != keys):
         output, lse = torch.ops.aten._scaled_dot_product_flash_attention(q, k, v, 0.0, causal, False, scale=scale)[:2]
-        return output, lse[..., :queries], "flash_cuda"
+        return Attended(output, lse[..., :queries], "flash_cuda")
     if bias is not None:  # the kernel wants the bias's rows aligned to 16 bytes
         room = (-keys) % 16
         bias = F.pad(bias.expand(q.shape[0], q.shape[1], queries, keys), (0, room))[..., :keys]
     output, lse = torch.ops.aten._scaled_dot_product_efficient_attention(q, k, v, bias, True, 0.0, causal, scale=scale)[
         :2
     ]
-    return output, lse[..., :queries], "efficient_cuda"  # the kernel pads the rows of lse to a multiple of 32
+    return Attended(output, lse[..., :queries], "efficient_cuda")  # the rows of lse are padded to a multiple of 32
 
 
 def attend(
