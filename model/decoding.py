@@ -16,6 +16,9 @@ from model.errors import Cancelled
 from model.served import Parameters, never
 from model.tokens import END, PAD
 
+CHUNK = 64  # logits whose best is found at once
+COMPACT = 8  # finished sequences leave the batch when they are one in so many: moving the rest costs as much as a step
+
 
 @runtime_checkable
 class State(Protocol):
@@ -68,8 +71,16 @@ def generate(
 
 
 def greedy(logits: Float[Tensor, "N V"], _rows: Sequence[int]) -> Int[Tensor, "N"]:
-    """The likeliest token of each row."""
-    return logits.argmax(dim=-1)
+    """The likeliest token of each row.
+
+    On the CPU `amax` is vectorised and `argmax` is not: the best of each chunk first, then its place, halves the time.
+    """
+    rows, vocabulary = logits.shape
+    if rows < 4 or vocabulary % CHUNK or logits.device.type != "cpu":
+        return logits.argmax(dim=-1)
+    chunks = logits.view(rows, -1, CHUNK)
+    best = chunks.amax(dim=-1).argmax(dim=-1)
+    return best * CHUNK + chunks[torch.arange(rows), best].argmax(dim=-1)
 
 
 class Sampler:
@@ -111,24 +122,25 @@ def _stepwise(
     """One token per sequence and step, until each has met its end."""
     outputs: list[list[int]] = [[] for _ in range(batch)]
     scores = [0.0] * batch
-    running = list(range(batch))
+    rows = list(range(batch))  # of the decoder's batch: finished ones stay until it pays to move the others
     tokens = torch.full((batch, 1), END, device=device)
     for _ in range(limit):
         _check(cancelled)
         logits = decoder.decode(tokens, state)[:, -1]
         logits[:, PAD] = -torch.inf
-        chosen = choose(logits, running)
+        chosen = choose(logits, rows)
         log_probability = logits.gather(1, chosen[:, None])[:, 0].float() - logits.float().logsumexp(dim=-1)
-        for row, token, part in zip(running, chosen.tolist(), log_probability.tolist(), strict=True):
-            outputs[row].append(token)
-            scores[row] += part
-        alive = [place for place, row in enumerate(running) if outputs[row][-1] != END]
+        for row, token, part in zip(rows, chosen.tolist(), log_probability.tolist(), strict=True):
+            if not outputs[row] or outputs[row][-1] != END:
+                outputs[row].append(token)
+                scores[row] += part
+        alive = [place for place, row in enumerate(rows) if outputs[row][-1] != END]
         if not alive:
             break
-        if len(alive) < len(running):
-            rows = torch.tensor(alive, device=device)
-            state.reorder(rows)
-            chosen, running = chosen[rows], [running[place] for place in alive]
+        if (len(rows) - len(alive)) * COMPACT >= len(rows):
+            kept = torch.tensor(alive, device=device)
+            state.reorder(kept)
+            chosen, rows = chosen[kept], [rows[place] for place in alive]
         tokens = chosen[:, None]
     return [Generated(ids, score) for ids, score in zip(outputs, scores, strict=True)]
 

@@ -19,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from model import __version__
 from model.attention import masks, scores
 from model.attention.maps import AttentionMap, sampled_rows
 from model.attention.masks import Both, Full, Mask, Padding
@@ -108,7 +109,7 @@ class Recorder:
                 kernels.add(record.kernel)
                 dtypes.add(str(record.q.dtype).removeprefix("torch."))
         worst = max(error for site in errors.values() for layer_errors in site for error in layer_errors)
-        versions = {"heedmap": FORMAT, "torch": torch.__version__, "python": platform.python_version()}
+        versions = {"heedmap": __version__, "torch": torch.__version__, "python": platform.python_version()}
         certificate = Certificate(worst, rows, "+".join(sorted(kernels)), "+".join(sorted(dtypes)), versions, errors)
         return Trace(model, prediction, dict(sites), certificate, layers)
 

@@ -12,11 +12,12 @@ from model import checkpoint
 from model.checkpoint import Checkpoint
 from model.decoding import Generated, generate
 from model.errors import EmptyInput, InputError, InputTooLong
+from model.inference import InferenceTransformer
 from model.served import Axis, Parameters, Prediction, Request, never
 from model.tokens import END, SPECIAL, Encoding
 from model.trace import Recorder, Trace
 from model.training.data import padded
-from model.transformer import TransformerConfig
+from model.transformer import Transformer, TransformerConfig
 
 SITE_AXES = {"encoder": ("source", "source"), "decoder": ("target", "prefix"), "cross": ("target", "source")}
 
@@ -30,6 +31,7 @@ class Translator:
         self.network, self.tokenizer, self.revision = loaded.network, loaded.tokenizer, loaded.revision
         self.licence = licence
         self.sites = {site: SITE_AXES[site] for site in self.network.sites}
+        self.engine = InferenceTransformer(self.network) if isinstance(self.network, Transformer) else None
         weight = self.network.output_weight
         self.device, self.dtype = weight.device, weight.dtype
 
@@ -124,8 +126,11 @@ class Translator:
         limit = min(parameters.max_new_tokens, self.network.config.max_positions)
         with torch.inference_mode():
             ids, lengths = self._batch(sources)
-            state: Any = self.network.start(self.network.encode(ids, lengths), lengths)
-            return generate(self.network, state, len(sources), parameters, limit, self.device, cancelled)
+            if self.engine is None:
+                state: Any = self.network.start(self.network.encode(ids, lengths), lengths)
+                return generate(self.network, state, len(sources), parameters, limit, self.device, cancelled)
+            ready = self.engine.start(ids, lengths)
+            return generate(self.engine, ready, len(sources), parameters, limit, self.device, cancelled)
 
     def _score(self, sources: list[list[int]], targets: list[list[int]]) -> list[Generated]:
         """Given outputs and their summed log-probability under teacher forcing."""

@@ -1,0 +1,1 @@
+"""Training: data without leaks, one loop, one loss, honest scores."""

@@ -8,13 +8,18 @@ from typing import Any
 import torch
 
 from model import checkpoint
+from model.errors import CheckpointError
 from model.recurrent import RecurrentConfig
+from model.served import Parameters
 from model.tokens import Tokenizer
+from model.training.card import write_card
 from model.training.data import Batches, Reference, Split, read_pairs, sha256, split
+from model.training.evaluate import Scores, evaluate
 from model.training.loop import Recipe, Trainer
 from model.transformer import TransformerConfig
 
 VALID, TEST, SPLIT_SEED = 1000, 2000, 20261122
+FACTS = "training.json"
 
 
 def write_references(path: Path, part: list[Reference]) -> None:
@@ -68,12 +73,31 @@ def train_translation(
     for row in trainer.run(Batches(parts.train, tokens, recipe.batch_tokens)):
         report(row)
         checkpoint.save(out, network, tokens, torch.float16)
-    card = {
+    facts = {
+        "config": network.config.model_dump(),
         "data_sha256": sha256(data),
         "split_seed": SPLIT_SEED,
         "pairs": {"train": len(parts.train), "valid": len(parts.valid), "test": len(parts.test)},
         "parameters": sum(p.numel() for p in network.parameters()),
         "recipe": recipe.model_dump(),
     }
-    (out / "training.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    (out / FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     return parts
+
+
+def score_and_card(folder: Path, device: str = "cpu", beam_size: int = 5) -> dict[tuple[str, str], Scores]:
+    """Score a finished run on the held-out parts beside it, greedy and by beam, and write its model card.
+
+    Raises:
+        CheckpointError: the folder is not a finished run.
+    """
+    facts_path = folder / FACTS
+    if not facts_path.is_file():
+        raise CheckpointError(f"no {FACTS} in {folder}: let `heedmap train` finish there first")
+    scores = {
+        (part, decoding): evaluate(folder, read_references(folder / f"{part}.jsonl"), device, parameters)
+        for part in ("valid", "test")
+        for decoding, parameters in (("greedy", Parameters()), (f"beam {beam_size}", Parameters(beam_size=beam_size)))
+    }
+    write_card(folder, json.loads(facts_path.read_text(encoding="utf-8")), scores, beam_size)
+    return scores
