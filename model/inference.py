@@ -112,7 +112,7 @@ class InferenceTransformer:
         self.output = PackedLinear.of_weight(network.output_weight)
 
     def start(self, ids: TokenIds, lengths: Lengths) -> InferenceState:
-        """Encode source ids (B K), padded on the right to the longest of `lengths`: the state before the first token."""
+        """The state before the first token, of source ids (B K) padded on the right to the longest of `lengths`."""
         batch, keys = ids.shape
         real, mask = None, None
         place = torch.arange(keys, device=ids.device).repeat(batch)
@@ -161,8 +161,8 @@ class InferenceTransformer:
     def _heads(self, projected: Float[Tensor, "B K N"]) -> tuple[Tensor, Tensor, Tensor]:
         batch, keys, _ = projected.shape
         split = projected.view(batch, keys, -1, self.size).transpose(1, 2)  # B H+2G K D
-        q, k, v = split.split([self.heads, self.groups, self.groups], dim=1)
-        return q, k, v
+        last = self.heads + self.groups
+        return split[:, : self.heads], split[:, self.heads : last], split[:, last:]
 
     def _attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
         return F.scaled_dot_product_attention(q, k, v, mask, enable_gqa=self.heads != self.groups)

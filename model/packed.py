@@ -20,7 +20,7 @@ def available(weight: Tensor) -> bool:
     return (
         weight.device.type == "cpu"
         and weight.dtype == torch.float32
-        and torch.backends.mkldnn.is_available()
+        and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]  # PyTorch leaves it so
         and all(hasattr(operators, name) for name in names)
     )
 
