@@ -1,0 +1,52 @@
+# Two images from one file: `docker build .` serves on the CPU, `docker build --target cuda .` on an NVIDIA GPU.
+ARG PYTHON=3.11
+
+FROM python:${PYTHON}-slim AS base
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore PYTHONUNBUFFERED=1
+RUN python -m venv /opt/heedmap
+ENV PATH=/opt/heedmap/bin:$PATH
+
+# The wheel, and what it requires in a file of its own: dependencies are installed anew only when that file changes.
+FROM base AS wheel
+WORKDIR /source
+COPY . .
+RUN pip wheel --no-deps --wheel-dir /dist . \
+ && python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" \
+    > /dist/requirements.txt \
+ && grep '^torch==' /dist/requirements.txt > /dist/torch.txt
+
+# PyTorch's own index of CPU builds: a tenth of the size of the CUDA build that the default index gives.
+FROM base AS cpu-packages
+ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+COPY --from=wheel /dist/*.txt /dist/
+RUN pip install --index-url "$TORCH_INDEX" -r /dist/torch.txt && pip install -r /dist/requirements.txt
+COPY --from=wheel /dist/*.whl /dist/
+RUN pip install --no-deps /dist/*.whl
+
+# The default index's PyTorch brings its own CUDA libraries; only the driver comes from the host.
+FROM base AS cuda-packages
+COPY --from=wheel /dist/*.txt /dist/
+RUN pip install -r /dist/requirements.txt
+COPY --from=wheel /dist/*.whl /dist/
+RUN pip install --no-deps /dist/*.whl
+
+FROM base AS runtime
+RUN useradd --system --uid 10001 --home-dir /var/lib/heedmap --create-home heedmap \
+ && install -d -o heedmap -g heedmap /var/lib/heedmap/traces
+ENV HEEDMAP_HOST=0.0.0.0 HEEDMAP_PORT=8000 HEEDMAP_TRACES=/var/lib/heedmap/traces PYTHONDONTWRITEBYTECODE=1
+WORKDIR /var/lib/heedmap
+VOLUME /var/lib/heedmap/traces
+EXPOSE 8000
+USER heedmap
+HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --retries=3 CMD ["python", "-c", \
+  "import os, urllib.request as u; u.urlopen(f'http://127.0.0.1:{os.environ[\"HEEDMAP_PORT\"]}/readyz', timeout=4)"]
+ENTRYPOINT ["heedmap"]
+CMD ["serve"]
+
+FROM runtime AS cuda
+ENV HEEDMAP_DEVICE=cuda NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
+COPY --from=cuda-packages /opt/heedmap /opt/heedmap
+
+FROM runtime AS cpu
+ENV HEEDMAP_DEVICE=cpu
+COPY --from=cpu-packages /opt/heedmap /opt/heedmap

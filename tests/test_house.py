@@ -1,0 +1,266 @@
+"""The house rules: layout, imports that run one way, sizes, and what Makefile, Dockerfile and compose file promise."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+LONGEST = 320  # lines of a source file: about 300, and a little room for an import block
+OWN = {".py", ".js", ".css", ".html"}
+PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+LAYOUT = [
+    *("pyproject.toml", "README.md", "Makefile", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "NOTICE", "Dockerfile"),
+    *("docker-compose.yml", ".ci/run", ".dockerignore", ".gitignore", ".pre-commit-config.yaml"),
+    *(
+        "model/shapes.py",
+        "model/errors.py",
+        "app/main.py",
+        "app/cli.py",
+        "app/client.py",
+        "static/index.html",
+        "benchmarks",
+    ),
+]
+# Which of our own packages each may import.
+ALLOWED = {"model": {"model"}, "app": {"app", "model"}}
+
+
+def sources(*folders: str, suffixes: set[str] = OWN) -> list[Path]:
+    """Our own source files under these folders."""
+    found = [path for folder in folders for path in sorted((ROOT / folder).rglob("*")) if path.suffix in suffixes]
+    return [path for path in found if "vendor" not in path.parts and "__pycache__" not in path.parts]
+
+
+def imports(source: str) -> set[str]:
+    """The top-level packages that a module imports, wherever in it."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module.partition(".")[0])
+    return names
+
+
+def trespasses(package: str, source: str) -> set[str]:
+    """The packages of ours that a module of this package imports and may not."""
+    return imports(source) & {"model", "app", "static", "tests", "benchmarks"} - ALLOWED[package]
+
+
+Documented = dict[str, set[str]]
+FRAMEWORKS = {"forward", "get_response"}  # PyTorch's and Starlette's names, documented there
+
+
+def documented(source: str) -> Documented:
+    """The documented methods of each class of a module."""
+    classes = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ClassDef)]
+    functions = ast.FunctionDef | ast.AsyncFunctionDef
+    return {c.name: {n.name for n in c.body if isinstance(n, functions) and ast.get_docstring(n)} for c in classes}
+
+
+def undocumented(source: str, bases: Documented) -> list[str]:
+    """Public functions, classes and methods without a docstring; an override has that of the method it overrides."""
+
+    def walk(body: list[ast.stmt], prefix: str, inherited: set[str]) -> Iterator[str]:
+        for node in body:
+            if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) or node.name.startswith("_"):
+                continue
+            overload = any(isinstance(mark, ast.Name) and mark.id == "overload" for mark in node.decorator_list)
+            if not ast.get_docstring(node) and not overload and node.name not in inherited:
+                yield prefix + node.name
+            if isinstance(node, ast.ClassDef):
+                names = {base.id for base in node.bases if isinstance(base, ast.Name)}
+                above = FRAMEWORKS.union(*(bases.get(name, set()) for name in names))
+                yield from walk(node.body, f"{prefix}{node.name}.", above)
+
+    return list(walk(ast.parse(source).body, "", set()))
+
+
+def machine_paths(text: str) -> list[str]:
+    """Absolute paths of somebody's machine: home folders and work trees."""
+    return re.findall(r"(?<![\w.~/-])/(?:home|root|Users|work|mnt)/[\w.-]+", text)
+
+
+@pytest.mark.parametrize("name", LAYOUT)
+def test_the_layout_is_the_designs(name: str) -> None:
+    assert (ROOT / name).exists()
+
+
+@pytest.mark.parametrize("package", ALLOWED)
+def test_imports_run_one_way(package: str) -> None:
+    modules = sources(package, suffixes={".py"})
+    found = {str(path.relative_to(ROOT)): trespasses(package, path.read_text()) for path in modules}
+    assert {path: names for path, names in found.items() if names} == {}
+    assert len(modules) > 5, "the check looked at nothing"
+
+
+def test_a_wrong_import_is_found() -> None:
+    assert trespasses("model", "def late():\n    from app.wire import to_npy\n") == {"app"}
+    assert trespasses("app", "import tests.conftest\nimport model.trace") == {"tests"}
+    assert trespasses("model", "import torch\nfrom model.trace import Trace") == set()
+
+
+def test_importing_the_model_side_loads_nothing_of_the_service() -> None:
+    code = "import sys, model.served, model.trace; print({'app', 'fastapi', 'plotly'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "set()"
+
+
+def test_no_file_is_too_long() -> None:
+    files = sources("model", "app", "static", "tests", "benchmarks")
+    lengths = {str(path.relative_to(ROOT)): path.read_text().count("\n") for path in files}
+    assert {path: lines for path, lines in lengths.items() if lines > LONGEST} == {}
+    assert len(lengths) > 30, "the check looked at too little"
+
+
+def test_everything_public_is_documented() -> None:
+    modules = {str(p.relative_to(ROOT)): p.read_text() for p in sources("model", "app", suffixes={".py"})}
+    bases: Documented = {}
+    for source in modules.values():
+        bases |= documented(source)
+    found = {path: undocumented(source, bases) for path, source in modules.items()}
+    assert {path: names for path, names in found.items() if names} == {}
+
+
+def test_a_missing_docstring_is_found() -> None:
+    source = 'class A:\n    """Yes."""\n    def b(self): ...\n    def _c(self): ...\n\ndef d():\n    """Yes."""\n'
+    assert undocumented(source, {}) == ["A.b"]
+    override = 'class B(A):\n    """Yes."""\n    def b(self): ...\n    def c(self): ...\n'
+    assert undocumented(override, {"A": {"b"}}) == ["B.c"]
+
+
+def test_no_file_names_a_machines_own_paths() -> None:
+    tops = [ROOT / name for name in ("Makefile", "Dockerfile", "docker-compose.yml", ".ci/run", "pyproject.toml")]
+    files = [
+        *tops,
+        *ROOT.glob("*.md"),
+        *sources("model", "app", "static", "tests", "benchmarks", suffixes={*OWN, ".md"}),
+    ]
+    found = {str(path.relative_to(ROOT)): machine_paths(path.read_text()) for path in files if path != Path(__file__)}
+    assert {path: names for path, names in found.items() if names} == {}
+
+
+def test_a_machines_path_is_found() -> None:
+    assert machine_paths("open('/home/someone/data')") == ["/home/someone"]
+    assert machine_paths("GET /v1/traces, ~/work/here, app/root/x, https://host/home/page") == []
+
+
+def test_the_version_is_the_changelogs_latest_and_the_services() -> None:
+    assert f'VERSION = "{PROJECT["version"]}"' in (ROOT / "app" / "main.py").read_text()
+    released = re.findall(r"^## \[(\d[^\]]*)\] - \d{4}-\d\d-\d\d$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert released[0] == PROJECT["version"]
+
+
+def test_the_package_is_what_was_promised() -> None:
+    assert PROJECT["scripts"] == {"heedmap": "app.cli:main"}
+    assert PROJECT["requires-python"] == ">=3.11"
+    extras = PROJECT["optional-dependencies"]
+    every = PROJECT["dependencies"] + [line for lines in extras.values() for line in lines if "heedmap" not in line]
+    assert [line for line in every if not re.search(r"==|<", line)] == [], "a dependency without an upper bound"
+
+
+def test_the_makefile_has_its_targets_and_help_lists_them() -> None:
+    shown = subprocess.run(
+        ["make", "--no-print-directory"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    assert {"serve", "test", "lint", "train", "bench", "help"} <= set(re.findall(r"^  make (\w+)", shown, re.MULTILINE))
+
+
+def test_make_serve_takes_host_and_port() -> None:
+    command = ["make", "--no-print-directory", "--dry-run", "serve", "HOST=0.0.0.0", "PORT=8123"]
+    shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert "heedmap serve --host 0.0.0.0 --port 8123" in shown
+
+
+def test_ci_runs_make_test() -> None:
+    script = ROOT / ".ci" / "run"
+    assert os.access(script, os.X_OK)
+    assert "make test" in script.read_text().splitlines()
+    subprocess.run(["bash", "-n", str(script)], check=True)
+
+
+def stages(text: str) -> dict[str, dict[str, list[str]]]:
+    """A Dockerfile's stages by name, each with the arguments of its instructions; continued lines are joined."""
+    found: dict[str, dict[str, list[str]]] = {}
+    current: dict[str, list[str]] = {}
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    for line in re.sub(r"\\\n\s*", "", "\n".join(lines)).splitlines():
+        instruction, _, rest = line.partition(" ")
+        if instruction == "FROM":
+            parent, _, name = rest.partition(" AS ")
+            current = found[name] = {key: list(value) for key, value in found.get(parent, {}).items()}
+        current.setdefault(instruction, []).append(rest)
+    return found
+
+
+def test_the_dockerfile_keeps_its_promises() -> None:
+    found = stages((ROOT / "Dockerfile").read_text())
+    assert list(found)[-1] == "cpu", "the last stage is what `docker build .` makes"
+    for target in ("cpu", "cuda"):
+        stage = found[target]
+        assert stage["USER"] == ["heedmap"]
+        assert "/readyz" in stage["HEALTHCHECK"][0]
+        assert stage["ENTRYPOINT"] == ['["heedmap"]']
+        assert stage["CMD"] == ['["serve"]']
+        assert any(f"--from={target}-packages" in line for line in stage["COPY"])
+    assert all("slim" in line for line in found["base"]["FROM"])
+    assert not any("COPY" in stage for name, stage in found.items() if name == "runtime"), "no sources in the image"
+
+
+def test_the_dockerfiles_health_check_is_python_that_compiles() -> None:
+    check = stages((ROOT / "Dockerfile").read_text())["cpu"]["HEALTHCHECK"][0].partition("CMD ")[2]
+    program, flag, code = yaml.safe_load(check)
+    assert (program, flag) == ("python", "-c")
+    compile(code, "healthcheck", "exec")
+
+
+def test_the_compose_file_keeps_its_promises() -> None:
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    services = compose["services"]
+    plain = [name for name, service in services.items() if not service.get("profiles")]
+    assert plain == ["heedmap"], "`docker compose up` starts one service"
+    gpu = next(service for service in services.values() if service.get("profiles") == ["gpu"])
+    device = gpu["deploy"]["resources"]["reservations"]["devices"][0]
+    assert device["driver"] == "nvidia"
+    assert device["capabilities"] == ["gpu"]
+    targets = stages((ROOT / "Dockerfile").read_text())
+    for service in services.values():
+        assert service["build"]["target"] in targets
+        assert service["read_only"] is True
+        assert service["tmpfs"] == ["/tmp"]
+        assert service["cap_drop"] == ["ALL"]
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        volume, _, place = service["volumes"][0].partition(":")
+        assert volume in compose["volumes"]
+        assert place == "/var/lib/heedmap/traces"
+        assert all(port.startswith("127.0.0.1:") for port in service["ports"]), (
+            "reachable from elsewhere on purpose only"
+        )
+
+
+def test_the_command_line_is_quick_and_leaves_torch_alone() -> None:
+    code = (
+        "import sys; from app.cli import cli; "
+        "cli(['--help'], standalone_mode=False); print([m for m in ('torch', 'numpy', 'httpx') if m in sys.modules])"
+    )
+    start = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert time.monotonic() - start < 5, "a quarter of a second on an idle machine"
+    assert "predict" in done.stdout
+    assert done.stdout.strip().endswith("[]")
+
+
+def test_the_installed_command_tells_its_version() -> None:
+    command = Path(sys.executable).with_name("heedmap")
+    done = subprocess.run([command, "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == f"heedmap {PROJECT['version']}"
