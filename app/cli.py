@@ -1,0 +1,229 @@
+"""`heedmap serve`, `predict`, `train` and `evaluate`.
+
+Everything heavy is imported inside the commands: `heedmap --help` answers at once.
+"""
+
+import json
+import sys
+from enum import StrEnum
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from app.problems import ClientError
+from model.errors import HeedmapError, InputError
+
+SHUTDOWN_SECONDS = 10  # for answers that are under way when the service is told to stop
+
+cli = typer.Typer(
+    help="Serves trained attention models and shows where every head looks.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+class Device(StrEnum):
+    """Where models run; auto takes CUDA where there is one."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+class Architecture(StrEnum):
+    """What `heedmap train` can build."""
+
+    transformer = "transformer"
+    recurrent = "recurrent"
+
+
+DeviceOption = Annotated[Device, typer.Option(help="Where to run; auto takes CUDA where there is one.")]
+
+
+def main() -> None:
+    """The console script: a user's mistake ends in one line on stderr and status 2, a failure in status 1."""
+    try:
+        cli()
+    except InputError as error:
+        _end(error, 2)
+    except (HeedmapError, ClientError) as error:
+        _end(error, 1)
+
+
+def _end(error: Exception, status: int) -> NoReturn:
+    print(f"heedmap: {error}", file=sys.stderr)  # noqa: T201
+    sys.exit(status)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"heedmap {version('heedmap')}")
+        raise typer.Exit
+
+
+@cli.callback()
+def options(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Serves trained attention models and shows where every head looks."""
+
+
+@cli.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="The address to listen on. [default: 127.0.0.1]")] = None,
+    port: Annotated[int | None, typer.Option(help="The port to listen on. [default: 8000]")] = None,
+    model: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=PATH", help="A checkpoint folder and its name; repeat for more.")
+    ] = None,
+    device: Annotated[Device | None, typer.Option(help="Where to run. [default: auto]")] = None,
+    traces: Annotated[Path | None, typer.Option(help="The folder of trace files.")] = None,
+) -> None:
+    """Serve the explorer and the API. What is not given is taken from HEEDMAP_* in the environment."""
+    import uvicorn
+    from pydantic import ValidationError
+
+    from app.main import create_app
+    from app.settings import Settings
+
+    asked: dict[str, Any] = {
+        "host": host,
+        "port": port,
+        "models": model or None,
+        "device": device and device.value,
+        "traces": traces,
+    }
+    try:
+        settings = Settings(**{name: value for name, value in asked.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from error
+    uvicorn.run(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        server_header=False,
+        log_level="warning" if settings.log == "json" else "info",
+        access_log=False,
+    )
+
+
+@cli.command()
+def predict(
+    text: Annotated[str, typer.Argument(help="The input; - reads it from standard input.")],
+    model: Annotated[str | None, typer.Option(help="A served or shipped model's name, or a checkpoint folder.")] = None,
+    url: Annotated[str | None, typer.Option(help="Ask the service there instead of loading the model here.")] = None,
+    api_key: Annotated[str | None, typer.Option(envvar="HEEDMAP_API_KEY", help="For a service that wants one.")] = None,
+    target: Annotated[str | None, typer.Option(help="Score this output instead of generating one.")] = None,
+    layer: Annotated[
+        int | None, typer.Option(help="The layer to show. [default: that of the best aligning head]")
+    ] = None,
+    head: Annotated[int | None, typer.Option(help="The head to show. [default: the best aligning one]")] = None,
+    beam_size: Annotated[int, typer.Option(min=1, max=16, help="Hypotheses kept at every step.")] = 1,
+    device: DeviceOption = Device.auto,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the prediction as JSON, without the alignment.")
+    ] = False,
+) -> None:
+    """Print the answer and, word by word, what of the input it looked at."""
+    from rich.console import Console
+
+    from app.alignment import ask_service, run_here
+    from app.terminal import print_alignment
+
+    inputs = sys.stdin.read() if text == "-" else text
+    if url is not None:
+        found = ask_service(url, api_key, inputs, model, target, beam_size)
+    else:
+        found = run_here(inputs, model, target, beam_size, _device(device))
+    if as_json:
+        typer.echo(json.dumps(found.prediction.to_json(), ensure_ascii=False))
+        return
+    console = Console(highlight=False)
+    console.print(found.prediction.text, style="bold", markup=False, soft_wrap=True)
+    layer_index, head_index = found.choose(layer, head)
+    console.print(f"cross-attention, layer {layer_index}, head {head_index}, percent\n", style="dim")
+    print_alignment(console, found.layers[layer_index][head_index], found.queries, found.keys)
+
+
+@cli.command()
+def train(
+    data: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="Tab-separated pairs, or a zip of them.")],
+    out: Annotated[Path, typer.Option(file_okay=False, help="The checkpoint's folder; a run that it holds goes on.")],
+    architecture: Annotated[Architecture, typer.Option(help="What to train.")] = Architecture.transformer,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the training part.")] = None,
+    batch_tokens: Annotated[int | None, typer.Option(min=1, help="Tokens in a batch.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of weights, order and dropout.")] = None,
+    device: DeviceOption = Device.auto,
+    tokenizer: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="A tokenizer.json to share; one is trained unless given."),
+    ] = None,
+) -> None:
+    """Train a translation model, German to English, or go on with a run that was stopped."""
+    import torch
+
+    from model.training.loop import Recipe
+    from model.training.run import train_translation
+
+    asked = {"epochs": epochs, "batch_tokens": batch_tokens, "seed": seed}
+    recipe = Recipe(**{name: value for name, value in asked.items() if value is not None})
+
+    def report(row: dict[str, float]) -> None:
+        typer.echo(f"epoch {row['epoch']:.0f}: loss {row['loss']:.3f}, {row['tokens_per_second']:,.0f} tokens/s")
+
+    where = torch.device(_device(device))
+    train_translation(data, out, architecture.value, recipe, where, tokenizer=tokenizer, report=report)
+    typer.echo(
+        f"{out} holds the checkpoint and test.jsonl, its held-out sentences: heedmap evaluate --checkpoint {out}"
+    )
+
+
+@cli.command()
+def evaluate(
+    checkpoint: Annotated[Path | None, typer.Option(help="A checkpoint folder. [default: the shipped de-en]")] = None,
+    references: Annotated[Path | None, typer.Option(help="JSON lines. [default: test.jsonl of the checkpoint]")] = None,
+    beam_size: Annotated[int, typer.Option(min=1, max=16, help="Hypotheses kept at every step.")] = 5,
+    device: DeviceOption = Device.auto,
+) -> None:
+    """Print sacreBLEU and chrF on held-out sentences, with every reference that they have, and the signatures."""
+    if find_spec("sacrebleu") is None:
+        raise InputError("scores are sacreBLEU's, which is not installed: pip install 'heedmap[train]'")
+
+    from app.settings import WEIGHTS
+    from model.served import Parameters
+    from model.training import evaluate as evaluation
+    from model.training.run import read_references
+
+    folder = checkpoint or WEIGHTS / "de-en"
+    file = references or folder / "test.jsonl"
+    if not file.is_file():
+        raise InputError(f"there is no {file}; name the held-out sentences with --references")
+    held_out = read_references(file)
+    with typer.progressbar(length=len(held_out), label="translating", file=sys.stderr) as bar:
+
+        def report(done: int) -> None:
+            bar.update(done - bar.pos)
+
+        scores = evaluation.evaluate(folder, held_out, _device(device), Parameters(beam_size=beam_size), report)
+    typer.echo(f"BLEU {scores.bleu:.2f}  {scores.bleu_signature}")
+    typer.echo(f"chrF {scores.chrf:.2f}  {scores.chrf_signature}")
+    typer.echo(f"{scores.sentences} sentences in {scores.seconds:.1f} s, beam size {beam_size}")
+
+
+def _device(wanted: Device) -> str:
+    if wanted is not Device.auto:
+        return wanted.value
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+if __name__ == "__main__":
+    main()
