@@ -1,0 +1,90 @@
+"""Traces: made, shown, handed out whole, and forgotten."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+
+from app import maps
+from app.bodies import parsed, request_body
+from app.caching import cached
+from app.callers import Caller, admitted, while_waiting
+from app.errors import NotFound
+from app.routes.predict import requests_of
+from app.schemas import TraceRequest
+from app.services import Services, services
+from app.store import ANYONE, Held
+from app.wire import to_json
+from model.errors import InputError, ParameterError, TraceError
+from model.trace import content_id
+
+router = APIRouter(prefix="/v1/traces", tags=["traces"])
+CallerNow = Annotated[Caller, Depends(admitted)]
+Own = Annotated[Services, Depends(services)]
+
+
+async def made(own: Services, caller: Caller, body: TraceRequest) -> Held:
+    """The trace of a request: the one that is kept already, or a new one.
+
+    Raises:
+        InputError: the model cannot use the input.
+    """
+    if isinstance(body.inputs, list):
+        raise ParameterError("a trace is of one input; POST /v1/predict takes lists", field="inputs")
+    name, model = own.model(body.model)
+    [wanted] = requests_of(body)
+    identifier = content_id(model.revision, wanted, "" if caller.owner == ANYONE else caller.owner)
+    try:
+        return await own.trace(caller, identifier)
+    except (NotFound, TraceError):
+        pass  # there is none yet, or its file is damaged and will be written anew
+    [trace] = await own.engine.run_batch((name, "trace", body.parameters), [wanted], model.trace)
+    if isinstance(trace, InputError):
+        raise trace
+    return await own.engine.run(lambda: own.store.put(caller.owner, identifier, name, trace))
+
+
+@router.post("", status_code=201, summary="Predict, and keep a trace", openapi_extra=request_body(TraceRequest))
+async def create_trace(
+    request: Request, caller: CallerNow, body: Annotated[TraceRequest, Depends(parsed(TraceRequest))], own: Own
+) -> Response:
+    """The summary of the trace. The same input, parameters and model give the same id, and the work is done once."""
+    held = await while_waiting(request, made(own, caller, body))
+    content = await run_in_threadpool(to_json, held.summary())
+    return Response(content, 201, {"Location": f"/v1/traces/{held.id}"}, "application/json")
+
+
+@router.get("/{id}", summary="The summary again")
+async def get_trace(id: str, caller: CallerNow, own: Own) -> Response:
+    """Prediction, axes, sites, certificate, size, and when it expires."""
+    held = await own.trace(caller, id)
+    return Response(await run_in_threadpool(to_json, held.summary()), media_type="application/json")
+
+
+@router.get("/{id}/file", summary="The trace's safetensors file", response_class=Response)
+async def get_file(id: str, caller: CallerNow, own: Own) -> Response:
+    """Opens offline: `Trace.load`, or any safetensors reader."""
+    path = own.store.path(caller.owner, id)
+    return FileResponse(path, media_type="application/octet-stream", filename=f"{id}.safetensors")
+
+
+@router.delete("/{id}", status_code=204, summary="Forget a trace", response_class=Response)
+async def delete_trace(id: str, caller: CallerNow, own: Own) -> Response:
+    """The file is deleted."""
+    await run_in_threadpool(own.store.delete, caller.owner, id)
+    return Response(status_code=204)
+
+
+@router.get("/{id}/heads", summary="What kind of head each is")
+async def get_heads(request: Request, id: str, caller: CallerNow, own: Own) -> Response:
+    """A row per head, means over its queries: entropy in nats, distance in tokens, sink (the weight on key 0), ..."""
+    held = await own.trace(caller, id)
+
+    async def body() -> bytes:
+        if held.heads is None:
+            held.heads = await own.engine.run(lambda: maps.heads(held.trace))
+        return await run_in_threadpool(to_json, {"heads": held.heads})
+
+    return await cached(request, caller, held, ("heads",), "application/json", body)

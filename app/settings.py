@@ -1,0 +1,98 @@
+"""What an operator can set: arguments of `heedmap serve`, or HEEDMAP_* in the environment.
+
+The limits are named constants with their reason; those that depend on the machine are settings whose default they are.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+WEIGHTS = Path(__file__).resolve().parent.parent / "model" / "weights"
+STATIC = Path(__file__).resolve().parent.parent / "static"
+
+BODY_BYTES = 8 << 20  # a megabyte of text is 200 times the longest input; the rest is room for /v1/attention's arrays
+RESPONSE_BYTES = 32 << 20  # what a browser parses in about a second; a larger map is fetched in windows
+BATCH_INPUTS = 64  # inputs in one request: two full batches, so that no caller holds the device for long
+TEXT_CHARACTERS = 200_000  # over any model's positions by far, and tokenized in well under a second
+MAPS_PER_REQUEST = 64  # entries of "attention": every layer of every site of a deep model, each with head "all"
+THUMBNAIL_SIZES = (16, 64)  # pixels a side: under 16 nothing is told apart, over 64 the map itself is the better route
+HEADER_LABELS = 64  # tick labels on an axis of a figure: more overlap at 1,000 pixels
+QUEUE = 256  # waiting calls: at 20 ms a batch of 32 the last of them is answered well inside the deadline
+BATCH = 32  # sequences decoded together: throughput is nearly flat above, latency is not
+DEADLINE = 60.0  # seconds: about what proxies allow by default
+TRACE_BYTES = 4 << 30  # on disk: ten thousand traces of a sentence, a thousand of 512 tokens
+MEMORY_BYTES = 256 << 20  # of traces in memory: a session's hundred latest, beside models of a few hundred MB
+TRACE_DAYS = 30.0  # a link in a message or notebook lives that long after its last use
+
+
+def _rate(value: str | None) -> str | None:
+    from limits import parse_many
+
+    if value:
+        try:
+            parse_many(value)
+        except ValueError as error:
+            raise ValueError("a rate reads like 120/minute, or several apart by semicolons") from error
+    return value or None
+
+
+class Settings(BaseSettings):
+    """The service's settings, from the environment unless given."""
+
+    model_config = SettingsConfigDict(env_prefix="HEEDMAP_", extra="ignore", frozen=True)
+
+    host: str = Field("127.0.0.1", description="The address to listen on.")
+    port: int = Field(8000, ge=0, le=65535, description="The port to listen on; 0 takes any free one.")
+    models: Annotated[dict[str, str], NoDecode] = Field(
+        default_factory=lambda: {"de-en": str(WEIGHTS / "de-en")},
+        description="name=path pairs apart by commas; the first is the default of a page.",
+    )
+    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto takes CUDA where there is one.")
+    traces: Path = Field(
+        default_factory=lambda: Path.home() / ".cache" / "heedmap" / "traces", description="The folder of trace files."
+    )
+    trace_bytes: int = Field(
+        TRACE_BYTES, ge=0, description="Trace files over this are evicted, least recently used first."
+    )
+    trace_days: float = Field(TRACE_DAYS, gt=0, description="A trace unused for so long expires.")
+    memory_bytes: int = Field(MEMORY_BYTES, ge=0, description="Opened traces kept in memory.")
+    queue: int = Field(QUEUE, ge=1, description="Calls that may wait for the device.")
+    batch: int = Field(BATCH, ge=1, description="Sequences decoded together.")
+    deadline: float = Field(DEADLINE, gt=0, description="Seconds until a call is given up.")
+    body_bytes: int = Field(BODY_BYTES, ge=1024, description="The largest request body.")
+    response_bytes: int = Field(RESPONSE_BYTES, ge=1024, description="The largest response made of maps.")
+    api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        (), description="Keys apart by commas; with any set, every /v1 request needs one."
+    )
+    rate: Annotated[str | None, AfterValidator(_rate)] = Field(
+        None, description="Requests a caller may make, such as 120/minute; unlimited by default."
+    )
+    origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Origins apart by commas whose pages may call the API (CORS); none by default."
+    )
+    log: Literal["json", "console"] = Field("console", description="Log lines for machines or for people.")
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def _read_models(cls, value: Any) -> Any:
+        """`a=path,b=path`, or a list of such pairs."""
+        if isinstance(value, str):
+            value = [part for part in value.split(",") if part.strip()]
+        if not isinstance(value, dict):
+            pairs = [str(part).partition("=") for part in value]
+            if any(not name.strip() or not path.strip() for name, _, path in pairs):
+                raise ValueError("models are name=path pairs, such as de-en=model/weights/de-en")
+            if len({name.strip() for name, _, _ in pairs}) < len(pairs):
+                raise ValueError("two models have the same name")
+            value = {name.strip(): path.strip() for name, _, path in pairs}
+        if not value:
+            raise ValueError("at least one model must be served")
+        return value
+
+    @field_validator("api_keys", "origins", mode="before")
+    @classmethod
+    def _read_list(cls, value: Any) -> Any:
+        """Parts apart by commas."""
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
