@@ -1,0 +1,85 @@
+/** What a map says about one cell, one row. */
+
+import { masked } from "./pool.js";
+
+/** @typedef {import("./types.js").HeadMap} HeadMap */
+
+/** @returns {Float32Array} the weights of a row */
+export function rowOf(map, row) {
+  return map.weights.subarray(row * map.cols, (row + 1) * map.cols);
+}
+
+/**
+ * @param {HeadMap} map
+ * @returns {{weight: number, masked: boolean, rank: number, of: number}} rank 1 is the row's largest, among visible cells
+ */
+export function cellOf(map, row, col) {
+  const weights = rowOf(map, row);
+  const visible = map.causal ? Math.min(row + 1, map.cols) : map.cols;
+  let rank = 1;
+  for (let j = 0; j < visible; j++) if (weights[j] > weights[col]) rank += 1;
+  return { weight: weights[col], masked: masked(map, row, col), rank, of: visible };
+}
+
+/**
+ * @param {HeadMap} map
+ * @param {number} row
+ * @param {number} k
+ * @returns {{col: number, weight: number}[]} largest first
+ */
+export function topK(map, row, k) {
+  const weights = rowOf(map, row);
+  const order = [...weights.keys()].filter((col) => !masked(map, row, col));
+  order.sort((a, b) => weights[b] - weights[a] || a - b);
+  return order.slice(0, k).map((col) => ({ col, weight: weights[col] }));
+}
+
+/** The key that a query looks at most. */
+export function strongest(map, row) {
+  return topK(map, row, 1)[0]?.col ?? 0;
+}
+
+/** The query that looks at a key most. */
+export function mostInterested(map, col) {
+  let best = 0;
+  for (let row = 1; row < map.rows; row++) {
+    if (map.weights[row * map.cols + col] > map.weights[best * map.cols + col]) best = row;
+  }
+  return best;
+}
+
+/**
+ * The cell to open with: the largest weight that is not on a special token; any largest where all are.
+ *
+ * @returns {[number, number]}
+ */
+export function brightest(map, queries, keys) {
+  const find = (allowed) => {
+    let best = null;
+    for (let row = 0; row < map.rows; row++) {
+      for (let col = 0; col < map.cols; col++) {
+        if (!allowed(row, col) || masked(map, row, col)) continue;
+        if (!best || map.weights[row * map.cols + col] > map.weights[best[0] * map.cols + best[1]]) best = [row, col];
+      }
+    }
+    return best;
+  };
+  const words = (row, col) => !queries.special[row] && !keys.special[col];
+  return find(words) ?? find(() => true) ?? [0, 0];
+}
+
+/** A weight in full: the shortest decimal that means this float32 and no other, as the service's JSON has it. */
+export function exact(weight) {
+  for (let digits = 6; digits < 9; digits++) {
+    const short = Number(weight.toPrecision(digits));
+    if (Math.fround(short) === Math.fround(weight)) return String(short);
+  }
+  return String(Number(weight.toPrecision(9)));
+}
+
+/** A weight for tight places. */
+export function brief(weight) {
+  if (weight >= 0.995) return "1";
+  if (weight >= 0.005) return weight.toFixed(2).slice(1);
+  return weight > 0 ? "<.01" : "0";
+}

@@ -1,0 +1,101 @@
+/** Where things stand on the heatmap: the plot's box, cells under the pointer, labels that have room. No document here. */
+
+/** @typedef {{left: number, top: number, width: number, height: number}} Box in CSS pixels */
+/** @typedef {{x: [number, number], y: [number, number]}} View in cells; a cell's centre is its index */
+
+const BIGGEST_CELL = 84; // beyond this a short sentence's map is no clearer, only emptier
+const WIDEST = 1.8; // cells may be this much wider than high, for their numbers and labels
+const TALLEST = 1.15;
+const LABEL_EVERY = 14; // pixels a label needs across its reading direction
+
+/** @returns {View} the whole map */
+export function wholeView(rows, cols) {
+  return { x: [-0.5, cols - 0.5], y: [-0.5, rows - 0.5] };
+}
+
+/** @returns {View} the view of half-open index ranges */
+export function viewOf(rows, cols) {
+  return { x: [cols[0] - 0.5, cols[1] - 0.5], y: [rows[0] - 0.5, rows[1] - 0.5] };
+}
+
+/** @returns {[number, number]} the half-open range of cells that a stretch of an axis touches */
+export function cellsIn([low, high], count) {
+  const start = Math.max(0, Math.floor(low + 0.5 + 1e-6));
+  return [Math.min(start, count - 1), Math.max(start + 1, Math.min(count, Math.ceil(high + 0.5 - 1e-6)))];
+}
+
+/** A view moved and shrunk to lie inside the map. */
+export function insideMap(view, rows, cols) {
+  const clip = ([low, high], count) => {
+    const length = Math.min(high - low, count);
+    const start = Math.min(Math.max(low, -0.5), count - 0.5 - length);
+    return /** @type {[number, number]} */ ([start, start + length]);
+  };
+  return { x: clip(view.x, cols), y: clip(view.y, rows) };
+}
+
+/** A view zoomed about a point of the map; a factor under 1 shows less. At least two cells stay in view. */
+export function zoomed(view, factor, [x, y], rows, cols) {
+  const scale = ([low, high], at, count) => {
+    const length = Math.min(Math.max((high - low) * factor, Math.min(2, count)), count);
+    const start = at - ((at - low) / (high - low)) * length;
+    return /** @type {[number, number]} */ ([start, start + length]);
+  };
+  return insideMap({ x: scale(view.x, x, cols), y: scale(view.y, y, rows) }, rows, cols);
+}
+
+/**
+ * The plot's box inside its room: as large as fits, cells near square, in the middle, labels left and above.
+ *
+ * @param {{width: number, height: number}} room
+ * @param {{left: number, top: number, right: number, bottom: number}} margin
+ * @returns {Box}
+ */
+export function plotBox(room, margin, rows, cols) {
+  let wide = Math.min((room.width - margin.left - margin.right) / cols, BIGGEST_CELL * 1.4);
+  let high = Math.min((room.height - margin.top - margin.bottom) / rows, BIGGEST_CELL);
+  wide = Math.min(wide, high * WIDEST);
+  high = Math.min(high, wide * TALLEST);
+  const width = Math.max(48, Math.round(wide * cols));
+  const height = Math.max(48, Math.round(high * rows));
+  const spare = Math.max(0, room.width - margin.left - margin.right - width);
+  return { left: Math.round(margin.left + spare / 2), top: margin.top, width, height };
+}
+
+/** @returns {{row: number, col: number} | null} the cell under a point; null outside the map */
+export function cellAt(box, view, x, y, rows, cols) {
+  if (x < box.left || y < box.top || x >= box.left + box.width || y >= box.top + box.height) return null;
+  const col = Math.round(view.x[0] + ((x - box.left) / box.width) * (view.x[1] - view.x[0]));
+  const row = Math.round(view.y[0] + ((y - box.top) / box.height) * (view.y[1] - view.y[0]));
+  return row >= 0 && col >= 0 && row < rows && col < cols ? { row, col } : null;
+}
+
+/** @returns {Box} where a cell is drawn, cut to the plot's box; of no size where it is out of view */
+export function cellBox(box, view, row, col) {
+  const stretch = (index, [low, high], start, length) => {
+    const place = (at) => start + ((at - low) / (high - low)) * length;
+    const from = Math.min(Math.max(place(index - 0.5), start), start + length);
+    const to = Math.min(Math.max(place(index + 0.5), start), start + length);
+    return [from, to - from];
+  };
+  const [left, width] = stretch(col, view.x, box.left, box.width);
+  const [top, height] = stretch(row, view.y, box.top, box.height);
+  return { left, top, width, height };
+}
+
+/**
+ * The indices to label: all in view where there is room, else every n-th, n a round number.
+ *
+ * @param {[number, number]} range in view
+ * @param {number} count of the axis
+ * @param {number} pixels that the stretch takes
+ * @param {number} [each] pixels a label needs
+ */
+export function ticks(range, count, pixels, each = LABEL_EVERY) {
+  const [start, stop] = cellsIn(range, count);
+  const least = (each * (range[1] - range[0])) / pixels;
+  const step = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000].find((size) => size >= least) ?? 2000;
+  const list = [];
+  for (let index = Math.ceil(start / step) * step; index < stop; index += step) list.push(index);
+  return list;
+}

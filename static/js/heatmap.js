@@ -1,0 +1,290 @@
+/** The chosen head's map: Plotly draws cells and axes; crosshair and hit test are here, so that they answer at once. */
+
+import { brief } from "./cells.js";
+import { plotlyScale, position } from "./colour.js";
+import { byId, cssColour } from "./dom.js";
+import { cellAt, cellBox, cellsIn, insideMap, plotBox, ticks, viewOf, wholeView, zoomed } from "./geometry.js";
+import { pooled } from "./pool.js";
+import { tokenText } from "./words.js";
+
+/** @typedef {import("./types.js").HeadMap} HeadMap */
+/** @typedef {import("./types.js").Axis} Axis */
+
+const LONGEST_LABEL = 16; // characters
+const MOST_NUMBERS = 900; // cells with their weight written in them; more are unreadable and slow
+const ROOM_FOR_NUMBER = [30, 18];
+const CHARACTER = 7.3; // pixels of the labels' monospaced face at 12 px
+const FOLDED = window.matchMedia("(max-width: 720px)"); // as in page.css
+const DOUBLE_CLICK = 350; // milliseconds
+const FONT = 'ui-monospace, "SFMono-Regular", Menlo, Consolas, "DejaVu Sans Mono", "Noto Sans Mono CJK SC", monospace';
+const CONFIG = { displayModeBar: false, showSendToCloud: false, scrollZoom: true, doubleClick: false, showTips: false, responsive: false, showAxisDragHandles: false };
+
+/** Resolves when Plotly's script has run. */
+const plotly = new Promise((resolve, reject) => {
+  if (window.Plotly) return resolve(window.Plotly);
+  const script = byId("plotly");
+  script.addEventListener("load", () => resolve(window.Plotly));
+  script.addEventListener("error", () => reject(new Error("plotly did not load")));
+});
+
+// Labels are people's text; Plotly reads markup in them.
+const escaped = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+
+/** Characters count double in scripts whose glyphs are twice as wide. */
+const wideAs = (text) => [...text].reduce((sum, c) => sum + (/[\u2e80-\uffdf]/.test(c) ? 2 : 1), 0);
+
+function label(axis, index) {
+  const characters = [...tokenText(axis, index)];
+  return characters.length > LONGEST_LABEL ? `${characters.slice(0, LONGEST_LABEL - 1).join("")}…` : characters.join("");
+}
+
+export class Heatmap {
+  /** @param {{hover: (cell: any) => void, choose: (cell: any) => void, view: (whole: boolean, n: number) => void, moved: (rows: any, cols: any) => void}} on */
+  constructor(on) {
+    this.on = on;
+    this.root = byId("heat");
+    this.plot = byId("plot");
+    this.shown = null;
+    this.ready = false;
+    this.root.addEventListener("pointermove", (event) => this.pointed(event));
+    this.root.addEventListener("pointerleave", () => this.on.hover(null));
+    this.root.addEventListener("pointerdown", (event) => (this.down = [event.clientX, event.clientY]), true);
+    window.addEventListener("pointerup", (event) => this.released(event), true);
+    new ResizeObserver(() => this.shown && this.draw()).observe(this.root);
+  }
+
+  /**
+   * @param {object} what
+   * @param {HeadMap} what.map
+   * @param {Axis} what.queries
+   * @param {Axis} what.keys
+   * @param {"linear" | "log"} what.scale
+   * @param {string} what.palette
+   * @param {"light" | "dark"} what.theme
+   * @param {[number, number] | null} what.rows the window in view; null: all
+   * @param {[number, number] | null} what.cols
+   */
+  show(what) {
+    const { map } = what;
+    this.shown = what;
+    this.view = insideMap(viewOf(what.rows ?? [0, map.rows], what.cols ?? [0, map.cols]), map.rows, map.cols);
+    return this.draw();
+  }
+
+  layout() {
+    const { map, queries, keys } = this.shown;
+    const folded = FOLDED.matches; // one column: the map is as high as its width asks for
+    const room = { width: this.root.clientWidth, height: folded ? 2 * this.root.clientWidth : this.root.clientHeight };
+    const longest = (axis, range, count) =>
+      Math.max(2, ...ticks(range, count, 4000).map((index) => wideAs(label(axis, index)))) * CHARACTER;
+    const whole = wholeView(map.rows, map.cols);
+    const left = longest(queries, whole.y, map.rows);
+    const top = longest(keys, whole.x, map.cols);
+    const sizes = { left: left + 36, top: 44, right: 8, bottom: 8 };
+    let box = plotBox(room, sizes, map.rows, map.cols);
+    let angle = 0;
+    if (top + 6 > box.width / map.cols) {
+      // Slanted labels read better than upright ones, as long as they do not run into each other.
+      angle = box.width / map.cols >= 20 ? -45 : -90;
+      const rise = angle === -45 ? 0.72 : 1;
+      const across = box.width / map.cols;
+      const over = (index) => wideAs(label(keys, index)) * CHARACTER * rise + 8 - (map.cols - index - 0.5) * across;
+      const right = angle === -90 ? 0 : Math.max(...ticks(whole.x, map.cols, 4000).map(over));
+      box = plotBox(room, { ...sizes, top: top * rise + 40, right: Math.max(8, right) }, map.rows, map.cols);
+    }
+    if (folded) {
+      room.height = box.top + box.height + sizes.bottom;
+      this.root.style.height = `${room.height}px`;
+    } else {
+      this.root.style.height = "";
+    }
+    this.box = box;
+    this.labelWidth = left + 12;
+    this.labelHeight = angle === 0 ? 24 : top * (angle === -45 ? 0.72 : 1) + 14;
+    this.angle = angle;
+    return room;
+  }
+
+  async draw() {
+    const turn = (this.turn = (this.turn ?? 0) + 1);
+    const Plotly = await plotly;
+    if (turn !== this.turn || !this.root.clientWidth) return;
+    const { map, queries, keys, scale, palette, theme } = this.shown;
+    const room = this.layout();
+    const { box, view } = this;
+    const rows = cellsIn(view.y, map.rows);
+    const cols = cellsIn(view.x, map.cols);
+    const { z, n, row, col } = pooled(map, rows, cols);
+    const wide = box.width / (view.x[1] - view.x[0]);
+    const high = box.height / (view.y[1] - view.y[0]);
+    const numbers =
+      n === 1 && wide >= ROOM_FOR_NUMBER[0] && high >= ROOM_FOR_NUMBER[1] && z.length * z[0].length <= MOST_NUMBERS;
+    const trace = {
+      type: "heatmap",
+      z: z.map((line) => line.map((weight) => (weight === null ? null : position(weight, scale)))),
+      x0: col + (n - 1) / 2,
+      dx: n,
+      y0: row + (n - 1) / 2,
+      dy: n,
+      zmin: 0,
+      zmax: 1, // locked: the same colour means the same weight under every head
+      zsmooth: "fast", // an image of one pixel a cell; map.css keeps its edges. The other paths set style attributes
+      colorscale: plotlyScale(palette, theme),
+      showscale: false,
+      hoverinfo: "skip",
+    };
+    if (numbers) {
+      trace.text = z.map((line) => line.map((weight) => (weight === null || weight < 0.005 ? "" : brief(weight))));
+      trace.texttemplate = "%{text}";
+      trace.textfont = { family: FONT, size: 11 };
+    }
+    const font = { family: FONT, size: 12, color: cssColour("--text") };
+    const axis = (range, values, labels) => ({
+      range,
+      tickmode: "array",
+      tickvals: values,
+      ticktext: values.map((index) => escaped(label(labels, index))),
+      tickfont: font,
+      showgrid: false,
+      zeroline: false,
+      ticks: "",
+      showline: false,
+      automargin: false,
+      fixedrange: false,
+    });
+    const layout = {
+      width: room.width,
+      height: room.height,
+      margin: { l: box.left, t: box.top, r: room.width - box.left - box.width, b: room.height - box.top - box.height, pad: 4 },
+      paper_bgcolor: "rgba(0,0,0,0)",
+      plot_bgcolor: "rgba(0,0,0,0)", // masked cells are holes; the hatched sheet below shows through
+      hovermode: false,
+      dragmode: "pan",
+      xaxis: {
+        ...axis([...view.x], ticks(view.x, map.cols, box.width, this.angle ? 15 : 30), keys),
+        side: "top",
+        tickangle: this.angle,
+        minallowed: -0.5,
+        maxallowed: map.cols - 0.5,
+      },
+      yaxis: {
+        ...axis([view.y[1], view.y[0]], ticks(view.y, map.rows, box.height), queries),
+        minallowed: -0.5,
+        maxallowed: map.rows - 0.5,
+      },
+    };
+    await Plotly.react(this.plot, [trace], layout, CONFIG);
+    if (!this.ready) {
+      this.ready = true;
+      this.plot.on("plotly_relayouting", (event) => this.dragged(event, false));
+      this.plot.on("plotly_relayout", (event) => this.dragged(event, true));
+    }
+    this.n = n;
+    this.on.view(this.whole(), n);
+    this.overlay();
+  }
+
+  whole() {
+    const { map } = this.shown;
+    const { x, y } = this.view;
+    return x[1] - x[0] > map.cols - 0.01 && y[1] - y[0] > map.rows - 0.01;
+  }
+
+  /** Pan and zoom by Plotly's own gestures. */
+  dragged(event, done) {
+    const range = (axis) => event[`${axis}.range`] ?? [event[`${axis}.range[0]`], event[`${axis}.range[1]`]];
+    const [x, y] = [range("xaxis"), range("yaxis")];
+    const { map } = this.shown;
+    const view = {
+      x: x[0] === undefined ? this.view.x : [Math.min(...x), Math.max(...x)],
+      y: y[0] === undefined ? this.view.y : [Math.min(...y), Math.max(...y)],
+    };
+    this.setView(insideMap(view, map.rows, map.cols), done);
+  }
+
+  setView(view, done) {
+    this.view = view;
+    if (!done) return this.overlay();
+    const { map } = this.shown;
+    const whole = this.whole();
+    this.on.moved(whole ? null : cellsIn(view.y, map.rows), whole ? null : cellsIn(view.x, map.cols));
+    this.draw();
+  }
+
+  /** @param {number} factor under 1 zooms in, about the chosen cell where it is in view */
+  zoom(factor) {
+    if (!this.shown) return;
+    const { map } = this.shown;
+    const { x, y } = this.view;
+    const { row, col } = this.chosen ?? {};
+    const inside = row > y[0] && row < y[1] && col > x[0] && col < x[1];
+    const about = inside ? [col, row] : [(x[0] + x[1]) / 2, (y[0] + y[1]) / 2];
+    this.setView(zoomed(this.view, factor, /** @type {any} */ (about), map.rows, map.cols), true);
+  }
+
+  reset() {
+    if (this.shown) this.setView(wholeView(this.shown.map.rows, this.shown.map.cols), true);
+  }
+
+  pointed(event) {
+    if (!this.box || event.buttons) return;
+    this.on.hover(this.under(event));
+  }
+
+  under(event) {
+    const { left, top } = this.root.getBoundingClientRect();
+    const { map } = this.shown;
+    return cellAt(this.box, this.view, event.clientX - left, event.clientY - top, map.rows, map.cols);
+  }
+
+  /** A press and release at one place chooses the cell; two in a row show the whole map. */
+  released(event) {
+    const down = this.down;
+    this.down = null;
+    if (!down || !this.box || Math.hypot(event.clientX - down[0], event.clientY - down[1]) > 4) return;
+    const cell = this.under(event);
+    if (!cell) return;
+    const twice = event.timeStamp - (this.clicked ?? -Infinity) < DOUBLE_CLICK;
+    this.clicked = twice ? -Infinity : event.timeStamp;
+    if (twice) this.reset();
+    else this.on.choose(cell);
+  }
+
+  /** @param {{row?: number, col?: number} | null} place where the crosshair stands; a row or a column alone will do */
+  point(place) {
+    this.crosshair = place;
+    this.overlay();
+  }
+
+  /** @param {{row: number, col: number}} cell */
+  keep(cell) {
+    this.chosen = cell;
+    this.overlay();
+  }
+
+  overlay() {
+    if (!this.box || !this.shown) return;
+    const { box, view } = this;
+    const put = (node, place) => {
+      node.hidden = !place || place.width < 0.5 || place.height < 0.5;
+      if (node.hidden) return;
+      for (const side of ["left", "top", "width", "height"]) node.style[side] = `${place[side]}px`;
+    };
+    put(byId("hatch"), box);
+    const { row, col } = this.crosshair ?? {};
+    const line = row === undefined ? null : cellBox(box, view, row, view.x[0]);
+    const column = col === undefined ? null : cellBox(box, view, view.y[0], col);
+    const rowBand = byId("row-band");
+    const colBand = byId("col-band");
+    put(rowBand, line?.height ? { left: box.left - this.labelWidth, top: line.top, width: box.width + this.labelWidth, height: line.height } : null);
+    rowBand.style.setProperty("--label", `${this.labelWidth}px`);
+    const rise = this.angle === 0 ? this.labelHeight : 0; // slanted labels stand beside their column, not above it
+    put(colBand, column?.width ? { left: column.left, top: box.top - rise, width: column.width, height: box.height + rise } : null);
+    colBand.style.setProperty("--label", `${rise}px`);
+    put(byId("chosen-cell"), this.chosen ? cellBox(box, view, this.chosen.row, this.chosen.col) : null);
+    byId("query-name").style.left = `${box.left - this.labelWidth - 22}px`;
+    byId("query-name").style.top = `${box.top}px`;
+    byId("key-name").style.left = `${box.left}px`;
+    byId("key-name").style.top = `${box.top - this.labelHeight - 18}px`;
+  }
+}

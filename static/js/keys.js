@@ -1,0 +1,59 @@
+/** Keyboard: one table of what each key does, which the help overlay prints too. */
+
+/** Name of the action -> keys as `event.key` has them; the name is also its text's name in strings.js. */
+export const KEYS = {
+  keyTranslate: ["Ctrl+Enter"],
+  keyInput: ["/"],
+  keyExample: ["x"],
+  keyModel: ["m"],
+  keyHead: ["ArrowLeft", "ArrowRight"],
+  keyLayer: ["ArrowUp", "ArrowDown"],
+  keySite: ["[", "]"],
+  keySort: ["s"],
+  keyCell: ["Shift+ArrowLeft", "Shift+ArrowRight", "Shift+ArrowUp", "Shift+ArrowDown"],
+  keyStrongest: ["Enter"],
+  keyZoom: ["+", "-"],
+  keyReset: ["0"],
+  keyScale: ["l"],
+  keyPalette: ["c"],
+  keyExport: ["e"],
+  keyShare: ["p"],
+  keyTheme: ["t"],
+  keyLanguage: ["n"],
+  keyHelp: ["?"],
+  keyClose: ["Escape"],
+};
+
+/**
+ * @param {Record<string, (key: string) => void>} actions one for each name of KEYS
+ */
+export function listen(actions) {
+  document.addEventListener("keydown", (event) => {
+    const target = /** @type {HTMLElement} */ (event.target);
+    const typing = target.matches("input, textarea, select");
+    if ((event.ctrlKey || event.metaKey) && event.key === "Enter") {
+      event.preventDefault();
+      actions.keyTranslate("Ctrl+Enter");
+      return;
+    }
+    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+    if (event.key === "Escape") return actions.keyClose("Escape");
+    if (typing || event.defaultPrevented) return;
+    // Enter and arrows belong to a focused control where it has a use for them; it says so by preventing the default.
+    if (event.key === "Enter" && target.matches("button, summary, a, [role=option]")) return;
+    const arrow = event.key.startsWith("Arrow");
+    const name = arrow && event.shiftKey ? `Shift+${event.key}` : event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    const action = Object.keys(KEYS).find((key) => KEYS[key].includes(name));
+    if (!action || document.querySelector("dialog[open]")) return;
+    event.preventDefault();
+    actions[action](name);
+  });
+}
+
+const SIGNS = { ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓", Escape: "Esc", Shift: "⇧" };
+
+/** @param {string[]} keys @returns {string[]} what the help prints as key caps; a modifier that all share stands once */
+export function keyCaps(keys) {
+  const parts = keys.flatMap((key) => (key === "+" ? [key] : key.split("+")));
+  return [...new Set(parts)].map((part) => SIGNS[part] ?? (part.length === 1 ? part.toUpperCase() : part));
+}

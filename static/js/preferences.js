@@ -1,0 +1,45 @@
+/** What a reader prefers, whatever the link says: theme and language. Kept in this browser only. */
+
+const dark = window.matchMedia("(prefers-color-scheme: dark)");
+
+function read(name) {
+  try {
+    return localStorage.getItem(`heedmap.${name}`);
+  } catch {
+    return null; // storage may be refused
+  }
+}
+
+function write(name, value) {
+  try {
+    localStorage.setItem(`heedmap.${name}`, value);
+  } catch {
+    // the choice then lasts as long as the page
+  }
+}
+
+/** @returns {"light" | "dark"} */
+export function theme() {
+  return /** @type {any} */ (document.documentElement.dataset.theme ?? (dark.matches ? "dark" : "light"));
+}
+
+export function setTheme(value) {
+  document.documentElement.dataset.theme = value;
+  write("theme", value);
+}
+
+/** Calls back when the system's preference changes and nobody has chosen otherwise. */
+export function onSystemTheme(callback) {
+  dark.addEventListener("change", () => !document.documentElement.dataset.theme && callback());
+}
+
+/** @returns {"en" | "zh"} */
+export function language() {
+  const chosen = read("language");
+  if (chosen === "en" || chosen === "zh") return chosen;
+  return navigator.language.toLowerCase().startsWith("zh") ? "zh" : "en";
+}
+
+export function setLanguage(value) {
+  write("language", value);
+}

@@ -1,0 +1,109 @@
+/** The right column: one cell, its row, its head. */
+
+import { cellOf, exact, rowOf, topK } from "./cells.js";
+import { byId, cssColour, element, sharpContext } from "./dom.js";
+import { MEASURES, place } from "./heads.js";
+import { t } from "./i18n.js";
+import { masked } from "./pool.js";
+import { tokenText } from "./words.js";
+
+/** @typedef {import("./types.js").HeadMap} HeadMap */
+
+const LISTED = 6;
+const PROFILE_HEIGHT = 56;
+
+export class Tell {
+  /** @param {{choose: (cell: {row: number, col: number}) => void}} on */
+  constructor(on) {
+    this.on = on;
+    byId("profile").addEventListener("click", (event) => {
+      const col = Math.floor((event.offsetX / event.target.clientWidth) * this.map.cols);
+      if (this.map && !masked(this.map, this.row, col)) this.on.choose({ row: this.row, col });
+    });
+    new ResizeObserver(() => this.map && this.profile()).observe(byId("tell"));
+  }
+
+  /** @param {HeadMap} map */
+  use(map, queries, keys) {
+    Object.assign(this, { map, queries, keys });
+    byId("tell").hidden = false;
+  }
+
+  /** @param {{row: number, col: number}} cell */
+  show({ row, col }) {
+    const { map } = this;
+    const rowChanged = row !== this.row || map !== this.listed;
+    Object.assign(this, { row, col, listed: map });
+    const cell = cellOf(map, row, col);
+    byId("cell-place").textContent = `(${row}, ${col})`;
+    byId("cell-weight").textContent = cell.masked ? "—" : exact(cell.weight);
+    byId("cell-weight").title = cell.masked ? t("cellMasked") : "";
+    byId("cell-query").textContent = tokenText(this.queries, row);
+    byId("cell-key").textContent = tokenText(this.keys, col);
+    byId("cell-rank").textContent = cell.masked ? t("cellMasked") : t("rankOf", { rank: cell.rank, of: cell.of });
+    this.profile();
+    if (rowChanged) this.list();
+    for (const item of byId("top").children) item.classList.toggle("current", Number(item.dataset.col) === col);
+  }
+
+  profile() {
+    const { map, row, col } = this;
+    const canvas = byId("profile");
+    const width = canvas.parentElement.clientWidth;
+    if (!width || row === undefined) return;
+    const context = sharpContext(canvas, width, PROFILE_HEIGHT);
+    const weights = rowOf(map, row);
+    const step = width / map.cols;
+    const gap = step > 6 ? 2 : step > 3 ? 1 : 0;
+    const [bar, chosen, ground] = [cssColour("--bar"), cssColour("--accent"), cssColour("--line")];
+    context.fillStyle = ground;
+    context.fillRect(0, PROFILE_HEIGHT - 1, width, 1);
+    // Where keys share a pixel the largest stands for them, as in the map.
+    for (let key = 0; key < map.cols; key++) {
+      const height = Math.min(weights[key], 1) * (PROFILE_HEIGHT - 1);
+      if (height < 0.25 && key !== col) continue;
+      context.fillStyle = key === col ? chosen : bar;
+      const shown = Math.max(height, key === col ? 2 : 0.5);
+      context.fillRect(key * step + gap / 2, PROFILE_HEIGHT - 1 - shown, Math.max(step - gap, 1), shown);
+    }
+  }
+
+  list() {
+    const { map, row } = this;
+    byId("top").replaceChildren(
+      ...topK(map, row, LISTED).map(({ col, weight }) => {
+        const bar = element("span", { class: "top-bar" });
+        bar.style.setProperty("--weight", weight.toFixed(4));
+        const button = element(
+          "button",
+          { type: "button", class: "plain top-item", on: { click: () => this.on.choose({ row, col }) } },
+          element("span", { class: "token top-token" }, tokenText(this.keys, col)),
+          bar,
+          element("span", { class: "tabular top-weight" }, weight < 5e-5 && weight > 0 ? "<.0001" : weight.toFixed(4)),
+        );
+        return element("li", { data: { col } }, button);
+      }),
+    );
+  }
+
+  /** @param {any[]} rows statistics of the site's heads */
+  head(rows, layer, head) {
+    byId("head-place").textContent = t("headShort", { layer, head });
+    const own = rows.find((row) => row.layer === layer && row.head === head);
+    byId("measures").replaceChildren(
+      ...Object.keys(MEASURES)
+        .filter((measure) => typeof own?.[measure] === "number")
+        .map((measure) => {
+          const { place: rank, of } = place(rows, measure, layer, head);
+          const where = t(MEASURES[measure] === "low" ? "placeLow" : "placeHigh", { place: rank, of });
+          return element(
+            "tr",
+            { title: `${t(`${measure}Title`)}. ${where}` },
+            element("th", { scope: "row" }, t(measure)),
+            element("td", { class: "tabular" }, own[measure].toFixed(3)),
+            element("td", { class: "tabular quiet" }, t("place", { place: rank, of })),
+          );
+        }),
+    );
+  }
+}
