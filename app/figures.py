@@ -63,11 +63,23 @@ def figure(
         for head, panel in enumerate(panels)
     ]
     layout: dict[str, Any] = {
-        "title": {"text": html.escape(title)},
+        "title": {"text": html.escape(title, quote=False)},
         "template": {},
         "plot_bgcolor": "#d9d9d9",  # shows through the gaps: masked
-        "xaxis": {"title": {"text": axes[1]}, "side": "top", "showgrid": False, **_ticks(keys, origin[1])},
-        "yaxis": {"title": {"text": axes[0]}, "autorange": "reversed", "showgrid": False, **_ticks(queries, origin[0])},
+        "xaxis": {
+            "title": {"text": axes[1]},
+            "side": "top",
+            "showgrid": False,
+            "zeroline": False,
+            **_ticks(keys, origin[1]),
+        },
+        "yaxis": {
+            "title": {"text": axes[0]},
+            "autorange": "reversed",
+            "showgrid": False,
+            "zeroline": False,
+            **_ticks(queries, origin[0]),
+        },
         "margin": {"t": 120, "l": 120},
     }
     if weights.ndim == 3:
@@ -91,7 +103,7 @@ def _ticks(labels: Sequence[str], origin: int) -> dict[str, Any]:
     return {
         "tickmode": "array",
         "tickvals": [origin + place for place in places],
-        "ticktext": [html.escape(labels[place]) for place in places],
+        "ticktext": [html.escape(labels[place], quote=False) for place in places],
     }
 
 

@@ -16,9 +16,8 @@ from app.errors import problem_response
 REQUEST_ID = re.compile(
     r"[A-Za-z0-9._-]{1,64}"
 )  # what a caller may name its request; anything else gets a name of ours
-# Plotly sets style attributes on its SVG nodes, so attributes are let through; style elements and scripts are not.
 PAGE_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; style-src-attr 'unsafe-inline'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self' data: blob:; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
 )
 HEADERS = {
@@ -33,8 +32,8 @@ log = structlog.get_logger("heedmap")
 
 
 def configure_logging(form: str) -> None:
-    """One line an event, as JSON or for people."""
-    renderer = structlog.processors.JSONRenderer() if form == "json" else structlog.dev.ConsoleRenderer()
+    """One line an event, as JSON or for people; stacks without local variables, which hold callers' texts."""
+    renderer = structlog.processors.JSONRenderer() if form == "json" else structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

@@ -162,6 +162,7 @@ class AttentionRequest(Strict):
     kv_heads: Annotated[int, Field(ge=1, le=1024)] | None = Field(None, description="Heads of keys and values.")
     mask: Annotated[
         Any,
+        Field(validate_default=True),
         BeforeValidator(check_mask),
         AfterValidator(lambda mask: MaskWanted._complete(mask) if isinstance(mask, MaskWanted) else mask),
         WithJsonSchema(

@@ -5,10 +5,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
+from app.callers import admitted
 from app.services import Services, services
 from app.wire import to_json
 
-router = APIRouter(prefix="/v1/models", tags=["models"])
+router = APIRouter(prefix="/v1/models", tags=["models"], dependencies=[Depends(admitted)])
 
 # Sentences to begin with, by source language; the first moves a participle, so that its alignment is no diagonal.
 EXAMPLES = {
