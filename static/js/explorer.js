@@ -6,7 +6,7 @@ import { announce } from "./controls.js";
 import { byId } from "./dom.js";
 import { showExports } from "./exports.js";
 import { Grid } from "./grid.js";
-import { alignment, bestByStatistics } from "./heads.js";
+import { alignment, bestByStatistics, inPlace } from "./heads.js";
 import { Heatmap } from "./heatmap.js";
 import { axisName, siteName, t } from "./i18n.js";
 import { clearProblem, showProblem, waiting } from "./notices.js";
@@ -65,7 +65,8 @@ export class Explorer {
    */
   async go(patch, history) {
     if (!this.session) return this.record(patch, "none");
-    if (patch.site && patch.site !== this.state.site) patch = { layer: null, head: null, row: null, col: null, rows: null, cols: null, ...patch };
+    if (patch.site && patch.site !== this.state.site)
+      patch = { layer: null, head: null, row: null, col: null, rows: null, cols: null, ...patch };
     this.record(patch, history);
     await this.showMap();
   }
@@ -167,8 +168,16 @@ export class Explorer {
     const { max_error, rows_checked, kernel, dtype, versions } = session.summary.certificate;
     const error = max_error.toExponential(0).replace("+", "");
     byId("certificate").textContent = t("certificate", { error });
-    const made = Object.entries(versions).map((pair) => pair.join(" ")).join(", ");
-    byId("certificate-text").textContent = t("certificateText", { error: max_error.toExponential(1), rows: rows_checked, kernel, dtype, versions: made });
+    const made = Object.entries(versions)
+      .map((pair) => pair.join(" "))
+      .join(", ");
+    byId("certificate-text").textContent = t("certificateText", {
+      error: max_error.toExponential(1),
+      rows: rows_checked,
+      kernel,
+      dtype,
+      versions: made,
+    });
   }
 
   /** Over many keys each gets little, and all look alike on a linear scale: then logarithmic, unless somebody chose. */
@@ -198,7 +207,8 @@ export class Explorer {
     const own = rows.filter((row) => row.site === siteName);
     const { layer, head } = this.state;
     const look = { site, rows: own, thumbnails, sort, scale, palette, theme: theme() };
-    const same = this.look && Object.entries(look).every(([name, value]) => name === "rows" || this.look[name] === value);
+    const same =
+      this.look && Object.entries(look).every(([name, value]) => name === "rows" || this.look[name] === value);
     if (!same) this.grid.show(look);
     this.look = look;
     this.grid.mark(layer, head);
@@ -215,10 +225,10 @@ export class Explorer {
       const { layer, head } = bestByStatistics(rows) ?? { layer: 0, head: 0 };
       return { layer, head };
     }
-    const places = Array.from({ length: site.layers * site.heads }, (_, at) => [Math.floor(at / site.heads), at % site.heads]);
-    const scores = await Promise.all(places.map(async ([layer, head]) => alignment(await session.map(siteName, layer, head), queries, keys)));
-    const [layer, head] = places[scores.indexOf(Math.max(...scores))];
-    return { layer, head };
+    const places = inPlace(site);
+    const maps = await Promise.all(places.map(({ layer, head }) => session.map(siteName, layer, head)));
+    const scores = maps.map((map) => alignment(map, queries, keys));
+    return places[scores.indexOf(Math.max(...scores))];
   }
 
   /** The chosen cell, or the one that says most where nobody has chosen. */

@@ -24,6 +24,12 @@ export function cellsIn([low, high], count) {
   return [Math.min(start, count - 1), Math.max(start + 1, Math.min(count, Math.ceil(high + 0.5 - 1e-6)))];
 }
 
+/** @returns {View} a view with half of itself on each side; it may reach over the map's edge */
+export function beyond({ x, y }) {
+  const wider = ([low, high]) => /** @type {[number, number]} */ ([low - (high - low) / 2, high + (high - low) / 2]);
+  return { x: wider(x), y: wider(y) };
+}
+
 /** A view moved and shrunk to lie inside the map. */
 export function insideMap(view, rows, cols) {
   const clip = ([low, high], count) => {

@@ -2,7 +2,7 @@
 
 import { lookupTable } from "./colour.js";
 import { byId, cssColour, element, sharpContext } from "./dom.js";
-import { MEASURES, sorted } from "./heads.js";
+import { inPlace, MEASURES, sorted } from "./heads.js";
 import { siteName, t } from "./i18n.js";
 import { WEIGHTS } from "./u8log.js";
 
@@ -67,8 +67,7 @@ export class Grid {
 
   /** Heads in the order on show. */
   order() {
-    const { layers, heads } = this.site;
-    const every = Array.from({ length: layers * heads }, (_, index) => ({ layer: Math.floor(index / heads), head: index % heads }));
+    const every = inPlace(this.site);
     return this.rows.length === every.length ? sorted(this.rows, this.sort) : every;
   }
 
@@ -128,11 +127,17 @@ export class Grid {
   }
 
   options(order, places, size) {
-    this.list.setAttribute("aria-label", t("headsLabel", { site: siteName(this.site.name), layers: this.site.layers, heads: this.site.heads }));
+    this.list.setAttribute(
+      "aria-label",
+      t("headsLabel", { site: siteName(this.site.name), layers: this.site.layers, heads: this.site.heads }),
+    );
     this.list.replaceChildren(
       ...order.map((row, index) => {
         const name = t("headName", { layer: row.layer, head: row.head });
-        const measure = this.sort in MEASURES && row[this.sort] !== undefined ? ` · ${t(this.sort)} ${row[this.sort].toFixed(3)}` : "";
+        const measure =
+          this.sort in MEASURES && row[this.sort] !== undefined
+            ? ` · ${t(this.sort)} ${row[this.sort].toFixed(3)}`
+            : "";
         const option = element("div", {
           class: "head",
           role: "option",

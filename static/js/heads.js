@@ -7,6 +7,11 @@
 /** The measures to sort by, and whether the interesting end is the small one. */
 export const MEASURES = { entropy: "low", distance: "low", sink: "high", diagonal: "high" };
 
+/** @param {import("./types.js").Site} site @returns {{layer: number, head: number}[]} all heads, by layer, then head */
+export function inPlace({ layers, heads }) {
+  return Array.from({ length: layers * heads }, (_, at) => ({ layer: Math.floor(at / heads), head: at % heads }));
+}
+
 /**
  * @param {HeadRow[]} rows of one site
  * @param {string} measure empty: by layer, then head

@@ -2,22 +2,30 @@
 
 import { brief } from "./cells.js";
 import { plotlyScale, position } from "./colour.js";
+import { placeOverlays } from "./crosshair.js";
 import { byId, cssColour } from "./dom.js";
-import { cellAt, cellBox, cellsIn, insideMap, plotBox, ticks, viewOf, wholeView, zoomed } from "./geometry.js";
-import { pooled } from "./pool.js";
-import { tokenText } from "./words.js";
+import { beyond, cellAt, cellsIn, insideMap, plotBox, ticks, viewOf, wholeView, zoomed } from "./geometry.js";
+import { escaped, label, wideAs } from "./labels.js";
+import { blockSize, pooled } from "./pool.js";
 
 /** @typedef {import("./types.js").HeadMap} HeadMap */
 /** @typedef {import("./types.js").Axis} Axis */
 
-const LONGEST_LABEL = 16; // characters
-const MOST_NUMBERS = 900; // cells with their weight written in them; more are unreadable and slow
+const MOST_NUMBERS = 500; // cells in view with their weight written in them; more are unreadable and slow
 const ROOM_FOR_NUMBER = [30, 18];
 const CHARACTER = 7.3; // pixels of the labels' monospaced face at 12 px
 const FOLDED = window.matchMedia("(max-width: 720px)"); // as in page.css
 const DOUBLE_CLICK = 350; // milliseconds
 const FONT = 'ui-monospace, "SFMono-Regular", Menlo, Consolas, "DejaVu Sans Mono", "Noto Sans Mono CJK SC", monospace';
-const CONFIG = { displayModeBar: false, showSendToCloud: false, scrollZoom: true, doubleClick: false, showTips: false, responsive: false, showAxisDragHandles: false };
+const CONFIG = {
+  displayModeBar: false,
+  showSendToCloud: false,
+  scrollZoom: true,
+  doubleClick: false,
+  showTips: false,
+  responsive: false,
+  showAxisDragHandles: false,
+};
 
 /** Resolves when Plotly's script has run. */
 const plotly = new Promise((resolve, reject) => {
@@ -27,16 +35,7 @@ const plotly = new Promise((resolve, reject) => {
   script.addEventListener("error", () => reject(new Error("plotly did not load")));
 });
 
-// Labels are people's text; Plotly reads markup in them.
-const escaped = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
-
-/** Characters count double in scripts whose glyphs are twice as wide. */
-const wideAs = (text) => [...text].reduce((sum, c) => sum + (/[\u2e80-\uffdf]/.test(c) ? 2 : 1), 0);
-
-function label(axis, index) {
-  const characters = [...tokenText(axis, index)];
-  return characters.length > LONGEST_LABEL ? `${characters.slice(0, LONGEST_LABEL - 1).join("")}…` : characters.join("");
-}
+const reach = (wide, narrow) => (wide[1] - wide[0]) / (narrow[1] - narrow[0]);
 
 export class Heatmap {
   /** @param {{hover: (cell: any) => void, choose: (cell: any) => void, view: (whole: boolean, n: number) => void, moved: (rows: any, cols: any) => void}} on */
@@ -66,8 +65,13 @@ export class Heatmap {
    */
   show(what) {
     const { map } = what;
+    const same = this.shown?.map.rows === map.rows && this.shown?.map.cols === map.cols;
     this.shown = what;
-    this.view = insideMap(viewOf(what.rows ?? [0, map.rows], what.cols ?? [0, map.cols]), map.rows, map.cols);
+    // Links hold whole cells; between heads of one shape the view stays exactly where the reader left it.
+    const left = JSON.stringify([what.rows, what.cols]);
+    if (!same || left !== this.left)
+      this.view = insideMap(viewOf(what.rows ?? [0, map.rows], what.cols ?? [0, map.cols]), map.rows, map.cols);
+    this.left = left;
     return this.draw();
   }
 
@@ -112,13 +116,15 @@ export class Heatmap {
     const { map, queries, keys, scale, palette, theme } = this.shown;
     const room = this.layout();
     const { box, view } = this;
-    const rows = cellsIn(view.y, map.rows);
-    const cols = cellsIn(view.x, map.cols);
-    const { z, n, row, col } = pooled(map, rows, cols);
+    const seen = { rows: cellsIn(view.y, map.rows), cols: cellsIn(view.x, map.cols) };
+    // More than is seen, so that panning uncovers cells and labels, not blanks.
+    const around = beyond(view);
+    const n = blockSize(seen.rows, seen.cols);
+    const { z, row, col } = pooled(map, cellsIn(around.y, map.rows), cellsIn(around.x, map.cols), n);
     const wide = box.width / (view.x[1] - view.x[0]);
     const high = box.height / (view.y[1] - view.y[0]);
-    const numbers =
-      n === 1 && wide >= ROOM_FOR_NUMBER[0] && high >= ROOM_FOR_NUMBER[1] && z.length * z[0].length <= MOST_NUMBERS;
+    const count = (seen.rows[1] - seen.rows[0]) * (seen.cols[1] - seen.cols[0]);
+    const numbers = n === 1 && wide >= ROOM_FOR_NUMBER[0] && high >= ROOM_FOR_NUMBER[1] && count <= MOST_NUMBERS;
     const trace = {
       type: "heatmap",
       z: z.map((line) => line.map((weight) => (weight === null ? null : position(weight, scale)))),
@@ -155,20 +161,30 @@ export class Heatmap {
     const layout = {
       width: room.width,
       height: room.height,
-      margin: { l: box.left, t: box.top, r: room.width - box.left - box.width, b: room.height - box.top - box.height, pad: 4 },
+      margin: {
+        l: box.left,
+        t: box.top,
+        r: room.width - box.left - box.width,
+        b: room.height - box.top - box.height,
+        pad: 4,
+      },
       paper_bgcolor: "rgba(0,0,0,0)",
       plot_bgcolor: "rgba(0,0,0,0)", // masked cells are holes; the hatched sheet below shows through
       hovermode: false,
       dragmode: "pan",
       xaxis: {
-        ...axis([...view.x], ticks(view.x, map.cols, box.width, this.angle ? 15 : 30), keys),
+        ...axis(
+          [...view.x],
+          ticks(around.x, map.cols, box.width * reach(around.x, view.x), this.angle ? 15 : 30),
+          keys,
+        ),
         side: "top",
         tickangle: this.angle,
         minallowed: -0.5,
         maxallowed: map.cols - 0.5,
       },
       yaxis: {
-        ...axis([view.y[1], view.y[0]], ticks(view.y, map.rows, box.height), queries),
+        ...axis([view.y[1], view.y[0]], ticks(around.y, map.rows, box.height * reach(around.y, view.y)), queries),
         minallowed: -0.5,
         maxallowed: map.rows - 0.5,
       },
@@ -206,8 +222,9 @@ export class Heatmap {
     this.view = view;
     if (!done) return this.overlay();
     const { map } = this.shown;
-    const whole = this.whole();
-    this.on.moved(whole ? null : cellsIn(view.y, map.rows), whole ? null : cellsIn(view.x, map.cols));
+    const window = this.whole() ? [null, null] : [cellsIn(view.y, map.rows), cellsIn(view.x, map.cols)];
+    this.left = JSON.stringify(window);
+    this.on.moved(...window);
     this.draw();
   }
 
@@ -263,28 +280,6 @@ export class Heatmap {
   }
 
   overlay() {
-    if (!this.box || !this.shown) return;
-    const { box, view } = this;
-    const put = (node, place) => {
-      node.hidden = !place || place.width < 0.5 || place.height < 0.5;
-      if (node.hidden) return;
-      for (const side of ["left", "top", "width", "height"]) node.style[side] = `${place[side]}px`;
-    };
-    put(byId("hatch"), box);
-    const { row, col } = this.crosshair ?? {};
-    const line = row === undefined ? null : cellBox(box, view, row, view.x[0]);
-    const column = col === undefined ? null : cellBox(box, view, view.y[0], col);
-    const rowBand = byId("row-band");
-    const colBand = byId("col-band");
-    put(rowBand, line?.height ? { left: box.left - this.labelWidth, top: line.top, width: box.width + this.labelWidth, height: line.height } : null);
-    rowBand.style.setProperty("--label", `${this.labelWidth}px`);
-    const rise = this.angle === 0 ? this.labelHeight : 0; // slanted labels stand beside their column, not above it
-    put(colBand, column?.width ? { left: column.left, top: box.top - rise, width: column.width, height: box.height + rise } : null);
-    colBand.style.setProperty("--label", `${rise}px`);
-    put(byId("chosen-cell"), this.chosen ? cellBox(box, view, this.chosen.row, this.chosen.col) : null);
-    byId("query-name").style.left = `${box.left - this.labelWidth - 22}px`;
-    byId("query-name").style.top = `${box.top}px`;
-    byId("key-name").style.left = `${box.left}px`;
-    byId("key-name").style.top = `${box.top - this.labelHeight - 18}px`;
+    if (this.box && this.shown) placeOverlays(this);
   }
 }

@@ -42,7 +42,8 @@ export function listen(actions) {
     // Enter and arrows belong to a focused control where it has a use for them; it says so by preventing the default.
     if (event.key === "Enter" && target.matches("button, summary, a, [role=option]")) return;
     const arrow = event.key.startsWith("Arrow");
-    const name = arrow && event.shiftKey ? `Shift+${event.key}` : event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    const name =
+      arrow && event.shiftKey ? `Shift+${event.key}` : event.key.length === 1 ? event.key.toLowerCase() : event.key;
     const action = Object.keys(KEYS).find((key) => KEYS[key].includes(name));
     if (!action || document.querySelector("dialog[open]")) return;
     event.preventDefault();

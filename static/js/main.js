@@ -6,7 +6,7 @@ import { colourAt, LOG_FLOOR, PALETTES } from "./colour.js";
 import { choice, closeOutside, copy, fillSelect, notice, setChoice, step } from "./controls.js";
 import { byId, element, sharpContext } from "./dom.js";
 import { Explorer } from "./explorer.js";
-import { MEASURES } from "./heads.js";
+import { inPlace, MEASURES } from "./heads.js";
 import { siteName, t, useLanguage } from "./i18n.js";
 import { keyCaps, KEYS, listen } from "./keys.js";
 import { showProblem } from "./notices.js";
@@ -76,7 +76,10 @@ function stale() {
 function fillExamples() {
   /** @type {string[]} */
   const list = models.find((model) => model.name === byId("model").value)?.examples ?? [];
-  fillSelect(byId("examples"), [["", t("pickExample")], ...list.map((text) => /** @type {[string, string]} */ ([text, text]))]);
+  fillSelect(byId("examples"), [
+    ["", t("pickExample")],
+    ...list.map((text) => /** @type {[string, string]} */ ([text, text])),
+  ]);
   byId("examples-field").hidden = list.length === 0;
   return list;
 }
@@ -86,7 +89,10 @@ function dress() {
   useLanguage(language());
   choice("scale", SCALES, t, (scale) => restyle({ scale: /** @type {any} */ (scale) }));
   choice("palette", PALETTES, t, (palette) => restyle({ palette: /** @type {any} */ (palette) }));
-  fillSelect(byId("sort"), SORTS.map((name) => [name, name ? t(name) : t("sortPlace")]));
+  fillSelect(
+    byId("sort"),
+    SORTS.map((name) => [name, name ? t(name) : t("sortPlace")]),
+  );
   byId("key-list").replaceChildren(
     ...Object.entries(KEYS).flatMap(([name, keys]) => [
       element("dt", {}, ...keyCaps(keys).flatMap((cap) => [element("kbd", {}, cap), " "])),
@@ -127,7 +133,8 @@ function move(by, along) {
     const layer = Math.min(Math.max(state.layer + by, 0), site.layers - 1);
     return layer === state.layer ? undefined : explorer.go({ layer }, "step");
   }
-  const order = explorer.grid.site === site ? explorer.grid.order() : [];
+  // Before the statistics arrive there is one order only.
+  const order = explorer.grid.site === site ? explorer.grid.order() : inPlace(site);
   const at = order.findIndex((row) => row.layer === state.layer && row.head === state.head);
   const next = order[at + by];
   if (at >= 0 && next) explorer.go({ layer: next.layer, head: next.head }, "step");
@@ -212,10 +219,12 @@ function listenToAll() {
     keyModel: () => byId("model").focus(),
     keyHead: (key) => move(key === "ArrowLeft" ? -1 : 1, "head"),
     keyLayer: (key) => move(key === "ArrowUp" ? -1 : 1, "layer"),
-    keySite: (key) => sites().length && explorer.go({ site: step(sites(), explorer.state.site, key === "[" ? -1 : 1) }, "step"),
+    keySite: (key) =>
+      sites().length && explorer.go({ site: step(sites(), explorer.state.site, key === "[" ? -1 : 1) }, "step"),
     keySort: () => restyle({ sort: step(SORTS, explorer.state.sort, 1) }),
     keyCell: moveCell,
-    keyStrongest: () => explorer.kept && explorer.choose({ row: explorer.kept.row, col: strongest(explorer.map, explorer.kept.row) }),
+    keyStrongest: () =>
+      explorer.kept && explorer.choose({ row: explorer.kept.row, col: strongest(explorer.map, explorer.kept.row) }),
     keyZoom: (key) => explorer.heatmap.zoom(key === "+" ? CLOSER : 1 / CLOSER),
     keyReset: () => explorer.heatmap.reset(),
     keyScale: () => restyle({ scale: step(SCALES, explorer.scale(), 1) }),
@@ -259,7 +268,10 @@ async function start() {
   } catch (error) {
     showProblem(error);
   }
-  fillSelect(byId("model"), models.map(({ name }) => [name, name]));
+  fillSelect(
+    byId("model"),
+    models.map(({ name }) => [name, name]),
+  );
   await restore();
 }
 

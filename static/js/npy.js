@@ -20,7 +20,10 @@ export function decodeNpy(buffer) {
   const Type = TYPES[descr];
   if (!Type) throw new Error(`npy dtype ${descr || "?"} is not one of ${Object.keys(TYPES).join(", ")}`);
   if (!/'fortran_order':\s*False/.test(header)) throw new Error("npy arrays in Fortran order are not read");
-  const shape = (/'shape':\s*\(([^)]*)\)/.exec(header)?.[1] ?? "").split(",").filter((part) => part.trim()).map(Number);
+  const shape = (/'shape':\s*\(([^)]*)\)/.exec(header)?.[1] ?? "")
+    .split(",")
+    .filter((part) => part.trim())
+    .map(Number);
   const count = shape.reduce((product, size) => product * size, 1);
   if (bytes.length - end < count * Type.BYTES_PER_ELEMENT) throw new Error("the npy file is cut short");
   // A typed array must start on a multiple of its item size; writers pad the header so, but nothing makes them.

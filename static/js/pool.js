@@ -10,18 +10,22 @@ export function masked(map, row, col) {
   return map.causal && col > row;
 }
 
+/** @returns {number} cells a side of the smallest blocks that draw a window with at most MOST_CELLS a side */
+export function blockSize(rows, cols) {
+  return Math.max(1, Math.ceil(Math.max(rows[1] - rows[0], cols[1] - cols[0]) / MOST_CELLS));
+}
+
 /**
  * A window, max-pooled over n x n blocks that are aligned to the map's origin.
  *
  * @param {HeadMap} map
  * @param {[number, number]} rows half open
  * @param {[number, number]} cols half open
- * @param {number} [most] cells a side
+ * @param {number} [n] cells a side of a block
  * @returns {{z: (number | null)[][], n: number, row: number, col: number}} null where every cell is masked; row and col:
  *   where the first block begins
  */
-export function pooled(map, rows, cols, most = MOST_CELLS) {
-  const n = Math.max(1, Math.ceil(Math.max(rows[1] - rows[0], cols[1] - cols[0]) / most));
+export function pooled(map, rows, cols, n = blockSize(rows, cols)) {
   const row = Math.floor(rows[0] / n) * n;
   const col = Math.floor(cols[0] / n) * n;
   const height = Math.ceil((rows[1] - row) / n);

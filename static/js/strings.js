@@ -59,7 +59,8 @@ const en = {
   zoomOut: "Zoom out",
   resetZoom: "Whole map",
   pooled: "max of {n} × {n}",
-  pooledTitle: "The map has more cells than fit: each drawn cell is the largest of its block. Zoom in for single cells; values beside are always exact.",
+  pooledTitle:
+    "The map has more cells than fit: each drawn cell is the largest of its block. Zoom in for single cells; values beside are always exact.",
   cell: "Cell",
   query: "query",
   key: "key",
@@ -104,7 +105,8 @@ const en = {
   keyLanguage: "English or 中文",
   keyHelp: "this overlay",
   keyClose: "close what is open",
-  mouseHelp: "Wheel zooms, dragging pans, Shift and dragging zooms into a box, a double click shows the whole map; a click keeps a cell.",
+  mouseHelp:
+    "Wheel zooms, dragging pans, Shift and dragging zooms into a box, a double click shows the whole map; a click keeps a cell.",
   stale: "The text has changed since this translation.",
   empty: "No map yet. Type a sentence and translate it.",
   failedMap: "This map did not arrive: {detail}",

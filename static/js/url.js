@@ -58,7 +58,8 @@ export function decodeState(link) {
       if (/^\d{1,9}$/.test(value)) state[name] = Number(value);
     } else if (RANGES.has(name)) {
       const range = value.split(":").map(Number);
-      if (range.length === 2 && range.every(Number.isInteger) && range[0] >= 0 && range[0] < range[1]) state[name] = range;
+      if (range.length === 2 && range.every(Number.isInteger) && range[0] >= 0 && range[0] < range[1])
+        state[name] = range;
     } else if (!CHOICES[name] || CHOICES[name].includes(value)) {
       state[name] = value;
     }

@@ -5,7 +5,8 @@
 /** @typedef {{text: string, before: string, tokens: number[], special: boolean}} Word */
 
 // A run of letters and digits, with its inner apostrophes; or one character of a script without spaces; or one sign.
-const WORD = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}]|(?:(?![\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}])[\p{L}\p{N}\p{M}])+(?:['’][\p{L}\p{M}]+)*|[^\s]/gu;
+const WORD =
+  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}]|(?:(?![\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}])[\p{L}\p{N}\p{M}])+(?:['’][\p{L}\p{M}]+)*|[^\s]/gu;
 
 export const SPACE = "▁";
 
@@ -52,7 +53,12 @@ export function wordsOf(text, axis) {
     while (at < words.length - 1 && words[at].stop <= start) at += 1;
     words[at]?.tokens.push(token);
   });
-  return [...leading, ...words, ...trailing].map(({ text, before, tokens, special }) => ({ text, before, tokens, special }));
+  return [...leading, ...words, ...trailing].map(({ text, before, tokens, special }) => ({
+    text,
+    before,
+    tokens,
+    special,
+  }));
 }
 
 /**
@@ -88,6 +94,10 @@ const marked = new WeakMap();
 
 /** Whether the vocabulary marks where words begin at all; characters and bytes do not. */
 function marksWords(axis) {
-  if (!marked.has(axis)) marked.set(axis, axis.labels.some((label) => label.startsWith(SPACE)));
+  if (!marked.has(axis))
+    marked.set(
+      axis,
+      axis.labels.some((label) => label.startsWith(SPACE)),
+    );
   return marked.get(axis);
 }
