@@ -7,7 +7,9 @@ import subprocess
 import sys
 import time
 import tomllib
+import zipfile
 from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +49,7 @@ def imports(source: str) -> set[str]:
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             names |= {alias.name.partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             names.add(node.module.partition(".")[0])
     return names
 
@@ -167,6 +169,51 @@ def test_the_package_is_what_was_promised() -> None:
     extras = PROJECT["optional-dependencies"]
     every = PROJECT["dependencies"] + [line for lines in extras.values() for line in lines if "heedmap" not in line]
     assert [line for line in every if not re.search(r"==|<", line)] == [], "a dependency without an upper bound"
+
+
+def undeclared(source: str, declared: set[str]) -> set[str]:
+    """The top-level packages of others that a module imports and that none of these requirements brings."""
+    names = imports(source) - sys.stdlib_module_names - {"model", "app", "static", "tests", "benchmarks"}
+    distributions = packages_distributions()
+    return {name for name in names if not declared & {canonical(each) for each in distributions.get(name, [])}}
+
+
+def canonical(requirement: str) -> str:
+    """The name of a distribution, as the index compares it, without extras and versions."""
+    return re.sub(r"[-_.]+", "-", re.split(r"[\s\[<>=!~;]", requirement)[0]).lower()
+
+
+@pytest.mark.parametrize(
+    ("folder", "extras"), [("model", ["train"]), ("app", []), ("tests", ["test"]), ("benchmarks", ["bench"])]
+)
+def test_what_is_imported_is_declared(folder: str, extras: list[str]) -> None:
+    lines = PROJECT["dependencies"] + [line for extra in extras for line in PROJECT["optional-dependencies"][extra]]
+    declared = {canonical(line) for line in lines}
+    found = {str(p.relative_to(ROOT)): undeclared(p.read_text(), declared) for p in sources(folder, suffixes={".py"})}
+    assert {path: names for path, names in found.items() if names} == {}
+
+
+def test_an_undeclared_import_is_found() -> None:
+    assert undeclared("import os, numpy\nfrom app import cli\nimport typer.testing", {"numpy"}) == {"typer"}
+    assert canonical("uvicorn[standard]>=0.54,<0.55") == "uvicorn"
+
+
+def test_the_wheel_is_complete(tmp_path: Path) -> None:
+    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", tmp_path, ROOT]
+    subprocess.run(build, check=True)
+    [wheel] = tmp_path.glob("heedmap-*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    weights = [f"model/weights/de-en/{name}" for name in ("config.json", "model.safetensors", "tokenizer.json")]
+    assert {
+        "app/main.py",
+        "app/routes/predict.py",
+        "model/attention/kernels.py",
+        "static/index.html",
+        *weights,
+    } <= names
+    shipped = {path.relative_to(ROOT).as_posix() for path in sources("static", suffixes={*OWN, ".svg"})}
+    assert shipped <= names
+    assert not any(name.startswith(("tests/", "benchmarks/")) for name in names)
 
 
 def test_the_makefile_has_its_targets_and_help_lists_them() -> None:
