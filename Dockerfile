@@ -15,11 +15,12 @@ RUN pip wheel --no-deps --wheel-dir /dist . \
     > /dist/requirements.txt \
  && grep '^torch==' /dist/requirements.txt > /dist/torch.txt
 
-# PyTorch's own index of CPU builds: a tenth of the size of the CUDA build that the default index gives.
+# `--build-arg TORCH_INDEX=`, the address of PyTorch's own index of CPU builds, makes an image of a tenth of the size:
+# without it comes the default index's PyTorch, which serves on a CPU too but carries its CUDA libraries along.
 FROM base AS cpu-packages
-ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+ARG TORCH_INDEX=
 COPY --from=wheel /dist/*.txt /dist/
-RUN pip install --index-url "$TORCH_INDEX" -r /dist/torch.txt && pip install -r /dist/requirements.txt
+RUN pip install ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} -r /dist/torch.txt && pip install -r /dist/requirements.txt
 COPY --from=wheel /dist/*.whl /dist/
 RUN pip install --no-deps /dist/*.whl
 
