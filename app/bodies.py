@@ -46,24 +46,26 @@ class BodyLimit:
         await self.app(scope, counted, send)
 
 
-def parsed(model: type[M]) -> Callable[[Request], Awaitable[M]]:
+def parsed(model: type[M], *, forms: bool = True) -> Callable[[Request], Awaitable[M]]:
     """A dependency that reads the body as this model.
 
     Raises (in the request):
         UnsupportedMedia: neither JSON nor a form. Unreadable: not what it says it is. ValidationError: other fields.
     """
 
+    types = "application/json" + (", multipart/form-data" if forms else "")
+
     async def read(request: Request) -> M:
         media = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
         if media == "application/json" or (media.startswith("application/") and media.endswith("+json")):
             body = await request.body()
             return await run_in_threadpool(_from_json, model, body)
-        if media == "multipart/form-data":
+        if media == "multipart/form-data" and forms:
             return await _from_form(model, request)
         raise UnsupportedMedia(
-            f"this route reads application/json and multipart/form-data, not {media}"
+            f"this route reads {types}, not {media}"
             + ("; with curl, add -H 'Content-Type: application/json'" if media.endswith("urlencoded") else ""),
-            headers={"Accept-Post": "application/json, multipart/form-data"},
+            headers={"Accept-Post": types},
         )
 
     return read
@@ -109,12 +111,8 @@ def _form_data(form: FormData) -> dict[str, Any]:
     return data
 
 
-def request_body(model: type[BaseModel]) -> dict[str, Any]:
+def request_body(model: type[BaseModel], *, forms: bool = True) -> dict[str, Any]:
     """What OpenAPI should say of a body that `parsed` reads; `main` adds the schemas it refers to."""
     schema = {"$ref": f"#/components/schemas/{model.__name__}"}
-    return {
-        "requestBody": {
-            "required": True,
-            "content": {"application/json": {"schema": schema}, "multipart/form-data": {"schema": schema}},
-        }
-    }
+    types = ("application/json", "multipart/form-data") if forms else ("application/json",)
+    return {"requestBody": {"required": True, "content": {media: {"schema": schema} for media in types}}}

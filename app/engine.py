@@ -109,7 +109,7 @@ class Engine:
         call = _Call(run, items, key, time.monotonic() + seconds)
         with self._ready:
             if not self.alive or self._stopping:
-                raise Overloaded("the worker of this service has stopped", headers={"Retry-After": "10"})
+                raise _gone()
             if self.full:
                 raise Overloaded(
                     f"{self.limit} calls are waiting already; try again in a moment",
@@ -129,13 +129,15 @@ class Engine:
         try:
             while (calls := self._next()) is not None:
                 self._answer(calls)
-        finally:  # a dying worker leaves nobody waiting
-            with self._ready:
-                left = [*self._short, *self._long]
-                self._short.clear()
-                self._long.clear()
-            for call in left:
-                _settle(call, error=Overloaded("the worker of this service has stopped", headers={"Retry-After": "10"}))
+        except BaseException as error:  # an exit, or a fault of this file: the probes tell, and a restart helps
+            log.critical("worker_died", cause=repr(error))
+        with self._ready:  # nobody is left waiting for a worker that has gone
+            self._stopping = True
+            left = [*self._short, *self._long]
+            self._short.clear()
+            self._long.clear()
+        for call in left:
+            _settle(call, error=_gone())
 
     def _next(self) -> list[_Call] | None:
         with self._ready:
@@ -168,13 +170,16 @@ class Engine:
         try:
             results = live[0].run(items, lambda: all(call.over() for call in live))
         except Exception as error:
+            if len(live) > 1 and not isinstance(error, Cancelled):  # one caller's trouble is not the others'
+                for call in live:
+                    self._answer([call])
+                return
             for call in live:
                 _settle(call, error=error)
             return
-        except BaseException as error:
-            log.critical("worker_died", cause=repr(error))
+        except BaseException:
             for call in live:
-                _settle(call, error=Overloaded("the worker of this service has stopped", headers={"Retry-After": "10"}))
+                _settle(call, error=_gone())
             raise
         if live[0].key is None:
             _settle(live[0], results)
@@ -183,6 +188,10 @@ class Engine:
         for call in live:
             _settle(call, results[start : start + len(call.items)])
             start += len(call.items)
+
+
+def _gone() -> Overloaded:
+    return Overloaded("the worker of this service has stopped", headers={"Retry-After": "10"})
 
 
 def _settle(call: _Call, result: Any = None, *, error: BaseException | None = None) -> None:

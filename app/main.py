@@ -25,6 +25,7 @@ from app.store import TraceStore
 
 VERSION = "0.1.0"
 DAY = 86_400.0  # seconds
+PROBLEM = {"$ref": "#/components/schemas/Problem"}
 
 
 class Explorer(StaticFiles):
@@ -67,7 +68,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
-        responses={"default": {"model": Problem, "description": "A problem (RFC 9457)."}},
     )
     app.state.services, app.state.gate = own, Gate(settings)
     for routes in (health, models, predict, traces, maps, attention):
@@ -112,13 +112,20 @@ def _serve_explorer(app: FastAPI) -> None:
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:
-    """The schema, with the models of the bodies that `app.bodies` reads."""
+    """The schema, with the bodies that `app.bodies` reads and the one body of all errors."""
     if app.openapi_schema is None:
         schema = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
         components = schema.setdefault("components", {}).setdefault("schemas", {})
-        for model in (PredictRequest, TraceRequest, AttentionRequest):
+        for model in (PredictRequest, TraceRequest, AttentionRequest, Problem):
             described = model.model_json_schema(ref_template="#/components/schemas/{model}")
             components.update(described.pop("$defs", {}))
             components[model.__name__] = described
+        answer = {"description": "A problem (RFC 9457).", "content": {errors.MEDIA_TYPE: {"schema": PROBLEM}}}
+        for operations in schema["paths"].values():
+            for operation in operations.values():
+                operation["responses"].pop("422", None)  # the framework's own shape, which nothing here answers
+                operation["responses"]["default"] = answer
+        for name in ("HTTPValidationError", "ValidationError"):
+            components.pop(name, None)
         app.openapi_schema = schema
     return app.openapi_schema

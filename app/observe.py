@@ -33,7 +33,11 @@ log = structlog.get_logger("heedmap")
 
 def configure_logging(form: str) -> None:
     """One line an event, as JSON or for people; stacks without local variables, which hold callers' texts."""
-    renderer = structlog.processors.JSONRenderer() if form == "json" else structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    renderer = (
+        structlog.processors.JSONRenderer()
+        if form == "json"
+        else structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    )
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

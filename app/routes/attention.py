@@ -17,11 +17,11 @@ from app.wire import JSON, check_size, to_json
 router = APIRouter(prefix="/v1/attention", tags=["attention"])
 
 
-@router.post("", summary="Attention over your own arrays", openapi_extra=request_body(AttentionRequest))
+@router.post("", summary="Attention over your own arrays", openapi_extra=request_body(AttentionRequest, forms=False))
 async def attention(
     request: Request,
     caller: Annotated[Caller, Depends(admitted)],
-    body: Annotated[AttentionRequest, Depends(parsed(AttentionRequest))],
+    body: Annotated[AttentionRequest, Depends(parsed(AttentionRequest, forms=False))],
     own: Annotated[Services, Depends(services)],
 ) -> Response:
     """Output, weights and log-sum-exp of queries, keys and values, each (length, width) or (batch, length, width).

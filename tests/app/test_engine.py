@@ -172,7 +172,21 @@ async def test_an_error_reaches_its_caller_and_the_worker_goes_on() -> None:
         assert await engine.run(int) == 0
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+async def test_who_breaks_a_batch_breaks_it_alone() -> None:
+    def fussy(items: Sequence[int], stop: Stop) -> list[int]:
+        if 13 in items:
+            raise RuntimeError("thirteen")
+        return list(items)
+
+    async with running() as engine:
+        async with held(engine):
+            tasks = [asyncio.create_task(engine.run_batch("a", [number], fussy)) for number in (1, 13, 2)]
+            await waiting(engine, 3)
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [results[0], results[2]] == [[1], [2]]
+    assert isinstance(results[1], RuntimeError)
+
+
 async def test_a_dead_worker_leaves_nobody_waiting() -> None:
     def die() -> None:
         raise SystemExit

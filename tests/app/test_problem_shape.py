@@ -16,6 +16,11 @@ from model.errors import Cancelled, TraceError
 JSON = {"Content-Type": "application/json"}
 Case = tuple[int, str, str, dict[str, Any], str | None]
 
+
+def asking(wanted: dict[str, Any]) -> dict[str, Any]:
+    return {"json": {"inputs": "a", "attention": [wanted]}}
+
+
 # status, method, path, what is sent, and the path of the field at fault
 CASES: list[Case] = [
     (404, "GET", "/nothing", {}, None),
@@ -25,7 +30,7 @@ CASES: list[Case] = [
     (404, "DELETE", "/v1/traces/0123", {}, "id"),
     (404, "GET", "/v1/traces/0123/file", {}, "id"),
     (404, "POST", "/v1/predict", {"json": {"inputs": "a", "model": "nobody"}}, "model"),
-    (404, "POST", "/v1/predict", {"json": {"inputs": "a", "attention": [{"site": "x"}]}}, "attention.0.site"),
+    (404, "POST", "/v1/predict", asking({"site": "x"}), "attention.0.site"),
     (404, "GET", "/v1/traces/{id}/maps/vision/0/0", {}, "site"),
     (404, "GET", "/v1/traces/{id}/thumbnails/vision", {}, "site"),
     (405, "GET", "/v1/predict", {}, None),
@@ -35,6 +40,7 @@ CASES: list[Case] = [
     (413, "POST", "/v1/predict", {"content": b" " * (9 << 20), "headers": JSON}, None),
     (413, "POST", "/v1/attention", {"json": {"queries": [[0.0]] * 9000}}, "queries"),
     (415, "POST", "/v1/predict", {"content": "inputs=a", "headers": {"Content-Type": "text/plain"}}, None),
+    (415, "POST", "/v1/attention", {"files": {"queries": (None, "[[1]]")}}, None),
     (422, "POST", "/v1/predict", {"content": b'{"inputs": "\xff"}', "headers": JSON}, "body"),
     (422, "POST", "/v1/predict", {"content": b'{"inputs": ', "headers": JSON}, "body"),
     (422, "POST", "/v1/predict", {"content": b"[" * 5000, "headers": JSON}, "body"),
@@ -52,8 +58,8 @@ CASES: list[Case] = [
     (422, "POST", "/v1/predict", {"json": {"inputs": "a", "colour": "red"}}, "colour"),
     (422, "POST", "/v1/predict", {"json": {"inputs": "a", "parameters": {"beam": 2}}}, "parameters.beam"),
     (422, "POST", "/v1/predict", {"json": {"inputs": "a", "parameters": {"beam_size": 0}}}, "parameters.beam_size"),
-    (422, "POST", "/v1/predict", {"json": {"inputs": "a", "attention": [{"site": "cross", "layer": 2}]}}, "attention.0.layer"),
-    (422, "POST", "/v1/predict", {"json": {"inputs": "a", "attention": [{"site": "cross", "head": "x"}]}}, "attention.0.head"),
+    (422, "POST", "/v1/predict", asking({"site": "cross", "layer": 2}), "attention.0.layer"),
+    (422, "POST", "/v1/predict", asking({"site": "cross", "head": "x"}), "attention.0.head"),
     (422, "POST", "/v1/traces", {"json": {"inputs": ["a"]}}, "inputs"),
     (422, "POST", "/v1/traces", {"json": {"inputs": "a", "attention": []}}, "attention"),
     (422, "GET", "/v1/traces/{id}/maps/cross/5/0", {}, "layer"),

@@ -35,7 +35,8 @@ def test_the_explorer_and_its_files(client: TestClient) -> None:
 def test_every_answer_has_the_common_headers(client: TestClient, path: str) -> None:
     headers = client.get(path).headers
     policy = headers["content-security-policy"]
-    assert "default-src 'none'" in policy and "script-src 'self'" in policy
+    assert "default-src 'none'" in policy
+    assert "script-src 'self'" in policy
     assert "unsafe" not in policy
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["referrer-policy"] == "no-referrer"
@@ -115,7 +116,6 @@ def test_a_body_is_counted_while_it_streams(settings: Callable[..., Settings]) -
         assert "4,096" in refused.json()["detail"]
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_dead_worker_shows_on_both_probes(settings: Callable[..., Settings]) -> None:
     app = create_app(settings())
 
@@ -187,7 +187,8 @@ def check_live(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
                 if client.get("/readyz").status_code == 200:
                     break
             except httpx.TransportError:
-                assert process.poll() is None and time.monotonic() < end, log.read_text()
+                assert process.poll() is None, log.read_text()
+                assert time.monotonic() < end, log.read_text()
             time.sleep(0.1)
         answer = client.post("/v1/predict", json={**BODY, "attention": [{"site": "cross", "head": "mean"}]})
         assert answer.status_code == 200, answer.text

@@ -81,7 +81,9 @@ def test_a_large_map_is_pooled_by_its_largest_cell() -> None:
     cells[6, 39] = cells[3, 17] = 1
     small = wire.to_square(cells, 4)
     assert small.shape == (4, 4)
-    assert small[3, 3] == 1 and small[2, 1] == 1 and small.sum() == 2
+    assert small[3, 3] == 1
+    assert small[2, 1] == 1
+    assert small.sum() == 2
 
 
 def test_a_small_map_is_repeated_not_blurred() -> None:

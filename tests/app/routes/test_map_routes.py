@@ -61,8 +61,13 @@ def test_weights_are_the_models(client: TestClient, summary: Summary, trace: Tra
 
 @pytest.mark.parametrize(
     ("query", "rows", "cols"),
-    [("rows=1:3&cols=2:4", (1, 3), (2, 4)), ("rows=2:", (2, None), (0, None)), ("cols=:3", (0, None), (0, 3)), ("rows=:", (0, None), (0, None))],
-)  # fmt: skip
+    [
+        ("rows=1:3&cols=2:4", (1, 3), (2, 4)),
+        ("rows=2:", (2, None), (0, None)),
+        ("cols=:3", (0, None), (0, 3)),
+        ("rows=:", (0, None), (0, None)),
+    ],
+)
 def test_a_window_is_a_part_of_the_map(
     client: TestClient, summary: Summary, trace: Trace, query: str, rows: Any, cols: Any
 ) -> None:
@@ -108,8 +113,10 @@ def test_plotly_has_numeric_axes_token_labels_and_gaps(client: TestClient, summa
     figure = response.json()
     [heatmap] = figure["data"]
     length = len(summary["axes"]["target"]["labels"])
-    assert heatmap["x"] == list(range(length)) and heatmap["y"] == list(range(length))
-    assert heatmap["z"][0][1] is None and heatmap["z"][0][0] == pytest.approx(1)
+    assert heatmap["x"] == list(range(length))
+    assert heatmap["y"] == list(range(length))
+    assert heatmap["z"][0][1] is None
+    assert heatmap["z"][0][0] == pytest.approx(1)
     assert figure["layout"]["yaxis"]["autorange"] == "reversed"
     assert figure["layout"]["xaxis"]["tickvals"] == list(range(length))
     plotly = pytest.importorskip("plotly.graph_objects")
@@ -126,7 +133,9 @@ def test_html_needs_nothing_beside_itself(client: TestClient, summary: Summary) 
     assert figure["config"]["showSendToCloud"] is False
     assert len(figure["data"]) == 4
     policy = response.headers["content-security-policy"]
-    assert "default-src 'none'" in policy and "sandbox" in policy and "script-src 'sha256-" in policy
+    assert "default-src 'none'" in policy
+    assert "sandbox" in policy
+    assert "script-src 'sha256-" in policy
 
 
 def test_equal_requests_have_equal_tags_and_are_not_sent_twice(client: TestClient, summary: Summary) -> None:

@@ -70,7 +70,8 @@ def test_a_list_has_results_and_errors_of_its_own(client: TestClient) -> None:
     response = client.post("/v1/predict", json=body)
     assert response.status_code == 200
     first, empty, long = response.json()["results"]
-    assert first["prediction"]["tokens"] and len(first["attention"]) == 1
+    assert first["prediction"]["tokens"]
+    assert len(first["attention"]) == 1
     assert empty["error"]["errors"][0]["path"] == "inputs.1"
     assert (long["error"]["status"], long["error"]["errors"][0]["path"]) == (422, "inputs.2")
 
