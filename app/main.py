@@ -22,8 +22,8 @@ from app.schemas import AttentionRequest, PredictRequest, Problem, TraceRequest
 from app.services import Services
 from app.settings import STATIC, Settings
 from app.store import TraceStore
+from model import __version__
 
-VERSION = "0.1.0"
 DAY = 86_400.0  # seconds
 PROBLEM = {"$ref": "#/components/schemas/Problem"}
 
@@ -63,7 +63,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     app = FastAPI(
         title="Heedmap",
-        version=VERSION,
+        version=__version__,
         summary="Predictions of attention models, and exactly where they looked.",
         lifespan=lifespan,
         docs_url=None,

@@ -157,8 +157,7 @@ def test_a_machines_path_is_found() -> None:
     assert machine_paths("GET /v1/traces, ~/work/here, app/root/x, https://host/home/page") == []
 
 
-def test_the_version_is_the_changelogs_latest_and_the_services() -> None:
-    assert f'VERSION = "{PROJECT["version"]}"' in (ROOT / "app" / "main.py").read_text()
+def test_the_version_is_the_changelogs_latest() -> None:
     released = re.findall(r"^## \[(\d[^\]]*)\] - \d{4}-\d\d-\d\d$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert released[0] == PROJECT["version"]
 
