@@ -129,8 +129,8 @@ def measure(
     about = (
         f"{config.encoder_layers} layers, {config.heads} heads, width {config.width}, float32, one sequence, random "
         f"weights, {torch.get_num_threads()} threads. *plain* is the fused pass that keeps nothing, *capture* the same "
-        "that keeps q, k, v and log-sum-exp, *eager* the pass that forms and keeps every map. Medians; ratios are "
-        "medians of the rounds' ratios. Memory is the growth of the peak over the loaded model, in a process of its own."
+        "that keeps q, k, v and log-sum-exp, *eager* the pass that forms and keeps every map. Medians; ratios are the "
+        "rounds' median. Memory is the growth of the peak over the loaded model, in a process of its own."
     )
     headers = ["tokens", *(f"{kind} ms" for kind in KINDS), "capture / plain", "eager / capture"]
     headers += [*(f"{kind} MB" for kind in KINDS), "rounds"]

@@ -155,7 +155,7 @@ class Trace:
         return sum(t.numel() * t.element_size() for t in tensors)
 
     def sites(self) -> list[dict[str, Any]]:
-        """One entry per site: name, layers, heads, kv_heads, queries, keys, shape."""
+        """One entry per site: name, layers, heads, kv_heads, queries, keys, shape, and the kind of mask."""
         rows = []
         for name, (queries, keys) in self.site_axes.items():
             first = self.layers[name][0]
@@ -168,6 +168,7 @@ class Trace:
                     "queries": queries,
                     "keys": keys,
                     "shape": list(first.shape),
+                    "mask": first.mask.describe()["kind"],
                 }
             )
         return rows

@@ -1,5 +1,6 @@
-"""Fixtures that every layer's tests share: a tiny random checkpoint."""
+"""Fixtures that every layer's tests share: tiny random checkpoints, and a live service with the shipped one."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from model import checkpoint
 from model.recurrent import RecurrentConfig
 from model.tokens import Tokenizer
 from model.transformer import TransformerConfig
+from tests.live import service
 
 SENTENCES = [
     "Wo ist der Bahnhof?",
@@ -51,3 +53,10 @@ def tiny(tmp_path_factory: pytest.TempPathFactory, tokenizer: Tokenizer) -> Path
 def tiny_gru(tmp_path_factory: pytest.TempPathFactory, tokenizer: Tokenizer) -> Path:
     """The folder of a tiny random GRU checkpoint."""
     return write_tiny(tmp_path_factory.mktemp("checkpoints") / "tiny-gru", tokenizer, "recurrent")
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a live service with the shipped model."""
+    with service(tmp_path_factory.mktemp("server")) as url:
+        yield url

@@ -5,7 +5,8 @@ export const LOG_FLOOR = 1e-4;
 
 export const PALETTES = ["cividis", "viridis", "grey"];
 
-// Evenly spaced stops; between them colours are interpolated. Cividis: Nuñez et al. 2018; viridis: Smith and van der Walt.
+// Evenly spaced stops; between them colours are interpolated.
+// Cividis: Nuñez et al. 2018; viridis: Smith and van der Walt 2015.
 const STOPS = {
   cividis:
     "00204c 002a66 00346e 273f6c 3c4a6b 4c556b 5b5f6d 686a70 757575 838178 928c78 a19876 b0a572 c0b16d d1bf66 e1cc5c f3db4f ffe945",

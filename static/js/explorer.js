@@ -38,7 +38,7 @@ export class Explorer {
     });
     this.grid = new Grid({
       choose: (layer, head) => this.go({ layer, head }, "push"),
-      near: (layer, head) => this.session?.map(this.state.site, layer, head).catch(() => {}), // fetched ahead of the click
+      near: (layer, head) => this.session?.map(this.state.site, layer, head).catch(() => {}), // ahead of the click
     });
     this.sentences = new Sentences({ hover: (place) => this.hoverWord(place), choose: (cell) => this.choose(cell) });
     this.tell = new Tell({ choose: (cell) => this.choose(cell) });
@@ -166,13 +166,13 @@ export class Explorer {
     byId("query-name").textContent = t("queries", { name: axisName(queries) });
     byId("key-name").textContent = t("keys", { name: axisName(keys) });
     const { max_error, rows_checked, kernel, dtype, versions } = session.summary.certificate;
-    const error = max_error.toExponential(0).replace("+", "");
+    const error = max_error ? max_error.toExponential(0).replace("+", "") : "0";
     byId("certificate").textContent = t("certificate", { error });
     const made = Object.entries(versions)
       .map((pair) => pair.join(" "))
       .join(", ");
     byId("certificate-text").textContent = t("certificateText", {
-      error: max_error.toExponential(1),
+      error: max_error ? max_error.toExponential(1) : "0",
       rows: rows_checked,
       kernel,
       dtype,

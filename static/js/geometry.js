@@ -1,11 +1,12 @@
-/** Where things stand on the heatmap: the plot's box, cells under the pointer, labels that have room. No document here. */
+/** Where things stand on the heatmap: the plot's box, the cell under the pointer, labels with room. No document here. */
 
 /** @typedef {{left: number, top: number, width: number, height: number}} Box in CSS pixels */
 /** @typedef {{x: [number, number], y: [number, number]}} View in cells; a cell's centre is its index */
 
-const BIGGEST_CELL = 84; // beyond this a short sentence's map is no clearer, only emptier
+const BIGGEST_CELL = 96; // beyond this a short sentence's map is no clearer, only emptier
 const WIDEST = 1.8; // cells may be this much wider than high, for their numbers and labels
 const TALLEST = 1.15;
+const READABLE = [40, 20]; // pixels: a long, narrow map gives up its cells' shape before its cells get thinner than this
 const LABEL_EVERY = 14; // pixels a label needs across its reading direction
 
 /** @returns {View} the whole map */
@@ -60,8 +61,8 @@ export function zoomed(view, factor, [x, y], rows, cols) {
 export function plotBox(room, margin, rows, cols) {
   let wide = Math.min((room.width - margin.left - margin.right) / cols, BIGGEST_CELL * 1.4);
   let high = Math.min((room.height - margin.top - margin.bottom) / rows, BIGGEST_CELL);
-  wide = Math.min(wide, high * WIDEST);
-  high = Math.min(high, wide * TALLEST);
+  wide = Math.min(wide, Math.max(high * WIDEST, READABLE[0]));
+  high = Math.min(high, Math.max(wide * TALLEST, READABLE[1]));
   const width = Math.max(48, Math.round(wide * cols));
   const height = Math.max(48, Math.round(high * rows));
   const spare = Math.max(0, room.width - margin.left - margin.right - width);

@@ -1,4 +1,4 @@
-/** The layer x head grid: one canvas holds all thumbnails; an invisible option over each takes pointer, focus and name. */
+/** The layer x head grid: one canvas holds all thumbnails; an invisible option over each has its name and its clicks. */
 
 import { lookupTable } from "./colour.js";
 import { byId, cssColour, element, sharpContext } from "./dom.js";
@@ -12,7 +12,8 @@ const TINIEST = 8; // pixels a side, on the narrowest page
 const SMALLEST = 26;
 const COMFORTABLE = 36;
 const LARGEST = 52;
-const HEIGHT = 172; // the grid leaves the window to the heatmap
+const SHARE = 0.17; // of the window's height: the grid leaves the rest to the heatmap
+const LOWEST = 104; // pixels
 
 /**
  * Places of the thumbnails: layers side by side where the width allows, so that the grid stays low.
@@ -20,14 +21,15 @@ const HEIGHT = 172; // the grid leaves the window to the heatmap
  * @param {number} layers
  * @param {number} heads
  * @param {number} width in pixels
+ * @param {number} tallest in pixels; more lines than fit get the smallest thumbnails
  * @returns {{size: number, beside: number, height: number}} `beside`: layers in one line
  */
-export function arrange(layers, heads, width) {
+export function arrange(layers, heads, width, tallest) {
   const ways = Array.from({ length: layers }, (_, index) => {
     const beside = index + 1;
     const lines = Math.ceil(layers / beside);
     const room = Math.floor((width - beside * (GUTTER + GAP)) / (beside * heads)) - GAP;
-    const size = Math.max(TINIEST, Math.min(LARGEST, room, Math.max(SMALLEST, Math.floor(HEIGHT / lines) - GAP)));
+    const size = Math.max(TINIEST, Math.min(LARGEST, room, Math.max(SMALLEST, Math.floor(tallest / lines) - GAP)));
     return { size, beside, height: lines * (size + GAP) - GAP };
   });
   const low = (way, other) => way.height - other.height || other.size - way.size;
@@ -61,7 +63,7 @@ export class Grid {
    */
   show({ site, rows, thumbnails, sort, scale, palette, theme }) {
     Object.assign(this, { site, rows, thumbnails, sort, scale, palette, theme });
-    this.root.hidden = site.layers * site.heads < 2;
+    this.root.hidden = byId("sort-field").hidden = site.layers * site.heads < 2;
     this.draw();
   }
 
@@ -75,7 +77,7 @@ export class Grid {
     const width = this.root.clientWidth;
     if (!width || this.root.hidden) return;
     const { layers, heads } = this.site;
-    const { size, beside } = arrange(layers, heads, width);
+    const { size, beside } = arrange(layers, heads, width, Math.max(LOWEST, SHARE * window.innerHeight));
     const order = this.order();
     const ranked = this.sort in MEASURES && this.rows.length > 0;
     const across = Math.max(1, Math.floor((width + GAP) / (size + GAP)));

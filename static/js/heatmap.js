@@ -38,7 +38,13 @@ const plotly = new Promise((resolve, reject) => {
 const reach = (wide, narrow) => (wide[1] - wide[0]) / (narrow[1] - narrow[0]);
 
 export class Heatmap {
-  /** @param {{hover: (cell: any) => void, choose: (cell: any) => void, view: (whole: boolean, n: number) => void, moved: (rows: any, cols: any) => void}} on */
+  /**
+   * @param {object} on
+   * @param {(cell: {row: number, col: number} | null) => void} on.hover
+   * @param {(cell: {row: number, col: number}) => void} on.choose
+   * @param {(whole: boolean, n: number) => void} on.view after drawing: blocks of n x n cells
+   * @param {(rows: [number, number] | null, cols: [number, number] | null) => void} on.moved another window is in view
+   */
   constructor(on) {
     this.on = on;
     this.root = byId("heat");

@@ -6,7 +6,10 @@ import { t } from "./i18n.js";
 import { mass, wordsOf } from "./words.js";
 
 /** @typedef {import("./types.js").HeadMap} HeadMap */
-/** @typedef {{text: string, before: string, special: boolean, asQuery: number[], asKey: number[], node?: HTMLElement}} Shown */
+/**
+ * @typedef {{text: string, before: string, special: boolean, asQuery: number[], asKey: number[], node?: HTMLElement}} Shown
+ *   a word with its tokens, as indices of the site's queries and of its keys
+ */
 
 const FAINT = 0.02; // less attention than this is not lit: a tint that nobody sees
 

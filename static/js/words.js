@@ -4,9 +4,9 @@
 /** @typedef {import("./types.js").HeadMap} HeadMap */
 /** @typedef {{text: string, before: string, tokens: number[], special: boolean}} Word */
 
-// A run of letters and digits, with its inner apostrophes; or one character of a script without spaces; or one sign.
-const WORD =
-  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}]|(?:(?![\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}])[\p{L}\p{N}\p{M}])+(?:['’][\p{L}\p{M}]+)*|[^\s]/gu;
+// One character of a script that writes no spaces; or a run of letters and digits, with its inner apostrophes; or a sign.
+const UNSPACED = "[\\p{Script=Han}\\p{Script=Hiragana}\\p{Script=Katakana}]";
+const WORD = new RegExp(`${UNSPACED}|(?:(?!${UNSPACED})[\\p{L}\\p{N}\\p{M}])+(?:['’][\\p{L}\\p{M}]+)*|[^\\s]`, "gu");
 
 export const SPACE = "▁";
 

@@ -1,72 +1,20 @@
-"""A real server in its own process with the shipped checkpoint, and a real Chromium that looks at it."""
+"""A real Chromium that looks at the live service."""
 
-import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-SHIPPED = ROOT / "model" / "weights" / "de-en"
-STARTS = 120.0  # seconds: importing torch and loading the model on a busy machine
 WAIT = 30_000  # milliseconds: the longest that anything on the page may take, on a busy machine
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ARGUMENTS = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 ]
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a server process; HEEDMAP_TEST_MODEL names another checkpoint than the shipped one."""
-    port = free_port()
-    address = f"http://127.0.0.1:{port}"
-    folder = tmp_path_factory.mktemp("server")
-    environment = {
-        **os.environ,
-        "HEEDMAP_MODELS": f"de-en={os.environ.get('HEEDMAP_TEST_MODEL', SHIPPED)}",
-        "HEEDMAP_TRACES": str(folder / "traces"),
-        "HEEDMAP_DEVICE": "cpu",
-    }
-    command = [sys.executable, "-m", "uvicorn", "--factory", "app.main:create_app", "--port", str(port)]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
-    try:
-        until = time.monotonic() + STARTS
-        while not ready(address):
-            if process.poll() is not None or time.monotonic() > until:
-                pytest.fail(f"the server did not start:\n{(folder / 'log').read_text()[-4000:]}")
-            time.sleep(0.2)
-        yield address
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
-def ready(address: str) -> bool:
-    """Whether the server answers predictions."""
-    try:
-        return httpx.get(f"{address}/readyz", timeout=5).status_code == 200
-    except httpx.TransportError:
-        return False
 
 
 @pytest.fixture(scope="session")

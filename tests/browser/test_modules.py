@@ -198,3 +198,21 @@ def test_an_aligner_beats_its_impostors(page: Page) -> None:
     scores = call(page, "heads", code)
     assert max(scores) == scores[0]
     assert scores[1] == 0
+
+
+def test_a_page_of_words_in_any_script(page: Page) -> None:
+    axis = {"kind": "text", "labels": [], "ids": [], "spans": [], "special": []}
+    text = "Geht's gut? 你好。Ärger3 naïve"
+    words = call(page, "words", "m.wordsOf(a[0], a[1])", [text, axis])
+    assert [word["text"] for word in words] == ["Geht's", "gut", "?", "你", "好", "。", "Ärger3", "naïve"]
+    assert "".join(word["before"] + word["text"] for word in words) == text
+
+
+@pytest.mark.parametrize(
+    ("layers", "heads", "width", "tallest"), [(6, 8, 790, 150), (12, 12, 790, 150), (3, 8, 298, 140), (1, 1, 790, 150)]
+)
+def test_thumbnails_fit_the_page(page: Page, layers: int, heads: int, width: int, tallest: int) -> None:
+    found = call(page, "grid", "m.arrange(...a)", [layers, heads, width, tallest])
+    assert found["beside"] * (24 + 4 + heads * (found["size"] + 4)) <= width + 4
+    assert found["size"] >= 8
+    assert found["height"] == -(-layers // found["beside"]) * (found["size"] + 4) - 4

@@ -10,7 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from app.cli import cli
-from tests.client.conftest import TEXT, environment, free_port
+from tests.client.conftest import TEXT
+from tests.live import environment, free_port
 
 
 def heedmap(*arguments: str, stdin: str = "", columns: int = 100) -> subprocess.CompletedProcess[str]:

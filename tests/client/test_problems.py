@@ -12,7 +12,7 @@ import pytest
 
 from app import problems
 from app.client import AsyncClient, Client
-from tests.client.conftest import free_port
+from tests.live import free_port
 
 MODELS = {"models": [{"name": "de-en"}]}
 Handler = Callable[[httpx.Request], httpx.Response]

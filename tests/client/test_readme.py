@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.client.conftest import environment
+from tests.live import environment
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 SERVED = ("http://127.0.0.1:8000", "localhost:8000")  # where the README's service listens

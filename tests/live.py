@@ -1,0 +1,56 @@
+"""A live service: a process of its own on a free port, as `heedmap serve` starts it."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+SECONDS = 120.0  # to import PyTorch and load a model, on a machine that does much else
+
+
+def environment() -> dict[str, str]:
+    """The environment without settings of the service that whoever runs the tests may have."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("HEEDMAP_")}
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def ready(url: str) -> bool:
+    """Whether the service answers predictions."""
+    try:
+        return httpx.get(f"{url}/readyz", timeout=5).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+@contextmanager
+def service(folder: Path, *arguments: str) -> Iterator[str]:
+    """The address of a service that keeps its traces and its log in `folder`; it must end cleanly."""
+    port, log = free_port(), folder / "service.log"
+    url = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "app.cli", "serve", "--port", str(port), "--device", "cpu"]
+    command += ["--traces", str(folder / "traces"), *arguments]
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output, env=environment())
+    try:
+        until = time.monotonic() + SECONDS
+        while not ready(url):
+            if process.poll() is not None or time.monotonic() > until:
+                pytest.fail(f"the service did not become ready:\n{log.read_text()[-4000:]}")
+            time.sleep(0.1)
+        yield url
+    finally:
+        process.terminate()
+        assert process.wait(30) in (0, -15), log.read_text()

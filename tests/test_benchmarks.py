@@ -1,0 +1,149 @@
+"""The benchmarks' measuring code runs at tiny sizes and reports finite numbers; what it reports is what it measured."""
+
+import json
+import math
+import re
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks import __main__ as command
+from benchmarks import capture, measure, wire
+from benchmarks.measure import Report
+from model import checkpoint
+from model.tokens import Tokenizer
+from model.transformer import FeedForward, TransformerConfig
+
+TINY = TransformerConfig(
+    source_language="xx",
+    target_language="xx",
+    vocabulary=8,
+    width=16,
+    heads=2,
+    kv_heads=2,
+    feed_forward=32,
+    encoder_layers=2,
+    decoder_layers=1,
+)
+
+
+def numbers(report: Report) -> list[list[float]]:
+    """The numeric cells of a report's printed table; every row has one at least, and all are finite."""
+    lines = [line for line in report.markdown().splitlines() if line.startswith("|")]
+    assert len(lines) == 2 + len(report.rows)
+    rows = []
+    for line in lines[2:]:
+        cells = [cell.strip().replace(",", "").rstrip("%") for cell in line.strip("|").split("|")]
+        assert len(cells) == len(report.headers)
+        values = [float(cell) for cell in cells if re.fullmatch(r"-?[\d.]+|nan|inf", cell)]
+        assert values
+        assert all(math.isfinite(value) for value in values)
+        rows.append(values)
+    return rows
+
+
+def test_capture_reports_three_passes() -> None:
+    report = capture.measure(lengths=(8, 16), config=TINY, seconds=0.0, memory=False)
+    rows = numbers(report)
+    assert [row[0] for row in rows] == [8, 16]
+    assert all(row[4] > 0 and row[5] > 0 for row in rows)
+    assert "capture / plain" in report.targets[0]
+
+
+def test_capture_measures_memory_of_its_own_pass() -> None:
+    many, few = capture.peak("eager", 600, TINY), capture.peak("plain", 8, TINY)
+    maps = 2 * 2 * 600 * 600 * 4  # layers, heads, weights
+    assert many >= maps
+    assert few < maps
+
+
+def test_the_three_passes_are_checked_against_each_other() -> None:
+    encoder = capture.Encoder(TINY)
+    encoder.check(encoder.input(8))
+    encoder.eager_layers[1].feed_forward = FeedForward(TINY)  # other weights: another function
+    with pytest.raises(AssertionError):
+        encoder.check(encoder.input(8))
+
+
+def test_wire_reports_every_representation() -> None:
+    report = wire.measure(heads=2, side=8, rounds=5)
+    assert [row[0] for row in report.rows] == ["json.dumps", "json", "npy", "csv", "png", "plotly"]
+    assert all(smaller > 0 and faster > 0 for _, _, smaller, faster in numbers(report))
+
+
+def test_wire_json_is_the_same_block() -> None:
+    weights = wire.block(2, 8)
+    ways = wire.representations(weights)
+    naive, fast = (torch.tensor(json.loads(ways[name]())["weights"]) for name in ("json.dumps", "json"))
+    assert torch.equal(naive, fast)
+
+
+def test_decode_reports_every_engine(tmp_path: Path, tokenizer: Tokenizer) -> None:
+    pytest.importorskip("ctranslate2")
+    from benchmarks import decode
+
+    torch.manual_seed(0)
+    config = TransformerConfig(
+        source_language="de",
+        target_language="en",
+        vocabulary=len(tokenizer),
+        width=32,
+        heads=4,
+        kv_heads=4,
+        feed_forward=64,
+        encoder_layers=2,
+        decoder_layers=1,
+    )
+    checkpoint.save(tmp_path / "tiny", checkpoint.build(config), tokenizer)
+    sentences = tmp_path / "test.jsonl"
+    lines = [json.dumps({"source": text}) for text in ("Wo ist der Bahnhof?", "Ich habe heute keine Zeit.", "Nein.")]
+    sentences.write_text("\n".join(lines), encoding="utf-8")
+    report = decode.measure(tmp_path / "tiny", sentences, {1: 1, 3: 3}, rounds=5, threads=1)
+    assert all(value > 0 for row in numbers(report) for value in row)
+    same = {(row[0], row[1]): row[5] for row in report.rows}
+    assert same[decode.NATIVE, "3"] == "100.0%"  # the same weights: the same outputs
+
+
+def test_interleaved_takes_turns_and_times_each() -> None:
+    order: list[str] = []
+    calls = {"a": lambda: order.append("a"), "b": lambda: (order.append("b"), time.sleep(0.01))}
+    times = measure.interleaved(calls, 5)
+    assert order[:6] == ["a", "b", "a", "b", "b", "a"]
+    assert len(times["a"]) == len(times["b"]) == 5
+    assert measure.ratio(times, "b", "a") > 10
+    with pytest.raises(ValueError, match="at least 5"):
+        measure.interleaved(calls, 3)
+
+
+def test_growth_sees_an_allocation() -> None:
+    size = 64 * 2**20
+    assert measure.growth(lambda: torch.ones(size // 4)) > size // 2
+
+
+def test_a_table_is_aligned_markdown() -> None:
+    assert measure.table(["name", "n"], [["a", "10"]]) == "| name |  n |\n|------|---:|\n| a    | 10 |"
+
+
+def test_a_verdict_says_whether_the_target_is_met() -> None:
+    assert measure.verdict("x", 1.04, 1.05, at_most=True).endswith("at most 1.05: met")
+    assert measure.verdict("x", 0.9, 1.0, at_most=False).endswith("at least 1: missed")
+
+
+def test_the_command_writes_results_of_a_whole_run_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results = tmp_path / "RESULTS.md"
+    monkeypatch.setattr(command, "RESULTS", results)
+    report = Report("Tiny", "about", ["name", "n"], [["a", "1"]], ["met"])
+    monkeypatch.setattr(command, "BENCHMARKS", {"one": lambda: report, "two": lambda: report})
+    command.main(["one"])
+    assert not results.exists()
+    command.main([])
+    text = results.read_text(encoding="utf-8")
+    assert text.count("## Tiny") == 2
+    assert "PyTorch" in text
+    assert "## Tiny" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        command.main(["three"])
