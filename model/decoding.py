@@ -129,7 +129,7 @@ def _stepwise(
         logits = decoder.decode(tokens, state)[:, -1]
         logits[:, PAD] = -torch.inf
         chosen = choose(logits, rows)
-        log_probability = logits.gather(1, chosen[:, None])[:, 0].float() - logits.float().logsumexp(dim=-1)
+        log_probability = logits.float().log_softmax(dim=-1).gather(1, chosen[:, None])[:, 0]
         for row, token, part in zip(rows, chosen.tolist(), log_probability.tolist(), strict=True):
             if not outputs[row] or outputs[row][-1] != END:
                 outputs[row].append(token)

@@ -6,6 +6,7 @@ the mask is made once.
 """
 
 import math
+from itertools import groupby
 
 import torch
 import torch.nn.functional as F
@@ -114,27 +115,28 @@ class InferenceTransformer:
     def start(self, ids: TokenIds, lengths: Lengths) -> InferenceState:
         """The state before the first token, of source ids (B K) padded on the right to the longest of `lengths`."""
         batch, keys = ids.shape
-        real, mask = None, None
-        place = torch.arange(keys, device=ids.device).repeat(batch)
-        flat = ids.flatten()
-        if not bool((lengths == keys).all()):
-            visible = torch.arange(keys, device=ids.device) < lengths[:, None]
-            mask = torch.where(visible, 0.0, -math.inf).to(self.embedding.dtype)[:, None, None]
-            real = visible.flatten().nonzero()[:, 0]  # the tokens that are not padding: N of the B*K
-            flat, place = flat[real], place[real]
-        hidden = F.embedding(flat, self.embedding) + self.positions[place]  # N M
-
-        def padded(rows: Tensor) -> Tensor:  # N X -> B*K X
-            return rows if real is None else rows.new_zeros(batch * keys, rows.shape[1]).index_copy_(0, real, rows)
-
+        # Sentences of one length side by side: the tokens of each such group are a rectangle, so that padding enters
+        # no layer and attention needs no mask.
+        ordered, order = lengths.sort(descending=True, stable=True)
+        row, place = (torch.arange(keys, device=ids.device) < ordered[:, None]).nonzero(as_tuple=True)
+        real = order[row] * keys + place  # where each of the N tokens stands in the padded batch
+        groups, stop = [], 0
+        for length, same in groupby(ordered.tolist()):
+            start, stop = stop, stop + length * len(list(same))
+            groups.append((start, stop, length))
+        hidden = F.embedding(ids.flatten()[real], self.embedding) + self.positions[place]  # N M
         for attention, mlp in self.encoder:
-            q, k, v = self._heads(padded(attention.project(attention.norm(hidden))).view(batch, keys, -1))
-            mixed = self._attend(q, k, v, mask).transpose(1, 2).reshape(batch * keys, -1)
-            hidden = mlp(attention.output.added(mixed if real is None else mixed[real], hidden))
+            projected = attention.project(attention.norm(hidden))
+            mixed = [
+                self._mix(projected[start:stop].view(-1, length, projected.shape[1])) for start, stop, length in groups
+            ]
+            hidden = mlp(attention.output.added(mixed[0] if len(mixed) == 1 else torch.cat(mixed), hidden))
         memory = self.encoder_norm(hidden)
         sources = []
         for layer in self.decoder:
-            both = padded(layer.cross_source(memory)).view(batch, keys, 2, self.groups, self.size)
+            both = layer.cross_source(memory)
+            both = both.new_zeros(batch * keys, both.shape[1]).index_copy_(0, real, both)
+            both = both.view(batch, keys, 2, self.groups, self.size)
             sources.append(both.permute(2, 0, 3, 1, 4).contiguous())  # 2 B G K D
         caches = [memory.new_empty(batch, ROOM, 2, self.groups, self.size) for _ in self.decoder]
         return InferenceState(caches, sources, lengths)
@@ -158,11 +160,13 @@ class InferenceTransformer:
         state.length += 1
         return self.output(self.decoder_norm(hidden))[:, None]
 
-    def _heads(self, projected: Float[Tensor, "B K N"]) -> tuple[Tensor, Tensor, Tensor]:
+    def _mix(self, projected: Float[Tensor, "B K N"]) -> Float[Tensor, "R M"]:
+        """Self-attention of sentences of one length: fused projections to mixed values, token by token."""
         batch, keys, _ = projected.shape
         split = projected.view(batch, keys, -1, self.size).transpose(1, 2)  # B H+2G K D
         last = self.heads + self.groups
-        return split[:, : self.heads], split[:, self.heads : last], split[:, last:]
+        q, k, v = split[:, : self.heads], split[:, self.heads : last], split[:, last:]
+        return self._attend(q, k, v, None).transpose(1, 2).reshape(batch * keys, -1)
 
     def _attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
         return F.scaled_dot_product_attention(q, k, v, mask, enable_gqa=self.heads != self.groups)
