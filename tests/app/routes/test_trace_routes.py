@@ -37,6 +37,7 @@ def test_the_summary_is_the_contracts(client: TestClient) -> None:
         "queries": "target",
         "keys": "source",
         "shape": shape,
+        "mask": "full",
     }
     assert body["certificate"]["max_error"] < 1e-5
     assert client.get(response.headers["location"]).json() == body
