@@ -118,6 +118,7 @@ def test_attend_takes_any_score() -> None:
     torch.testing.assert_close(got.output, weights @ v, atol=1e-6, rtol=0)
 
 
+@pytest.mark.cuda
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 2e-2), (torch.float16, 2e-3)])
 @pytest.mark.parametrize("name", CASES)
