@@ -15,8 +15,8 @@ tags: [translation, attention, heedmap]
 
 # {name}
 
-{kind} that translates German to English, trained from scratch with `heedmap train` to ship with Heedmap: small enough
-to serve on a laptop's CPU, good enough that its attention means something.
+{kind} that translates German to English, trained from scratch with `heedmap train` to
+ship with Heedmap: small enough to serve on a laptop's CPU, good enough that its attention means something.
 
 | | |
 |---|---|
