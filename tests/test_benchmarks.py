@@ -53,10 +53,10 @@ def test_capture_reports_three_passes() -> None:
 
 
 def test_capture_measures_memory_of_its_own_pass() -> None:
-    many, few = capture.peak("eager", 600, TINY), capture.peak("plain", 8, TINY)
-    maps = 2 * 2 * 600 * 600 * 4  # layers, heads, weights
-    assert many >= maps
-    assert few < maps
+    many, few = capture.peak("eager", 2000, TINY), capture.peak("plain", 8, TINY)
+    maps = 2 * 2 * 2000 * 2000 * 4  # layers, heads, weights: 64 MB
+    assert many >= maps / 2  # what the allocator still held from importing may take some of them in
+    assert few < maps / 2
 
 
 def test_the_three_passes_are_checked_against_each_other() -> None:

@@ -18,7 +18,7 @@ ARGUMENTS = [
 ]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # Playwright's loop may not outlive the browser tests: others run loops of their own
 def browser() -> Iterator[Browser]:
     """The machine's own Chromium, or else the one that `playwright install chromium` brought."""
     found = next(filter(None, map(shutil.which, BROWSERS)), None)

@@ -66,14 +66,15 @@ def test_the_shipped_translation_is_worth_looking_at() -> None:
 
 
 def test_a_shipped_head_aligns_words(shipped: tuple[str, Served]) -> None:
-    """Some cross head looks at "Bahnhof" when "station" is made, and at "Wo" for "Where"."""
+    """Some cross head looks at "Bahnhof" more than anywhere else when "station" is made."""
     _, model = shipped
     (trace,) = model.trace([Request("Wo ist der Bahnhof?", "Where is the station?")])
     assert isinstance(trace, Trace)
     rows = {label.strip("▁"): row for row, label in enumerate(trace.axes["target"].labels)}
     columns = {label.strip("▁"): column for column, label in enumerate(trace.axes["source"].labels)}
-    best = 0.0
+    found = []
     for layer in trace.layers["cross"]:
-        dense = layer.dense()
-        best = max(best, *(dense[:, rows["station"], columns["Bahnhof"]].tolist()))
-    assert best > 0.5
+        looked = layer.window(slice(rows["station"], rows["station"] + 1))[:, 0]
+        largest, place = looked.max(dim=-1)
+        found += [w for w, p in zip(largest.tolist(), place.tolist(), strict=True) if p == columns["Bahnhof"]]
+    assert max(found, default=0.0) > 0.4
