@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from benchmarks.measure import Report, growth, in_fresh_process, interleaved, ratio, verdict
 from model.attention.masks import Mask
 from model.attention.multihead import Capture, MultiHeadAttention
-from model.trace import Recorder
+from model.recording import Recorder
 from model.transformer import EncoderLayer, TransformerConfig
 
 LENGTHS = (128, 512, 1024, 2048)

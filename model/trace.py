@@ -1,131 +1,31 @@
 """Traces: what one forward pass leaves behind, and the safetensors file that holds it.
 
-The tensors of layer l of a site are {site}.{l}.q, .k, .v and .lse (an additive score adds .vector); the header's
-metadata holds `heedmap`, the format's version, and `trace`, JSON: the summary, and per site and layer the score with
-its scale, the mask and the bias. From the file alone anyone can recompute any map.
+The tensors of layer l of a site are {site}.{l}.q, .k, .v and .lse; an additive score adds .vector, a bias .bias (and
+.place, where it is one table for many windows), a mask of blocks .blocks, one that is given cell by cell .visible. The
+header's metadata holds `heedmap`, the format's version, and `trace`, JSON: the summary, and per site and layer the
+score with its scale, the mask and the bias. From the file alone anyone can recompute any map.
 """
 
 import hashlib
 import json
 import os
-import platform
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from model import __version__
-from model.attention import masks, scores
-from model.attention.maps import AttentionMap, sampled_rows
-from model.attention.masks import Both, Full, Mask, Padding
-from model.attention.scores import Additive, Score
+from model.attention import biases, masks, scores
+from model.attention.maps import AttentionMap
+from model.attention.scores import Additive
+from model.certificate import Certificate
 from model.errors import RangeError, TraceError
 from model.served import Axis, Prediction, Request
 
 FORMAT = "1"
-CHECKED_ROWS = 64  # rows of each layer that a certificate recomputes: exact below that length, a sample above
-
-
-@dataclass(frozen=True)
-class Certificate:
-    """The proof that the maps are the model's: A·V from the map against the output that the model used."""
-
-    max_error: float
-    rows_checked: int
-    kernel: str
-    dtype: str
-    versions: dict[str, str]
-    errors: dict[str, list[list[float]]]  # site -> layer -> head
-
-
-@dataclass(frozen=True, eq=False)
-class _Record:
-    """What one layer handed over, for a whole batch."""
-
-    q: Tensor
-    k: Tensor
-    v: Tensor
-    lse: Tensor
-    output: Tensor
-    score: Score
-    mask: Mask
-    kernel: str
-
-
-@dataclass
-class Recorder:
-    """Collects what each attention layer of one forward pass computed; a `Capture`."""
-
-    records: dict[str, list[_Record]] = field(default_factory=dict)
-
-    def record(
-        self,
-        site: str,
-        q: Tensor,
-        k: Tensor,
-        v: Tensor,
-        lse: Tensor,
-        output: Tensor,
-        *,
-        score: Score,
-        mask: Mask | None,
-        kernel: str,
-    ) -> None:
-        """Keep one layer's tensors, without copying them."""
-        self.records.setdefault(site, []).append(_Record(q, k, v, lse, output, score, mask or Full(), kernel))
-
-    def trace(self, index: int, prediction: Prediction, sites: Mapping[str, tuple[str, str]], **model: str) -> "Trace":
-        """The trace of one sequence of the batch, cut to its own length and certified.
-
-        Args:
-            index: its row in the batch.
-            prediction: whose axes say how long it is.
-            sites: per site, the names of its query and key axes.
-            model: what to write down about the model: task, revision.
-        """
-        layers: dict[str, list[AttentionMap]] = {}
-        errors: dict[str, list[list[float]]] = {}
-        rows, kernels, dtypes = 0, set(), set()
-        for site, (query_axis, key_axis) in sites.items():
-            queries, keys = len(prediction.axes[query_axis]), len(prediction.axes[key_axis])
-            for record in self.records[site]:
-                layer = AttentionMap(
-                    q=record.q[index, :, :queries].cpu().contiguous(),
-                    k=record.k[index, :, :keys].cpu().contiguous(),
-                    v=record.v[index, :, :keys].cpu().contiguous(),
-                    lse=record.lse[index, :, :queries].float().cpu().contiguous(),
-                    score=_detached(record.score),
-                    mask=_unpadded(record.mask),
-                )
-                layers.setdefault(site, []).append(layer)
-                error = layer.output_error(record.output[index, :, :queries].cpu(), CHECKED_ROWS)
-                errors.setdefault(site, []).append(error.tolist())
-                rows += len(sampled_rows(queries, CHECKED_ROWS)) * layer.heads
-                kernels.add(record.kernel)
-                dtypes.add(str(record.q.dtype).removeprefix("torch."))
-        worst = max(error for site in errors.values() for layer_errors in site for error in layer_errors)
-        versions = {"heedmap": __version__, "torch": torch.__version__, "python": platform.python_version()}
-        certificate = Certificate(worst, rows, "+".join(sorted(kernels)), "+".join(sorted(dtypes)), versions, errors)
-        return Trace(model, prediction, dict(sites), certificate, layers)
-
-
-def _detached(score: Score) -> Score:
-    """The score without its parameters' gradients, where it has parameters."""
-    return Additive(score.vector.detach().cpu().contiguous()) if isinstance(score, Additive) else score
-
-
-def _unpadded(mask: Mask) -> Mask:
-    """The mask of one sequence that was cut to its own length: padding has nothing left to hide."""
-    if isinstance(mask, Padding):
-        return Full()
-    if isinstance(mask, Both):
-        return _unpadded(mask.first) & _unpadded(mask.second)
-    return mask
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,8 +51,12 @@ class Trace:
     @property
     def nbytes(self) -> int:
         """The size of its tensors."""
-        tensors = (t for maps in self.layers.values() for m in maps for t in (m.q, m.k, m.v, m.lse))
-        return sum(t.numel() * t.element_size() for t in tensors)
+        return sum(
+            tensor.numel() * tensor.element_size()
+            for maps in self.layers.values()
+            for layer in maps
+            for tensor in _tensors(layer).values()
+        )
 
     def sites(self) -> list[dict[str, Any]]:
         """One entry per site: name, layers, heads, kv_heads, queries, keys, shape, and the kind of mask."""
@@ -203,13 +107,13 @@ class Trace:
         layers: dict[str, list[dict[str, Any]]] = {}
         for site, maps in self.layers.items():
             for index, layer in enumerate(maps):
-                prefix = f"{site}.{index}"
-                for name, tensor in (("q", layer.q), ("k", layer.k), ("v", layer.v), ("lse", layer.lse)):
-                    tensors[f"{prefix}.{name}"] = tensor
-                if isinstance(layer.score, Additive):
-                    tensors[f"{prefix}.vector"] = layer.score.vector
-                described = layer.score.describe()
-                entry = {"score": described, "scale": described["scale"], "mask": layer.mask.describe(), "bias": None}
+                tensors |= {f"{site}.{index}.{name}": t.contiguous() for name, t in _tensors(layer).items()}
+                entry = {
+                    "score": layer.score.describe(),
+                    "scale": layer.score.describe()["scale"],
+                    "mask": layer.mask.describe(),
+                    "bias": None if layer.bias is None else layer.bias.describe(),
+                }
                 layers.setdefault(site, []).append(entry)
         summary = {**self.to_json(), "model": self.model, "layers": layers}
         header = {**(extra or {}), "heedmap": FORMAT, "trace": json.dumps(summary, ensure_ascii=False)}
@@ -253,15 +157,31 @@ class Trace:
         layers: dict[str, list[AttentionMap]] = {}
         for site, described in summary["layers"].items():
             for index, entry in enumerate(described):
-                q, k, v, lse = (tensors[f"{site}.{index}.{name}"] for name in ("q", "k", "v", "lse"))
-                score = scores.from_description(entry["score"], tensors.get(f"{site}.{index}.vector"))
-                mask = masks.from_description(entry["mask"])
-                layers.setdefault(site, []).append(AttentionMap(q, k, v, lse, score, mask))
+                prefix = f"{site}.{index}."
+                own = {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
+                layers.setdefault(site, []).append(
+                    AttentionMap(
+                        q=own["q"],
+                        k=own["k"],
+                        v=own["v"],
+                        lse=own["lse"],
+                        score=scores.from_description(entry["score"], own.get("vector")),
+                        mask=masks.from_description(entry["mask"], own),
+                        bias=biases.from_description(entry["bias"], own),
+                    )
+                )
         axes = {name: Axis.from_json(axis) for name, axis in summary["axes"].items()}
-        told = summary["prediction"]
-        prediction = Prediction(told["text"], told["tokens"], told["score"], axes)
+        prediction = Prediction.from_json(summary["prediction"], axes)
         site_axes = {site["name"]: (site["queries"], site["keys"]) for site in summary["sites"]}
         return cls(summary["model"], prediction, site_axes, Certificate(**summary["certificate"]), layers)
+
+
+def _tensors(layer: AttentionMap) -> dict[str, Tensor]:
+    """A layer's tensors by the last part of their names."""
+    found = {"q": layer.q, "k": layer.k, "v": layer.v, "lse": layer.lse, **layer.mask.tensors()}
+    if isinstance(layer.score, Additive):
+        found["vector"] = layer.score.vector
+    return found if layer.bias is None else {**found, **layer.bias.tensors()}
 
 
 def read_header(path: Path) -> dict[str, str]:
@@ -284,5 +204,13 @@ def read_header(path: Path) -> dict[str, str]:
 
 def content_id(revision: str, request: Request, owner: str = "") -> str:
     """The trace's id, 32 hexadecimal characters: equal model revision, input, parameters and owner give equal ids."""
-    content = [FORMAT, revision, request.inputs, request.target, request.parameters.model_dump(), owner]
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
+    given = request.parameters.model_dump(exclude_defaults=True)
+    content = [FORMAT, revision, request.inputs, request.target, given, owner]
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=_digest).encode()).hexdigest()[:32]
+
+
+def _digest(value: Any) -> str:
+    """A file among the inputs, as its hash; never equal to a text."""
+    if not isinstance(value, bytes):
+        raise TypeError(f"inputs hold texts and files, not {type(value).__name__}")
+    return f"\0sha256:{hashlib.sha256(value).hexdigest()}"

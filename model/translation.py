@@ -9,13 +9,15 @@ import torch
 from torch import Tensor
 
 from model import checkpoint
+from model.card import licence
 from model.checkpoint import Checkpoint
 from model.decoding import Generated, generate
-from model.errors import EmptyInput, InputError, InputTooLong
+from model.errors import EmptyInput, InputError, InputTooLong, ParameterError
 from model.inference import InferenceTransformer
+from model.recording import Recorder
 from model.served import Axis, Parameters, Prediction, Request, never
 from model.tokens import END, SPECIAL, Encoding
-from model.trace import Recorder, Trace
+from model.trace import Trace
 from model.training.data import padded
 from model.transformer import Transformer, TransformerConfig
 
@@ -42,7 +44,7 @@ class Translator:
         Raises:
             CheckpointError: the folder is not a sound checkpoint.
         """
-        return cls(checkpoint.load(folder, device), _licence(folder))
+        return cls(checkpoint.load(folder, device), licence(folder))
 
     def describe(self) -> dict[str, Any]:
         """Task, shape, dtype, device, sites and licence, as JSON."""
@@ -83,6 +85,8 @@ class Translator:
         targets: dict[int, Encoding] = {}
         for index, request in enumerate(requests):
             try:
+                if not isinstance(request.inputs, str):
+                    raise ParameterError("this model translates text; give a text", field="inputs")
                 sources[index] = self._encode(request.inputs, "inputs")
                 if request.target is not None:
                     targets[index] = self._encode(request.target, "target")
@@ -176,15 +180,3 @@ class Translator:
 def _axis(encoding: Encoding) -> Axis:
     special = [token < len(SPECIAL) for token in encoding.ids]
     return Axis("text", encoding.labels, encoding.ids, encoding.spans, special)
-
-
-def _licence(folder: Path) -> str | None:
-    """The `license:` of the model card's front matter, as model hubs have it."""
-    card = folder / "README.md"
-    if not card.is_file():
-        return None
-    lines = card.read_text(encoding="utf-8").splitlines()
-    for line in lines[1 : lines.index("---", 1)] if lines[:1] == ["---"] and "---" in lines[1:] else []:
-        if line.startswith("license:"):
-            return line.removeprefix("license:").strip()
-    return None

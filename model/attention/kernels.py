@@ -92,12 +92,28 @@ def fused(
     Raises:
         NotImplementedError: this build has no fused kernel for the inputs; `attend` then goes blockwise.
     """
-    scale = 1 / math.sqrt(q.shape[-1]) if scale is None else scale
-    heads = q.shape[1]
     causal = isinstance(mask, Causal) and mask.offset == 0 and bias is None
     dense = None if mask is None or isinstance(mask, Full) or causal else _dense(mask, q, k)
-    kernels = _cuda if q.is_cuda else _cpu
-    output, lse, name = kernels(q, spread(k, heads), spread(v, heads), causal, _additive(dense, bias, q), scale)
+    return fused_cells(q, k, v, dense, bias, causal, scale)
+
+
+def fused_cells(
+    q: Queries,
+    k: Keys,
+    v: Values,
+    visible: Tensor | None,
+    bias: Tensor | None = None,
+    causal: bool = False,
+    scale: float | None = None,
+) -> Attended:
+    """`fused` for a mask that is given cell by cell, broadcast over (B H Q K), or for a plainly causal one.
+
+    Raises:
+        NotImplementedError: this build has no fused kernel for the inputs.
+    """
+    scale = 1 / math.sqrt(q.shape[-1]) if scale is None else scale
+    kernels, dense = _cuda if q.is_cuda else _cpu, visible
+    output, lse, name = kernels(q, k, v, causal, _additive(dense, bias, q), scale)
     if dense is not None:
         empty = ~dense.any(dim=-1)
         if empty.any():  # the kernels write 0 for the row's output, but not -inf for its denominator
@@ -132,6 +148,7 @@ def _cpu(q: Tensor, k: Tensor, v: Tensor, causal: bool, bias: Tensor | None, sca
 def _cuda(q: Tensor, k: Tensor, v: Tensor, causal: bool, bias: Tensor | None, scale: float) -> Attended:
     if not hasattr(torch.ops.aten, "_scaled_dot_product_efficient_attention"):
         raise NotImplementedError("no fused CUDA kernel")
+    k, v = spread(k, q.shape[1]), spread(v, q.shape[1])  # the CPU's kernel knows groups
     queries, keys = q.shape[2], k.shape[2]
     if bias is None and q.dtype in (torch.float16, torch.bfloat16) and not (causal and queries != keys):
         output, lse = torch.ops.aten._scaled_dot_product_flash_attention(q, k, v, 0.0, causal, False, scale=scale)[:2]

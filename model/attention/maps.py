@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from model.attention.biases import Bias
 from model.attention.kernels import spread
 from model.attention.masks import Full, Mask
 from model.attention.scores import Score
@@ -41,8 +42,10 @@ class AttentionMap:
     """The maps of one layer of a site, for H query heads; `head` narrows it to one.
 
     q: projected queries (H Q D); k: projected keys (G K D); v: values (G K E); lse: log-sum-exp (H Q), natural
-    logarithm, -inf for a row that sees nothing; score and mask: as the model had them; bias: added to the scores,
-    broadcast over (H Q K).
+    logarithm, -inf for a row that sees nothing, the sink's logit included where the head has one; score, mask and bias:
+    as the model had them.
+
+    Where a model only gives its weights A, they stand in the bias: D is 0, the bias is log A and lse is 0.
     """
 
     q: Float[Tensor, "H Q D"]
@@ -51,7 +54,7 @@ class AttentionMap:
     lse: Float[Tensor, "H Q"]
     score: Score
     mask: Mask
-    bias: Float[Tensor, "#H Q K"] | None = None
+    bias: Bias | None = None
 
     @property
     def heads(self) -> int:
@@ -78,9 +81,7 @@ class AttentionMap:
             raise RangeError(f"head {index} does not exist: the layer has heads 0 to {self.heads - 1}", field="head")
         index %= self.heads
         group = index // (self.heads // self.kv_heads)
-        bias = self.bias
-        if bias is not None and bias.shape[0] > 1:
-            bias = bias[index : index + 1]
+        bias = None if self.bias is None else self.bias.head(index)
         one, its = slice(index, index + 1), slice(group, group + 1)
         return replace(self, q=self.q[one], k=self.k[its], v=self.v[its], lse=self.lse[one], bias=bias)
 
@@ -90,7 +91,9 @@ class AttentionMap:
         Raises:
             RangeError: the block is not inside the map.
         """
-        return self._weights(span(rows, self.shape[0], "rows"), span(cols, self.shape[1], "cols"))
+        return self._weights(
+            self._indices(span(rows, self.shape[0], "rows")), self._indices(span(cols, self.shape[1], "cols"))
+        )
 
     def visible(self, rows: slice = slice(None), cols: slice = slice(None)) -> Bool[Tensor, "R C"]:
         """Which cells of a block the mask leaves visible.
@@ -98,7 +101,9 @@ class AttentionMap:
         Raises:
             RangeError: the block is not inside the map.
         """
-        return self._visible(span(rows, self.shape[0], "rows"), span(cols, self.shape[1], "cols"))
+        return self._visible(
+            self._indices(span(rows, self.shape[0], "rows")), self._indices(span(cols, self.shape[1], "cols"))
+        )
 
     def dense(self) -> Float[Tensor, "H Q K"]:
         """The whole map, for lengths where that is small."""
@@ -155,28 +160,27 @@ class AttentionMap:
 
         At most so many rows are recomputed, spread evenly over the map, first and last among them.
         """
-        worst = torch.zeros(self.heads)
-        for row in sampled_rows(self.shape[0], rows):
-            mixed = self._weights(range(row, row + 1), range(self.shape[1])) @ spread(self.v, self.heads).float()
-            difference = (mixed[:, 0] - output[:, row].float()).abs().amax(dim=-1)
-            worst = torch.maximum(worst, difference.cpu())
-        return worst
+        sample = torch.tensor(sampled_rows(self.shape[0], rows), device=self.q.device)
+        mixed = self._weights(sample, torch.arange(self.shape[1], device=self.q.device)) @ spread(
+            self.v, self.heads
+        ).to(torch.promote_types(self.v.dtype, torch.float32))
+        difference: Tensor = (mixed - output[:, sample.to(output.device)].to(mixed)).abs()
+        return difference.amax(dim=(1, 2)).float().cpu()
 
-    def _visible(self, rows: range, cols: range) -> Bool[Tensor, "R C"]:
-        device = self.q.device
-        seen = self.mask.visible(
-            torch.arange(rows.start, rows.stop, device=device), torch.arange(cols.start, cols.stop, device=device)
-        )
+    def _indices(self, part: range) -> Int[Tensor, "N"]:
+        return torch.arange(part.start, part.stop, device=self.q.device)
+
+    def _visible(self, rows: Int[Tensor, "R"], cols: Int[Tensor, "C"]) -> Bool[Tensor, "R C"]:
+        seen = self.mask.visible(rows, cols)
         return seen[0]
 
-    def _weights(self, rows: range, cols: range) -> Float[Tensor, "H R C"]:
+    def _weights(self, rows: Int[Tensor, "R"], cols: Int[Tensor, "C"]) -> Float[Tensor, "H R C"]:
         wide = torch.promote_types(self.q.dtype, torch.float32)
-        q = self.q[:, rows.start : rows.stop].to(wide)
-        k = self.k[:, cols.start : cols.stop].to(wide)
+        q, k, lse = _take(self.q, rows).to(wide), _take(self.k, cols).to(wide), _take(self.lse, rows)
         exponent = self.score(q, spread(k, self.heads))
         if self.bias is not None:
-            exponent = exponent + self.bias[:, rows.start : rows.stop, cols.start : cols.stop]
-        weights: Tensor = torch.exp(exponent - self.lse[:, rows.start : rows.stop, None])
+            exponent = exponent + self.bias.cells(rows, cols)
+        weights: Tensor = torch.exp(exponent - lse[..., None])
         if not isinstance(self.mask, Full):
             weights = weights.masked_fill(~self._visible(rows, cols), 0)
         return weights
@@ -185,7 +189,15 @@ class AttentionMap:
         step = max(1, CELLS // (self.heads * self.shape[1]))
         for start in range(rows.start, rows.stop, step):
             part = range(start, min(start + step, rows.stop))
-            yield part, self._weights(part, range(self.shape[1]))
+            yield part, self._weights(self._indices(part), self._indices(range(self.shape[1])))
+
+
+def _take(x: Tensor, index: Int[Tensor, "N"]) -> Tensor:
+    """The second axis at these indices: a view where they are one run, as in every window."""
+    first, count = int(index[0]), len(index)
+    if int(index[-1]) - first == count - 1:  # they ascend without repeats
+        return x[:, first : first + count]
+    return x[:, index]
 
 
 def sampled_rows(queries: int, rows: int) -> list[int]:

@@ -4,10 +4,12 @@ A mask answers for any block of rows and columns, so a window of a map needs onl
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Int
 from torch import Tensor
 
@@ -23,7 +25,15 @@ class Mask(ABC):
 
     @abstractmethod
     def describe(self) -> dict[str, Any]:
-        """The mask as JSON, from which `from_description` builds it again."""
+        """The mask as JSON, from which, with `tensors`, `from_description` builds it again."""
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What the description cannot hold, by the names that the trace file gives it; most masks have none."""
+        return {}
+
+    def of(self, index: int, queries: int, keys: int) -> "Mask":
+        """The mask of one sequence of the batch that is cut to its own length: padding has nothing left to hide."""
+        return self
 
     def __and__(self, other: "Mask") -> "Mask":
         if isinstance(other, Full):
@@ -86,6 +96,10 @@ class Padding(Mask):
     def describe(self) -> dict[str, Any]:
         return {"kind": "padding", "lengths": self.lengths.tolist()}
 
+    def of(self, index: int, queries: int, keys: int) -> Mask:
+        length = int(self.lengths[index if len(self.lengths) > 1 else 0])
+        return Full() if length >= keys else Padding(self.lengths.new_tensor([length]))
+
 
 @dataclass(frozen=True)
 class Both(Mask):
@@ -100,13 +114,79 @@ class Both(Mask):
     def describe(self) -> dict[str, Any]:
         return {"kind": "both", "masks": [self.first.describe(), self.second.describe()]}
 
+    def tensors(self) -> dict[str, Tensor]:
+        return {**self.first.tensors(), **self.second.tensors()}
 
-def from_description(description: dict[str, Any]) -> Mask:
-    """The mask that `Mask.describe` wrote.
+    def of(self, index: int, queries: int, keys: int) -> Mask:
+        return self.first.of(index, queries, keys) & self.second.of(index, queries, keys)
+
+
+@dataclass(frozen=True, eq=False)
+class Blocks(Mask):
+    """Keys of the query's own block: `blocks` numbers them, one entry a position (windows, chunks, packed texts)."""
+
+    blocks: Int[Tensor, "N"]
+
+    def visible(self, queries: Int[Tensor, "Q"], keys: Int[Tensor, "K"]) -> Bool[Tensor, "#B Q K"]:
+        blocks = self.blocks.to(queries.device)
+        return (blocks[queries][:, None] == blocks[keys][None, :])[None]
+
+    def describe(self) -> dict[str, Any]:
+        return {"kind": "blocks"}
+
+    def tensors(self) -> dict[str, Tensor]:
+        return {"blocks": self.blocks}
+
+
+@dataclass(frozen=True, eq=False)
+class Given(Mask):
+    """Every cell said one by one: what a model brought that is none of the others."""
+
+    cells: Bool[Tensor, "#B Q K"]
+
+    def visible(self, queries: Int[Tensor, "Q"], keys: Int[Tensor, "K"]) -> Bool[Tensor, "#B Q K"]:
+        cells = self.cells.to(queries.device)
+        return cells[:, queries[:, None], keys[None, :]]
+
+    def describe(self) -> dict[str, Any]:
+        return {"kind": "given", "shape": list(self.cells.shape[1:])}
+
+    def tensors(self) -> dict[str, Tensor]:
+        """`visible`: the cells of the first sequence, row-major, eight to a byte, the first in the highest bit."""
+        bits = F.pad(self.cells[0].flatten().to(torch.uint8), (0, -self.cells[0].numel() % 8)).view(-1, 8)
+        return {"visible": (bits << torch.arange(7, -1, -1, dtype=torch.uint8)).sum(dim=1, dtype=torch.uint8)}
+
+    def of(self, index: int, queries: int, keys: int) -> Mask:
+        return recognise(self.cells[index if len(self.cells) > 1 else 0, :queries, :keys].cpu())
+
+
+def recognise(cells: Bool[Tensor, "Q K"]) -> Mask:
+    """The predicate that gives exactly these cells: full, causal, sliding window, both, or cell by cell."""
+    queries, keys = cells.shape
+    if cells.all():
+        return Full()
+    row, column = torch.arange(queries), torch.arange(keys)
+    offset = keys - queries
+    last = int(cells[-1].sum())
+    first = int(cells[0].sum())
+    candidates: list[Mask] = [Causal(offset)]
+    if last:
+        candidates.append(Causal(offset) & SlidingWindow(last, offset))
+    if first:
+        candidates.append(SlidingWindow(first, offset))
+    for mask in candidates:
+        if torch.equal(mask.visible(row, column)[0], cells):
+            return mask
+    return Given(cells[None].clone())
+
+
+def from_description(description: dict[str, Any], tensors: Mapping[str, Tensor] | None = None) -> Mask:
+    """The mask that `Mask.describe` and `Mask.tensors` wrote.
 
     Raises:
-        TraceError: the description is not one of a mask.
+        TraceError: the description is not one of a mask, or a tensor is missing.
     """
+    tensors = tensors or {}
     try:
         match description["kind"]:
             case "full":
@@ -118,8 +198,14 @@ def from_description(description: dict[str, Any]) -> Mask:
             case "padding":
                 return Padding(torch.tensor(description["lengths"], dtype=torch.long))
             case "both":
-                first, second = (from_description(part) for part in description["masks"])
+                first, second = (from_description(part, tensors) for part in description["masks"])
                 return Both(first, second)
+            case "blocks":
+                return Blocks(tensors["blocks"])
+            case "given":
+                rows, columns = description["shape"]
+                bits = tensors["visible"][:, None] >> torch.arange(7, -1, -1, dtype=torch.uint8)
+                return Given((bits & 1).bool().flatten()[: rows * columns].view(1, rows, columns))
     except (KeyError, TypeError, ValueError) as error:
         raise TraceError(f"not a description of a mask: {description!r}") from error
     raise TraceError(f"unknown kind of mask: {description['kind']!r}")

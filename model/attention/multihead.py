@@ -13,7 +13,7 @@ from model.shapes import Hidden, Memory
 
 @runtime_checkable
 class Capture(Protocol):
-    """Takes what one attention layer computed, in the order of the layers; `model.trace.Recorder` is one."""
+    """Takes what one attention layer computed, in the order of the layers; `model.recording.Recorder` is one."""
 
     def record(
         self,

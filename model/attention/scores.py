@@ -4,6 +4,7 @@
     scaled dot  <q, k> * scale                   Vaswani et al. 2017, scale = 1/sqrt(D)
     general     <q W, k>                         Luong et al. 2015, bilinear
     additive    v . tanh(W_q q + W_k k)          Bahdanau et al. 2015
+    soft-capped cap * tanh(<q, k> * scale / cap) Gemma Team 2024 (Gemma 2)
 
 A projection moves the query or the key alone, so every formula has two stages: `project` each side once, then score
 the pairs. A trace keeps the projected sides, and a map needs only the second stage.
@@ -49,6 +50,20 @@ class ScaledDot(Score):
 
     def describe(self) -> dict[str, Any]:
         return {"kind": "dot" if self.scale == 1 else "scaled_dot", "scale": self.scale}
+
+
+@dataclass(frozen=True)
+class SoftCapped(Score):
+    """cap * tanh(scale * <q, k> / cap): no score is larger than the cap (Gemma 2)."""
+
+    scale: float
+    cap: float
+
+    def __call__(self, q: Float[Tensor, "*H Q D"], k: Float[Tensor, "*H K D"]) -> Float[Tensor, "*H Q K"]:
+        return torch.tanh((q @ k.mT) * (self.scale / self.cap)) * self.cap
+
+    def describe(self) -> dict[str, Any]:
+        return {"kind": "soft_capped", "scale": self.scale, "cap": self.cap}
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,6 +118,8 @@ def from_description(description: dict[str, Any], vector: Tensor | None = None) 
     kind = description.get("kind")
     if kind in ("dot", "scaled_dot") and isinstance(description.get("scale"), int | float):
         return ScaledDot(float(description["scale"]))
+    if kind == "soft_capped" and {"scale", "cap"} <= description.keys():
+        return SoftCapped(float(description["scale"]), float(description["cap"]))
     if kind == "additive" and vector is not None:
         return Additive(vector)
     raise TraceError(f"not a description of a score: {description!r}")

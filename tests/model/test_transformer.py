@@ -5,9 +5,9 @@ import torch
 
 from model import checkpoint
 from model.checkpoint import Network
+from model.recording import Recorder
 from model.recurrent import RecurrentConfig
 from model.tokens import END, PAD
-from model.trace import Recorder
 from model.transformer import TransformerConfig, dropout
 
 SHAPES = {

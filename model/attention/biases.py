@@ -1,0 +1,129 @@
+"""What is added to the scores: position biases, as functions of (query, key) indices wherever they are that.
+
+A bias answers for any block of rows and columns, so a window of a map needs only its own corner. A relative bias is
+kept as the values of its offsets, a windowed one as its table; only what has no such structure is kept cell by cell.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from model.errors import TraceError
+
+
+class Bias(ABC):
+    """A term of the scores of H heads, or one for all of them."""
+
+    @abstractmethod
+    def cells(self, rows: Int[Tensor, "R"], cols: Int[Tensor, "C"]) -> Float[Tensor, "#H R C"]:
+        """The bias at these query and key indices."""
+
+    @abstractmethod
+    def head(self, index: int) -> "Bias":
+        """The bias of one head, from 0."""
+
+    @abstractmethod
+    def describe(self) -> dict[str, Any]:
+        """The kind of bias as JSON; its numbers are `tensors`."""
+
+    @abstractmethod
+    def tensors(self) -> dict[str, Tensor]:
+        """What `from_description` needs besides, by the names that the trace file gives them."""
+
+
+@dataclass(frozen=True, eq=False)
+class Dense(Bias):
+    """Every cell's own value."""
+
+    values: Float[Tensor, "#H Q K"]
+
+    def cells(self, rows: Int[Tensor, "R"], cols: Int[Tensor, "C"]) -> Float[Tensor, "#H R C"]:
+        return self.values[:, rows[:, None], cols[None, :]]
+
+    def head(self, index: int) -> "Dense":
+        return self if self.values.shape[0] == 1 else Dense(self.values[index : index + 1])
+
+    def describe(self) -> dict[str, Any]:
+        return {"kind": "dense"}
+
+    def tensors(self) -> dict[str, Tensor]:
+        return {"bias": self.values}
+
+
+@dataclass(frozen=True, eq=False)
+class Toeplitz(Bias):
+    """A function of the offset alone: bias_ij = values[j - i + queries - 1] (T5, ALiBi: Press et al. 2022)."""
+
+    values: Float[Tensor, "#H N"]
+    queries: int
+
+    def cells(self, rows: Int[Tensor, "R"], cols: Int[Tensor, "C"]) -> Float[Tensor, "#H R C"]:
+        return self.values[:, cols[None, :] - rows[:, None] + self.queries - 1]
+
+    def head(self, index: int) -> "Toeplitz":
+        return self if self.values.shape[0] == 1 else Toeplitz(self.values[index : index + 1], self.queries)
+
+    def describe(self) -> dict[str, Any]:
+        return {"kind": "toeplitz", "queries": self.queries}
+
+    def tensors(self) -> dict[str, Tensor]:
+        return {"bias": self.values}
+
+
+@dataclass(frozen=True, eq=False)
+class Windowed(Bias):
+    """A table over the places inside a window: bias_ij = table[place_i, place_j] (Liu et al. 2021, Swin)."""
+
+    table: Float[Tensor, "#H W W"]
+    place: Int[Tensor, "Q"]
+
+    def cells(self, rows: Int[Tensor, "R"], cols: Int[Tensor, "C"]) -> Float[Tensor, "#H R C"]:
+        return self.table[:, self.place[rows][:, None], self.place[cols][None, :]]
+
+    def head(self, index: int) -> "Windowed":
+        return self if self.table.shape[0] == 1 else Windowed(self.table[index : index + 1], self.place)
+
+    def describe(self) -> dict[str, Any]:
+        return {"kind": "windowed"}
+
+    def tensors(self) -> dict[str, Tensor]:
+        return {"bias": self.table, "place": self.place}
+
+
+def recognise(values: Float[Tensor, "#H Q K"]) -> Bias | None:
+    """The smallest form that gives exactly these values: None for zeros, Toeplitz, or every cell."""
+    if not values.any():
+        return None
+    _, queries, keys = values.shape
+    first_column, first_row = values[:, :, 0].flip(1), values[:, 0, 1:]
+    toeplitz = Toeplitz(torch.cat([first_column, first_row], dim=1).contiguous(), queries)
+    for row in range(queries):  # row by row: nothing of the map's size is made
+        start = queries - 1 - row
+        if not torch.equal(values[:, row], toeplitz.values[:, start : start + keys]):
+            return Dense(values.contiguous())
+    return toeplitz
+
+
+def from_description(description: dict[str, Any] | None, tensors: dict[str, Tensor]) -> Bias | None:
+    """The bias that `describe` and `tensors` wrote.
+
+    Raises:
+        TraceError: the description is not one of a bias, or a tensor is missing.
+    """
+    if description is None:
+        return None
+    try:
+        match description["kind"]:
+            case "dense":
+                return Dense(tensors["bias"])
+            case "toeplitz":
+                return Toeplitz(tensors["bias"], int(description["queries"]))
+            case "windowed":
+                return Windowed(tensors["bias"], tensors["place"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise TraceError(f"not a description of a bias: {description!r}") from error
+    raise TraceError(f"unknown kind of bias: {description['kind']!r}")
