@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 import torch
+import transformers
 
 from benchmarks import __main__ as command
-from benchmarks import capture, measure, wire
+from benchmarks import capture, families, measure, wire
 from benchmarks.measure import Report
 from model import checkpoint
 from model.tokens import Tokenizer
@@ -65,6 +66,29 @@ def test_the_three_passes_are_checked_against_each_other() -> None:
     encoder.eager_layers[1].feed_forward = FeedForward(TINY)  # other weights: another function
     with pytest.raises(AssertionError):
         encoder.check(encoder.input(8))
+
+
+def tiny_family() -> families.Build:
+    shape = {"hidden_size": 32, "intermediate_size": 37, "num_hidden_layers": 2, "num_attention_heads": 4}
+    return transformers.BertModel, transformers.BertConfig(vocab_size=2000, max_position_embeddings=64, **shape)
+
+
+def test_families_report_three_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(families.FAMILIES, "tiny", tiny_family)
+    report = families.measure(["tiny"], lengths=(8, 64), seconds=0.0, memory=False)
+    assert [row[0] for row in report.rows] == ["tiny, 8", "tiny, 64"]
+    # Maps take 2 layers x 4 heads x 64 x 64 floats; the trace 2 layers x (3 x 64 x 32 + 4 x 64).
+    assert numbers(report)[1][5] == pytest.approx(2 * 4 * 64 * 64 / (2 * (3 * 64 * 32 + 4 * 64)), abs=0.05)
+    assert len(report.targets) == 3
+
+
+def test_the_families_are_checked_against_eager(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(families.FAMILIES, "tiny", tiny_family)
+    sides = families.Sides("tiny")
+    sides.check(sides.input(64))
+    sides.eager.encoder.layer[1].attention.self.query.weight.data = torch.randn(32, 32)  # no longer shared
+    with pytest.raises(AssertionError):
+        sides.check(sides.input(64))
 
 
 def test_wire_reports_every_representation() -> None:
