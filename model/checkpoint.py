@@ -17,14 +17,15 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from model.errors import CheckpointError, CheckpointMismatch, UnsafeCheckpoint
+from model.language_model import LanguageModel, LanguageModelConfig
 from model.recurrent import Recurrent, RecurrentConfig
 from model.tokens import Tokenizer
 from model.transformer import Transformer, TransformerConfig
 
 CONFIG, WEIGHTS, TOKENIZER = "config.json", "model.safetensors", "tokenizer.json"
-Config = Annotated[TransformerConfig | RecurrentConfig, Field(discriminator="architecture")]
-Network = Transformer | Recurrent
-_ADAPTER: TypeAdapter[TransformerConfig | RecurrentConfig] = TypeAdapter(Config)
+Config = TransformerConfig | RecurrentConfig | LanguageModelConfig
+Network = Transformer | Recurrent | LanguageModel
+_ADAPTER: TypeAdapter[Config] = TypeAdapter(Annotated[Config, Field(discriminator="architecture")])
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,10 @@ class Checkpoint:
     revision: str
 
 
-def build(config: TransformerConfig | RecurrentConfig) -> Network:
+def build(config: Config) -> Network:
     """A freshly initialised network of this shape."""
+    if isinstance(config, LanguageModelConfig):
+        return LanguageModel(config)
     return Transformer(config) if isinstance(config, TransformerConfig) else Recurrent(config)
 
 
@@ -101,7 +104,7 @@ def _few(names: list[str]) -> str:
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
-def _read_config(folder: Path) -> TransformerConfig | RecurrentConfig:
+def _read_config(folder: Path) -> Config:
     path = folder / CONFIG
     try:
         return _ADAPTER.validate_json(path.read_bytes())
@@ -127,6 +130,6 @@ def _read_weights(folder: Path) -> bytes:
             )
         raise CheckpointError(f"no {WEIGHTS} in {folder}")
     data = path.read_bytes()
-    if data[:2] == b"PK" or data[:1] == b"\x80":
+    if data[8:9] != b"{" and (data[:2] == b"PK" or data[:1] == b"\x80"):  # those may begin a header's length too
         raise UnsafeCheckpoint(f"{WEIGHTS} holds a pickle, which can run code when opened, and is not read")
     return data

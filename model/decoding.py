@@ -52,22 +52,25 @@ def generate(
     limit: int,
     device: torch.device,
     cancelled: Callable[[], bool] = never,
+    first: Int[Tensor, "B"] | None = None,
 ) -> list[Generated]:
     """Generate one output per sequence of the batch.
 
     Args:
-        state: the decoder's state before the first target token, one row per sequence.
+        state: the decoder's state before `first`, one row per sequence.
         limit: the longest output, in tokens.
+        first: what each sequence reads first; the end token, which opens a translation, unless given.
 
     Raises:
         Cancelled: `cancelled` became true between two steps.
     """
+    opening = torch.full((batch,), END, device=device) if first is None else first.to(device)
     with torch.inference_mode():
         if parameters.do_sample:
-            return _stepwise(decoder, state, batch, limit, device, cancelled, Sampler(parameters, batch))
+            return _stepwise(decoder, state, opening, limit, cancelled, Sampler(parameters, batch))
         if parameters.beam_size == 1:
-            return _stepwise(decoder, state, batch, limit, device, cancelled, greedy)
-        return _beam(decoder, state, batch, parameters, limit, device, cancelled)
+            return _stepwise(decoder, state, opening, limit, cancelled, greedy)
+        return _beam(decoder, state, opening, parameters, limit, cancelled)
 
 
 def greedy(logits: Float[Tensor, "N V"], _rows: Sequence[int]) -> Int[Tensor, "N"]:
@@ -113,17 +116,17 @@ def _check(cancelled: Callable[[], bool]) -> None:
 def _stepwise(
     decoder: Decoder,
     state: State,
-    batch: int,
+    opening: Tensor,
     limit: int,
-    device: torch.device,
     cancelled: Callable[[], bool],
     choose: Callable[[Tensor, Sequence[int]], Tensor],
 ) -> list[Generated]:
     """One token per sequence and step, until each has met its end."""
+    batch, device = len(opening), opening.device
     outputs: list[list[int]] = [[] for _ in range(batch)]
     scores = [0.0] * batch
     rows = list(range(batch))  # of the decoder's batch: finished ones stay until it pays to move the others
-    tokens = torch.full((batch, 1), END, device=device)
+    tokens = opening[:, None]
     for _ in range(limit):
         _check(cancelled)
         logits = decoder.decode(tokens, state)[:, -1]
@@ -148,10 +151,9 @@ def _stepwise(
 def _beam(
     decoder: Decoder,
     state: State,
-    batch: int,
+    opening: Tensor,
     parameters: Parameters,
     limit: int,
-    device: torch.device,
     cancelled: Callable[[], bool],
 ) -> list[Generated]:
     """Beam search: a sequence stops when none of its open hypotheses can still beat its best finished one.
@@ -159,10 +161,11 @@ def _beam(
     Hypotheses are ranked by log-probability / length^length_penalty (Wu et al. 2016, without its constants).
     """
     width, penalty = parameters.beam_size, parameters.length_penalty
+    batch, device = len(opening), opening.device
     finished: list[list[tuple[float, Generated]]] = [[] for _ in range(batch)]
     running = list(range(batch))
     state.reorder(torch.arange(batch, device=device).repeat_interleave(width))
-    tokens = torch.full((batch * width, 1), END, device=device)
+    tokens = opening.repeat_interleave(width)[:, None]
     scores = torch.full((batch, width), -torch.inf, device=device)
     scores[:, 0] = 0  # all beams start equal: only the first may speak
     outputs: list[list[list[int]]] = [[[] for _ in range(width)] for _ in range(batch)]

@@ -125,8 +125,9 @@ class Recorder:
         Raises:
             TraceError: the pass recorded other sites than these, or a layer attended over something else.
         """
-        if missing := sites.keys() ^ self.records.keys():
-            raise TraceError(f"the pass recorded {', '.join(self.records) or 'nothing'}; unexplained: {missing}")
+        if not self.records or sites.keys() ^ self.records.keys():
+            recorded = ", ".join(self.records) or "nothing"
+            raise TraceError(f"the pass recorded {recorded}, where {', '.join(sites) or 'something'} was expected")
         axes = prediction.axes
         lengths = {site: (len(axes[queries]), len(axes[keys])) for site, (queries, keys) in sites.items()}
         layers = self.maps(row, lengths)

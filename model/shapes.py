@@ -24,3 +24,4 @@ Logits: TypeAlias = Float[Tensor, "B Q V"]
 TokenIds: TypeAlias = Int[Tensor, "B Q"]
 Lengths: TypeAlias = Int[Tensor, "B"]
 Visible: TypeAlias = Bool[Tensor, "#B 1 Q K"]
+Angles: TypeAlias = Float[Tensor, "Q N"]  # rotary: N = D/2 pairs of components

@@ -104,10 +104,16 @@ class Trace:
     def to_bytes(self, extra: Mapping[str, str] | None = None) -> bytes:
         """The safetensors file; `extra` joins the header's metadata."""
         tensors: dict[str, Tensor] = {}
+        seen: set[int] = set()
         layers: dict[str, list[dict[str, Any]]] = {}
         for site, maps in self.layers.items():
             for index, layer in enumerate(maps):
-                tensors |= {f"{site}.{index}.{name}": t.contiguous() for name, t in _tensors(layer).items()}
+                for name, tensor in _tensors(layer).items():
+                    whole = tensor.contiguous()
+                    if whole.data_ptr() in seen:  # layers may share a bias; the file has one for each
+                        whole = whole.clone()
+                    seen.add(whole.data_ptr())
+                    tensors[f"{site}.{index}.{name}"] = whole
                 entry = {
                     "score": layer.score.describe(),
                     "scale": layer.score.describe()["scale"],

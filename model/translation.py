@@ -12,8 +12,9 @@ from model import checkpoint
 from model.card import licence
 from model.checkpoint import Checkpoint
 from model.decoding import Generated, generate
-from model.errors import EmptyInput, InputError, InputTooLong, ParameterError
+from model.errors import CheckpointError, EmptyInput, InputError, InputTooLong, ParameterError
 from model.inference import InferenceTransformer
+from model.language_model import LanguageModel
 from model.recording import Recorder
 from model.served import Axis, Parameters, Prediction, Request, never
 from model.tokens import END, SPECIAL, Encoding
@@ -30,6 +31,8 @@ class Translator:
     task = "translation"
 
     def __init__(self, loaded: Checkpoint, licence: str | None = None) -> None:
+        if isinstance(loaded.network, LanguageModel):
+            raise CheckpointError("a language model does not translate")
         self.network, self.tokenizer, self.revision = loaded.network, loaded.tokenizer, loaded.revision
         self.licence = licence
         self.sites = {site: SITE_AXES[site] for site in self.network.sites}

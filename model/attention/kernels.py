@@ -15,11 +15,13 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from model.attention.masks import Causal, Full, Mask
+from model.attention.masks import Both, Causal, Full, Mask, SlidingWindow
 from model.attention.scores import ScaledDot, Score
 from model.shapes import Keys, LogSumExp, Output, Queries, Values
 
 BLOCK = 1024  # rows a step of the blockwise pass: at 8 heads and 8,192 keys its scores take 268 MB in float32
+
+BAND_ROWS = 256  # rows a step under a sliding window: enough work for a call, few keys outside the band
 
 
 class Attended(NamedTuple):
@@ -93,6 +95,9 @@ def fused(
         NotImplementedError: this build has no fused kernel for the inputs; `attend` then goes blockwise.
     """
     causal = isinstance(mask, Causal) and mask.offset == 0 and bias is None
+    if bias is None and (size := _band(mask, q, k)):
+        assert mask is not None
+        return _banded(q, k, v, mask, size, scale)
     dense = None if mask is None or isinstance(mask, Full) or causal else _dense(mask, q, k)
     return fused_cells(q, k, v, dense, bias, causal, scale)
 
@@ -120,6 +125,30 @@ def fused_cells(
             lse = lse.masked_fill(empty, -math.inf)
             output = output.masked_fill(empty[..., None], 0)
     return Attended(output, lse, name)
+
+
+def _band(mask: Mask | None, q: Tensor, k: Tensor) -> int:
+    """The size of a causal sliding window over one sequence that is much longer than it; 0 for any other mask."""
+    match mask:
+        case Both(Causal(0), SlidingWindow(size, 0)) | Both(SlidingWindow(size, 0), Causal(0)):
+            return size if q.shape[2] == k.shape[2] > 2 * size else 0
+    return 0
+
+
+def _banded(q: Tensor, k: Tensor, v: Tensor, mask: Mask, size: int, scale: float | None) -> Attended:
+    """A causal sliding window, a block of rows at a time against the keys that the block can see: linear in length."""
+    parts, length, step = [], q.shape[2], max(size, BAND_ROWS)
+    for start in range(0, length, step):
+        rows, first = range(start, min(start + step, length)), max(0, start - size + 1)
+        visible = mask.visible(
+            torch.arange(rows.start, rows.stop, device=q.device), torch.arange(first, rows.stop, device=q.device)
+        )
+        keys = slice(first, rows.stop)
+        parts.append(
+            fused_cells(q[:, :, rows.start : rows.stop], k[:, :, keys], v[:, :, keys], visible[:, None], scale=scale)
+        )
+    output, lse = torch.cat([p.output for p in parts], dim=2), torch.cat([p.lse for p in parts], dim=2)
+    return Attended(output, lse, parts[0].kernel)
 
 
 def _dense(mask: Mask, q: Tensor, k: Tensor) -> Tensor:
@@ -187,6 +216,9 @@ def forward_only(
 ) -> Output:
     """The same output through PyTorch's public operator, without log-sum-exp: training and decoding steps."""
     causal = isinstance(mask, Causal) and mask.offset == 0
+    if not torch.is_grad_enabled() and (size := _band(mask, q, k)):
+        assert mask is not None
+        return _banded(q, k, v, mask, size, scale).output
     dense = None if mask is None or isinstance(mask, Full) or causal else _dense(mask, q, k)
     return F.scaled_dot_product_attention(
         q, k, v, dense, dropout, is_causal=causal, scale=scale, enable_gqa=q.shape[1] != k.shape[1]

@@ -7,8 +7,9 @@ from torch import Tensor, nn
 
 from model.attention.kernels import attend, forward_only
 from model.attention.masks import Mask
+from model.attention.positions import rotate
 from model.attention.scores import ScaledDot, Score
-from model.shapes import Hidden, Memory
+from model.shapes import Angles, Hidden, Memory
 
 
 @runtime_checkable
@@ -39,12 +40,15 @@ class MultiHeadAttention(nn.Module):
         heads: H query heads of size D = width / heads.
         kv_heads: G key/value heads, H by default; H % G == 0.
         dropout: of the weights, in training only.
+        bias: whether the projections add one.
 
     Raises:
         ValueError: the heads do not divide the width, or the groups the heads.
     """
 
-    def __init__(self, width: int, heads: int, kv_heads: int | None = None, dropout: float = 0.0) -> None:
+    def __init__(
+        self, width: int, heads: int, kv_heads: int | None = None, dropout: float = 0.0, bias: bool = True
+    ) -> None:
         super().__init__()
         kv_heads = heads if kv_heads is None else kv_heads
         if heads < 1 or width % heads:
@@ -52,15 +56,18 @@ class MultiHeadAttention(nn.Module):
         if kv_heads < 1 or heads % kv_heads:
             raise ValueError(f"kv_heads must divide the heads: heads {heads}, kv_heads {kv_heads}")
         self.heads, self.kv_heads, self.size, self.dropout = heads, kv_heads, width // heads, dropout
-        self.query = nn.Linear(width, heads * self.size)
-        self.key = nn.Linear(width, kv_heads * self.size)
-        self.value = nn.Linear(width, kv_heads * self.size)
-        self.output = nn.Linear(heads * self.size, width)
+        self.query = nn.Linear(width, heads * self.size, bias)
+        self.key = nn.Linear(width, kv_heads * self.size, bias)
+        self.value = nn.Linear(width, kv_heads * self.size, bias)
+        self.output = nn.Linear(heads * self.size, width, bias)
 
-    def keys_values(self, memory: Memory) -> tuple[Float[Tensor, "B G K D"], Float[Tensor, "B G K D"]]:
-        """Project what is attended to: once per sequence, then cached."""
+    def keys_values(
+        self, memory: Memory, angles: Angles | None = None
+    ) -> tuple[Float[Tensor, "B G K D"], Float[Tensor, "B G K D"]]:
+        """Project what is attended to, once per sequence, then cached; angles turn the keys by their places."""
         shape = (*memory.shape[:2], self.kv_heads, self.size)
-        return self.key(memory).view(shape).transpose(1, 2), self.value(memory).view(shape).transpose(1, 2)
+        k, v = self.key(memory).view(shape).transpose(1, 2), self.value(memory).view(shape).transpose(1, 2)
+        return (k if angles is None else rotate(k, angles)), v
 
     def forward(
         self,
@@ -70,10 +77,13 @@ class MultiHeadAttention(nn.Module):
         mask: Mask | None = None,
         capture: Capture | None = None,
         site: str = "encoder",
+        angles: Angles | None = None,
     ) -> Hidden:
         """Attend from `hidden` to keys and values that `keys_values` made; with `capture`, hand q, k, v, lse over."""
         batch, queries, _ = hidden.shape
         q = self.query(hidden).view(batch, queries, self.heads, self.size).transpose(1, 2)  # B H Q D
+        if angles is not None:
+            q = rotate(q, angles)
         if capture is None:
             mixed = forward_only(q, k, v, mask, self.dropout if self.training else 0.0)
         else:

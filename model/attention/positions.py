@@ -22,3 +22,27 @@ def sinusoidal(positions: Int[Tensor, "Q"], width: int) -> Float[Tensor, "Q M"]:
     frequency = torch.exp(torch.arange(half, device=positions.device) * -(math.log(10_000) / (half - 1)))
     angle = positions[:, None].float() * frequency
     return torch.cat([angle.sin(), angle.cos()], dim=1)
+
+
+def rotary_angles(positions: Int[Tensor, "Q"], size: int, base: float = 10_000.0) -> Float[Tensor, "Q N"]:
+    """The angle by which each pair of a head's components turns at each position: N = D/2 frequencies.
+
+    Frequencies fall geometrically from 1 to 1/base (Su et al. 2021, RoFormer, equation 15).
+
+    Raises:
+        ValueError: the head's size is odd.
+    """
+    if size % 2:
+        raise ValueError(f"a head's size must be even for rotary positions, got {size}")
+    frequency = base ** (-torch.arange(0, size, 2, device=positions.device).float() / size)
+    return positions[:, None].float() * frequency
+
+
+def rotate(x: Float[Tensor, "*B Q D"], angles: Float[Tensor, "Q N"]) -> Float[Tensor, "*B Q D"]:
+    """Turn each pair of components by its angle; a product of two then depends on their distance alone.
+
+    The pairs are component n and n + D/2, as GPT-NeoX and Llama have them.
+    """
+    cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
+    first, second = x.chunk(2, dim=-1)
+    return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1)

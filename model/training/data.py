@@ -5,9 +5,10 @@ import io
 import random
 import zipfile
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -104,14 +105,44 @@ def split(pairs: list[Pair], valid: int, test: int, seed: int) -> Split:
     return Split([pair for group in order for pair in group], valid=held[1], test=held[0])
 
 
+@runtime_checkable
+class Batch(Protocol):
+    """What one training step reads."""
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        """What the network's `hidden` takes."""
+
+    @property
+    def labels(self) -> Tensor:
+        """The token to predict at each place of `hidden`'s result; PAD where there is none."""
+
+    @property
+    def tokens(self) -> int:
+        """Labels that count."""
+
+
+@runtime_checkable
+class Epochs(Protocol):
+    """A corpus in batches."""
+
+    def epoch(self, seed: int) -> "Sequence[Batch]":
+        """One pass over the corpus in an order of its own."""
+
+
 @dataclass(frozen=True)
-class Batch:
+class PairBatch:
     """Padded ids: source (B K) closed by the end token; target (B Q) in, and the token to predict at each place."""
 
     source: Tensor
     source_lengths: Tensor
     target: Tensor
     labels: Tensor  # PAD where there is nothing to predict
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        """What the network's `hidden` takes."""
+        return self.source, self.source_lengths, self.target
 
     @property
     def tokens(self) -> int:
@@ -129,7 +160,7 @@ class Batches:
         both = [([*s.ids, END], [*t.ids, END]) for s, t in zip(sources, targets, strict=True)]
         self.examples = [(s, t) for s, t in both if len(s) <= longest and len(t) <= longest]
 
-    def epoch(self, seed: int) -> list[Batch]:
+    def epoch(self, seed: int) -> list[PairBatch]:
         """One pass over all pairs, in batches of like lengths in random order."""
         rng = random.Random(seed)
         order = [(len(s), len(t) + rng.random() * 2, index) for index, (s, t) in enumerate(self.examples)]
@@ -147,7 +178,7 @@ class Batches:
         rng.shuffle(batches)
         return [collate(batch) for batch in batches]
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[PairBatch]:
         seed = 0
         while True:
             yield from self.epoch(seed)
@@ -160,8 +191,8 @@ def padded(rows: list[list[int]]) -> Tensor:
     return torch.tensor([row + [PAD] * (widest - len(row)) for row in rows])
 
 
-def collate(examples: list[tuple[list[int], list[int]]]) -> Batch:
+def collate(examples: list[tuple[list[int], list[int]]]) -> PairBatch:
     """A batch of (source ids, target ids), each closed by the end token; the decoder starts from the end token."""
     sources, targets = [s for s, _ in examples], [t for _, t in examples]
     lengths = torch.tensor([len(s) for s in sources])
-    return Batch(padded(sources), lengths, padded([[END, *t[:-1]] for t in targets]), padded(targets))
+    return PairBatch(padded(sources), lengths, padded([[END, *t[:-1]] for t in targets]), padded(targets))

@@ -1,7 +1,7 @@
 """A whole training run: data, split, tokenizer, network, loop, checkpoint."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +9,20 @@ import torch
 
 from model import checkpoint
 from model.errors import CheckpointError
+from model.language_model import LanguageModel, LanguageModelConfig
 from model.recurrent import RecurrentConfig
 from model.served import Parameters
-from model.tokens import Tokenizer
+from model.tokens import ByteTokenizer, Tokenizer
 from model.training.card import write_card
 from model.training.data import Batches, Reference, Split, read_pairs, sha256, split
 from model.training.evaluate import Scores, evaluate
 from model.training.loop import Recipe, Trainer
+from model.training.text import TextSplit, Windows, bits_per_byte, read_text
 from model.transformer import TransformerConfig
 
 VALID, TEST, SPLIT_SEED = 1000, 2000, 20261122
 FACTS = "training.json"
+LENGTHS = (256, 256, 256, 1024)  # bytes: what a speech needs, and what a scene does
 
 
 def write_references(path: Path, part: list[Reference]) -> None:
@@ -83,6 +86,66 @@ def train_translation(
     }
     (out / FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     return parts
+
+
+def train_text(
+    data: Path,
+    out: Path,
+    recipe: Recipe,
+    device: torch.device,
+    *,
+    language: str = "en",
+    lengths: Sequence[int] = LENGTHS,
+    shape: dict[str, Any] | None = None,
+    report: Callable[[dict[str, float]], None] = lambda row: None,
+) -> TextSplit:
+    """Train a language model on the bytes of a text, or go on with the run that `out` holds.
+
+    Args:
+        data: UTF-8 text.
+        out: the folder for state, held-out parts and, at the end, the checkpoint (float16).
+        lengths: of the windows, in bytes; shape: fields of the config.
+        report: called with each epoch's figures, and `valid`: bits per byte of the validation part.
+    """
+    torch.manual_seed(recipe.seed)
+    parts, tokens = read_text(data), ByteTokenizer.build()
+    out.mkdir(parents=True, exist_ok=True)
+    for name in ("valid", "test"):
+        (out / f"{name}.txt").write_text(getattr(parts, name), encoding="utf-8")
+    network = checkpoint.build(LanguageModelConfig(language=language, vocabulary=len(tokens), **(shape or {})))
+    assert isinstance(network, LanguageModel)
+    trainer = Trainer(network, recipe, out, device)
+    trainer.resume()
+    for row in trainer.run(Windows(parts.train, tokens, recipe.batch_tokens, lengths)):
+        report({**row, "valid": surprise(network, tokens, parts.valid, max(lengths))})
+        checkpoint.save(out, network, tokens, torch.float16)
+    facts = {
+        "config": network.config.model_dump(),
+        "data_sha256": sha256(data),
+        "characters": {"train": len(parts.train), "valid": len(parts.valid), "test": len(parts.test)},
+        "parameters": sum(p.numel() for p in network.parameters()),
+        "recipe": recipe.model_dump(),
+        "lengths": list(lengths),
+    }
+    (out / FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    return parts
+
+
+@torch.inference_mode()
+def surprise(network: LanguageModel, tokenizer: ByteTokenizer, text: str, length: int) -> float:
+    """Bits per byte of a text, read in windows of `length` of which each but the first scores its second half."""
+    ids = torch.tensor(tokenizer.encode(text).ids, device=network.output_weight.device)
+    network.eval()
+    step, nats, count = max(1, length // 2), 0.0, 0
+    for start in range(0, len(ids) - 1, step):
+        window = ids[start : start + length + 1]
+        first = 0 if start == 0 else length - step
+        if len(window) - 1 <= first:
+            break
+        scored = network(window[None, :-1])[0, first:].float().log_softmax(-1)
+        nats -= float(scored.gather(1, window[1 + first :, None]).sum())
+        count += len(window) - 1 - first
+    return bits_per_byte(nats, count)
 
 
 def score_and_card(folder: Path, device: str = "cpu", beam_size: int = 5) -> dict[tuple[str, str], Scores]:

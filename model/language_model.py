@@ -1,0 +1,163 @@
+"""A causal language model of the Llama family: rotary positions, RMS norms, gated feed-forward, grouped heads.
+
+Touvron et al. 2023, with a sliding window per layer where one is set (Jiang et al. 2023, Mistral). Its tensors have
+Llama's shapes, so that weights exchange with it.
+"""
+
+from collections.abc import Iterator
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+from torch import Tensor, nn
+
+from model.attention.masks import Causal, Mask, SlidingWindow
+from model.attention.multihead import Capture, MultiHeadAttention
+from model.attention.positions import rotary_angles
+from model.shapes import Angles, Hidden, Logits, TokenIds
+from model.transformer import dropout
+
+
+class LanguageModelConfig(BaseModel):
+    """The shape of a language model; unknown fields are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    architecture: Literal["language-model"] = "language-model"
+    task: Literal["text-generation"] = "text-generation"
+    language: str
+    vocabulary: PositiveInt
+    width: PositiveInt = 192
+    feed_forward: PositiveInt = 512
+    heads: PositiveInt = 6
+    kv_heads: PositiveInt = 3
+    windows: tuple[PositiveInt | None, ...] = Field((128, 128, 512, 128, 512, None), min_length=1)
+    rotary_base: PositiveFloat = 10_000.0
+    dropout: float = 0.1
+    max_positions: PositiveInt = 131_072
+
+    @property
+    def layers(self) -> int:
+        """L, one for each window."""
+        return len(self.windows)
+
+
+class Layer(nn.Module):
+    """Causal self-attention and a gated feed-forward (Shazeer 2020), each normed before and added after."""
+
+    def __init__(self, config: LanguageModelConfig, window: int | None) -> None:
+        super().__init__()
+        self.attention_norm = nn.RMSNorm(config.width, eps=1e-6)
+        self.attention = MultiHeadAttention(config.width, config.heads, config.kv_heads, bias=False)
+        self.feed_forward_norm = nn.RMSNorm(config.width, eps=1e-6)
+        self.gate = nn.Linear(config.width, config.feed_forward, bias=False)
+        self.up = nn.Linear(config.width, config.feed_forward, bias=False)
+        self.down = nn.Linear(config.feed_forward, config.width, bias=False)
+        self.dropout, self.window = config.dropout, window
+
+    def mask(self, start: int, queries: int) -> Mask | None:
+        """What queries from this position on may see; None for a single one that sees all."""
+        if self.window is not None:
+            return Causal(start) & SlidingWindow(self.window, start)
+        return None if queries == 1 else Causal(start)
+
+    def forward(self, hidden: Hidden, cache: "Cache", angles: Angles, capture: Capture | None) -> Hidden:
+        normed = self.attention_norm(hidden)
+        start, queries = cache.length, hidden.shape[1]
+        k, v = cache.extend(*self.attention.keys_values(normed, angles))
+        mixed = self.attention(normed, k, v, self.mask(start, queries), capture, "decoder", angles)
+        hidden = hidden + dropout(mixed, self.dropout, self.training)
+        normed = self.feed_forward_norm(hidden)
+        mixed = self.down(F.silu(self.gate(normed)) * self.up(normed))
+        return hidden + dropout(mixed, self.dropout, self.training)
+
+
+class Cache:
+    """Keys and values of one layer, of the steps so far."""
+
+    def __init__(self) -> None:
+        self.k: Tensor | None = None  # B G K D
+        self.v: Tensor | None = None
+
+    @property
+    def length(self) -> int:
+        """K, the steps so far."""
+        return 0 if self.k is None else self.k.shape[2]
+
+    def extend(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """Append a step's keys and values, and return all of them."""
+        self.k = k if self.k is None else torch.cat([self.k, k], dim=2)
+        self.v = v if self.v is None else torch.cat([self.v, v], dim=2)
+        return self.k, self.v
+
+    def reorder(self, rows: Tensor) -> None:
+        """Keep these rows of the batch, in this order."""
+        if self.k is not None and self.v is not None:
+            self.k, self.v = self.k[rows], self.v[rows]
+
+
+class LanguageModelState:
+    """All that a step needs from before it."""
+
+    def __init__(self, layers: int) -> None:
+        self.caches, self.length = [Cache() for _ in range(layers)], 0
+
+    def reorder(self, rows: Tensor) -> None:
+        """Keep these rows of the batch, in this order."""
+        for cache in self.caches:
+            cache.reorder(rows)
+
+
+class LanguageModel(nn.Module):
+    """The decoder-only network: `decode` tokens, whole or step by step."""
+
+    sites = ("decoder",)
+
+    def __init__(self, config: LanguageModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.embedding = nn.Embedding(config.vocabulary, config.width)
+        self.layers = nn.ModuleList(Layer(config, window) for window in config.windows)
+        self.norm = nn.RMSNorm(config.width, eps=1e-6)
+        for parameter in self.parameters():
+            if parameter.dim() > 1:
+                nn.init.normal_(parameter, std=0.02)
+        for layer in self._layers():  # the sum of 2L branches begins with the variance of one (GPT-2)
+            for branch in (layer.attention.output, layer.down):
+                nn.init.normal_(branch.weight, std=0.02 / (2 * config.layers) ** 0.5)
+
+    @property
+    def output_weight(self) -> Tensor:
+        """The output projection (V M), tied to the embedding."""
+        return self.embedding.weight
+
+    def _layers(self) -> Iterator[Layer]:
+        return (layer for layer in self.layers if isinstance(layer, Layer))
+
+    def start(self) -> LanguageModelState:
+        """The state before the first token."""
+        return LanguageModelState(self.config.layers)
+
+    def decode_hidden(self, ids: TokenIds, state: LanguageModelState, capture: Capture | None = None) -> Hidden:
+        """Normed hidden states (B Q M) at each of `ids` (B Q), which follow what `state` has seen; it moves on."""
+        positions = torch.arange(state.length, state.length + ids.shape[1], device=ids.device)
+        angles = rotary_angles(positions, self.config.width // self.config.heads, self.config.rotary_base)
+        hidden = dropout(self.embedding(ids), self.config.dropout, self.training)
+        for layer, cache in zip(self._layers(), state.caches, strict=True):
+            hidden = layer(hidden, cache, angles, capture)
+        state.length += ids.shape[1]
+        normed: Tensor = self.norm(hidden)
+        return normed
+
+    def decode(self, ids: TokenIds, state: LanguageModelState, capture: Capture | None = None) -> Logits:
+        """Logits (B Q V) of the token after each of `ids` (B Q), which follow what `state` has seen; it moves on."""
+        return F.linear(self.decode_hidden(ids, state, capture), self.output_weight)
+
+    def hidden(self, ids: TokenIds) -> Hidden:
+        """Normed hidden states at every token: `output_weight` makes logits of them."""
+        return self.decode_hidden(ids, self.start())
+
+    def forward(self, ids: TokenIds, capture: Capture | None = None) -> Logits:
+        """Logits of the next token after every token."""
+        return self.decode(ids, self.start(), capture)

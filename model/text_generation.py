@@ -1,0 +1,135 @@
+"""A native language model, served: a text in, its continuation and traces out."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from model.card import licence
+from model.checkpoint import Checkpoint
+from model.decoding import Generated, generate
+from model.errors import CheckpointError, EmptyInput, InputError, InputTooLong, ParameterError
+from model.language_model import LanguageModel
+from model.recording import Recorder
+from model.served import Axis, Prediction, Request, never
+from model.tokens import PAD, SPECIAL, Encoding
+from model.trace import Trace
+
+
+class TextGenerator:
+    """Predictions and traces of a language model; a `Served`."""
+
+    task = "text-generation"
+
+    def __init__(self, loaded: Checkpoint, folder: Any = None) -> None:
+        if not isinstance(loaded.network, LanguageModel):
+            raise CheckpointError("only a language model continues a text")
+        self.network, self.tokenizer, self.revision = loaded.network, loaded.tokenizer, loaded.revision
+        self.licence = None if folder is None else licence(folder)
+        weight = self.network.output_weight
+        self.device, self.dtype = weight.device, weight.dtype
+
+    def describe(self) -> dict[str, Any]:
+        """Task, shape, dtype, device, sites and licence, as JSON."""
+        config = self.network.config
+        return {
+            "task": self.task,
+            "architecture": config.architecture,
+            "revision": self.revision,
+            "languages": {"source": config.language, "target": config.language},
+            "parameters": sum(p.numel() for p in self.network.parameters()),
+            "vocabulary": config.vocabulary,
+            "width": config.width,
+            "max_positions": config.max_positions,
+            "windows": list(config.windows),
+            "dtype": str(self.dtype).removeprefix("torch."),
+            "device": str(self.device),
+            "licence": self.licence,
+            "sites": [
+                {
+                    "name": "decoder",
+                    "layers": config.layers,
+                    "heads": config.heads,
+                    "kv_heads": config.kv_heads,
+                    "queries": "tokens",
+                    "keys": "tokens",
+                }
+            ],
+        }
+
+    def predict(
+        self, requests: Sequence[Request], cancelled: Callable[[], bool] = never
+    ) -> list[Prediction | InputError]:
+        """Answer each request by itself: prompts of different lengths share no cache."""
+        return [self._answer(request, cancelled) for request in requests]
+
+    def trace(self, requests: Sequence[Request], cancelled: Callable[[], bool] = never) -> list[Trace | InputError]:
+        """Predict, then record one pass over prompt and output."""
+        results: list[Trace | InputError] = []
+        for prediction in self.predict(requests, cancelled):
+            if isinstance(prediction, InputError):
+                results.append(prediction)
+                continue
+            recorder = Recorder()
+            with torch.inference_mode():
+                self.network.decode_hidden(
+                    torch.tensor([prediction.axes["tokens"].ids], device=self.device), self.network.start(), recorder
+                )
+                sites = {"decoder": ("tokens", "tokens")}
+                results.append(recorder.trace(0, prediction, sites, task=self.task, revision=self.revision))
+        return results
+
+    def _answer(self, request: Request, cancelled: Callable[[], bool]) -> Prediction | InputError:
+        try:
+            prompt = self._encode(request.inputs, "inputs")
+            limit = self.network.config.max_positions - len(prompt.ids)
+            with torch.inference_mode():
+                if request.target is None:
+                    if limit < 1:
+                        raise self._too_long(len(prompt.ids), "inputs")
+                    output = self._continue(
+                        prompt.ids, request, min(limit, request.parameters.max_new_tokens), cancelled
+                    )
+                else:
+                    given = self._encode(request.target, "target")
+                    if len(given.ids) > limit:
+                        raise self._too_long(len(prompt.ids) + len(given.ids), "target")
+                    output = self._score(prompt.ids, given.ids)
+        except InputError as error:
+            return error
+        written = self.tokenizer.describe(output.ids)
+        whole = self.tokenizer.describe([*prompt.ids, *output.ids])
+        text = self.tokenizer.decode(output.ids)
+        special = [token < len(SPECIAL) for token in whole.ids]
+        axes = {"tokens": Axis("text", whole.labels, whole.ids, whole.spans, special)}
+        return Prediction(text, written.labels, output.score, axes, {"generated_text": text})
+
+    def _continue(self, ids: list[int], request: Request, limit: int, cancelled: Callable[[], bool]) -> Generated:
+        state = self.network.start()
+        prompt = torch.tensor([ids], device=self.device)
+        if len(ids) > 1:
+            self.network.decode_hidden(prompt[:, :-1], state)
+        (output,) = generate(self.network, state, 1, request.parameters, limit, self.device, cancelled, prompt[:, -1])
+        return output
+
+    def _score(self, prompt: list[int], given: list[int]) -> Generated:
+        """The given output and its summed log-probability under teacher forcing."""
+        ids = torch.tensor([prompt + given], device=self.device)
+        hidden = self.network.hidden(ids[:, :-1])[:, len(prompt) - 1 :]
+        logits = torch.nn.functional.linear(hidden, self.network.output_weight).float()
+        logits[..., PAD] = -torch.inf  # as when the output is generated
+        return Generated(given, float(logits.log_softmax(-1).gather(2, ids[:, len(prompt) :, None]).sum()))
+
+    def _encode(self, text: Any, field: str) -> Encoding:
+        if not isinstance(text, str):
+            raise ParameterError("this model continues text; give a text", field=field)
+        if not text:
+            raise EmptyInput("the text is empty; give at least one character", field=field)
+        encoding = self.tokenizer.encode(text)
+        if len(encoding.ids) > self.network.config.max_positions:
+            raise self._too_long(len(encoding.ids), field)
+        return encoding
+
+    def _too_long(self, tokens: int, field: str) -> InputTooLong:
+        limit = self.network.config.max_positions
+        return InputTooLong(f"{tokens:,} tokens, the model has positions for {limit:,}: shorten the text", field=field)

@@ -1,0 +1,110 @@
+"""A native language model, served: continuations, scores, traces of long texts, and what is refused."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from model import checkpoint
+from model.errors import EmptyInput, InputError, InputTooLong, ParameterError
+from model.language_model import LanguageModel, LanguageModelConfig
+from model.served import Parameters, Prediction, Request, Served, load_served
+from model.text_generation import TextGenerator
+from model.tokens import PAD, ByteTokenizer
+from model.trace import Trace
+
+TEXT = "Speak, speak.\nÜber 世界"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    tokenizer = ByteTokenizer.build()
+    config = LanguageModelConfig(
+        language="en",
+        vocabulary=len(tokenizer),
+        width=32,
+        feed_forward=48,
+        heads=4,
+        kv_heads=2,
+        windows=(4, None),
+        max_positions=600,
+    )
+    network = LanguageModel(config)
+    for parameter in network.parameters():
+        parameter.data.mul_(8 if parameter.dim() > 1 else 1)
+    path = tmp_path_factory.mktemp("language-model")
+    checkpoint.save(path, network, tokenizer)
+    return path
+
+
+@pytest.fixture(scope="module")
+def model(folder: Path) -> Served:
+    found = load_served(folder)
+    assert isinstance(found, TextGenerator)
+    return found
+
+
+def test_a_score_is_what_teacher_forcing_gives(model: Served) -> None:
+    for parameters in (Parameters(max_new_tokens=6), Parameters(max_new_tokens=6, beam_size=3, length_penalty=0)):
+        (answer,) = model.predict([Request(TEXT, parameters=parameters)])
+        assert isinstance(answer, Prediction)
+        assert answer.output == {"generated_text": answer.text}
+        assert isinstance(model, TextGenerator)
+        ids = answer.axes["tokens"].ids
+        prompt = len(model.tokenizer.encode(TEXT).ids)
+        assert model.tokenizer.decode(ids[prompt:]) == answer.text
+        with torch.inference_mode():
+            logits = model.network(torch.tensor([ids[:-1]]))[0, prompt - 1 :]
+            logits[:, PAD] = -torch.inf  # never generated, so it has no share of the probability
+            steps = logits.log_softmax(-1)
+        expected = float(steps.gather(1, torch.tensor(ids[prompt:])[:, None]).sum())
+        assert answer.score == pytest.approx(expected, abs=1e-4)
+
+
+def test_a_given_continuation_is_scored(model: Served) -> None:
+    (answer,) = model.predict([Request(TEXT, "!", Parameters())])
+    assert isinstance(answer, Prediction)
+    assert answer.text == "!"
+    assert answer.tokens == ["!"]
+    assert answer.score is not None
+    assert answer.score < 0
+
+
+def test_axes_spell_the_text_byte_by_byte(model: Served) -> None:
+    (answer,) = model.predict([Request("aÜ\n世", "x")])
+    assert isinstance(answer, Prediction)
+    axis = answer.axes["tokens"]
+    assert axis.labels == ["a", "<0xC3>", "<0x9C>", "⏎", "<0xE4>", "<0xB8>", "<0x96>", "x"]
+    assert axis.spans == [(0, 1), (1, 2), (1, 2), (2, 3), (3, 4), (3, 4), (3, 4), (4, 5)]
+
+
+def test_the_trace_of_a_long_text_is_certified(model: Served) -> None:
+    (trace,) = model.trace([Request("To be, or not to be. " * 25, parameters=Parameters(max_new_tokens=3))])
+    assert isinstance(trace, Trace)
+    assert trace.certificate.warning is None
+    assert [layer.mask.describe()["kind"] for layer in trace.layers["decoder"]] == ["both", "causal"]
+    assert trace.map("decoder", 0).shape == (528, 528)
+    assert trace.map("decoder", 0).kv_heads == 2
+
+
+@pytest.mark.parametrize(
+    ("inputs", "target", "error"),
+    [
+        ("", None, EmptyInput),
+        ({"image": b"x"}, None, ParameterError),
+        ("x" * 601, None, InputTooLong),
+        ("x" * 600, None, InputTooLong),
+        ("x" * 590, "y" * 11, InputTooLong),
+    ],
+)
+def test_bad_inputs_are_told(model: Served, inputs: str, target: str | None, error: type[InputError]) -> None:
+    (answer,) = model.predict([Request(inputs, target)])
+    assert isinstance(answer, error)
+    assert answer.field in ("inputs", "target")
+
+
+def test_a_prompt_that_fills_the_positions_but_one_gets_one_more(model: Served) -> None:
+    (answer,) = model.predict([Request("x" * 599)])
+    assert isinstance(answer, Prediction)
+    assert len(answer.axes["tokens"]) == 600
