@@ -1,0 +1,1 @@
+"""Checkpoints of other people's: Hugging Face models of every family, through transformers' AttentionInterface."""

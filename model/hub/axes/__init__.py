@@ -1,0 +1,1 @@
+"""What queries and keys stand for: tokens with characters, patches with boxes, frames with seconds."""

@@ -1,0 +1,89 @@
+"""Axes of recordings: which seconds each position of a speech encoder stands for.
+
+A position is told by the stretch of the recording that it adds to the one before, so that positions lie end to end. Its
+features are computed from a little more: 25 ms for every 20 ms in wav2vec2 and its kin, two frames of 25 ms of the
+spectrogram in Whisper.
+"""
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+from model.errors import CheckpointError, InputTooLong, ParameterError
+from model.served import Axis
+
+# Whose encoder is a stack of unpadded convolutions over the waveform, with one position for each of its outputs.
+WAVEFORM = (
+    *("wav2vec2", "wav2vec2-conformer", "hubert", "wavlm", "unispeech", "unispeech-sat", "data2vec-audio"),
+    "speecht5",
+)
+
+
+def frame_axis(length: int, step: float, duration: float) -> Axis:
+    """The axis of `length` positions of `step` seconds each; those that begin after the recording's end are special."""
+    seconds = [(round(index * step, 6), round((index + 1) * step, 6)) for index in range(length)]
+    return Axis(
+        "audio",
+        [f"{start:.2f} s" for start, _ in seconds],
+        [-1] * length,
+        [(0, 0)] * length,
+        [start >= duration for start, _ in seconds],
+        seconds=seconds,
+        duration=duration,
+    )
+
+
+def spectrogram_axis(config: Any, extractor: Any, samples: int, field: str = "inputs.audio") -> Axis:
+    """The axis of Whisper's encoder: of its one length, whatever the recording's; the rest is silence, and special.
+
+    samples: of the recording, at the extractor's rate.
+
+    Raises:
+        InputTooLong: the recording is longer than the encoder has positions for.
+    """
+    rate, step = extractor.sampling_rate, 2 * extractor.hop_length / extractor.sampling_rate
+    limit = min(extractor.n_samples, round(config.max_source_positions * step * rate))
+    if samples > limit:
+        raise InputTooLong(
+            f"the recording lasts {samples / rate:,.1f} s, the model hears {limit / rate:g} s at once: cut it into "
+            "parts of that length",
+            field=field,
+        )
+    return frame_axis(config.max_source_positions, step, samples / rate)
+
+
+def waveform_axis(config: Any, rate: int, samples: int, field: str = "inputs.audio") -> Axis:
+    """The axis of an encoder whose convolutions read the waveform itself (wav2vec2, HuBERT, SpeechT5).
+
+    rate, samples: of the recording, as the model gets it.
+
+    Raises:
+        CheckpointError: the family's convolutions are not known.
+        ParameterError: the recording is too short for one position.
+    """
+    if config.model_type not in WAVEFORM:
+        raise CheckpointError(
+            f"how {config.model_type} divides a recording is not known; known are whisper, {', '.join(WAVEFORM)}"
+        )
+    length = positions(config.conv_kernel, config.conv_stride, samples)
+    if not length:
+        needed = shortest(config.conv_kernel, config.conv_stride) / rate
+        raise ParameterError(
+            f"the recording lasts {samples / rate * 1000:.0f} ms, the model needs {needed * 1000:.0f} ms", field=field
+        )
+    return frame_axis(length, prod(config.conv_stride) / rate, samples / rate)
+
+
+def positions(kernels: Sequence[int], strides: Sequence[int], samples: int) -> int:
+    """What unpadded convolutions in a row make of so many samples; 0 where the recording is too short for one."""
+    for kernel, stride in zip(kernels, strides, strict=True):
+        samples = max(0, (samples - kernel) // stride + 1)
+    return samples
+
+
+def shortest(kernels: Sequence[int], strides: Sequence[int]) -> int:
+    """The samples that one position is made from."""
+    samples = 1
+    for kernel, stride in zip(reversed(kernels), reversed(strides), strict=True):
+        samples = (samples - 1) * stride + kernel
+    return samples

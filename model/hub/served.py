@@ -1,0 +1,254 @@
+"""A transformers checkpoint, served: any task, on fused attention, with traces of every site."""
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import PreTrainedModel
+
+from model.attention.maps import AttentionMap
+from model.errors import CheckpointError, InputError, InputTooLong, TraceError
+from model.hub import loading
+from model.hub.capture import prepare, record
+from model.hub.interface import quiet
+from model.hub.loading import Source, choose_task, read_config, resolve
+from model.hub.tasks import TASKS
+from model.hub.tasks.base import Item, Loaded, SinglePass, Task
+from model.served import Axis, Parameters, Prediction, Request, never
+from model.trace import Trace
+
+# Of dense maps, in a trace of a model that gives nothing else: 836 tokens at 24 layers of 16 heads.
+EAGER_BYTES = 1 << 30
+
+# What the order of sums explains between fused and eager attention at the model's output, against its largest value:
+# the layers between amplify what a kernel's rounding began. More than that, and the two are not the same attention.
+AGREEMENT = {torch.float64: 1e-6, torch.float32: 1e-3, torch.float16: 5e-2, torch.bfloat16: 1e-1}
+
+
+class HubModel:
+    """Predictions and traces of a checkpoint in transformers' layout; a `Served`."""
+
+    def __init__(self, loaded: Loaded, task: type[Task]) -> None:
+        """Put the model onto our attention and prove on an example that every layer of it is heard.
+
+        Raises:
+            CheckpointError: there are layers whose attention cannot be had.
+        """
+        self.loaded, self.revision, self.task = loaded, loaded.revision, task.name
+        self.answerer = task(loaded)
+        self.wiring = prepare(loaded.model)
+        try:
+            self.sites, self.unrecorded = self._prove()
+        except TraceError as error:
+            raise CheckpointError(
+                f"models of the family {loaded.config.model_type} cannot be shown: {error}"
+            ) from error
+
+    def describe(self) -> dict[str, Any]:
+        """Task, shape, dtype, device, sites and licence, as JSON."""
+        config = self.loaded.config
+        text = config.get_text_config() if hasattr(config, "get_text_config") else config
+        model = self.loaded.model
+        example = self.answerer.example
+        return {
+            "task": self.task,
+            "architecture": type(model).__name__,
+            "family": config.model_type,
+            "revision": self.revision,
+            "parameters": sum(p.numel() for p in model.parameters()),
+            "vocabulary": getattr(text, "vocab_size", None),
+            "width": getattr(text, "hidden_size", None) or getattr(text, "d_model", None),
+            "max_positions": getattr(text, "max_position_embeddings", None),
+            "dtype": str(self.loaded.dtype).removeprefix("torch."),
+            "device": str(self.loaded.device),
+            "licence": self.loaded.licence,
+            "attention": "fused" if self.wiring.follows else "eager",
+            "unrecorded": self.unrecorded,
+            "sites": self.sites,
+            "examples": [example] if _is_json(example) else [],
+        }
+
+    def predict(
+        self, requests: Sequence[Request], cancelled: Callable[[], bool] = never
+    ) -> list[Prediction | InputError]:
+        """Answer one batch; each request has its own result or its own error, in the same order."""
+        results: dict[int, Prediction | InputError] = {}
+        with torch.inference_mode(), quiet():
+            for members, items in self._batches(requests, results):
+                results |= dict(zip(members, self.answerer.predict(items, cancelled), strict=True))
+        return [results[index] for index in range(len(requests))]
+
+    def trace(self, requests: Sequence[Request], cancelled: Callable[[], bool] = never) -> list[Trace | InputError]:
+        """Predict, and record one pass over input and output."""
+        results: dict[int, Any] = {}
+        with torch.inference_mode(), quiet():
+            for members, items in self._batches(requests, results):
+                try:
+                    results |= dict(zip(members, self._traced(items, cancelled), strict=True))
+                except InputTooLong as error:
+                    results |= dict.fromkeys(members, error)
+        return [results[index] for index in range(len(requests))]
+
+    def _batches(self, requests: Sequence[Request], results: dict[int, Any]) -> Iterator[tuple[list[int], list[Item]]]:
+        """What can run together; errors go to the results."""
+        groups: dict[tuple[Parameters, bool], dict[int, Item]] = defaultdict(dict)
+        for index, request in enumerate(requests):
+            try:
+                groups[request.parameters, request.target is None][index] = self.answerer.prepare(request)
+            except InputError as error:
+                results[index] = error
+        for group in groups.values():
+            if self.answerer.batchable:
+                yield list(group), list(group.values())
+            else:
+                yield from (([index], [item]) for index, item in group.items())
+
+    def _traced(self, items: Sequence[Item], cancelled: Callable[[], bool]) -> list[Trace]:
+        predictions, inputs = self.answerer.trace(items, cancelled)
+        for axes in [p.axes for p in predictions] or [item.axes for item in items]:
+            self._check_size(axes)
+        with record(self.wiring) as recorder:
+            outputs = self.answerer.forward(inputs)
+        if isinstance(self.answerer, SinglePass):
+            predictions = self.answerer.read(outputs, items)
+        traces = []
+        for row, prediction in enumerate(predictions):
+            sites = {site: self.answerer.site_axes(site, prediction.axes) for site in recorder.records}
+            traces.append(recorder.trace(row, prediction, sites, task=self.task, revision=self.revision))
+        return traces
+
+    def _check_size(self, axes: dict[str, Axis]) -> None:
+        """Weights that a model hands out itself are kept densely, so they have a limit.
+
+        Raises:
+            InputTooLong: they would be over it.
+        """
+        if self.wiring.follows:
+            return
+        cells = sum(
+            site["layers"] * site["heads"] * len(axes[site["queries"]]) * len(axes[site["keys"]])
+            for site in self.sites
+            if site["queries"] in axes and site["keys"] in axes
+        )
+        if cells * 4 > EAGER_BYTES:
+            longest = max(len(axis) for axis in axes.values())
+            fits = int(longest * (EAGER_BYTES / (cells * 4)) ** 0.5)
+            raise InputTooLong(
+                f"this model's family gives its attention only as whole maps, which would take {cells * 4:,} bytes "
+                f"here; at most {EAGER_BYTES:,} are kept, about {fits} positions",
+                field="inputs",
+            )
+
+    def _prove(self) -> tuple[list[dict[str, Any]], list[str]]:
+        """Trace the task's example: the sites that it shows, and the attention modules that it does not."""
+        request = Request(self.answerer.example, self.answerer.probe_target, self.answerer.probe_parameters)
+        with torch.inference_mode(), quiet():
+            item = self.answerer.prepare(request)
+            predictions, inputs = self.answerer.trace([item], never)
+            if self.wiring.follows and not self._agrees(inputs, "eager"):
+                self.wiring = prepare(self.loaded.model, eager=True)
+            elif not self.wiring.follows and not self._agrees(inputs, "sdpa"):
+                raise CheckpointError(
+                    f"models of the family {self.loaded.config.model_type} cannot be shown: in this release of "
+                    "transformers its eager attention, which alone gives weights, and its fused one disagree"
+                )
+            with record(self.wiring) as recorder:
+                outputs = self.answerer.forward(inputs)
+            if isinstance(self.answerer, SinglePass):
+                predictions = self.answerer.read(outputs, [item])
+        family = self.loaded.config.model_type
+        if not recorder.records:
+            raise CheckpointError(
+                f"models of the family {family} cannot be shown: their attention neither goes through transformers' "
+                "AttentionInterface nor returns its weights (output_attentions)"
+            )
+        unheard = self._unheard(recorder.heard)
+        patterns = {_pattern(self.wiring.names[module]) for module in recorder.heard}
+        if gaps := [name for name in unheard if _pattern(name) in patterns]:
+            raise CheckpointError(
+                f"models of the family {family} cannot be shown: {gaps[0]} and {len(gaps) - 1} more layers keep their "
+                "attention to themselves while others of their kind show it"
+            )
+        axes = predictions[0].axes
+        pairs = {site: self.answerer.site_axes(site, axes) for site in recorder.records}
+        lengths = {site: (len(axes[q]), len(axes[k])) for site, (q, k) in pairs.items()}
+        maps = recorder.maps(0, lengths)
+        return [_site(site, maps[site], *pairs[site]) for site in pairs], unheard
+
+    def _agrees(self, inputs: dict[str, Any], other: str) -> bool:
+        """Whether the model gives the same output under another of its attentions: then nothing was left out."""
+        parts = [p for p in self.loaded.model.modules() if isinstance(p, PreTrainedModel)]
+        if other == "sdpa":
+            parts = [p for p in parts if p.config._attn_implementation == "eager" and p._supports_sdpa]
+        ours = self.answerer.forward(inputs)
+        before = [(part.config, part.config._attn_implementation) for part in parts]
+        try:
+            for config, _ in before:
+                config._attn_implementation_internal = other  # the public setter refuses what cannot be set later
+            theirs = self.answerer.forward(inputs)
+        finally:
+            for config, implementation in before:
+                config._attn_implementation_internal = implementation
+        first, second = _largest(ours), _largest(theirs)
+        scale = max(float(second.abs().max()), 1e-6)
+        return bool((first - second).abs().max() <= AGREEMENT[self.loaded.dtype] * scale)
+
+    def _unheard(self, heard: set[nn.Module]) -> list[str]:
+        """Attention modules that are neither heard nor inside or around one that is."""
+        around = {name for module in heard for name in _paths(self.wiring.names[module])}
+        inside = tuple(f"{self.wiring.names[module]}." for module in heard)
+        return [name for name in self.wiring.names.values() if name not in around and not name.startswith(inside)]
+
+
+def load(source: Source, device: str = "cpu") -> HubModel:
+    """A checkpoint of transformers' layout, ready to serve.
+
+    Raises:
+        CheckpointError: it cannot be had, is not sound or safe, answers no task that there is, or hides its attention.
+    """
+    folder = resolve(source)
+    config = read_config(folder, source.location)
+    task = TASKS[choose_task(folder, config, source.task)].suited(config)
+    return HubModel(loading.load(folder, task.auto_class, device=device, dtype=source.dtype), task)
+
+
+def _site(name: str, maps: list[AttentionMap], queries: str, keys: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "layers": len(maps),
+        "heads": maps[0].heads,
+        "kv_heads": maps[0].kv_heads,
+        "queries": queries,
+        "keys": keys,
+    }
+
+
+def _paths(name: str) -> list[str]:
+    """The name, and those of what is around it."""
+    parts = name.split(".")
+    return [".".join(parts[:end]) for end in range(1, len(parts) + 1)]
+
+
+def _pattern(name: str) -> str:
+    return re.sub(r"\d+", "#", name)
+
+
+def _largest(outputs: Any) -> torch.Tensor:
+    """What the model says: its logits, or the first floating tensor that it returns."""
+    for name in ("logits", "logits_per_image", "start_logits", "last_hidden_state"):
+        if isinstance(outputs, dict) and isinstance(outputs.get(name), torch.Tensor):
+            found: torch.Tensor = outputs[name]
+            return found.float()
+    values = outputs.values() if isinstance(outputs, dict) else outputs
+    return next(value for value in values if isinstance(value, torch.Tensor) and value.is_floating_point()).float()
+
+
+def _is_json(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(_is_json(part) for part in value.values())
+    if isinstance(value, list):
+        return all(_is_json(part) for part in value)
+    return isinstance(value, str | int | float | bool)

@@ -1,0 +1,166 @@
+"""What a task is: requests to model inputs, model outputs to predictions, and what the axes of its maps stand for."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from model.errors import ParameterError
+from model.served import Axis, Parameters, Prediction, Request
+
+Stop = Callable[[], bool]
+
+
+@dataclass(frozen=True, eq=False)
+class Item:
+    """One request, ready for the model: its axes, and the tensors of a batch of one.
+
+    axes: of the input, by name; a generated output adds its own later. tensors: keyword arguments of the model's
+    forward, with a leading axis of length 1. facts: whatever the task wants to find again when it reads the outputs.
+    """
+
+    request: Request
+    axes: dict[str, Axis]
+    tensors: dict[str, Tensor]
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def with_(self, **changes: Any) -> "Item":
+        """The same item, changed."""
+        return replace(self, **changes)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A checkpoint in memory: the transformers model, its config and its processors."""
+
+    model: Any  # transformers.PreTrainedModel, in eval mode on its device
+    config: Any
+    tokenizer: Any = None  # transformers.PreTrainedTokenizerBase
+    image_processor: Any = None
+    feature_extractor: Any = None
+    folder: Any = None  # Path of the checkpoint's files
+    revision: str = ""
+    licence: str | None = None
+
+    @property
+    def device(self) -> torch.device:
+        """Where its weights lie."""
+        found: torch.device = next(self.model.parameters()).device
+        return found
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of its weights, the largest group of them."""
+        found: torch.dtype = self.model.dtype
+        return found
+
+
+class Task(ABC):
+    """One kind of question that a model answers; subclasses are registered in `model.hub.tasks`.
+
+    A task is made once per loaded checkpoint and keeps no state between calls.
+    """
+
+    name: ClassVar[str]  # as model hubs call it: text-classification
+    auto_class: ClassVar[str]  # the transformers class that loads its head: AutoModelForSequenceClassification
+    example: Any  # an input to begin with; also what the checks at loading run on
+    probe_target: ClassVar[str | None] = None  # a given output for that example, where the task generates
+    probe_parameters: Parameters = Parameters()  # what the example needs besides
+
+    def __init__(self, loaded: Loaded) -> None:
+        self.loaded = loaded
+
+    @classmethod
+    def suited(cls, config: Any) -> "type[Task]":
+        """The class for checkpoints of this configuration, where heads of several kinds answer one task."""
+        return cls
+
+    @abstractmethod
+    def prepare(self, request: Request) -> Item:
+        """Tokenize or decode one request.
+
+        Raises:
+            InputError: it cannot be used; `field` says which part ("inputs", "parameters.candidate_labels", ...).
+        """
+
+    @abstractmethod
+    def predict(self, items: Sequence[Item], cancelled: Stop) -> list[Prediction]:
+        """Answer a batch of items that all have the same parameters, in order.
+
+        Raises:
+            Cancelled: `cancelled` became true between two steps.
+        """
+
+    @abstractmethod
+    def trace(self, items: Sequence[Item], cancelled: Stop) -> tuple[list[Prediction], dict[str, Any]]:
+        """Answer them, and give the keyword arguments of the one forward pass to record: right-padded, batched.
+
+        The axes of the predictions are those of the maps: for every row of the batch, the first len(axis) queries and
+        keys of a site are that row's own and the rest is padding.
+        """
+
+    def forward(self, inputs: Mapping[str, Any]) -> Any:
+        """The pass to record."""
+        return self.loaded.model(**inputs)
+
+    @property
+    def batchable(self) -> bool:
+        """Whether several items can share one recorded pass; if not, `trace` is called for each alone."""
+        return True
+
+    def site_axes(self, site: str, axes: Mapping[str, Axis]) -> tuple[str, str]:
+        """The names of the query and key axes of a site, among the axes of a prediction."""
+        if site == "cross":
+            return "target", "source"
+        if "source" in axes:
+            return ("source", "source") if site == "encoder" else ("target", "prefix")
+        first = next(iter(axes)) if site not in axes else site
+        return first, first
+
+
+class SinglePass(Task):
+    """A task that one forward pass answers."""
+
+    @abstractmethod
+    def read(self, outputs: Any, items: Sequence[Item]) -> list[Prediction]:
+        """The predictions in what the model's forward returned for the collated items."""
+
+    def collate(self, items: Sequence[Item]) -> dict[str, Tensor]:
+        """One batch: texts are padded on the right, everything else is stacked."""
+        return collate(items, self.loaded)
+
+    def predict(self, items: Sequence[Item], cancelled: Stop) -> list[Prediction]:
+        """One forward pass over the batch."""
+        return self.read(self.forward(self.collate(items)), items)
+
+    def trace(self, items: Sequence[Item], cancelled: Stop) -> tuple[list[Prediction], dict[str, Any]]:
+        """The pass that is recorded also answers: its outputs go to `read`."""
+        return [], dict(self.collate(items))
+
+
+PADDED = {"input_ids": None, "attention_mask": 0, "token_type_ids": 0, "special_tokens_mask": 1, "mm_token_type_ids": 0}
+
+
+def collate(items: Sequence[Item], loaded: Loaded) -> dict[str, Tensor]:
+    """The items' tensors as one batch on the model's device: texts padded on the right, everything else joined.
+
+    Raises:
+        ParameterError: tensors of other kinds have different shapes.
+    """
+    batch: dict[str, Tensor] = {}
+    pad = getattr(loaded.tokenizer, "pad_token_id", None) or 0
+    for name in items[0].tensors:
+        parts = [item.tensors[name] for item in items]
+        if name in PADDED:
+            width, fill = max(part.shape[1] for part in parts), PADDED[name]
+            value = pad if fill is None else fill
+            parts = [torch.nn.functional.pad(part, (0, width - part.shape[1]), value=value) for part in parts]
+        elif len({part.shape[1:] for part in parts}) > 1:
+            raise ParameterError(f"inputs of different shapes cannot share one batch: {name}", field="inputs")
+        batch[name] = torch.cat(parts).to(loaded.device)
+        if batch[name].is_floating_point():
+            batch[name] = batch[name].to(loaded.dtype)
+    return batch

@@ -1,0 +1,66 @@
+"""Fill-mask: the likeliest tokens for each mask of a text."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from model.errors import CheckpointError, ParameterError
+from model.hub.tasks.base import Item, Loaded, SinglePass
+from model.hub.tasks.text import encode, positions, the_text
+from model.served import Prediction, Request
+
+SHOWN = 5  # tokens per mask unless top_k says otherwise, as model hubs show
+
+
+class FillMask(SinglePass):
+    """What stands behind a mask: the likeliest tokens with their probabilities, over the whole vocabulary.
+
+    The answer is a list per mask, or that one list where there is one mask.
+    """
+
+    name = "fill-mask"
+    auto_class = "AutoModelForMaskedLM"
+
+    def __init__(self, loaded: Loaded) -> None:
+        super().__init__(loaded)
+        self.limit = positions(loaded)
+        self.mask = getattr(loaded.tokenizer, "mask_token", None)
+        if self.mask is None:
+            raise CheckpointError("the checkpoint's tokenizer has no mask token: there is no fill-mask without one")
+        self.example = f"Paris is the {self.mask} of France."
+
+    def prepare(self, request: Request) -> Item:
+        """Tokenize a text with at least one mask."""
+        text = the_text(request.inputs, self.name, f"a text with {self.mask} in it")
+        encoded = encode(self.loaded, text, limit=self.limit)
+        places = [at for at, number in enumerate(encoded.ids) if number == self.loaded.tokenizer.mask_token_id]
+        if not places:
+            raise ParameterError(
+                f"there is no mask in the text: write {self.mask} where one word is missing", field="inputs"
+            )
+        return Item(request, {"tokens": encoded.axis}, encoded.tensors, {"places": places})
+
+    def read(self, outputs: Any, items: Sequence[Item]) -> list[Prediction]:
+        """Probabilities at the masks."""
+        return [self._read(logits, item) for logits, item in zip(outputs.logits, items, strict=True)]
+
+    def _read(self, logits: torch.Tensor, item: Item) -> Prediction:
+        tokenizer, places = self.loaded.tokenizer, item.facts["places"]
+        probabilities = logits[places].float().softmax(dim=-1)
+        count = min(item.request.parameters.top_k or SHOWN, probabilities.shape[-1])
+        values, tokens = probabilities.topk(count)
+        ids = item.axes["tokens"].ids
+        answer = []
+        for place, row_values, row_tokens in zip(places, values.tolist(), tokens.tolist(), strict=True):
+            row = []
+            for value, token in zip(row_values, row_tokens, strict=True):
+                filled = [token if at == place else number for at, number in enumerate(ids)]
+                filled = [number for number in filled if number != tokenizer.pad_token_id]
+                # Of several masks the others stay in sight, as model hubs show them.
+                sequence = tokenizer.decode(filled, skip_special_tokens=len(places) == 1)
+                row.append(
+                    {"score": value, "token": token, "token_str": tokenizer.decode([token]), "sequence": sequence}
+                )
+            answer.append(row)
+        return Prediction.from_json(answer[0] if len(answer) == 1 else answer, item.axes)

@@ -1,0 +1,69 @@
+"""image-classification: a picture to labels with scores (ViT, DeiT, BEiT, Swin, DINOv2)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import Tensor
+
+from model.hub.axes.image import picture_axes
+from model.hub.media import example_image
+from model.hub.tasks.base import Item, Loaded, SinglePass, Stop
+from model.hub.tasks.classification import activated
+from model.hub.tasks.pictures import one_shape, picture_of, ranked, seen, tower_of
+from model.hub.tasks.text import labels_of
+from model.served import Axis, Prediction, Request
+
+TOP = 5  # labels, as Hugging Face's endpoint answers
+
+
+class ImageClassification(SinglePass):
+    """A picture to labels with scores, best first."""
+
+    name = "image-classification"
+    auto_class = "AutoModelForImageClassification"
+
+    def __init__(self, loaded: Loaded) -> None:
+        """Raises:
+        CheckpointError: the checkpoint has no image processor, or the layout of its patches is not known.
+        """
+        super().__init__(loaded)
+        self.tower = tower_of(loaded)
+        self.example = {"image": example_image()}
+        self.labels = labels_of(loaded.config)
+
+    @property
+    def batchable(self) -> bool:
+        """Pictures that are resized to one shape can share a pass."""
+        return one_shape(self.loaded.image_processor)
+
+    def prepare(self, request: Request) -> Item:
+        """Decode and preprocess the picture."""
+        tensors, shown = seen(self.loaded, picture_of(request.inputs, self.name))
+        return Item(request, picture_axes(shown, self.tower, "patches"), tensors)
+
+    def predict(self, items: Sequence[Item], cancelled: Stop) -> list[Prediction]:
+        """One forward pass, or one for each picture where their shapes differ."""
+        if self.batchable:
+            return super().predict(items, cancelled)
+        return [found for item in items for found in super(ImageClassification, self).predict([item], cancelled)]
+
+    def read(self, outputs: Any, items: Sequence[Item]) -> list[Prediction]:
+        """Labels with scores, as Hugging Face's endpoint has them."""
+        return [self._answer(logits.float().cpu(), item) for logits, item in zip(outputs.logits, items, strict=True)]
+
+    def site_axes(self, site: str, axes: Mapping[str, Axis]) -> tuple[str, str]:
+        """A stage has an axis of its own; anything else attends over the patches."""
+        name = site if site in axes else next(iter(axes))
+        return name, name
+
+    def _answer(self, logits: Tensor, item: Item) -> Prediction:
+        parameters = item.request.parameters
+        scores = activated(logits, parameters.function_to_apply or self._function())
+        return Prediction.from_json(ranked(self.labels, scores, parameters.top_k or TOP), item.axes)
+
+    def _function(self) -> str:
+        """What makes scores of this model's logits."""
+        kind, labels = getattr(self.loaded.config, "problem_type", None), self.loaded.config.num_labels
+        if kind == "regression":
+            return "none"
+        return "sigmoid" if kind == "multi_label_classification" or labels == 1 else "softmax"

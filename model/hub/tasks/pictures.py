@@ -1,0 +1,75 @@
+"""What the tasks that see have in common: a request's picture as tensors, and where in it the tensors lie."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from PIL.Image import Image
+from torch import Tensor
+
+from model.errors import CheckpointError, ParameterError
+from model.hub.axes.image import Geometry, before, geometry, vision_config
+from model.hub.media import open_image
+from model.hub.tasks.base import Loaded
+from model.hub.tasks.text import wrong_kind
+from model.served import Inputs
+
+
+def tower_of(loaded: Loaded) -> Any:
+    """The configuration of what a checkpoint sees with.
+
+    Raises:
+        CheckpointError: it has no image processor, or the layout of its patches is not known.
+    """
+    if loaded.image_processor is None:
+        raise CheckpointError("the checkpoint has no preprocessor_config.json, so nothing says how it sees a picture")
+    config = vision_config(loaded.config)
+    before(config)
+    return config
+
+
+def picture_of(inputs: Inputs, task: str, reads: str = "an image") -> Image:
+    """The picture of a request of this task.
+
+    Raises:
+        InputError: there is none, or it cannot be read.
+    """
+    if not isinstance(inputs, Mapping) or not isinstance(inputs.get("image"), bytes):
+        raise wrong_kind(inputs, task, reads)
+    return open_image(inputs["image"])
+
+
+def seen(loaded: Loaded, picture: Image) -> tuple[dict[str, Tensor], Geometry]:
+    """The image processor's tensors of a picture, and where its pixels lie in it.
+
+    Raises:
+        ParameterError: the processor refuses the picture.
+    """
+    processor = loaded.image_processor
+    try:
+        made: Mapping[str, Any] = processor(images=[picture], return_tensors="pt")
+    except ValueError as error:  # a side of no pixels after resizing, and the like
+        raise ParameterError(
+            f"the model's image processor refuses the picture: {error}", field="inputs.image"
+        ) from error
+    tensors = {name: value for name, value in made.items() if isinstance(value, Tensor)}
+    pixels = tensors["pixel_values"]
+    if "image_grid_thw" in tensors:  # patches already cut
+        _, rows, columns = (int(side) for side in tensors["image_grid_thw"][0])
+        shape = (rows * int(processor.patch_size), columns * int(processor.patch_size))
+    else:
+        shape = (pixels.shape[-2], pixels.shape[-1])
+    return tensors, geometry(processor, picture.size, shape)
+
+
+def one_shape(processor: Any) -> bool:
+    """Whether an image processor makes pictures of every shape into tensors of one, which can share a batch."""
+    size = getattr(processor, "size", None)
+    exact = bool(getattr(processor, "do_resize", False) and size is not None and size.height and size.width)
+    return exact or bool(getattr(processor, "do_center_crop", False))
+
+
+def ranked(labels: Mapping[int, str] | Sequence[str], scores: Tensor, top: int) -> list[dict[str, Any]]:
+    """The best labels with their scores, best first; equal ones in the order in which they stand."""
+    order = torch.sort(scores, descending=True, stable=True).indices[:top].tolist()
+    return [{"label": labels[index], "score": float(scores[index])} for index in order]

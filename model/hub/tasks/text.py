@@ -1,0 +1,217 @@
+"""What the tasks that read text share: what an input is, its tokens with their axis, and whether it fits the model."""
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from model.errors import CheckpointError, EmptyInput, InputTooLong, ParameterError
+from model.hub.axes.text import text_axis
+from model.hub.tasks.base import Loaded
+from model.served import Axis, Inputs
+
+KINDS = {
+    "messages": "a chat (messages)",
+    "question": "a question with its context",
+    "source_sentence": "a sentence with others to compare it with",
+    "image": "an image",
+    "audio": "a recording",
+}
+LIMITS = ("max_position_embeddings", "max_seq_len")
+SOURCE_LIMITS = ("max_encoder_position_embeddings", *LIMITS)
+TARGET_LIMITS = ("max_decoder_position_embeddings", *LIMITS)
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A text as a model reads it.
+
+    tensors: `input_ids`, `attention_mask` and, where the model knows them, `token_type_ids`, each (1, tokens).
+    offsets: as a fast tokenizer tells them, None of a slow one. words: which word of its text each token is of, as a
+    fast tokenizer tells. inserted: tokens that the tokenizer added. ours: how many at the beginning are a prefix's.
+    """
+
+    ids: list[int]
+    tensors: dict[str, Tensor]
+    axis: Axis
+    offsets: list[tuple[int, int]] | None
+    words: list[int | None] | None
+    inserted: list[bool]
+    ours: int = 0
+
+
+def kind_of(inputs: Inputs) -> str:
+    """What an input is, in words for a message."""
+    if isinstance(inputs, str):
+        return "a text"
+    return next((name for key, name in KINDS.items() if key in inputs), "something else")
+
+
+def the_text(inputs: Inputs, task: str, reads: str = "a text") -> str:
+    """The text of an input that must be one.
+
+    Raises:
+        ParameterError: it is something else.
+        EmptyInput: there is nothing in it.
+    """
+    if not isinstance(inputs, str):
+        raise wrong_kind(inputs, task, reads)
+    return filled(inputs, "inputs")
+
+
+def wrong_kind(inputs: Inputs, task: str, reads: str) -> ParameterError:
+    """The error that says what the task reads."""
+    return ParameterError(f"{task} reads {reads}, and this is {kind_of(inputs)}", field="inputs")
+
+
+def parts(inputs: Inputs, task: str, reads: str, *names: str) -> list[str]:
+    """The texts under these names of an input that must have them.
+
+    Raises:
+        ParameterError: it is something else.
+        EmptyInput: one of them is empty.
+    """
+    if isinstance(inputs, str) or any(not isinstance(inputs.get(name), str) for name in names):
+        raise wrong_kind(inputs, task, reads)
+    return [filled(inputs[name], f"inputs.{name}") for name in names]
+
+
+def filled(text: str, field: str) -> str:
+    """The text, which must not be empty.
+
+    Raises:
+        EmptyInput: it is.
+    """
+    if not text.strip():
+        raise EmptyInput("the text is empty; give at least one word", field=field)
+    return text
+
+
+def encode(
+    loaded: Loaded,
+    text: str,
+    pair: str | None = None,
+    *,
+    before: str = "",
+    limit: int | None = None,
+    field: str = "inputs",
+    **options: Any,
+) -> Encoded:
+    """A text, or two, as tokens.
+
+    Args:
+        before: what the model wants to read first: a task's prefix. Its tokens are marked as special.
+        limit: the most tokens that fit the model; None where it has no limit.
+        options: of the tokenizer: add_special_tokens.
+
+    Raises:
+        InputTooLong: there are more tokens than the model has positions for.
+        CheckpointError: the checkpoint came without a tokenizer.
+    """
+    tokenizer = loaded.tokenizer
+    if tokenizer is None:
+        raise CheckpointError(
+            "the checkpoint has no tokenizer files (tokenizer.json or its kin): it cannot read a text"
+        )
+    fast = bool(tokenizer.is_fast)
+    given = (before + text,) if pair is None else (before + text, pair)
+    told = {"return_offsets_mapping": fast, "return_special_tokens_mask": True, "verbose": False}
+    found = tokenizer(*given, **told, **options)
+    ids = [int(number) for number in found["input_ids"]]
+    fits(len(ids), limit, field)
+    segments = _segments(found, ids, fast) if pair is not None else None
+    offsets = [(int(start), int(stop)) for start, stop in found["offset_mapping"]] if fast else None
+    axis = text_axis(tokenizer, ids, given if pair is not None else given[0], offsets, segments)
+    inserted = [bool(value) for value in found["special_tokens_mask"]]
+    ours = 0
+    if before:
+        axis, ours = _without(axis, len(before))
+    names = [name for name in ("input_ids", "attention_mask", "token_type_ids") if name in found]
+    known = inspect.signature(loaded.model.forward).parameters
+    tensors = {name: torch.tensor([list(found[name])]) for name in names if name in known or name == "input_ids"}
+    words = list(found.word_ids()) if fast else None
+    return Encoded(ids, tensors, axis, offsets, words, inserted, ours)
+
+
+def fits(tokens: int, limit: int | None, field: str) -> None:
+    """Refuse what the model has no positions for.
+
+    Raises:
+        InputTooLong: with both numbers.
+    """
+    if limit is not None and tokens > limit:
+        raise InputTooLong(
+            f"the text has {tokens:,} tokens, the model has positions for {limit:,}: shorten it or split it",
+            field=field,
+        )
+
+
+def positions(loaded: Loaded, names: Sequence[str] = SOURCE_LIMITS) -> int | None:
+    """How many tokens a model can read at once; None where nothing but memory bounds it (T5, ALiBi)."""
+    config = loaded.config.get_text_config()
+    if getattr(config, "alibi", False) or getattr(config, "position_biased_input", True) is False:
+        return None
+    found = next((value for value in (getattr(config, name, None) for name in names) if value), None)
+    if not isinstance(found, int) or found <= 0:
+        return None
+    return found - position_offset(loaded)
+
+
+def position_offset(loaded: Loaded) -> int:
+    """The position of a text's first token: 0, but for RoBERTa and its kin, which count from behind the padding's."""
+    for module in loaded.model.modules():
+        table = getattr(module, "position_embeddings", None)
+        if isinstance(table, nn.Embedding) and table.padding_idx is not None:
+            return table.padding_idx + 1
+    return 0
+
+
+def padded(rows: Sequence[Sequence[int]], value: int, *, left: bool = False) -> tuple[Tensor, Tensor]:
+    """Rows of ids as one batch, and its mask: 1 where a row's own tokens are."""
+    width = max(len(row) for row in rows)
+    ids, mask = [], []
+    for row in rows:
+        fill, own = [value] * (width - len(row)), [1] * len(row)
+        none = [0] * len(fill)
+        ids.append([*fill, *row] if left else [*row, *fill])
+        mask.append([*none, *own] if left else [*own, *none])
+    return torch.tensor(ids), torch.tensor(mask)
+
+
+def pad_token(loaded: Loaded) -> int:
+    """What fills a batch; nobody attends to it, so that any token will do where none is named."""
+    for source in (loaded.tokenizer, loaded.config):
+        found = getattr(source, "pad_token_id", None)
+        if isinstance(found, int) and found >= 0:
+            return found
+    return 0
+
+
+def labels_of(config: Any) -> Mapping[int, str]:
+    """The names of a classifier's classes."""
+    return {int(index): str(name) for index, name in config.id2label.items()}
+
+
+def _segments(found: Any, ids: Sequence[int], fast: bool) -> list[int]:
+    """Which of two texts each token is of; a separator belongs to the text that it ends."""
+    told = list(found.sequence_ids()) if fast else list(found.get("token_type_ids", [0] * len(ids)))
+    segments, last = [], 0
+    for number in told:
+        last = last if number is None else int(number)
+        segments.append(last)
+    return segments
+
+
+def _without(axis: Axis, length: int) -> tuple[Axis, int]:
+    """An axis whose text began with so many characters of our own, and how many tokens those took."""
+    ours = [not special and stop <= length for special, (_, stop) in zip(axis.special, axis.spans, strict=True)]
+    last = max((at for at, own in enumerate(ours) if own), default=-1)
+    spans = [
+        (0, 0) if at <= last or (start, stop) == (0, 0) else (max(start - length, 0), stop - length)
+        for at, (start, stop) in enumerate(axis.spans)
+    ]
+    special = [special or at <= last for at, special in enumerate(axis.special)]
+    return replace(axis, spans=spans, special=special), last + 1

@@ -1,0 +1,122 @@
+"""Translation, summarization and text2text-generation: an encoder reads a text, a decoder writes another."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from model.decoding import Generated
+from model.hub.axes.text import output_axis, prefix_axis, text_axis
+from model.hub.generation import end_tokens, start_tokens
+from model.hub.tasks.base import Item, Loaded, Stop
+from model.hub.tasks.generating import Generating
+from model.hub.tasks.languages import Languages, codes, languages, sample, speaking
+from model.hub.tasks.text import TARGET_LIMITS, encode, filled, fits, positions, the_text
+from model.served import Axis, Prediction, Request
+
+
+class TextToText(Generating):
+    """What an encoder-decoder writes, as `generated_text`.
+
+    Axes: `source`, `target`, and `prefix`, what the decoder had read at each position of the target. A given `target`
+    is closed by the end token.
+    """
+
+    name = "text2text-generation"
+    auto_class = "AutoModelForSeq2SeqLM"
+    key: ClassVar[str] = "generated_text"  # of the text in the prediction, as model hubs name it
+    example = "Where is the station?"
+    probe_target = "Wo ist der Bahnhof?"
+
+    def __init__(self, loaded: Loaded) -> None:
+        super().__init__(loaded)
+        self.limit = positions(loaded)
+        self.longest = positions(loaded, TARGET_LIMITS)
+        self.probe_parameters = sample(loaded)
+
+    def asked(self, request: Request) -> Languages:
+        """What the model has to be told besides the text: its task, as T5 wants it, or languages."""
+        if codes(self.loaded.tokenizer):
+            return languages(self.loaded, request.parameters)
+        told = getattr(self.loaded.config, "task_specific_params", None) or {}
+        params = told.get(self.name)
+        return Languages(before=str(params.get("prefix") or "") if isinstance(params, dict) else "")
+
+    def prepare(self, request: Request) -> Item:
+        """Tokenize a text, and the target if there is one."""
+        text = the_text(request.inputs, self.name)
+        asked = self.asked(request)
+        start = [asked.settings["decoder_start_token_id"]] if "decoder_start_token_id" in asked.settings else None
+        facts: dict[str, Any] = {"start": start or start_tokens(self.loaded.model), "settings": asked.settings}
+        with speaking(self.loaded, asked):
+            encoded = encode(self.loaded, text, before=asked.before, limit=self.limit)
+            facts |= self._given(request.target, facts["start"]) if request.target is not None else {"given": None}
+        if facts["given"] is None:
+            wanted = request.parameters.max_new_tokens
+            facts["limit"] = wanted if self.longest is None else min(wanted, self.longest)
+        tensors = {name: encoded.tensors[name] for name in ("input_ids", "attention_mask")}
+        return Item(request, {"source": encoded.axis}, tensors, facts)
+
+    def _given(self, target: str, start: list[int]) -> dict[str, Any]:
+        """A given output, as the decoder would write it."""
+        tokenizer = self.loaded.tokenizer
+        text, fast = filled(target, "target"), bool(tokenizer.is_fast)
+        found = tokenizer(text_target=text, return_offsets_mapping=fast, verbose=False)
+        ids = [int(number) for number in found["input_ids"]]
+        offsets = [tuple(pair) for pair in found["offset_mapping"]] if fast else [(0, 0)] * len(ids)
+        ends = end_tokens(self.loaded.model)
+        stop = next((at + 1 for at in reversed(range(len(ids))) if ids[at] in ends), len(ids))
+        first = int(ids[0] == start[-1] and len(ids) > 1)  # what the decoder starts with is no output
+        ids, offsets = ids[first:stop], offsets[first:stop]
+        if ends and ids[-1] not in ends:
+            ids, offsets = [*ids, ends[0]], [*offsets, (0, 0)]
+        fits(len(ids), self.longest, "target")
+        axis = text_axis(tokenizer, ids, text, offsets if fast else None)
+        return {"given": ids, "limit": len(ids), "target": axis}
+
+    def batch(self, items: Sequence[Item]) -> dict[str, Tensor]:
+        """The texts, padded on the right."""
+        ids, mask = self.right_padded([item.axes["source"].ids for item in items])
+        return {"input_ids": ids, "attention_mask": mask}
+
+    def starts(self, items: Sequence[Item], inputs: dict[str, Tensor]) -> Tensor:
+        """The decoder's start tokens."""
+        return torch.tensor([item.facts["start"] for item in items], device=self.loaded.device)
+
+    def told(self, item: Item, output: Generated) -> Prediction:
+        """The text and its three axes."""
+        target: Axis
+        if item.facts["given"] is None:
+            text, target = output_axis(self.loaded.tokenizer, output.ids)
+        else:
+            text, target = str(item.request.target), item.facts["target"]
+        prefix = prefix_axis(self.loaded.tokenizer, item.facts["start"], target)
+        axes = {**item.axes, "target": target, "prefix": prefix}
+        return Prediction(text, target.labels, output.score, axes, {self.key: text})
+
+    def trace(self, items: Sequence[Item], cancelled: Stop) -> tuple[list[Prediction], dict[str, Any]]:
+        """The recorded pass reads the source and, in the decoder, what came before each token of the output."""
+        predictions = self.predict(items, cancelled)
+        read, _ = self.right_padded([prediction.axes["prefix"].ids for prediction in predictions])
+        return predictions, {**self.batch(items), "decoder_input_ids": read, **self.lean()}
+
+
+class Translation(TextToText):
+    """A translation, as `translation_text`; `src_lang` and `tgt_lang` tell a multilingual model from what into what."""
+
+    name = "translation"
+    key = "translation_text"
+
+    def asked(self, request: Request) -> Languages:
+        """The languages."""
+        return languages(self.loaded, request.parameters)
+
+
+class Summarization(TextToText):
+    """A summary, as `summary_text`."""
+
+    name = "summarization"
+    key = "summary_text"
+    example = "The girl is reading a beautiful book about Cologne. She likes the chapter on the station best."
+    probe_target = "A girl reads about Cologne."

@@ -1,0 +1,36 @@
+"""A checkpoint folder served in a test, and one question asked of it."""
+
+from pathlib import Path
+from typing import Any
+
+from model.hub import loading
+from model.hub.served import HubModel
+from model.hub.tasks import TASKS
+from model.served import Parameters, Prediction, Request
+from model.trace import Trace
+
+
+def served(folder: Path, task: str) -> HubModel:
+    """The folder's model under this task."""
+    return HubModel(loading.load(folder, TASKS[task].auto_class), TASKS[task])
+
+
+def request(inputs: Any, target: str | None = None, **parameters: Any) -> Request:
+    """A request with these parameters."""
+    return Request(inputs, target, Parameters(**parameters))
+
+
+def ask(model: HubModel, inputs: Any, target: str | None = None, **parameters: Any) -> Prediction:
+    """The prediction, or the error raised."""
+    [found] = model.predict([request(inputs, target, **parameters)])
+    if isinstance(found, Exception):
+        raise found
+    return found
+
+
+def trace(model: HubModel, inputs: Any, target: str | None = None, **parameters: Any) -> Trace:
+    """The trace, or the error raised."""
+    [found] = model.trace([request(inputs, target, **parameters)])
+    if isinstance(found, Exception):
+        raise found
+    return found
