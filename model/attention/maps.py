@@ -174,13 +174,26 @@ class AttentionMap:
         seen = self.mask.visible(rows, cols)
         return seen[0]
 
-    def _weights(self, rows: Int[Tensor, "R"], cols: Int[Tensor, "C"]) -> Float[Tensor, "H R C"]:
+    def exponents(self, rows: slice = slice(None), cols: slice = slice(None)) -> Float[Tensor, "H R C"]:
+        """The logarithms of the weights of a block, whatever the mask: a new tensor, the caller's to change.
+
+        Raises:
+            RangeError: the block is not inside the map.
+        """
+        return self._exponents(
+            self._indices(span(rows, self.shape[0], "rows")), self._indices(span(cols, self.shape[1], "cols"))
+        )
+
+    def _exponents(self, rows: Int[Tensor, "R"], cols: Int[Tensor, "C"]) -> Float[Tensor, "H R C"]:
         wide = torch.promote_types(self.q.dtype, torch.float32)
         q, k, lse = _take(self.q, rows).to(wide), _take(self.k, cols).to(wide), _take(self.lse, rows)
         exponent = self.score(q, spread(k, self.heads))
         if self.bias is not None:
             exponent = exponent + self.bias.cells(rows, cols)
-        weights: Tensor = torch.exp(exponent - lse[..., None])
+        return exponent.sub_(lse[..., None])
+
+    def _weights(self, rows: Int[Tensor, "R"], cols: Int[Tensor, "C"]) -> Float[Tensor, "H R C"]:
+        weights: Tensor = self._exponents(rows, cols).exp_()
         if not isinstance(self.mask, Full):
             weights = weights.masked_fill(~self._visible(rows, cols), 0)
         return weights

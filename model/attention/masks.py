@@ -6,7 +6,7 @@ A mask answers for any block of rows and columns, so a window of a map needs onl
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +14,11 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from model.errors import TraceError
+
+Coverage = Literal["none", "some", "all"]
+NONE: Coverage = "none"
+SOME: Coverage = "some"
+ALL: Coverage = "all"
 
 
 class Mask(ABC):
@@ -35,6 +40,11 @@ class Mask(ABC):
         """The mask of one sequence of the batch that is cut to its own length: padding has nothing left to hide."""
         return self
 
+    def covers(self, rows: range, cols: range) -> "Coverage":
+        """Whether a block sees all of its cells, none, or some of them, without looking at each where that is known."""
+        seen = self.visible(torch.arange(rows.start, rows.stop), torch.arange(cols.start, cols.stop))
+        return ALL if bool(seen.all()) else SOME if bool(seen.any()) else NONE
+
     def __and__(self, other: "Mask") -> "Mask":
         if isinstance(other, Full):
             return self
@@ -52,6 +62,9 @@ class Full(Mask):
     def visible(self, queries: Int[Tensor, "Q"], keys: Int[Tensor, "K"]) -> Bool[Tensor, "#B Q K"]:
         return torch.ones(1, len(queries), len(keys), dtype=torch.bool, device=queries.device)
 
+    def covers(self, rows: range, cols: range) -> Coverage:
+        return ALL
+
     def describe(self) -> dict[str, Any]:
         return {"kind": "full"}
 
@@ -64,6 +77,11 @@ class Causal(Mask):
 
     def visible(self, queries: Int[Tensor, "Q"], keys: Int[Tensor, "K"]) -> Bool[Tensor, "#B Q K"]:
         return (keys[None, :] <= queries[:, None] + self.offset)[None]
+
+    def covers(self, rows: range, cols: range) -> Coverage:
+        if cols[0] > rows[-1] + self.offset:
+            return NONE
+        return ALL if cols[-1] <= rows[0] + self.offset else SOME
 
     def describe(self) -> dict[str, Any]:
         return {"kind": "causal", "offset": self.offset}
@@ -78,6 +96,12 @@ class SlidingWindow(Mask):
 
     def visible(self, queries: Int[Tensor, "Q"], keys: Int[Tensor, "K"]) -> Bool[Tensor, "#B Q K"]:
         return ((queries[:, None] + self.offset - keys[None, :]).abs() < self.size)[None]
+
+    def covers(self, rows: range, cols: range) -> Coverage:
+        least, most = rows[0] + self.offset - cols[-1], rows[-1] + self.offset - cols[0]  # of the differences
+        if least >= self.size or most <= -self.size:
+            return NONE
+        return ALL if max(most, -least) < self.size else SOME
 
     def describe(self) -> dict[str, Any]:
         return {"kind": "sliding_window", "size": self.size, "offset": self.offset}
@@ -113,6 +137,14 @@ class Both(Mask):
 
     def describe(self) -> dict[str, Any]:
         return {"kind": "both", "masks": [self.first.describe(), self.second.describe()]}
+
+    def covers(self, rows: range, cols: range) -> Coverage:
+        both = {self.first.covers(rows, cols), self.second.covers(rows, cols)}
+        if NONE in both:
+            return NONE
+        if both == {ALL}:
+            return ALL
+        return SOME if ALL in both else Mask.covers(self, rows, cols)  # two halves may have nothing in common
 
     def tensors(self) -> dict[str, Tensor]:
         return {**self.first.tensors(), **self.second.tensors()}
