@@ -1,4 +1,4 @@
-"""`heedmap serve`, `predict`, `train` and `evaluate`.
+"""`heedmap serve`, `predict`, `convert`, `train` and `evaluate`.
 
 Everything heavy is imported inside the commands: `heedmap --help` answers at once.
 """
@@ -16,6 +16,7 @@ import typer
 from app.problems import ClientError
 from model.errors import HeedmapError, InputError
 
+EXTRA = "'heedmap[train]'"
 SHUTDOWN_SECONDS = 10  # for answers that are under way when the service is told to stop
 
 cli = typer.Typer(
@@ -32,6 +33,13 @@ class Device(StrEnum):
     auto = "auto"
     cpu = "cpu"
     cuda = "cuda"
+
+
+class Load(StrEnum):
+    """When models are loaded."""
+
+    start = "start"
+    first_use = "first-use"
 
 
 class Architecture(StrEnum):
@@ -79,8 +87,14 @@ def serve(
     host: Annotated[str | None, typer.Option(help="The address to listen on. [default: 127.0.0.1]")] = None,
     port: Annotated[int | None, typer.Option(help="The port to listen on. [default: 8000]")] = None,
     model: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=PATH", help="A checkpoint folder and its name; repeat for more.")
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=SOURCE",
+            help="A model and its name; repeat for more. SOURCE is PATH_OR_HUB_ID[@REVISION], and may go on "
+            "with ?task=TASK&dtype=float32|bfloat16|float16 (then quote it).",
+        ),
     ] = None,
+    load: Annotated[Load | None, typer.Option(help="When models are loaded. [default: start]")] = None,
     device: Annotated[Device | None, typer.Option(help="Where to run. [default: auto]")] = None,
     traces: Annotated[Path | None, typer.Option(help="The folder of trace files.")] = None,
 ) -> None:
@@ -95,6 +109,7 @@ def serve(
         "host": host,
         "port": port,
         "models": model or None,
+        "load": load and load.value,
         "device": device and device.value,
         "traces": traces,
     }
@@ -116,40 +131,79 @@ def serve(
 
 @cli.command()
 def predict(
-    text: Annotated[str, typer.Argument(help="The input; - reads it from standard input.")],
-    model: Annotated[str | None, typer.Option(help="A served or shipped model's name, or a checkpoint folder.")] = None,
+    text: Annotated[str | None, typer.Argument(help="The input; - reads it from standard input.")] = None,
+    image: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="A picture to look at.")] = None,
+    audio: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="A recording to listen to.")] = None,
+    label: Annotated[list[str] | None, typer.Option(help="zero-shot: a label to choose from; repeat for more.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="A served or shipped model's name, a checkpoint folder, or a hub id as serve takes it."),
+    ] = None,
     url: Annotated[str | None, typer.Option(help="Ask the service there instead of loading the model here.")] = None,
     api_key: Annotated[str | None, typer.Option(envvar="HEEDMAP_API_KEY", help="For a service that wants one.")] = None,
     target: Annotated[str | None, typer.Option(help="Score this output instead of generating one.")] = None,
     layer: Annotated[
-        int | None, typer.Option(help="The layer to show. [default: that of the best aligning head]")
+        int | None, typer.Option(help="The layer to show. [default: that of the best aligning head, or the last]")
     ] = None,
-    head: Annotated[int | None, typer.Option(help="The head to show. [default: the best aligning one]")] = None,
+    head: Annotated[
+        int | None, typer.Option(help="The head to show. [default: the best aligning one, or the mean of all]")
+    ] = None,
     beam_size: Annotated[int, typer.Option(min=1, max=16, help="Hypotheses kept at every step.")] = 1,
     device: DeviceOption = Device.auto,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print the prediction as JSON, without the alignment.")
+        bool, typer.Option("--json", help="Print the prediction as JSON, without the attention.")
     ] = False,
 ) -> None:
     """Print the answer and, word by word, what of the input it looked at."""
     from rich.console import Console
 
-    from app.alignment import ask_service, run_here
-    from app.terminal import print_alignment
+    from app.alignment import CROSS, ask_service, run_here
+    from app.terminal import print_alignment, print_attended, print_prediction
 
-    inputs = sys.stdin.read() if text == "-" else text
+    inputs = _inputs(sys.stdin.read() if text == "-" else text, image, audio)
+    parameters: dict[str, Any] = {"beam_size": beam_size, **({"candidate_labels": label} if label else {})}
     if url is not None:
-        found = ask_service(url, api_key, inputs, model, target, beam_size)
+        found = ask_service(url, api_key, inputs, model, target, parameters)
     else:
-        found = run_here(inputs, model, target, beam_size, _device(device))
+        found = run_here(inputs, model, target, parameters, _device(device))
     if as_json:
         typer.echo(json.dumps(found.prediction.to_json(), ensure_ascii=False))
         return
     console = Console(highlight=False)
-    console.print(found.prediction.text, style="bold", markup=False, soft_wrap=True)
+    print_prediction(console, found.prediction)
     layer_index, head_index = found.choose(layer, head)
-    console.print(f"cross-attention, layer {layer_index}, head {head_index}, percent\n", style="dim")
-    print_alignment(console, found.layers[layer_index][head_index], found.queries, found.keys)
+    named = "cross-attention" if found.site == CROSS else f"attention, site {found.site}"
+    chosen = "mean of heads" if head_index is None else f"head {head_index}"
+    console.print(f"{named}, layer {layer_index}, {chosen}, percent\n", style="dim")
+    aligned = found.site == CROSS and found.keys.kind == "text"
+    show = print_alignment if aligned else print_attended
+    show(console, found.weights(layer_index, head_index), found.queries, found.keys)
+
+
+def _inputs(text: str | None, image: Path | None, audio: Path | None) -> str | dict[str, Any]:
+    """What the model reads, of what the command line names."""
+    if audio is not None:
+        if text is not None or image is not None:
+            raise InputError("a recording stands alone: give --audio without a text or an image")
+        return {"audio": audio.read_bytes()}
+    if image is not None:
+        return {"image": image.read_bytes(), **({"text": text} if text is not None else {})}
+    if text is None:
+        raise InputError("give a text, or a file with --image or --audio")
+    return text
+
+
+@cli.command()
+def convert(
+    source: Annotated[str, typer.Argument(metavar="PATH_OR_HUB_ID", help="A checkpoint whose weights are pickles.")],
+    out: Annotated[Path, typer.Option(file_okay=False, help="The new folder.")],
+) -> None:
+    """Write a pickled checkpoint as safetensors; nothing but tensors is unpickled, and the new file is read back."""
+    from model.hub import convert as conversion
+
+    done = conversion.convert(source, out)
+    shared = f" ({done.shared} more names share them)" if done.shared else ""
+    typer.echo(f"{out} holds {done.tensors} tensors{shared} in {done.bytes:,} bytes: heedmap serve --model NAME={out}")
 
 
 @cli.command()
@@ -170,7 +224,7 @@ def train(
     import torch
 
     from model.training.loop import Recipe
-    from model.training.run import train_translation
+    from model.training.run import score_and_card, train_translation
 
     asked = {"epochs": epochs, "batch_tokens": batch_tokens, "seed": seed}
     recipe = Recipe(**{name: value for name, value in asked.items() if value is not None})
@@ -180,9 +234,13 @@ def train(
 
     where = torch.device(_device(device))
     train_translation(data, out, architecture.value, recipe, where, tokenizer=tokenizer, report=report)
-    typer.echo(
-        f"{out} holds the checkpoint and test.jsonl, its held-out sentences: heedmap evaluate --checkpoint {out}"
-    )
+    typer.echo(f"{out} holds the checkpoint and its held-out sentences, valid.jsonl and test.jsonl")
+    if find_spec("sacrebleu") is None:
+        typer.echo(f"no scores and no card without sacreBLEU; pip install {EXTRA}, then run this command again")
+        return
+    for (part, decoding), score in score_and_card(out, str(where)).items():
+        typer.echo(f"{part}, {decoding}: BLEU {score.bleu:.2f}, chrF {score.chrf:.2f}, {score.sentences:,} sentences")
+    typer.echo(f"{out / 'README.md'} is its model card")
 
 
 @cli.command()
@@ -194,7 +252,7 @@ def evaluate(
 ) -> None:
     """Print sacreBLEU and chrF on held-out sentences, with every reference that they have, and the signatures."""
     if find_spec("sacrebleu") is None:
-        raise InputError("scores are sacreBLEU's, which is not installed: pip install 'heedmap[train]'")
+        raise InputError(f"scores are sacreBLEU's, which is not installed: pip install {EXTRA}")
 
     from app.settings import WEIGHTS
     from model.served import Parameters

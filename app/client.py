@@ -21,8 +21,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from app.calls import RETRIES, TIMEOUT, Awaiting, Blocking, Call, Flow, Operation
+from app.encoding import as_json
 from app.problems import ClientError, Problem, TimedOut, Unreachable, problem
 from app.results import Answer, Attention, TraceSummary, Window
+from model.served import Inputs
 
 if TYPE_CHECKING:
     from model.trace import Trace
@@ -33,8 +35,8 @@ URL = "http://127.0.0.1:8000"
 def prediction_body(
     inputs: Any, model: str | None, target: str | None, parameters: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """What POST /v1/predict and POST /v1/traces both take; what is not given is left to the service."""
-    given = {"model": model, "inputs": inputs, "target": target, "parameters": dict(parameters) or None}
+    """What POST /v1/predict and POST /v1/traces both take, files as base64; the rest is left to the service."""
+    given = {"model": model, "inputs": as_json(inputs), "target": target, "parameters": dict(parameters) or None}
     return {name: value for name, value in given.items() if value is not None}
 
 
@@ -86,7 +88,7 @@ class Operations:
     def predict(
         self,
         /,
-        inputs: str,
+        inputs: Inputs,
         *,
         model: str | None = None,
         target: str | None = None,
@@ -95,6 +97,7 @@ class Operations:
     ) -> Flow[Answer]:
         """Predict from one input, with `attention` also maps: [{"site": "cross", "layer": -1, "head": "all"}].
 
+        An input is a text, or what the model's task reads, files as bytes: {"image": Path("cat.png").read_bytes()}.
         `target` scores a given output instead; `parameters` are the model's own, such as beam_size=4.
         """
         body = prediction_body(inputs, model, target, parameters)
@@ -105,7 +108,7 @@ class Operations:
 
     @Operation
     def predict_batch(
-        self, /, inputs: Sequence[str], *, model: str | None = None, **parameters: Any
+        self, /, inputs: Sequence[Inputs], *, model: str | None = None, **parameters: Any
     ) -> Flow[list[Answer | Problem]]:
         """Predict from many inputs in one batch; each has its own answer or its own problem, in the same order."""
         response = yield Call("POST", "/v1/predict", body=prediction_body(list(inputs), model, None, parameters))
@@ -117,7 +120,7 @@ class Operations:
 
     @Operation
     def trace(
-        self, /, inputs: str, *, model: str | None = None, target: str | None = None, **parameters: Any
+        self, /, inputs: Inputs, *, model: str | None = None, target: str | None = None, **parameters: Any
     ) -> Flow[TraceSummary]:
         """Predict, and keep a trace whose maps can be asked for; the same request gives the same trace."""
         response = yield Call("POST", "/v1/traces", body=prediction_body(inputs, model, target, parameters))

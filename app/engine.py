@@ -85,7 +85,9 @@ class Engine:
         return self.waiting >= self.limit
 
     async def run(self, function: Callable[[], T], *, patient: bool = False) -> T:
-        """Run a short function on the worker, ahead of waiting predictions; a patient caller has no deadline.
+        """Run a short function on the worker, ahead of waiting predictions.
+
+        A patient caller, which is the service itself, has no deadline and is never refused for a full queue.
 
         Raises:
             Overloaded: the queue is full or the worker is dead. DeadlineExceeded: it took too long.
@@ -110,7 +112,7 @@ class Engine:
         with self._ready:
             if not self.alive or self._stopping:
                 raise _gone()
-            if self.full:
+            if self.full and seconds != math.inf:
                 raise Overloaded(
                     f"{self.limit} calls are waiting already; try again in a moment",
                     headers={"Retry-After": RETRY_AFTER},

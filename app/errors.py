@@ -10,6 +10,7 @@
     ├── Unreadable          422    the body is not what its type says
     ├── RateLimited         429    over the caller's rate
     ├── Overloaded          503    the queue is full, or the worker is gone
+    ├── ModelUnavailable    503    the model cannot be loaded
     └── DeadlineExceeded    504    the answer took too long
 
 The model side's own tree (`model/errors.py`) is mapped by `status_of`; whatever else escapes is a 500 that tells the
@@ -101,6 +102,12 @@ class RateLimited(ServiceError):
 
 class Overloaded(ServiceError):
     """The queue is full, or the worker is gone."""
+
+    status = 503
+
+
+class ModelUnavailable(ServiceError):
+    """The model cannot be loaded."""
 
     status = 503
 

@@ -16,12 +16,15 @@ from app import docs, errors
 from app.bodies import BodyLimit
 from app.callers import Gate
 from app.engine import Engine
+from app.models import Models
 from app.observe import Metrics, Observe, configure_logging
-from app.routes import attention, health, maps, models, predict, traces
+from app.routes import attention, health, maps, predict, tiles, traces
+from app.routes import models as model_routes
 from app.schemas import AttentionRequest, PredictRequest, Problem, TraceRequest
 from app.services import Services
 from app.settings import STATIC, Settings
 from app.store import TraceStore
+from app.tiles import Tiles
 from model import __version__
 
 DAY = 86_400.0  # seconds
@@ -38,7 +41,7 @@ class Explorer(StaticFiles):
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """The service, with the models of its settings; they are loaded when it starts."""
+    """The service, with the models of its settings; loaded when it starts or when they are first asked for."""
     settings = settings or Settings()
     configure_logging(settings.log)
     metrics = Metrics()
@@ -49,16 +52,22 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         memory=settings.memory_bytes,
         lifetime=settings.trace_days * DAY,
     )
-    own = Services(settings, engine, store, metrics)
+    models = Models(settings.models, engine, metrics, device=settings.device, budget=settings.model_bytes)
+    own = Services(settings, engine, store, metrics, models, Tiles(engine, store))
     _watch(own)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         engine.start()
         try:
-            await engine.run(own.load, patient=True)
+            await engine.run(store.open, patient=True)
+            if settings.load == "start":
+                await own.models.start()
+            else:
+                own.models.look()
             yield
         finally:
+            await own.models.stop()
             engine.stop()
 
     app = FastAPI(
@@ -70,7 +79,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
     )
     app.state.services, app.state.gate = own, Gate(settings)
-    for routes in (health, models, predict, traces, maps, attention):
+    for routes in (health, model_routes, predict, traces, maps, tiles, attention):
         app.include_router(routes.router)
     docs.install(app)
     errors.install(app)
@@ -95,6 +104,8 @@ def _watch(own: Services) -> None:
     own.engine.batches = own.metrics.batch.observe
     own.metrics.gauge("queue", "Calls that wait for the device.", lambda: float(own.engine.waiting))
     own.metrics.gauge("worker_alive", "1 while the worker lives.", lambda: float(own.engine.alive))
+    own.metrics.gauge("models_loaded", "Models in memory.", lambda: float(len(own.models.in_state("loaded"))))
+    own.metrics.gauge("model_bytes", "Bytes of the weights in memory.", lambda: float(own.models.bytes))
     own.metrics.gauge("traces", "Traces on disk.", lambda: float(len(own.store)))
     own.metrics.gauge("trace_bytes", "Bytes of traces on disk.", lambda: float(own.store.bytes))
 

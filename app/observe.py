@@ -69,6 +69,17 @@ class Metrics:
             registry=self.registry,
         )
 
+        self.loads = Histogram(
+            "heedmap_model_load_seconds",
+            "Seconds until a model was loaded.",
+            ["model"],
+            buckets=(0.1, 0.3, 1, 3, 10, 30, 100, 300),
+            registry=self.registry,
+        )
+        self.load_failures = Counter(
+            "heedmap_model_load_failures", "Models that could not be loaded.", ["model"], registry=self.registry
+        )
+
     def gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
         """A value that is read whenever the metrics are."""
         Gauge(f"heedmap_{name}", text, registry=self.registry).set_function(read)

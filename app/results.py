@@ -184,9 +184,8 @@ class Attention:
 
 
 def _prediction(data: Mapping[str, Any]) -> Prediction:
-    told = data["prediction"]
     axes = {name: Axis.from_json(axis) for name, axis in data["axes"].items()}
-    return Prediction(told["text"], told["tokens"], told["score"], axes)
+    return Prediction.from_json(data["prediction"], axes)
 
 
 def _title(site: str, layer: int, head: int | str) -> str:

@@ -4,35 +4,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from app.settings import BATCH_INPUTS, MAPS_PER_REQUEST, TEXT_CHARACTERS
-from model.errors import EmptyInput, InputTooLong, ParameterError
+from app.inputs import SCHEMA, OneInput, check_inputs, check_text, kind
+from app.settings import MAPS_PER_REQUEST
+from model.errors import ParameterError
 from model.served import Parameters
 
 Head = int | Literal["mean", "max", "all"]
-
-
-def check_text(value: Any, field: str = "") -> str:
-    """Text that can be encoded and is of a sane length; emptiness is the model's to judge, item by item."""
-    if isinstance(value, dict) and set(value) & {"image", "audio"}:
-        raise ParameterError("no model that is served here reads images or audio; give text", field=field or None)
-    if not isinstance(value, str):
-        raise ParameterError(f"expected text, got {_kind(value)}", field=field or None)
-    if len(value) > TEXT_CHARACTERS:
-        raise InputTooLong(
-            f"the text has {len(value):,} characters, at most {TEXT_CHARACTERS:,} are read", field=field or None
-        )
-    return value
-
-
-def check_inputs(value: Any) -> str | list[str]:
-    """A text, or a list of texts that make one batch."""
-    if not isinstance(value, list):
-        return check_text(value)
-    if not value:
-        raise EmptyInput("the list of inputs is empty; give at least one text")
-    if len(value) > BATCH_INPUTS:
-        raise ParameterError(f"{len(value)} inputs in one request, at most {BATCH_INPUTS} are taken; send several")
-    return [check_text(item, str(index)) for index, item in enumerate(value)]
 
 
 def check_target(value: Any) -> str | list[str | None] | None:
@@ -54,18 +31,6 @@ def check_head(value: Any) -> Head:
         return int(value)
     except (TypeError, ValueError):
         raise ParameterError(f"expected a number, mean, max or all, got {value!r}") from None
-
-
-def _kind(value: Any) -> str:
-    kinds = {
-        type(None): "null",
-        bool: "a boolean",
-        int: "a number",
-        float: "a number",
-        dict: "an object",
-        list: "a list",
-    }
-    return kinds.get(type(value), type(value).__name__)
 
 
 HeadName = Annotated[Head, BeforeValidator(check_head)]
@@ -90,9 +55,14 @@ class TraceRequest(Strict):
 
     model: str | None = Field(None, description="Optional when one model is served.")
     inputs: Annotated[
-        str | list[str],
+        OneInput | list[OneInput],
         BeforeValidator(check_inputs),
-        Field(examples=["Wo ist der Bahnhof?"], description="A text; for predictions also a list of them, one batch."),
+        Field(
+            examples=["Wo ist der Bahnhof?"],
+            description="A text, or an object with what the model's task reads, files as base64; for predictions also "
+            "a list of them, one batch.",
+        ),
+        WithJsonSchema(SCHEMA),
     ]
     target: Annotated[
         str | list[str | None] | None,
@@ -116,7 +86,7 @@ def check_mask(value: Any) -> Any:
         return MaskWanted.model_validate(value)
     if isinstance(value, list):
         return value
-    raise ParameterError(f"expected none, causal, an object with a kind or a boolean matrix, got {_kind(value)}")
+    raise ParameterError(f"expected none, causal, an object with a kind or a boolean matrix, got {kind(value)}")
 
 
 class MaskWanted(Strict):
@@ -176,24 +146,6 @@ class AttentionRequest(Strict):
         ),
     ] = "none"
     return_weights: bool = Field(True, description="Whether the answer holds the weights too.")
-
-
-class PredictionBody(BaseModel):
-    """A model's answer; `score` is its summed log-probability in nats."""
-
-    text: str
-    tokens: list[str]
-    score: float
-
-
-class AxisBody(BaseModel):
-    """What queries or keys stand for; a span is a half-open range of characters."""
-
-    kind: str
-    labels: list[str]
-    ids: list[int]
-    spans: list[tuple[int, int]]
-    special: list[bool]
 
 
 class ProblemField(BaseModel):

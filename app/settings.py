@@ -6,18 +6,25 @@ The limits are named constants with their reason; those that depend on the machi
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, SecretStr, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "model" / "weights"
 STATIC = Path(__file__).resolve().parent.parent / "static"
 
-BODY_BYTES = 8 << 20  # a megabyte of text is 200 times the longest input; the rest is room for /v1/attention's arrays
+IMAGE_BYTES = 16 << 20  # what a camera of 48 million pixels writes as JPEG; models look at a twentieth of that
+AUDIO_BYTES = 24 << 20  # two minutes, the longest that is heard, at a CD's rate in stereo: 21 million, and some room
+FILE_BYTES = {"image": IMAGE_BYTES, "audio": AUDIO_BYTES}
+BODY_BYTES = 34 << 20  # the longest recording as base64, which is a third longer, and 2 MiB for what stands beside it
+BODY_VALUES = 4 << 20  # values in a JSON body: 8 MiB of numbers, which take thirty times that once they are read
 RESPONSE_BYTES = 32 << 20  # what a browser parses in about a second; a larger map is fetched in windows
 BATCH_INPUTS = 64  # inputs in one request: two full batches, so that no caller holds the device for long
 TEXT_CHARACTERS = 200_000  # over any model's positions by far, and tokenized in well under a second
+SENTENCES = 256  # of one comparison: they are one batch of the model's
+MESSAGES = 256  # of a chat: more than any model has positions for
 MAPS_PER_REQUEST = 64  # entries of "attention": every layer of every site of a deep model, each with head "all"
 THUMBNAIL_SIZES = (16, 64)  # pixels a side: under 16 nothing is told apart, over 64 the map itself is the better route
+TILES_PER_REQUEST = 64  # a screen of 2,048 x 2,048 blocks, 4 MiB
 HEADER_LABELS = 64  # tick labels on an axis of a figure: more overlap at 1,000 pixels
 QUEUE = 256  # waiting calls: at 20 ms a batch of 32 the last of them is answered well inside the deadline
 BATCH = 32  # sequences decoded together: throughput is nearly flat above, latency is not
@@ -38,6 +45,11 @@ def _rate(value: str | None) -> str | None:
     return value or None
 
 
+def _unlimited(value: Any) -> Any:
+    """0 for none: without a limit."""
+    return 0 if isinstance(value, str) and value.strip().lower() in ("none", "") else value
+
+
 class Settings(BaseSettings):
     """The service's settings, from the environment unless given."""
 
@@ -47,7 +59,12 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535, description="The port to listen on; 0 takes any free one.")
     models: Annotated[dict[str, str], NoDecode] = Field(
         default_factory=lambda: {"de-en": str(WEIGHTS / "de-en")},
-        description="name=path pairs apart by commas; the first is the default of a page.",
+        description="name=source pairs apart by commas, the first the default of a page; a source is "
+        "PATH_OR_HUB_ID[@REVISION][?task=...&dtype=...].",
+    )
+    load: Literal["start", "first-use"] = Field("start", description="When models are loaded.")
+    model_bytes: Annotated[int, BeforeValidator(_unlimited)] = Field(
+        0, ge=0, description="Weights kept in memory; over this the least recently used model is let go. 0: no limit."
     )
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto takes CUDA where there is one.")
     traces: Path = Field(
@@ -83,7 +100,9 @@ class Settings(BaseSettings):
         if not isinstance(value, dict):
             pairs = [str(part).partition("=") for part in value]
             if any(not name.strip() or not path.strip() for name, _, path in pairs):
-                raise ValueError("models are name=path pairs, such as de-en=model/weights/de-en")
+                raise ValueError(
+                    "models are name=source pairs, such as de-en=model/weights/de-en or bert=org/name@revision"
+                )
             if len({name.strip() for name, _, _ in pairs}) < len(pairs):
                 raise ValueError("two models have the same name")
             value = {name.strip(): path.strip() for name, _, path in pairs}

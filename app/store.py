@@ -11,6 +11,7 @@ Reading and writing files here touches torch: call `put` and `get` on the worker
 import hashlib
 import os
 import re
+import shutil
 import threading
 import time
 from collections import OrderedDict
@@ -21,18 +22,26 @@ from pathlib import Path
 from typing import Any
 
 import structlog
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from app.errors import NotFound
 from app.wire import FLOOR_EXPONENT, STEPS
+from model.attention.tiles import SIDE
 from model.trace import Trace, read_header
 
 SUFFIX = ".safetensors"
+TILES = ".tiles"  # a folder beside the trace, a file a head
 ANYONE = "anyone"  # the folder of callers without a key
 TOUCH_SECONDS = 60.0  # a trace in use is marked so once a minute, not for every window that is looked at
 ID = re.compile(r"[0-9a-f]{32}")
 
 # Half a step of the code of tiles and thumbnails, as a factor; below the floor a weight reads as zero.
 ENCODINGS = {"u8log": {"relative_error": 2 ** (-FLOOR_EXPONENT / STEPS / 2) - 1, "floor": 2.0**FLOOR_EXPONENT}}
+
+# How the tiles of every site are made; a site's own `levels` says how many there are.
+TILESET = {"size": SIDE, "reductions": ["max", "mean"], "encoding": "u8log"}
 
 log = structlog.get_logger("heedmap")
 Key = tuple[str, str]  # owner, id
@@ -62,6 +71,7 @@ class Held:
             "model": self.model,
             **self.trace.to_json(),
             "encodings": ENCODINGS,
+            "tiles": TILESET,
             "bytes": self.size,
             "created_at": _iso(self.created),
             "expires_at": _iso(self.expires),
@@ -98,9 +108,13 @@ class TraceStore:
         for path in self.folder.glob("*/*"):
             if path.name.endswith(".partial"):
                 path.unlink(missing_ok=True)
+            elif path.suffix == TILES and not path.with_suffix(SUFFIX).is_file():
+                shutil.rmtree(path, ignore_errors=True)
             elif path.suffix == SUFFIX and ID.fullmatch(path.stem):
                 stat = path.stat()
-                found.append(((path.parent.name, path.stem), _File(stat.st_size, stat.st_mtime, stat.st_atime)))
+                beside = sum(part.stat().st_size for part in path.with_suffix(TILES).glob(f"*{SUFFIX}"))
+                entry = _File(stat.st_size + beside, stat.st_mtime, stat.st_atime)
+                found.append(((path.parent.name, path.stem), entry))
         with self._lock:
             self._files = OrderedDict(sorted(found, key=lambda entry: entry[1].used))
             self._evict()
@@ -134,6 +148,7 @@ class TraceStore:
         """Write a trace, and make room for it."""
         path = self._path((owner, identifier))
         path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(path.with_suffix(TILES), ignore_errors=True)  # of a file that was damaged
         size = trace.save(path, {"id": identifier, "model": model})
         now = self.clock()
         os.utime(path, (now, now))
@@ -174,6 +189,27 @@ class TraceStore:
                 self._held.move_to_end((owner, identifier))
                 held.expires = self._files[owner, identifier].used + self.lifetime
             return held
+
+    def keep_beside(self, owner: str, identifier: str, name: str, tensors: dict[str, Tensor]) -> None:
+        """Write what was worked out of a trace beside it; it goes when the trace goes."""
+        with self._lock:
+            if (owner, identifier) not in self._files:
+                return  # evicted in the meantime
+            path = self._path((owner, identifier)).with_suffix(TILES) / f"{name}{SUFFIX}"
+            path.parent.mkdir(exist_ok=True)
+            aside = path.with_name(path.name + ".partial")
+            save_file(tensors, aside)
+            os.replace(aside, path)
+            self._files[owner, identifier].size += path.stat().st_size
+            self._evict()
+
+    def beside(self, owner: str, identifier: str, name: str) -> dict[str, Tensor]:
+        """What `keep_beside` wrote under this name; empty where there is none, or it is damaged."""
+        path = self._path((owner, identifier)).with_suffix(TILES) / f"{name}{SUFFIX}"
+        try:
+            return load_file(path)
+        except (OSError, SafetensorError):
+            return {}
 
     def delete(self, owner: str, identifier: str) -> None:
         """Forget a trace.
@@ -227,6 +263,7 @@ class TraceStore:
         self._files.pop(key, None)
         self._held.pop(key, None)
         self._path(key).unlink(missing_ok=True)
+        shutil.rmtree(self._path(key).with_suffix(TILES), ignore_errors=True)
 
 
 def _iso(seconds: float) -> str:

@@ -21,6 +21,7 @@ from torch import Tensor
 from model.attention import biases, masks, scores
 from model.attention.maps import AttentionMap
 from model.attention.scores import Additive
+from model.attention.tiles import levels
 from model.certificate import Certificate
 from model.errors import RangeError, TraceError
 from model.served import Axis, Prediction, Request
@@ -59,7 +60,7 @@ class Trace:
         )
 
     def sites(self) -> list[dict[str, Any]]:
-        """One entry per site: name, layers, heads, kv_heads, queries, keys, shape, and the kind of mask."""
+        """One entry per site: name, layers, heads, kv_heads, queries, keys, shape, levels of tiles, kind of mask."""
         rows = []
         for name, (queries, keys) in self.site_axes.items():
             first = self.layers[name][0]
@@ -72,6 +73,7 @@ class Trace:
                     "queries": queries,
                     "keys": keys,
                     "shape": list(first.shape),
+                    "levels": levels(first.shape),
                     "mask": first.mask.describe()["kind"],
                 }
             )

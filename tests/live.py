@@ -36,14 +36,18 @@ def ready(url: str) -> bool:
 
 
 @contextmanager
-def service(folder: Path, *arguments: str) -> Iterator[str]:
-    """The address of a service that keeps its traces and its log in `folder`; it must end cleanly."""
+def service(folder: Path, *arguments: str, **settings: str) -> Iterator[str]:
+    """The address of a service that keeps its traces and its log in `folder`; it must end cleanly.
+
+    settings: by name, those that `heedmap serve` takes from the environment alone.
+    """
     port, log = free_port(), folder / "service.log"
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "app.cli", "serve", "--port", str(port), "--device", "cpu"]
     command += ["--traces", str(folder / "traces"), *arguments]
     with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output, env=environment())
+        own = environment() | {f"HEEDMAP_{name.upper()}": value for name, value in settings.items()}
+        process = subprocess.Popen(command, stdout=output, stderr=output, env=own)
     try:
         until = time.monotonic() + SECONDS
         while not ready(url):

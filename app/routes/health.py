@@ -23,14 +23,20 @@ async def healthz(own: Annotated[Services, Depends(services)]) -> Response:
 
 @router.get("/readyz", summary="200 when a prediction would be answered now")
 async def readyz(own: Annotated[Services, Depends(services)]) -> Response:
-    """503 while models load, while the queue is full, and once the worker is dead."""
+    """503 while no model can answer yet, while the queue is full, and once the worker is dead.
+
+    A model that is loaded on first use counts as ready until it is found to be none.
+    """
     if not own.engine.alive:
         raise Overloaded("the worker has died; restart the service")
-    if not own.models:
-        raise Overloaded("the models are being loaded", headers={"Retry-After": "1"})
+    answering = own.models.in_state("loaded") or own.models.in_state("unloaded")
+    if not answering:
+        loading = own.models.in_state("loading")
+        why = "the models are being loaded" if loading else f"no model can be loaded: {', '.join(own.models)}"
+        raise Overloaded(why, headers={"Retry-After": "1" if loading else "30"})
     if own.engine.full:
         raise Overloaded("the queue is full", headers={"Retry-After": "1"})
-    return Response(to_json({"status": "ready", "models": list(own.models)}), media_type="application/json")
+    return Response(to_json({"status": "ready", "models": answering}), media_type="application/json")
 
 
 @router.get("/metrics", summary="Prometheus metrics", response_class=Response)

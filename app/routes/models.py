@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
 from app.callers import admitted
+from app.encoding import as_json
 from app.services import Services, services
 from app.wire import to_json
 
@@ -22,20 +23,24 @@ EXAMPLES = {
 }
 
 
-def described(name: str, facts: dict[str, Any]) -> dict[str, Any]:
-    """A model as the contract shows it: its name, what it says of itself, and inputs to begin with."""
-    return {"name": name, **facts, "examples": EXAMPLES.get((facts.get("languages") or {}).get("source", ""), [])}
+def described(own: Services, name: str) -> dict[str, Any]:
+    """A model as the contract shows it: what it is, what it says of itself, and inputs to begin with.
+
+    Files among the inputs are base64, as requests have them.
+    """
+    told = own.models.describe(name)
+    known = EXAMPLES.get((told.get("languages") or {}).get("source", ""), [])
+    return {**told, "examples": as_json(told.get("examples", known))}
 
 
 @router.get("", summary="All models")
 async def list_models(own: Annotated[Services, Depends(services)]) -> Response:
-    """Each with its name, task, sites, languages, licence and example inputs."""
-    body = {"models": [described(name, facts) for name, facts in own.facts.items()]}
+    """Each with its name, state (loaded, loading, unloaded, failed), task, sites, licence and example inputs."""
+    body = {"models": [described(own, name) for name in own.models]}
     return Response(to_json(body), media_type="application/json")
 
 
 @router.get("/{model}", summary="One model")
 async def get_model(model: str, own: Annotated[Services, Depends(services)]) -> Response:
-    """Its name, task, sites, languages, licence and example inputs."""
-    name, _ = own.model(model)
-    return Response(to_json(described(name, own.facts[name])), media_type="application/json")
+    """Its name, state (loaded, loading, unloaded, failed), task, sites, licence and example inputs."""
+    return Response(to_json(described(own, own.models.name(model))), media_type="application/json")

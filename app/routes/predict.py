@@ -16,7 +16,7 @@ from app.schemas import MapWanted, PredictRequest, TraceRequest
 from app.services import Services, services
 from app.wire import JSON, check_size, to_json
 from model.errors import InputError, ParameterError, RangeError
-from model.served import Prediction, Request, Served
+from model.served import Prediction, Request
 from model.trace import Trace
 
 router = APIRouter(prefix="/v1/predict", tags=["predictions"])
@@ -29,7 +29,7 @@ def requests_of(body: TraceRequest) -> list[Request]:
     Raises:
         ParameterError: inputs and target do not go together.
     """
-    if isinstance(body.inputs, str):
+    if not isinstance(body.inputs, list):
         if isinstance(body.target, list):
             raise ParameterError("one input takes one target, not a list", field="target")
         return [Request(body.inputs, body.target, body.parameters)]
@@ -82,9 +82,11 @@ def attention(trace: Trace, wanted: Sequence[MapWanted], limit: int) -> list[dic
     ]
 
 
-async def answer(own: Services, name: str, model: Served, body: PredictRequest) -> list[dict[str, Any] | Exception]:
+async def answer(own: Services, body: PredictRequest) -> list[dict[str, Any] | Exception]:
     """A result or an error for each input."""
     requests = requests_of(body)
+    name, model = await own.models.get(body.model)
+    check_wanted(body.attention, own.models.facts(name)["sites"])
     limit = own.settings.response_bytes // len(requests)
     if not body.attention:
         outcomes = await own.engine.run_batch((name, "predict", body.parameters), requests, model.predict)
@@ -131,10 +133,8 @@ async def predict(
     own: Annotated[Services, Depends(services)],
 ) -> Response:
     """One input gives one answer; a list gives `{"results": [...]}`, each its own answer or its own error."""
-    name, model = own.model(body.model)
-    check_wanted(body.attention, own.facts[name]["sites"])
-    results = await while_waiting(request, answer(own, name, model, body))
-    if isinstance(body.inputs, str):
+    results = await while_waiting(request, answer(own, body))
+    if not isinstance(body.inputs, list):
         if isinstance(results[0], Exception):
             raise results[0]
         shown: Any = results[0]

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import Request as HttpRequest
 from starlette.responses import FileResponse, Response
 
 from app import maps
@@ -18,11 +18,19 @@ from app.services import Services, services
 from app.store import ANYONE, Held
 from app.wire import to_json
 from model.errors import InputError, ParameterError, TraceError
+from model.served import Request
 from model.trace import content_id
 
 router = APIRouter(prefix="/v1/traces", tags=["traces"])
 CallerNow = Annotated[Caller, Depends(admitted)]
 Own = Annotated[Services, Depends(services)]
+
+
+async def identify(own: Services, caller: Caller, name: str, wanted: Request) -> str:
+    """The id of the trace of a request: one checkpoint may be served for several tasks and in several dtypes."""
+    facts = own.models.facts(name)
+    revision = f"{facts['revision']}?task={facts['task']}&dtype={facts['dtype']}"
+    return await run_in_threadpool(content_id, revision, wanted, "" if caller.owner == ANYONE else caller.owner)
 
 
 async def made(own: Services, caller: Caller, body: TraceRequest) -> Held:
@@ -33,13 +41,16 @@ async def made(own: Services, caller: Caller, body: TraceRequest) -> Held:
     """
     if isinstance(body.inputs, list):
         raise ParameterError("a trace is of one input; POST /v1/predict takes lists", field="inputs")
-    name, model = own.model(body.model)
     [wanted] = requests_of(body)
-    identifier = content_id(model.revision, wanted, "" if caller.owner == ANYONE else caller.owner)
+    name = own.models.name(body.model)
+    if not own.models.facts(name).get("revision"):
+        await own.models.get(name)
     try:
-        return await own.trace(caller, identifier)
+        return await own.trace(caller, await identify(own, caller, name, wanted))
     except (NotFound, TraceError):
         pass  # there is none yet, or its file is damaged and will be written anew
+    _, model = await own.models.get(name)
+    identifier = await identify(own, caller, name, wanted)  # a model that comes back may have been changed meanwhile
     [trace] = await own.engine.run_batch((name, "trace", body.parameters), [wanted], model.trace)
     if isinstance(trace, InputError):
         raise trace
@@ -48,7 +59,7 @@ async def made(own: Services, caller: Caller, body: TraceRequest) -> Held:
 
 @router.post("", status_code=201, summary="Predict, and keep a trace", openapi_extra=request_body(TraceRequest))
 async def create_trace(
-    request: Request, caller: CallerNow, body: Annotated[TraceRequest, Depends(parsed(TraceRequest))], own: Own
+    request: HttpRequest, caller: CallerNow, body: Annotated[TraceRequest, Depends(parsed(TraceRequest))], own: Own
 ) -> Response:
     """The summary of the trace. The same input, parameters and model give the same id, and the work is done once."""
     held = await while_waiting(request, made(own, caller, body))
@@ -78,7 +89,7 @@ async def delete_trace(id: str, caller: CallerNow, own: Own) -> Response:
 
 
 @router.get("/{id}/heads", summary="What kind of head each is")
-async def get_heads(request: Request, id: str, caller: CallerNow, own: Own) -> Response:
+async def get_heads(request: HttpRequest, id: str, caller: CallerNow, own: Own) -> Response:
     """A row per head, means over its queries: entropy in nats, distance in tokens, sink (the weight on key 0), ..."""
     held = await own.trace(caller, id)
 

@@ -48,11 +48,13 @@ def _check_code(folder: Path) -> None:
     for name in CONFIGS:
         told = read_json(folder / name) if (folder / name).is_file() else {}
         asked = isinstance(told, dict) and (told.get("auto_map") or told.get("trust_remote_code"))
-        if asked:
-            classes = ", ".join(str(value) for value in asked.values()) if isinstance(asked, dict) else "its own"
+        if not asked:
+            continue
+        classes = _classes(asked) if isinstance(asked, dict) else ["its own"]
+        foreign = [named for named in classes if not _is_ours(named)]
+        if foreign:  # some checkpoints still name the code that transformers took in: then its own classes serve
             raise UnsafeCheckpoint(
-                f"{name} asks for code that comes with the checkpoint ({classes[:200]}), and such code is never run; "
-                'if transformers\' own classes serve it too, delete "auto_map" from a local copy of that file'
+                f"{name} asks for code that comes with the checkpoint ({', '.join(foreign)[:200]}), which is never run"
             )
     if (folder / "custom_generate" / "generate.py").is_file():
         raise UnsafeCheckpoint("custom_generate/generate.py is code that comes with the checkpoint, and is never run")
@@ -68,6 +70,24 @@ def _check_code(folder: Path) -> None:
             "adapter_config.json says that this is an adapter of another model: merge the two (PEFT's "
             "merge_and_unload) and save the whole with save_pretrained"
         )
+
+
+def _classes(auto_map: dict[str, Any]) -> list[str]:
+    """The classes that an auto_map names; a tokenizer may name a slow and a fast one."""
+    values = [value for entry in auto_map.values() for value in (entry if isinstance(entry, list) else [entry])]
+    return [str(value) for value in values if value is not None]
+
+
+def _is_ours(named: str) -> bool:
+    """Whether transformers itself has a class of this name, from a module of this name: `modeling_falcon.FalconModel`.
+
+    It is that one which is loaded; what the checkpoint brings is not even looked at.
+    """
+    import transformers
+
+    module, _, name = named.rpartition("--")[2].rpartition(".")
+    own = getattr(transformers, name, None) if name.isidentifier() else None
+    return own is not None and str(getattr(own, "__module__", "")).rpartition(".")[2] == module
 
 
 def _weights(folder: Path, explicit: str | None, location: str) -> list[Path]:

@@ -1,5 +1,6 @@
 """A transformers checkpoint, served: any task, on fused attention, with traces of every site."""
 
+import base64
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -68,7 +69,7 @@ class HubModel:
             "attention": "fused" if self.wiring.follows else "eager",
             "unrecorded": self.unrecorded,
             "sites": self.sites,
-            "examples": [example] if _is_json(example) else [],
+            "examples": [_portable(example)],
         }
 
     def predict(
@@ -193,6 +194,10 @@ class HubModel:
             for config, implementation in before:
                 config._attn_implementation_internal = implementation
         first, second = _largest(ours), _largest(theirs)
+        if not bool(torch.isfinite(second).all()):
+            raise CheckpointError(
+                f"the model's output on an example is not finite in {self.loaded.dtype}; serve it with ?dtype=float32"
+            )
         scale = max(float(second.abs().max()), 1e-6)
         return bool((first - second).abs().max() <= AGREEMENT[self.loaded.dtype] * scale)
 
@@ -246,9 +251,8 @@ def _largest(outputs: Any) -> torch.Tensor:
     return next(value for value in values if isinstance(value, torch.Tensor) and value.is_floating_point()).float()
 
 
-def _is_json(value: Any) -> bool:
-    if isinstance(value, dict):
-        return all(_is_json(part) for part in value.values())
-    if isinstance(value, list):
-        return all(_is_json(part) for part in value)
-    return isinstance(value, str | int | float | bool)
+def _portable(value: Any) -> Any:
+    """An example as a caller would send it: files in base64."""
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode("ascii")
+    return {name: _portable(part) for name, part in value.items()} if isinstance(value, dict) else value

@@ -28,6 +28,22 @@ def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "k1" not in repr(settings)
 
 
+@pytest.mark.parametrize(("given", "expected"), [("none", 0), ("", 0), ("0", 0), ("4000000000", 4_000_000_000)])
+def test_a_budget_of_memory_may_be_none(monkeypatch: pytest.MonkeyPatch, given: str, expected: int) -> None:
+    monkeypatch.setenv("HEEDMAP_MODEL_BYTES", given)
+    monkeypatch.setenv("HEEDMAP_LOAD", "first-use")
+    settings = Settings()
+    assert (settings.model_bytes, settings.load) == (expected, "first-use")
+
+
+def test_a_source_keeps_its_revision_and_options() -> None:
+    given = "mt=org/name@v1?task=translation&dtype=bfloat16,bert=/data/bert"
+    assert Settings(models=given).models == {  # type: ignore[arg-type]
+        "mt": "org/name@v1?task=translation&dtype=bfloat16",
+        "bert": "/data/bert",
+    }
+
+
 def test_models_may_be_a_list_of_pairs() -> None:
     assert Settings(models=["a=x", "b=y=z"]).models == {"a": "x", "b": "y=z"}  # type: ignore[arg-type]
 
@@ -42,6 +58,8 @@ def test_models_may_be_a_list_of_pairs() -> None:
         {"port": 70000},
         {"rate": "often"},
         {"deadline": 0},
+        {"load": "later"},
+        {"model_bytes": -1},
     ],
     ids=str,
 )

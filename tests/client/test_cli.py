@@ -1,17 +1,24 @@
 """The command line, as a user runs it."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from app.cli import cli
+from model.training.evaluate import Scores
 from tests.client.conftest import TEXT
 from tests.live import environment, free_port
+from tests.model.hub import checkpoints
+
+SCORES = Scores(31.2, "nrefs:1", 52.0, "nrefs:1", 2000, 9.0)
 
 
 def heedmap(*arguments: str, stdin: str = "", columns: int = 100) -> subprocess.CompletedProcess[str]:
@@ -55,6 +62,13 @@ def test_predict_as_json(url: str) -> None:
         (["predict", "Ja.", "--model", "nowhere"], 1, "heedmap: 'nowhere' is neither a shipped model"),
         (["predict", "Ja.", "--url", f"http://127.0.0.1:{free_port()}"], 1, "did not answer"),
         (["predict", "Ja.", "--head", "99"], 2, "heedmap: head 99 does not exist"),
+        (["predict"], 2, "heedmap: give a text, or a file with --image or --audio"),
+        (["predict", "--image", "gone.png"], 2, "gone.png"),
+        (["predict", "--image", __file__], 2, "heedmap: this model translates text"),
+        (["predict", "Ja.", "--audio", __file__], 2, "heedmap: a recording stands alone"),
+        (["predict", "Ja.", "--model", "de-en?dtype=int3"], 1, "heedmap: there is no dtype 'int3'"),
+        (["convert", "gone", "--out", "new"], 1, "heedmap: gone is not there"),
+        (["serve", "--load", "later"], 2, "later"),
         (["serve", "--model", "no-path"], 2, "heedmap: models: "),
         (["serve", "--port", "99999999"], 2, "heedmap: port: "),
         (["serve", "--device", "abacus"], 2, "abacus"),
@@ -98,6 +112,7 @@ def test_train_passes_its_options_on(monkeypatch: pytest.MonkeyPatch, tmp_path: 
         options["report"]({"epoch": 1, "loss": 2.5, "tokens_per_second": 4000.0})
 
     monkeypatch.setattr("model.training.run.train_translation", train_translation)
+    monkeypatch.setattr("model.training.run.score_and_card", lambda out, device: {("test", "greedy"): SCORES})
     pairs, tokenizer = tmp_path / "pairs.txt", tmp_path / "tokenizer.json"
     for path in (pairs, tokenizer):
         path.write_text("")
@@ -110,3 +125,40 @@ def test_train_passes_its_options_on(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert (heard["architecture"], heard["device"]) == ("recurrent", "cpu")
     assert (heard["recipe"].epochs, heard["recipe"].batch_tokens, heard["recipe"].seed) == (3, 500, 7)
     assert "epoch 1: loss 2.500, 4,000 tokens/s" in done.output
+    assert "test, greedy: BLEU 31.20, chrF 52.00, 2,000 sentences" in done.output
+    assert "README.md is its model card" in done.output
+
+
+def test_train_without_sacrebleu_says_so_in_a_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("model.training.run.train_translation", lambda *given, **options: None)
+    monkeypatch.setattr("model.training.run.score_and_card", lambda *given: pytest.fail("it scored"))
+    monkeypatch.setattr("app.cli.find_spec", lambda name: None)
+    (tmp_path / "pairs.txt").write_text("")
+    given = ["--data", str(tmp_path / "pairs.txt"), "--out", str(tmp_path / "run"), "--device", "cpu"]
+    done = CliRunner().invoke(cli, ["train", *given])
+    assert done.exit_code == 0, done.output
+    assert "no scores and no card without sacreBLEU; pip install 'heedmap[train]'" in done.output
+
+
+def test_a_pickled_checkpoint_is_converted(tmp_path: Path) -> None:
+    folder = checkpoints.bert(tmp_path / "bert", "masked")
+    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+    done = heedmap("convert", str(folder), "--out", str(tmp_path / "out"))
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(r"\S+ holds \d+ tensors in [\d,]+ bytes: heedmap serve --model NAME=\S+\n", done.stdout)
+    assert (tmp_path / "out" / "model.safetensors").is_file()
+    again = heedmap("convert", str(folder), "--out", str(tmp_path / "out"))
+    assert (again.returncode, "holds something already" in again.stderr) == (1, True)
+
+
+def test_predict_with_a_hub_folder_shows_what_it_looked_at(tmp_path: Path) -> None:
+    folder = checkpoints.bert(tmp_path / "bert", "sequence-classification")
+    done = heedmap("predict", "Where is the station?", "--model", str(folder), "--device", "cpu")
+    assert done.returncode == 0, done.stderr
+    *labels, caption, blank, attended = done.stdout.splitlines()
+    assert {line.split()[1] for line in labels} == {"bad", "fair", "good"}
+    assert caption == "attention, site encoder, layer 1, mean of heads, percent"
+    assert (blank, attended[:6]) == ("", "all ← ")
+    told = heedmap("predict", "Where?", "--model", f"{folder}?task=text-classification", "--device", "cpu", "--json")
+    assert [set(entry) for entry in json.loads(told.stdout)] == [{"label", "score"}] * 3

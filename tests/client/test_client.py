@@ -184,7 +184,10 @@ async def test_sync_and_async_answer_alike(url: str, client: Client, trace: Trac
         )
         with pytest.raises(NotFound):
             await other.summary("0" * 32)
-    assert answer == client.predict(TEXT)
+    alone = client.predict(TEXT)  # the others may have been answered together, and sums in another order differ
+    assert answer.prediction.score == pytest.approx(alone.prediction.score, abs=ROUNDING)
+    same = dataclasses.replace(answer.prediction, score=alone.prediction.score)
+    assert dataclasses.replace(answer, prediction=same) == alone
     assert isinstance(batch[1], BadRequest)
     assert again.id == trace.id
     sync_window = client.map(trace, "cross", head="all")

@@ -1,6 +1,7 @@
 """What the clients make of errors, full queues, broken connections and keys; no service is needed for it."""
 
 import asyncio
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -175,3 +176,23 @@ def test_a_broken_download_leaves_nothing(tmp_path: Path) -> None:
     with Client(transport=transport) as client, pytest.raises(problems.Unreachable, match="peer closed"):
         client.download("0" * 32, tmp_path / "trace.safetensors")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_files_go_as_base64_and_answers_of_every_shape_come_back() -> None:
+    asked: list[Any] = []
+
+    def answering(request: httpx.Request) -> httpx.Response:
+        asked.append(json.loads(request.content))
+        axis = {"kind": "image", "labels": ["a"], "ids": [-1], "spans": [[0, 0]], "special": [False], "size": [2, 1]}
+        told = {"model": "m", "task": "image-classification", "axes": {"patches": axis}}
+        one = {**told, "prediction": [{"label": "cat", "score": 0.75}]}
+        return httpx.Response(200, json={"results": [one]} if isinstance(asked[-1]["inputs"], list) else one)
+
+    with Client(transport=httpx.MockTransport(answering)) as client:
+        answer = client.predict({"image": b"\x00\xff", "text": "What?"}, top_k=2)
+        [same] = client.predict_batch([{"image": b"\x00\xff"}])
+    assert asked[0] == {"inputs": {"image": "AP8=", "text": "What?"}, "parameters": {"top_k": 2}}
+    assert asked[1] == {"inputs": [{"image": "AP8="}]}
+    assert answer.prediction.output == [{"label": "cat", "score": 0.75}]
+    assert (answer.text, answer.prediction.score, answer.axes["patches"].size) == ("cat", 0.75, (2, 1))
+    assert same == answer

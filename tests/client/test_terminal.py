@@ -10,7 +10,14 @@ from rich.console import Console
 
 from app.alignment import Alignment
 from app.colours import palette
-from app.terminal import alignment_score, by_words, print_alignment, words
+from app.terminal import (
+    alignment_score,
+    by_words,
+    prediction_lines,
+    print_alignment,
+    print_attended,
+    words,
+)
 from model.errors import RangeError
 from model.served import Axis, Prediction
 
@@ -87,3 +94,69 @@ def test_the_best_head_is_chosen_among_what_was_left_open() -> None:
     assert found.choose(0, -1) == (0, 1)
     with pytest.raises(RangeError, match="head 2 does not exist: cross has heads 0 to 1"):
         found.choose(1, 2)
+
+
+def test_pieces_of_wordpiece_are_joined() -> None:
+    found = words(axis("<cls>", "wo", "bahn", "##hof", "##s", "?", "<sep>"))
+    assert [word.text for word in found] == ["<cls>", "wo", "bahnhofs", "?", "<sep>"]
+    assert [(word.start, word.stop) for word in found] == [(0, 1), (1, 2), (2, 5), (5, 6), (6, 7)]
+
+
+def test_without_alignment_the_last_layers_mean_is_shown() -> None:
+    layers = [np.stack([WEIGHTS, WEIGHTS[::-1]]), np.stack([WEIGHTS[::-1], WEIGHTS])]
+    found = Alignment(Prediction("station?", [], None, {}), TARGET, SOURCE, layers, "encoder")
+    assert found.choose(None, None) == (1, None)
+    assert found.choose(-2, -1) == (0, 1)
+    np.testing.assert_array_equal(found.weights(1, None), (WEIGHTS + WEIGHTS[::-1]) / 2)
+    with pytest.raises(RangeError, match="layer 2 does not exist: encoder has layers 0 to 1"):
+        found.choose(2, None)
+
+
+def attended(weights: np.ndarray, queries: Axis, keys: Axis) -> list[str]:
+    """What a console shows of the keys that are looked at most."""
+    console = Console(file=io.StringIO(), width=200, color_system=None, highlight=False)
+    print_attended(console, weights, queries, keys)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue().splitlines()
+
+
+def test_what_is_attended_most() -> None:
+    tokens = axis("<cls>", "▁a", "▁b")
+    weights = np.array([[1, 0, 0], [0.5, 0, 0.5], [0.25, 0, 0.75]], np.float32)
+    assert attended(weights, tokens, tokens) == ["all ← <cls> 58%, b 42%, a 0%"]
+    frames = Axis("audio", ["0", "1"], [-1, -1], [(0, 0)] * 2, [False] * 2, seconds=[(0.0, 0.02), (0.02, 0.04)])
+    heard = np.array([[0.25, 0.75], [0.5, 0.5], [1, 0], [0, 1]], np.float32)
+    assert attended(heard, TARGET, frames) == [
+        "station ← 0.02-0.04 s 62%, 0.00-0.02 s 38%",
+        "?       ← 0.00-0.02 s 100%, 0.02-0.04 s 0%",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("prediction", "lines"),
+    [
+        (Prediction("Hi.", ["Hi", "."], -1.0, {}, {"generated_text": "Hi."}), ["Hi."]),
+        (Prediction("", [], None, {}), [""]),
+        (
+            Prediction("cat", [], 0.9, {}, [{"label": "cat", "score": 0.9}, {"label": "dog", "score": 0.1}]),
+            ["0.9000  cat", "0.1000  dog"],
+        ),
+        (
+            Prediction("me", [], 0.5, {}, {"score": 0.5, "start": 3, "end": 5, "answer": "me"}),
+            ["0.5000  start 3  end 5  me"],
+        ),
+        (
+            Prediction("a", [], 1.0, {}, [[{"score": 1.0, "token_str": "a"}], [{"score": 0.5, "token_str": "b"}]]),
+            ["1.0000  a", "0.5000  b"],
+        ),
+        (Prediction("", [], None, {}, [0.12345, 2.0]), ["[0.1235, 2]"]),
+        (Prediction("", [], None, {}, [[[0.5] * 8] * 3]), ["[0.5, 0.5, 0.5, 0.5, ...] (1 x 3 x 8)"]),
+        (Prediction("", [], None, {}, []), ["[]"]),
+        (
+            Prediction("x", [], 0.1, {}, [{"label": "x", "score": 0.1}] * 12),
+            ["0.1000  x"] * 10 + ["... and 2 more"],
+        ),
+    ],
+)
+def test_predictions_of_every_shape_have_lines(prediction: Prediction, lines: list[str]) -> None:
+    assert prediction_lines(prediction) == lines

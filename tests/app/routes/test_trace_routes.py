@@ -24,7 +24,7 @@ def test_the_summary_is_the_contracts(client: TestClient) -> None:
     assert response.status_code == 201
     assert response.headers["location"] == f"/v1/traces/{body['id']}"
     assert set(body) == {
-        *("id", "model", "task", "prediction", "axes", "sites", "certificate", "encodings"),
+        *("id", "model", "task", "prediction", "axes", "sites", "certificate", "encodings", "tiles"),
         *("bytes", "created_at", "expires_at"),
     }
     cross = body["sites"][-1]
@@ -37,6 +37,7 @@ def test_the_summary_is_the_contracts(client: TestClient) -> None:
         "queries": "target",
         "keys": "source",
         "shape": shape,
+        "levels": 1,
         "mask": "full",
     }
     assert body["certificate"]["max_error"] < 1e-5

@@ -9,12 +9,12 @@ import torch
 import transformers as hf
 
 from model.errors import CheckpointError, EmptyInput, InputTooLong, ParameterError
-from model.hub import loading
 from model.hub.tasks.base import Task
 from model.hub.tasks.image_classification import ImageClassification
 from model.hub.tasks.zero_shot import ZeroShotImageClassification
-from model.served import Parameters, Prediction, Request, never
+from model.served import Parameters, Request, never
 from tests.model.hub import media_checkpoints as made
+from tests.model.hub.answers import answered, opened
 from tests.model.hub.media_checkpoints import as_png, claimed, picture
 
 LABELS = ("a girl", "the station", "coffee")
@@ -22,20 +22,9 @@ PICTURES = [picture(60, 40), picture(33, 80, seed=1), picture(32, 32, seed=2)]
 CLASSIFIERS = {"vit": 17, "deit": 18, "beit": 17, "dinov2": 17}
 
 
-def opened(folder: Path, task: type[Task]) -> Task:
-    """The task of a checkpoint."""
-    return task(loading.load(folder, task.auto_class))
-
-
 def asked(image: Any, **parameters: Any) -> Request:
     """A request about a picture."""
     return Request({"image": as_png(image)}, parameters=Parameters(**parameters))
-
-
-def answered(task: Task, *requests: Request) -> list[Prediction]:
-    """The predictions of a batch."""
-    with torch.inference_mode():
-        return task.predict([task.prepare(request) for request in requests], never)
 
 
 def pipeline(name: str, folder: Path) -> Any:

@@ -40,6 +40,20 @@ def test_code_of_its_own_is_never_run(folder: Path, name: str, asked: dict[str, 
     assert not (folder / MARK).exists()
 
 
+def test_code_that_transformers_took_in_is_left_alone_and_its_own_is_used(folder: Path) -> None:
+    """Falcon's checkpoints still name the files that they once came with."""
+    (folder / "modeling_falcon.py").write_text(f"open({str(folder / MARK)!r}, 'w')")
+    edit(folder / "config.json", auto_map={"AutoConfig": "x/y--configuration_falcon.FalconConfig"})
+    check(folder)
+    edit(folder / "config.json", auto_map={"AutoModel": "modeling_falcon.FalconModel"})
+    check(folder)
+    assert not (folder / MARK).exists()
+    for foreign in ("modeling_mine.FalconModel", "modeling_falcon.Mine", "FalconModel", "modeling_falcon."):
+        edit(folder / "config.json", auto_map={"AutoModel": foreign})
+        with pytest.raises(UnsafeCheckpoint, match=r"never run"):
+            check(folder)
+
+
 def test_an_empty_map_asks_for_nothing(folder: Path) -> None:
     edit(folder / "config.json", auto_map={})
     check(folder)

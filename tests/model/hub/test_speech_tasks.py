@@ -10,13 +10,12 @@ import torch
 import transformers as hf
 
 from model.errors import CheckpointError, EmptyInput, InputTooLong, ParameterError
-from model.hub import loading
-from model.hub.tasks.base import Task
 from model.hub.tasks.ctc import FramewiseRecognition
 from model.hub.tasks.speech import SpeechRecognition, SpeechT5
 from model.hub.tasks.whisper import Whisper
-from model.served import Parameters, Prediction, Request, never
+from model.served import Parameters, Prediction, Request
 from tests.model.hub import media_checkpoints as made
+from tests.model.hub.answers import answered, opened, total, traced
 from tests.model.hub.media_checkpoints import as_wav, speech
 
 SOUNDS = [speech(0.73), speech(0.5, seed=1)]
@@ -26,30 +25,9 @@ WRITING = {"whisper": made.whisper, "speecht5": made.speecht5}
 EVERY = {**FRAMEWISE, **WRITING}
 
 
-def opened(folder: Path) -> Any:
-    """The task of a checkpoint, by its configuration."""
-    task: type[Task] = SpeechRecognition.suited(loading.read_config(folder))
-    return task(loading.load(folder, task.auto_class))
-
-
 def asked(sound: np.ndarray, target: str | None = None, rate: int = 16_000, **parameters: Any) -> Request:
     """A request about a recording."""
     return Request({"audio": as_wav(sound, rate)}, target, Parameters(**{**SHORT, **parameters}))
-
-
-def answered(task: Any, *requests: Request) -> list[Prediction]:
-    """The predictions of a batch."""
-    with torch.inference_mode():
-        found: list[Prediction] = task.predict([task.prepare(request) for request in requests], never)
-    return found
-
-
-def traced(task: Any, *requests: Request) -> tuple[list[Prediction], Any]:
-    """The predictions, and what the recorded pass returns, with the model's own eager weights."""
-    task.loaded.model.set_attn_implementation("eager")
-    with torch.inference_mode():
-        predictions, inputs = task.trace([task.prepare(request) for request in requests], never)
-        return predictions, task.forward({**inputs, "output_attentions": True})
 
 
 def pipeline(folder: Path, sound: np.ndarray, *, writing: bool, **options: Any) -> dict[str, Any]:
@@ -60,16 +38,10 @@ def pipeline(folder: Path, sound: np.ndarray, *, writing: bool, **options: Any) 
     return found
 
 
-def total(logits: torch.Tensor, ids: list[int]) -> float:
-    """The log-probability of ids under the last of these logits."""
-    rows = logits[-len(ids) :].double().log_softmax(dim=-1)
-    return float(rows[torch.arange(len(ids)), torch.tensor(ids)].sum())
-
-
 @pytest.mark.parametrize("name", EVERY)
 def test_texts_are_those_of_the_pipeline(tmp_path: Path, name: str) -> None:
     folder = EVERY[name](tmp_path)
-    found = answered(opened(folder), *[asked(sound) for sound in SOUNDS])
+    found = answered(opened(folder, SpeechRecognition), *[asked(sound) for sound in SOUNDS])
     for prediction, sound in zip(found, SOUNDS, strict=True):
         assert prediction.text == pipeline(folder, sound, writing=name in WRITING)["text"]
         assert prediction.text
@@ -82,7 +54,7 @@ def test_texts_are_those_of_the_pipeline(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", WRITING)
 def test_beams_are_those_of_generate(tmp_path: Path, name: str) -> None:
-    task = opened(WRITING[name](tmp_path))
+    task = opened(WRITING[name](tmp_path), SpeechRecognition)
     parameters = {"beam_size": 3, **({"language": "en"} if name == "whisper" else {})}
     found = answered(task, *[asked(sound, **parameters) for sound in SOUNDS])
     for prediction, sound in zip(found, SOUNDS, strict=True):
@@ -94,20 +66,8 @@ def test_beams_are_those_of_generate(tmp_path: Path, name: str) -> None:
         assert set(written[len(ids) + 1 :].tolist()) <= {task.loaded.config.pad_token_id}
 
 
-def test_a_drawn_text_is_the_same_for_the_same_seed(tmp_path: Path) -> None:
-    task = opened(made.whisper(tmp_path))
-    drawn = [
-        answered(task, asked(SOUNDS[0], do_sample=True, temperature=3.0, seed=seed, language="en"))[0]
-        for seed in (1, 1, 2)
-    ]
-    assert drawn[0].axes == drawn[1].axes
-    assert drawn[0].axes["target"].ids != drawn[2].axes["target"].ids
-    forbidden = task.loaded.model.generation_config.begin_suppress_tokens
-    assert drawn[0].axes["target"].ids[3] not in forbidden
-
-
 def test_a_recording_of_another_rate_is_resampled(tmp_path: Path) -> None:
-    task = opened(made.wav2vec2(tmp_path))
+    task = opened(made.wav2vec2(tmp_path), SpeechRecognition)
     times = np.arange(44_100) / 44_100
     [item] = [task.prepare(asked(0.1 * np.sin(2 * np.pi * 300 * times), rate=44_100))]
     assert item.tensors["input_values"].shape == (1, 16_000)
@@ -116,7 +76,7 @@ def test_a_recording_of_another_rate_is_resampled(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", FRAMEWISE)
 def test_frames_are_as_many_as_the_model_attends_to(tmp_path: Path, name: str) -> None:
-    task = opened(FRAMEWISE[name](tmp_path))
+    task = opened(FRAMEWISE[name](tmp_path), SpeechRecognition)
     assert isinstance(task, FramewiseRecognition)
     assert not task.batchable
     for sound in SOUNDS:
@@ -132,7 +92,7 @@ def test_frames_are_as_many_as_the_model_attends_to(tmp_path: Path, name: str) -
 @pytest.mark.parametrize("name", FRAMEWISE)
 def test_chunks_are_those_of_the_pipeline(tmp_path: Path, name: str, kind: str) -> None:
     folder = FRAMEWISE[name](tmp_path)
-    [prediction] = answered(opened(folder), asked(SOUNDS[0], return_timestamps=kind))
+    [prediction] = answered(opened(folder, SpeechRecognition), asked(SOUNDS[0], return_timestamps=kind))
     theirs = pipeline(folder, SOUNDS[0], writing=False, return_timestamps=kind)
     chunks = prediction.to_json()["chunks"]
     assert [chunk["text"] for chunk in chunks] == [chunk["text"] for chunk in theirs["chunks"]]
@@ -141,7 +101,7 @@ def test_chunks_are_those_of_the_pipeline(tmp_path: Path, name: str, kind: str) 
 
 
 def test_a_frames_score_is_that_of_its_likeliest_token(tmp_path: Path) -> None:
-    task = opened(made.hubert(tmp_path))
+    task = opened(made.hubert(tmp_path), SpeechRecognition)
     [prediction] = answered(task, asked(SOUNDS[0]))
     item = task.prepare(asked(SOUNDS[0]))
     with torch.inference_mode():
@@ -150,7 +110,7 @@ def test_a_frames_score_is_that_of_its_likeliest_token(tmp_path: Path) -> None:
 
 
 def test_a_given_text_is_scored_over_all_ways_to_say_it(tmp_path: Path) -> None:
-    task = opened(made.hubert(tmp_path))
+    task = opened(made.hubert(tmp_path), SpeechRecognition)
     sound = SOUNDS[0][:1_680]  # five frames
     [prediction] = answered(task, asked(sound, target="TO"))
     item = task.prepare(asked(sound))
@@ -169,7 +129,7 @@ def test_a_given_text_is_scored_over_all_ways_to_say_it(tmp_path: Path) -> None:
 
 
 def test_silence_says_nothing(tmp_path: Path) -> None:
-    task = opened(made.wav2vec2(tmp_path))
+    task = opened(made.wav2vec2(tmp_path), SpeechRecognition)
     with torch.no_grad():
         task.loaded.model.lm_head.bias[0] += 1_000  # the blank
     [prediction] = answered(task, asked(SOUNDS[0], return_timestamps="word"))
@@ -180,7 +140,7 @@ def test_silence_says_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", WRITING)
 @pytest.mark.parametrize("target", [None, "Where is it?"])
 def test_a_writers_axes_are_as_long_as_its_attention(tmp_path: Path, name: str, target: str | None) -> None:
-    task = opened(WRITING[name](tmp_path))
+    task = opened(WRITING[name](tmp_path), SpeechRecognition)
     [prediction], outputs = traced(task, asked(SOUNDS[0], target))
     source, wrote, prefix = (prediction.axes[axis] for axis in ("source", "target", "prefix"))
     assert outputs.encoder_attentions[0].shape[-1] == len(source)
@@ -203,111 +163,6 @@ def test_a_writers_axes_are_as_long_as_its_attention(tmp_path: Path, name: str, 
         assert task.site_axes(site, prediction.axes) == axes
 
 
-def test_whisper_hears_the_language_or_is_told(tmp_path: Path) -> None:
-    folder = made.whisper(tmp_path)
-    task = opened(folder)
-    assert isinstance(task, Whisper)
-    model = task.loaded.model
-    for name, token in (("de", "<|de|>"), ("German", "<|de|>"), ("<|fr|>", "<|fr|>")):
-        [prediction] = answered(task, asked(SOUNDS[0], language=name))
-        assert prediction.axes["target"].labels[:3] == [token, "<|transcribe|>", "<|notimestamps|>"]
-        assert prediction.text == pipeline(folder, SOUNDS[0], writing=True, language=name)["text"]
-    found = answered(task, *[asked(sound) for sound in SOUNDS])
-    for prediction, sound in zip(found, SOUNDS, strict=True):
-        features = task.prepare(asked(sound)).tensors["input_features"]
-        [heard] = model.detect_language(input_features=features).tolist()
-        assert prediction.axes["target"].ids[0] == heard
-
-
-def test_whisper_in_a_batch_is_what_it_is_alone(tmp_path: Path) -> None:
-    task = opened(made.whisper(tmp_path))
-    assert task.batchable
-    requests = [asked(sound, return_timestamps=True) for sound in SOUNDS]
-    requests += [asked(SOUNDS[1]), asked(SOUNDS[0], "The station"), asked(SOUNDS[0], language="en", beam_size=3)]
-    for request, together in zip(requests[:2], traced(task, *requests[:2])[0], strict=True):
-        [alone] = answered(task, request)
-        assert (alone.text, alone.axes) == (together.text, together.axes)
-        assert alone.score == pytest.approx(together.score, abs=1e-4)
-    for request in requests[2:]:
-        [one], outputs = traced(task, request)
-        assert outputs.logits.shape[1] == len(one.axes["target"])
-
-
-def test_whisper_writes_seconds_if_asked(tmp_path: Path) -> None:
-    task = opened(made.whisper(tmp_path))
-    [prediction] = answered(task, asked(SOUNDS[0], language="en", return_timestamps=True, max_new_tokens=12))
-    features = task.prepare(asked(SOUNDS[0])).tensors["input_features"]
-    written = task.loaded.model.generate(
-        input_features=features,
-        language="en",
-        return_timestamps=True,
-        force_unique_generate_call=True,
-        max_new_tokens=12,
-    )[0]
-    target = prediction.axes["target"]
-    assert target.ids == written[1 : len(target) + 1].tolist()
-    assert target.labels[:2] == ["<|en|>", "<|transcribe|>"], "and not <|notimestamps|>"
-    seconds = [index for index, label in enumerate(target.labels) if label.endswith("0|>") or label[2:4] == "0."]
-    assert seconds
-    assert all(target.special[index] and target.spans[index] == (0, 0) for index in seconds)
-    assert "<|" not in prediction.text
-    chunks = prediction.to_json()["chunks"]
-    assert "".join(chunk["text"] for chunk in chunks) == prediction.text
-    assert chunks[0]["timestamp"][0] == float(target.labels[2].strip("<|>"))
-
-
-def test_chunks_by_hand(tmp_path: Path) -> None:
-    task = opened(made.whisper(tmp_path))
-    number = task.loaded.tokenizer.convert_tokens_to_ids
-    end = number("<|endoftext|>")
-    names = ["<|0.10|>", "t", "h", "<|0.40|>", "<|0.40|>", "e", "<|0.62|>"]
-    assert task.chunks([*number(names), end]) == [
-        {"timestamp": [0.1, 0.4], "text": "th"},
-        {"timestamp": [0.4, 0.62], "text": "e"},
-    ]
-    assert task.chunks(number(["<|0.10|>", "t"])) == [{"timestamp": [0.1, None], "text": "t"}]
-    assert task.chunks([end]) == []
-
-
-def test_an_english_whisper_is_told_less(tmp_path: Path) -> None:
-    folder = made.whisper(tmp_path, multilingual=False)
-    task = opened(folder)
-    [prediction] = answered(task, asked(SOUNDS[0]))
-    assert prediction.axes["target"].labels[0] == "<|notimestamps|>"
-    assert prediction.text == pipeline(folder, SOUNDS[0], writing=True)["text"]
-
-
-def test_an_older_whisper_has_its_tokens_forced(tmp_path: Path) -> None:
-    folder = made.whisper(tmp_path, multilingual=False, forced_decoder_ids=[[1, 306]])
-    task = opened(folder)
-    assert task.start(Parameters()) == [297, 306]
-    assert task.start(Parameters(return_timestamps=True)) == [297]
-
-
-def test_what_whisper_writes_ends_with_its_positions(tmp_path: Path) -> None:
-    task = opened(made.whisper(tmp_path))
-    item = task.prepare(asked(SOUNDS[0], max_new_tokens=512))
-    assert item.facts["limit"] == 36
-    assert len(answered(task, item.request)[0].axes["target"]) <= 39
-    with pytest.raises(InputTooLong, match="positions for 37") as caught:
-        task.prepare(asked(SOUNDS[0], target="?" * 37))
-    assert caught.value.field == "target"
-
-
-def test_what_whispers_rest_of_silence_is_special(tmp_path: Path) -> None:
-    source = opened(made.whisper(tmp_path)).prepare(asked(SOUNDS[0])).axes["source"]
-    assert (source.kind, len(source), source.duration) == ("audio", 50, 0.73)
-    assert source.special == [index * 0.02 >= 0.73 for index in range(50)]
-
-
-def test_more_than_whisper_hears_at_once_is_refused(tmp_path: Path) -> None:
-    task = opened(made.whisper(tmp_path))
-    task.prepare(asked(speech(1.0)))
-    with pytest.raises(InputTooLong, match=r"lasts 1\.5 s, the model hears 1 s at once: cut it") as caught:
-        task.prepare(asked(speech(1.5)))
-    assert caught.value.field == "inputs.audio"
-
-
 @pytest.mark.parametrize(
     ("name", "inputs", "parameters", "error", "field", "told"),
     [
@@ -327,7 +182,7 @@ def test_more_than_whisper_hears_at_once_is_refused(tmp_path: Path) -> None:
 def test_what_cannot_be_used_is_refused(
     tmp_path: Path, name: str, inputs: Any, parameters: Any, error: type[Exception], field: str, told: str
 ) -> None:
-    task = opened(EVERY[name](tmp_path))
+    task = opened(EVERY[name](tmp_path), SpeechRecognition)
     given = {"audio": as_wav(speech(inputs))} if isinstance(inputs, float) else inputs
     with pytest.raises(error, match=told) as caught:
         task.prepare(Request(given, None, Parameters(**parameters)))
@@ -336,14 +191,14 @@ def test_what_cannot_be_used_is_refused(
 
 @pytest.mark.parametrize(("target", "told"), [("hello", "capitals alone"), ("TOOT" * 9, "needs 53 frames, and")])
 def test_what_cannot_have_been_said_is_refused(tmp_path: Path, target: str, told: str) -> None:
-    task = opened(made.hubert(tmp_path))
+    task = opened(made.hubert(tmp_path), SpeechRecognition)
     with pytest.raises(ParameterError, match=told) as caught:
         task.prepare(asked(SOUNDS[0], target))
     assert caught.value.field == "target"
 
 
 def test_three_hours_are_refused(tmp_path: Path) -> None:
-    task = opened(made.wav2vec2(tmp_path))
+    task = opened(made.wav2vec2(tmp_path), SpeechRecognition)
     with pytest.raises(InputTooLong, match="lasts 10,800 s, at most 120 s are read"):
         task.prepare(asked(np.zeros(3 * 3600 * 1_000, dtype=np.float32), rate=1_000))
 
@@ -354,16 +209,16 @@ def test_checkpoints_that_cannot_hear_are_refused(tmp_path: Path) -> None:
     made.hubert(tmp_path / "deaf")
     (tmp_path / "deaf" / "preprocessor_config.json").unlink()
     with pytest.raises(CheckpointError, match=r"no preprocessor_config\.json"):
-        opened(tmp_path / "deaf")
+        opened(tmp_path / "deaf", SpeechRecognition)
     made.whisper(tmp_path / "other")
     hf.WhisperFeatureExtractor(feature_size=16, chunk_length=2).save_pretrained(tmp_path / "other")
     with pytest.raises(CheckpointError, match="makes 200 frames of 2 s, and the encoder hears 100"):
-        opened(tmp_path / "other")
+        opened(tmp_path / "other", SpeechRecognition)
 
 
 @pytest.mark.parametrize("name", EVERY)
 def test_the_example_can_be_answered(tmp_path: Path, name: str) -> None:
-    task = opened(EVERY[name](tmp_path))
+    task = opened(EVERY[name](tmp_path), SpeechRecognition)
     [prediction] = answered(task, Request(task.example, None, Parameters(**SHORT)))
     assert prediction.score is not None
     if isinstance(task, SpeechT5 | Whisper):

@@ -1,0 +1,56 @@
+"""The front matter of model cards, as model hubs have it."""
+
+from pathlib import Path
+
+import pytest
+
+from model.card import front_matter, licence
+
+CARD = """---
+language:
+- de
+- en
+license: "apache-2.0"
+tags: [translation, 'marian']
+pipeline_tag: translation
+model-index:
+- name: opus
+  results:
+  - task:
+      type: x
+---
+
+license: none of this
+"""
+
+
+def test_the_front_matter_is_read(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text(CARD)
+    found = front_matter(tmp_path)
+    assert found["language"] == ["de", "en"]
+    assert found["tags"] == ["translation", "marian"]
+    assert found["pipeline_tag"] == ["translation"]
+    assert licence(tmp_path) == "apache-2.0"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("---\nlicense: other\nlicense_name: llama3\n---\n", "llama3"),
+        ("---\nlicense: other\n---\n", "other"),
+        ("---\nlicense:\n- mit\n- cc-by-4.0\n---\n", "mit, cc-by-4.0"),
+        ("\ufeff---\nlicense: mit\n---\n", "mit"),
+        ("---\nlanguage: de\n---\nlicense: mit\n", None),
+        ("license: mit\n", None),
+        ("---\nlicense: mit\n", None),
+        ("", None),
+    ],
+)
+def test_licences(tmp_path: Path, text: str, expected: str | None) -> None:
+    (tmp_path / "README.md").write_text(text, encoding="utf-8")
+    assert licence(tmp_path) == expected
+
+
+def test_no_card_says_nothing(tmp_path: Path) -> None:
+    assert front_matter(tmp_path) == {}
+    assert licence(tmp_path) is None

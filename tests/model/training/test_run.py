@@ -1,0 +1,41 @@
+"""What stands at the end of a training run: scores, and the card that tells them."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from model import checkpoint
+from model.errors import CheckpointError
+from model.training.data import Reference
+from model.training.run import FACTS, score_and_card, write_references
+from tests.conftest import SENTENCES
+
+
+def test_a_finished_run_gets_its_scores_and_its_card(tiny: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(tiny, tmp_path / "tiny"))
+    config = checkpoint.load(folder).network.config
+    pairs = [Reference(source, (target,)) for source, target in zip(SENTENCES[0:4:2], SENTENCES[1:4:2], strict=True)]
+    for part in ("valid", "test"):
+        write_references(folder / f"{part}.jsonl", pairs)
+    facts = {
+        "config": config.model_dump(),
+        "data_sha256": "0" * 64,
+        "split_seed": 1,
+        "pairs": {"train": 9, "valid": 2, "test": 2},
+        "parameters": 5,
+        "recipe": {"epochs": 1},
+    }
+    (folder / FACTS).write_text(json.dumps(facts))
+    scores = score_and_card(folder, beam_size=2)
+    card = (folder / "README.md").read_text()
+    assert set(scores) == {(part, how) for part in ("valid", "test") for how in ("greedy", "beam 2")}
+    assert all(score.sentences == 2 for score in scores.values())
+    assert f"| test | 2 | greedy | {scores['test', 'greedy'].bleu:.1f} |" in card
+    assert card.startswith("---\nlicense: apache-2.0\n")
+
+
+def test_an_unfinished_run_has_no_card(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"no training\.json .* finish there first"):
+        score_and_card(tmp_path)
