@@ -10,7 +10,7 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
@@ -23,6 +23,7 @@ from model.errors import Cancelled
 T = TypeVar("T")
 Stop = Callable[[], bool]
 RETRY_AFTER = "1"  # seconds: a full queue moves by several batches in that time
+TURN = 0.03  # seconds of one turn of a long piece of work: a window of somebody else's waits no longer
 THREAD = "heedmap-device"
 
 log = structlog.get_logger("heedmap")
@@ -94,6 +95,26 @@ class Engine:
         """
         seconds = math.inf if patient else self.deadline
         return cast(T, await self._submit(self._short, lambda items, stop: function(), (), None, seconds))
+
+    async def run_turns(self, work: Iterator[T]) -> list[T]:
+        """Run a long piece of work on the worker, a turn at a time, so that others come between; all that it yields.
+
+        Raises:
+            Overloaded: the queue is full or the worker is dead. DeadlineExceeded: one turn took too long.
+        """
+        found: list[T] = []
+
+        def turn() -> bool:
+            until = time.monotonic() + TURN
+            for part in work:
+                found.append(part)
+                if time.monotonic() > until:
+                    return True
+            return False
+
+        while await self.run(turn):
+            pass
+        return found
 
     async def run_batch(
         self, key: Hashable, items: Sequence[Any], function: Callable[[Sequence[Any], Stop], list[Any]]

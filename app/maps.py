@@ -1,6 +1,7 @@
 """What the routes read from a trace: windows, thumbnails and heads' statistics, in numpy. Runs on the worker."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,11 +12,13 @@ from torch import Tensor
 from app.schemas import Head
 from app.wire import to_square
 from model.attention.maps import span
+from model.attention.tiles import reduce, size_at
 from model.errors import RangeError
 from model.measures import measure
 from model.trace import Trace
 
-BLOCK_CELLS = 1 << 22  # cells of a map reduced at a time: 16 MiB of float32
+FINE = 16  # blocks under a thumbnail's pixel: its edges fall between cells, and a sixteenth is not seen
+ROWS = 1024  # of a long map, whose statistics are taken: every row of what a sentence model reads
 RANGE = re.compile(r"(\d*):(\d*)")
 
 
@@ -113,49 +116,36 @@ def weights(trace: Trace, place: Place) -> tuple[NDArray[np.float32], NDArray[np
     return (block.mean(axis=0) if place.head == "mean" else block.max(axis=0)), visible
 
 
-def thumbnails(trace: Trace, site: str, size: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """All heads of a site, small: weights (L, H, size, size), and which pixels have a visible cell (L, size, size).
+def thumbnails(trace: Trace, site: str, size: int) -> Iterator[tuple[NDArray[np.float32], NDArray[np.bool_]]]:
+    """All heads of a site, small, a head at a time: weights (size, size), and which pixels have a visible cell.
 
-    A pixel is the largest weight of the cells under it.
-
-    Raises:
-        RangeError: the trace has no such site.
+    A pixel is the largest weight of the cells under it; of a map over 16 times its size, to a sixteenth of a pixel.
     """
-    layers, seen = [], []
-    for index in range(len(trace.layers.get(site, ())) or 1):  # an unknown site is for `map` to name
-        layer_map = trace.map(site, index)
-        queries, keys = layer_map.shape
-        step = max(1, BLOCK_CELLS // (layer_map.heads * keys))
-        narrow, visible = [], []
-        for start in range(0, queries, step):
-            rows = slice(start, min(start + step, queries))
-            narrow.append(_columns(_numpy(layer_map.window(rows)), size))
-            visible.append(_columns(layer_map.visible(rows).cpu().numpy(), size))
-        layers.append(_rows(np.concatenate(narrow, axis=-2), size))
-        seen.append(_rows(np.concatenate(visible, axis=-2), size))
-    return np.stack(layers), np.stack(seen)
+    for layer_map in trace.layers[site]:
+        level = 0
+        while max(size_at(length, level + 1) for length in layer_map.shape) >= FINE * size:
+            level += 1
+        whole = [range(size_at(length, level)) for length in layer_map.shape]
+        for head in range(layer_map.heads):
+            reduced = reduce(layer_map.head(head), whole[0], whole[1], level)
+            largest, seen = _numpy(reduced.largest), reduced.visible.cpu().numpy() > 0
+            yield to_square(largest, size), to_square(seen, size)
 
 
-def heads(trace: Trace) -> list[dict[str, Any]]:
-    """One row per head: site, layer, head, and the statistics of `AttentionMap.statistics`."""
-    rows: list[dict[str, Any]] = []
+def heads(trace: Trace) -> Iterator[list[dict[str, Any]]]:
+    """One row per head, a layer at a time: site, layer, head, and the statistics of `AttentionMap.statistics`.
+
+    Of a map over ROWS rows they are taken from so many, spread evenly.
+    """
     for site, layers in trace.layers.items():
         for layer, layer_map in enumerate(layers):
-            columns = {name: values.cpu().numpy() for name, values in layer_map.statistics().items()}
-            for head in range(layer_map.heads):
-                figures = {name: values[head] for name, values in columns.items()}
-                rows.append({"site": site, "layer": layer, "head": head, **figures})
-    return rows
+            columns = {name: values.cpu().numpy() for name, values in layer_map.statistics(ROWS).items()}
+            yield [
+                {"site": site, "layer": layer, "head": head, **{name: values[head] for name, values in columns.items()}}
+                for head in range(layer_map.heads)
+            ]
 
 
 def _numpy(block: Tensor) -> NDArray[np.float32]:
     array: NDArray[np.float32] = block.float().cpu().numpy()
     return array
-
-
-def _columns(block: NDArray[Any], size: int) -> NDArray[Any]:
-    return to_square(block, size, axes=(-1,))
-
-
-def _rows(block: NDArray[Any], size: int) -> NDArray[Any]:
-    return to_square(block, size, axes=(-2,))

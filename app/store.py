@@ -150,6 +150,7 @@ class TraceStore:
         path.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(path.with_suffix(TILES), ignore_errors=True)  # of a file that was damaged
         size = trace.save(path, {"id": identifier, "model": model})
+        trace = Trace.load(path)  # its tensors now lie in the file, whose pages the system takes back when it must
         now = self.clock()
         os.utime(path, (now, now))
         with self._lock:

@@ -5,9 +5,7 @@ predictions of others come between them, and callers who want the same head wait
 """
 
 import asyncio
-import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -26,7 +24,6 @@ How = Literal["max", "mean"]
 Codes = NDArray[np.uint8]
 HOW: tuple[How, ...] = ("max", "mean")
 KEPT = 2048  # pixels a side of the finest level that is kept: what is finer costs 40 ms a tile at most up to 32k tokens
-TURN = 0.03  # seconds of one turn on the worker: a window of somebody else's waits no longer
 MEMORY_BYTES = 256 << 20  # of coarse levels and tiles in memory: two dozen heads
 
 
@@ -166,9 +163,7 @@ class Tiles:
             return Pyramid.of(tensors)
         base = base_of(layer.shape)
         whole = range(size_at(layer.shape[0], base)), range(size_at(layer.shape[1], base))
-        strips, parts = reduce_strips(layer, *whole, base), list[Reduced]()
-        while await self.engine.run(lambda: _turn(strips, parts)):
-            pass
+        parts = await self.engine.run_turns(part for _, part in reduce_strips(layer, *whole, base))
 
         def end() -> Pyramid:
             joined = (torch.cat([getattr(part, n) for part in parts]) for n in ("largest", "mean", "visible"))
@@ -188,15 +183,3 @@ class Tiles:
         self._kept.move_to_end(key)
         while len(self._kept) > 1 and sum(kept.nbytes for kept in self._kept.values()) > self.memory:
             self._kept.popitem(last=False)
-
-
-def _turn(
-    strips: Iterator[tuple[range, Reduced]], parts: list[Reduced], clock: Callable[[], float] = time.monotonic
-) -> bool:
-    """Go on for one turn; False at the end."""
-    until = clock() + TURN
-    for _, part in strips:
-        parts.append(part)
-        if clock() > until:
-            return True
-    return False

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
 from model.attention import biases, masks, scores
@@ -25,6 +24,7 @@ from model.attention.tiles import levels
 from model.certificate import Certificate
 from model.errors import RangeError, TraceError
 from model.served import Axis, Prediction, Request
+from model.tensor_file import write_tensors
 
 FORMAT = "1"
 
@@ -103,19 +103,16 @@ class Trace:
             "certificate": asdict(self.certificate),
         }
 
-    def to_bytes(self, extra: Mapping[str, str] | None = None) -> bytes:
-        """The safetensors file; `extra` joins the header's metadata."""
+    def save(self, path: Path, extra: Mapping[str, str] | None = None) -> int:
+        """Write the file whole or not at all (aside, fsync, rename); returns its size in bytes.
+
+        `extra` joins the header's metadata. Nothing is copied that lies in one piece already.
+        """
         tensors: dict[str, Tensor] = {}
-        seen: set[int] = set()
         layers: dict[str, list[dict[str, Any]]] = {}
         for site, maps in self.layers.items():
             for index, layer in enumerate(maps):
-                for name, tensor in _tensors(layer).items():
-                    whole = tensor.contiguous()
-                    if whole.data_ptr() in seen:  # layers may share a bias; the file has one for each
-                        whole = whole.clone()
-                    seen.add(whole.data_ptr())
-                    tensors[f"{site}.{index}.{name}"] = whole
+                tensors |= {f"{site}.{index}.{name}": tensor for name, tensor in _tensors(layer).items()}
                 entry = {
                     "score": layer.score.describe(),
                     "scale": layer.score.describe()["scale"],
@@ -125,14 +122,9 @@ class Trace:
                 layers.setdefault(site, []).append(entry)
         summary = {**self.to_json(), "model": self.model, "layers": layers}
         header = {**(extra or {}), "heedmap": FORMAT, "trace": json.dumps(summary, ensure_ascii=False)}
-        return save(tensors, metadata=header)
-
-    def save(self, path: Path, extra: Mapping[str, str] | None = None) -> int:
-        """Write the file whole or not at all (aside, fsync, rename); returns its size in bytes."""
-        data = self.to_bytes(extra)
         aside = path.with_name(path.name + ".partial")
         with aside.open("wb") as file:
-            file.write(data)
+            size = write_tensors(file, tensors, header)
             file.flush()
             os.fsync(file.fileno())
         os.replace(aside, path)
@@ -141,7 +133,7 @@ class Trace:
             os.fsync(folder)
         finally:
             os.close(folder)
-        return len(data)
+        return size
 
     @classmethod
     def load(cls, path: Path) -> "Trace":

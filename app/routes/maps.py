@@ -133,13 +133,15 @@ async def get_thumbnails(
     wire.check_size(int(np.prod(shape)), form, own.settings.response_bytes, "ask for a smaller size")
 
     async def body() -> bytes:
-        weights, visible = await own.engine.run(lambda: maps.thumbnails(held.trace, site, size))
-        return await run_in_threadpool(picture, weights, visible)
+        pictures = await own.engine.run_turns(maps.thumbnails(held.trace, site, size))
+        return await run_in_threadpool(picture, pictures)
 
-    def picture(weights: NDArray[np.float32], visible: NDArray[np.bool_]) -> bytes:
+    def picture(pictures: list[tuple[NDArray[np.float32], NDArray[np.bool_]]]) -> bytes:
+        weights = np.stack([weights for weights, _ in pictures]).reshape(shape)
+        visible = np.stack([visible for _, visible in pictures]).reshape(shape)
         if form is wire.NPY:
             return wire.to_npy(weights)
-        codes = wire.to_codes(weights, visible[:, None])
+        codes = wire.to_codes(weights, visible)
         if form is wire.RAW:
             return codes.tobytes()
         return wire.to_png(codes.transpose(0, 2, 1, 3).reshape(shape[0] * size, shape[1] * size), 1)

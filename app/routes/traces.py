@@ -95,7 +95,8 @@ async def get_heads(request: HttpRequest, id: str, caller: CallerNow, own: Own) 
 
     async def body() -> bytes:
         if held.heads is None:
-            held.heads = await own.engine.run(lambda: maps.heads(held.trace))
+            layers = await own.engine.run_turns(maps.heads(held.trace))
+            held.heads = [row for rows in layers for row in rows]
         return await run_in_threadpool(to_json, {"heads": held.heads})
 
     return await cached(request, caller, held, ("heads",), "application/json", body)

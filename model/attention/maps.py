@@ -15,10 +15,12 @@ from torch import Tensor
 
 from model.attention.biases import Bias
 from model.attention.kernels import spread
-from model.attention.masks import Full, Mask
+from model.attention.masks import NONE, Full, Mask
 from model.attention.scores import Score
 from model.errors import RangeError
 
+COLUMNS = 1024  # columns that are asked of the mask at once
+LEAST_ROWS = 64  # rows for which it is asked: a window's band is little wider than for one
 CELLS = 1 << 22  # cells a block of a streaming pass: 16 MiB in float32, about what a last-level cache holds
 
 
@@ -118,8 +120,12 @@ class AttentionMap:
         if k < 1:
             raise RangeError(f"k must be at least 1, got {k}", field="k")
         k = min(k, self.shape[1])
-        parts = [block.topk(k, dim=-1) for _, block in self._blocks(span(rows, self.shape[0], "rows"))]
-        return torch.cat([p.values for p in parts], dim=1), torch.cat([p.indices for p in parts], dim=1)
+        values, indices = [], []
+        for _, cols, block in self._blocks(self._indices(span(rows, self.shape[0], "rows")), least=k):
+            best = block.topk(k, dim=-1)
+            values.append(best.values)
+            indices.append(best.indices + cols.start)
+        return torch.cat(values, dim=1), torch.cat(indices, dim=1)
 
     def entropy(self, rows: slice = slice(None)) -> Float[Tensor, "H R"]:
         """Shannon entropy of each row, in nats: 0 for one hot key, log K for a uniform row.
@@ -127,33 +133,34 @@ class AttentionMap:
         Raises:
             RangeError: the rows are not inside the map.
         """
-        parts = [_entropy(block) for _, block in self._blocks(span(rows, self.shape[0], "rows"))]
+        parts = [_entropy(block) for _, _, block in self._blocks(self._indices(span(rows, self.shape[0], "rows")))]
         return torch.cat(parts, dim=1)
 
-    def statistics(self) -> dict[str, Float[Tensor, "H"]]:
-        """What kind of head each is, in one pass over the rows; means over the rows.
+    def statistics(self, rows: int | None = None) -> dict[str, Float[Tensor, "H"]]:
+        """What kind of head each is, in one pass over the rows, or over a sample of so many; means over the rows.
 
         entropy: nats. distance: tokens between query and attended key, |i - j|. sink: weight on key 0. diagonal:
         weight on the key at the query's own relative place, a one-token band on a square map. max: the row's largest
         weight.
         """
         queries, keys = self.shape
-        columns = torch.arange(keys, device=self.q.device)
+        sample = torch.tensor(sampled_rows(queries, rows or queries), device=self.q.device)
         totals = {name: torch.zeros(self.heads) for name in ("entropy", "distance", "sink", "diagonal", "max")}
-        for rows, block in self._blocks(range(queries)):
-            index = torch.arange(rows.start, rows.stop, device=self.q.device)
-            distance = (index[:, None] - columns[None, :]).abs().to(block.dtype)
-            own = (index * keys // queries)[None, :, None].expand(self.heads, -1, 1)
+        for index, cols, block in self._blocks(sample):
+            distance = (index[:, None] - self._indices(cols)[None, :]).abs().to(block.dtype)
+            own = index * keys // queries - cols.start  # outside the columns that are seen, the weight is 0
+            inside = (own >= 0) & (own < len(cols))
+            place = own.clamp(0, len(cols) - 1)[None, :, None].expand(self.heads, -1, 1)
             parts = {
                 "entropy": _entropy(block),
                 "distance": (block * distance).sum(dim=-1),
-                "sink": block[..., 0],
-                "diagonal": block.gather(2, own)[..., 0],
+                "sink": block[..., 0] * (cols.start == 0),
+                "diagonal": block.gather(2, place)[..., 0] * inside,
                 "max": block.amax(dim=-1),
             }
             for name, part in parts.items():
                 totals[name] += part.sum(dim=-1).cpu()
-        return {name: total / queries for name, total in totals.items()}
+        return {name: total / len(sample) for name, total in totals.items()}
 
     def output_error(self, output: Float[Tensor, "H Q E"], rows: int = 64) -> Float[Tensor, "H"]:
         """The largest difference, per head, between A·V recomputed from the map and the output that the model used.
@@ -198,11 +205,25 @@ class AttentionMap:
             weights = weights.masked_fill(~self._visible(rows, cols), 0)
         return weights
 
-    def _blocks(self, rows: range) -> Iterator[tuple[range, Float[Tensor, "H R K"]]]:
+    def _blocks(
+        self, rows: Int[Tensor, "R"], least: int = 1
+    ) -> Iterator[tuple[Int[Tensor, "N"], range, Float[Tensor, "H N C"]]]:
+        """Rows with the columns that they may see, `least` of them at least, a few rows at a time."""
         step = max(1, CELLS // (self.heads * self.shape[1]))
-        for start in range(rows.start, rows.stop, step):
-            part = range(start, min(start + step, rows.stop))
-            yield part, self._weights(self._indices(part), self._indices(range(self.shape[1])))
+        for part in torch.split(rows, max(step, LEAST_ROWS)):
+            cols = self._seen(range(int(part[0]), int(part[-1]) + 1), least)
+            for few in torch.split(part, max(1, CELLS // (self.heads * len(cols)))):
+                yield few, cols, self._weights(few, self._indices(cols))
+
+    def _seen(self, rows: range, least: int) -> range:
+        """The run of columns outside which the mask hides everything from these rows."""
+        keys = self.shape[1]
+        chunks = [range(start, min(start + COLUMNS, keys)) for start in range(0, keys, COLUMNS)]
+        seen = [chunk for chunk in chunks if len(chunks) == 1 or self.mask.covers(rows, chunk) != NONE]
+        if not seen:
+            return range(least)
+        start = max(0, min(seen[0].start, keys - least))
+        return range(start, max(seen[-1].stop, start + least))
 
 
 def _take(x: Tensor, index: Int[Tensor, "N"]) -> Tensor:

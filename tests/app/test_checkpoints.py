@@ -58,7 +58,7 @@ BAD: dict[str, tuple[Callable[[Path], None], type[CheckpointError], str]] = {
     "wrong shape": (misshapen, CheckpointMismatch, "has shape [7], expected [32]"),
     "missing weight": (lacking, CheckpointMismatch, "lacks 1 weights"),
     "unknown architecture": (lambda f: edit(f, model_type="bort"), CheckpointError, "no model type 'bort'"),
-    "remote code": (asking, UnsafeCheckpoint, "modeling_mine.Mine), and such code is never run"),
+    "remote code": (asking, UnsafeCheckpoint, "modeling_mine.Mine), which is never run"),
     "pickles": (pickled, UnsafeCheckpoint, "heedmap convert {folder} --out {folder}-safetensors"),
     "no task": (lambda f: edit(f, architectures=["BertForNextSentencePrediction"]), CheckpointError, "?task="),
 }

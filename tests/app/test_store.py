@@ -80,8 +80,9 @@ def test_over_the_budget_the_least_recently_used_goes(tmp_path: Path, clock: Clo
 
 def test_a_trace_larger_than_the_budget_is_still_answered(tmp_path: Path, clock: Clock, trace: Trace) -> None:
     store = opened(tmp_path, clock, budget=1)
-    store.put(ANYONE, IDS[0], "tiny", trace)
-    assert store.get(ANYONE, IDS[0]).trace is trace
+    held = store.put(ANYONE, IDS[0], "tiny", trace)
+    assert store.get(ANYONE, IDS[0]).trace is held.trace
+    assert held.trace.prediction == trace.prediction
 
 
 def test_an_unused_trace_expires(tmp_path: Path, clock: Clock, trace: Trace) -> None:

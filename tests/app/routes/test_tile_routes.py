@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from starlette.testclient import TestClient
 
-from app import tiles
+from app import engine, tiles
 from app.main import create_app
 from app.settings import Settings
 from app.wire import to_codes
@@ -189,7 +189,7 @@ async def test_callers_of_one_head_wait_for_one_pass(
     settings: Callable[..., Settings], language_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tiles, "KEPT", 200)
-    monkeypatch.setattr(tiles, "TURN", 0.0)  # many turns: others could come between
+    monkeypatch.setattr(engine, "TURN", 0.0)  # many turns: others could come between
     passes = 0
     strips = tiles.reduce_strips
 

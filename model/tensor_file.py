@@ -1,0 +1,66 @@
+"""Writing a safetensors file tensor by tensor: the library's own writer first copies all of them into memory.
+
+The format: eight bytes, the header's length; the header, JSON, filled up with spaces to a multiple of eight; the
+tensors' bytes in the order of the header. https://github.com/huggingface/safetensors#format
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+KINDS = {
+    torch.float64: "F64",
+    torch.int64: "I64",
+    torch.float32: "F32",
+    torch.int32: "I32",
+    torch.bfloat16: "BF16",
+    torch.float16: "F16",
+    torch.uint8: "U8",
+    torch.bool: "BOOL",
+}
+BUFFER = 1 << 24  # bytes of one write: what is held twice of a tensor that is not in one piece
+
+
+@runtime_checkable
+class Sink(Protocol):
+    """Where bytes go."""
+
+    def write(self, data: Any, /) -> int:
+        """Take these bytes."""
+
+
+def write_tensors(file: Sink, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> int:
+    """Write tensors on the CPU with their names, the widest kinds first, so that each is aligned; returns the bytes.
+
+    Raises:
+        KeyError: a tensor is of a kind that the format does not have.
+    """
+    ordered = sorted(tensors.items(), key=lambda item: -item[1].element_size())
+    header: dict[str, object] = {"__metadata__": dict(metadata)}
+    place = 0
+    for name, tensor in ordered:
+        stop = place + tensor.numel() * tensor.element_size()
+        header[name] = {"dtype": KINDS[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [place, stop]}
+        place = stop
+    head = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    head += b" " * (-len(head) % 8)
+    file.write(len(head).to_bytes(8, "little"))
+    file.write(head)
+    for _, tensor in ordered:
+        _write(file, tensor.detach())
+    return 8 + len(head) + place
+
+
+def _write(file: Sink, tensor: Tensor) -> None:
+    """A tensor's bytes, row-major, piece by piece where it does not lie so."""
+    size = tensor.numel() * tensor.element_size()
+    if tensor.is_contiguous() or size <= BUFFER or tensor.dim() == 0:
+        if size:
+            file.write(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+        return
+    step = max(1, BUFFER // (size // tensor.shape[0]))
+    for start in range(0, tensor.shape[0], step):
+        _write(file, tensor[start] if step == 1 else tensor[start : start + step])
