@@ -1,6 +1,6 @@
 """Run the benchmarks, all or those named, and keep the output of a whole run in RESULTS.md.
 
-python -m benchmarks [capture] [families] [decode] [wire]
+python -m benchmarks [capture] [families] [length] [decode] [wire]
 """
 
 import argparse
@@ -8,13 +8,14 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import capture, decode, families, wire
+from benchmarks import capture, decode, families, length, wire
 from benchmarks.measure import Report, machine
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 BENCHMARKS: dict[str, Callable[[], Report]] = {
     "capture": capture.measure,
     "families": families.measure,
+    "length": length.measure,
     "decode": decode.measure,
     "wire": wire.measure,
 }

@@ -11,7 +11,7 @@ import torch
 import transformers
 
 from benchmarks import __main__ as command
-from benchmarks import capture, families, measure, wire
+from benchmarks import capture, families, length, measure, wire
 from benchmarks.measure import Report
 from model import checkpoint
 from model.tokens import Tokenizer
@@ -89,6 +89,30 @@ def test_the_families_are_checked_against_eager(monkeypatch: pytest.MonkeyPatch)
     sides.eager.encoder.layer[1].attention.self.query.weight.data = torch.randn(32, 32)  # no longer shared
     with pytest.raises(AssertionError):
         sides.check(sides.input(64))
+
+
+def test_length_reports_windows_overviews_and_exponents() -> None:
+    config = length.LanguageModelConfig(
+        language="en", vocabulary=260, width=16, feed_forward=16, heads=2, kv_heads=1, windows=(8, None)
+    )
+    report = length.measure(lengths=(300, 600), forward=(300,), memory=(), eager_memory=(), config=config)
+    rows = numbers(report)
+    assert [row[0] for row in rows] == [300, 600]
+    assert len(rows[0]) == 6
+    assert len(rows[1]) == 3
+    assert "the slowest window over the fastest" in report.targets[0]
+
+
+def test_an_exponent_is_the_slope_of_the_logarithms() -> None:
+    assert length.exponent([1, 2, 4, 8], [3, 12, 48, 192]) == pytest.approx(2)
+    assert length.exponent([10, 100], [7, 70]) == pytest.approx(1)
+
+
+def test_an_overview_is_the_map_at_screen_size() -> None:
+    layer = length.head(2000)
+    seen = length.overview(layer)
+    assert seen.shape == (1000, 1000)
+    assert float(seen[0, 0]) == pytest.approx(float(layer.window(slice(0, 2), slice(0, 2)).max()))
 
 
 def test_wire_reports_every_representation() -> None:

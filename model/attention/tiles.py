@@ -104,7 +104,7 @@ def _strip(layer: AttentionMap, rows: range, cols: range, side: int) -> Reduced:
         chunk = range(start, min(start + width, cols.stop))
         coverage = layer.mask.covers(rows, chunk)
         if coverage == NONE:
-            empty = torch.zeros(height, -(-len(chunk) // side))
+            empty = torch.zeros(height, -(-len(chunk) // side), device=layer.q.device)
             parts.append(Reduced(empty, empty, empty))
         else:
             parts.append(_block(layer, rows, chunk, side, whole=coverage == ALL))
@@ -123,12 +123,12 @@ def _block(layer: AttentionMap, rows: range, cols: range, side: int, *, whole: b
     largest = exponent.view(-1, width, side).amax(dim=-1).view(height, side, width).amax(dim=1).exp_()
     total = exponent.exp_().view(-1, width, side).sum(dim=-1).view(height, side, width).sum(dim=1)
     if hidden is None:
-        tall = torch.full((height,), float(side))
+        tall = torch.full((height,), float(side), device=exponent.device)
         tall[-1] -= bottom
-        wide = torch.full((width,), float(side))
+        wide = torch.full((width,), float(side), device=exponent.device)
         wide[-1] -= right
         visible = tall[:, None] * wide[None, :]
     else:
         seen = F.pad((~hidden).to(exponent.dtype), (0, right, 0, bottom))
         visible = seen.view(-1, width, side).sum(dim=-1).view(height, side, width).sum(dim=1)
-    return Reduced(largest.float(), (total / visible.to(total).clamp(min=1)).float(), visible.float().cpu())
+    return Reduced(largest.float(), (total / visible.to(total).clamp(min=1)).float(), visible.float())

@@ -1,6 +1,7 @@
 """A whole training run: data, split, tokenizer, network, loop, checkpoint."""
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from model.transformer import TransformerConfig
 
 VALID, TEST, SPLIT_SEED = 1000, 2000, 20261122
 FACTS = "training.json"
+BEST = "best.json"
 LENGTHS = (256, 256, 256, 1024)  # bytes: what a speech needs, and what a scene does
 
 
@@ -103,7 +105,7 @@ def train_text(
 
     Args:
         data: UTF-8 text.
-        out: the folder for state, held-out parts and, at the end, the checkpoint (float16).
+        out: the folder for state, held-out parts and the checkpoint of the best epoch (float16).
         lengths: of the windows, in bytes; shape: fields of the config.
         report: called with each epoch's figures, and `valid`: bits per byte of the validation part.
     """
@@ -116,9 +118,14 @@ def train_text(
     assert isinstance(network, LanguageModel)
     trainer = Trainer(network, recipe, out, device)
     trainer.resume()
+    best = _best(out)
     for row in trainer.run(Windows(parts.train, tokens, recipe.batch_tokens, lengths)):
-        report({**row, "valid": surprise(network, tokens, parts.valid, max(lengths))})
-        checkpoint.save(out, network, tokens, torch.float16)
+        row = {**row, "valid": surprise(network, tokens, parts.valid, max(lengths))}
+        report(row)
+        if row["valid"] < best["valid"]:  # a text of this size is learnt by heart before the last epoch
+            best = {"epoch": row["epoch"], "valid": row["valid"]}
+            checkpoint.save(out, network, tokens, torch.float16)
+            (out / BEST).write_text(json.dumps(best) + "\n", encoding="utf-8")
     facts = {
         "config": network.config.model_dump(),
         "data_sha256": sha256(data),
@@ -126,9 +133,18 @@ def train_text(
         "parameters": sum(p.numel() for p in network.parameters()),
         "recipe": recipe.model_dump(),
         "lengths": list(lengths),
+        "best": best,
     }
     (out / FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     return parts
+
+
+def _best(out: Path) -> dict[str, float]:
+    """The epoch whose checkpoint stands in the folder, and its bits per byte."""
+    if not (out / BEST).is_file():
+        return {"epoch": 0, "valid": math.inf}
+    found: dict[str, float] = json.loads((out / BEST).read_text(encoding="utf-8"))
+    return found
 
 
 @torch.inference_mode()
