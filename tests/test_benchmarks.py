@@ -95,9 +95,9 @@ def test_length_reports_windows_overviews_and_exponents() -> None:
     config = length.LanguageModelConfig(
         language="en", vocabulary=260, width=16, feed_forward=16, heads=2, kv_heads=1, windows=(8, None)
     )
-    report = length.measure(lengths=(300, 600), forward=(300,), memory=(), eager_memory=(), config=config)
+    report = length.measure(lengths=(600, 1200), forward=(600,), memory=(), eager_memory=(), config=config)
     rows = numbers(report)
-    assert [row[0] for row in rows] == [300, 600]
+    assert [row[0] for row in rows] == [600, 1200]
     assert len(rows[0]) == 6
     assert len(rows[1]) == 3
     assert "the slowest window over the fastest" in report.targets[0]
