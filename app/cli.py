@@ -47,6 +47,7 @@ class Architecture(StrEnum):
 
     transformer = "transformer"
     recurrent = "recurrent"
+    language_model = "language-model"
 
 
 DeviceOption = Annotated[Device, typer.Option(help="Where to run; auto takes CUDA where there is one.")]
@@ -208,7 +209,9 @@ def convert(
 
 @cli.command()
 def train(
-    data: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="Tab-separated pairs, or a zip of them.")],
+    data: Annotated[
+        Path, typer.Option(exists=True, dir_okay=False, help="Tab-separated pairs, or a zip of them; or a text.")
+    ],
     out: Annotated[Path, typer.Option(file_okay=False, help="The checkpoint's folder; a run that it holds goes on.")],
     architecture: Annotated[Architecture, typer.Option(help="What to train.")] = Architecture.transformer,
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the training part.")] = None,
@@ -220,19 +223,29 @@ def train(
         typer.Option(exists=True, dir_okay=False, help="A tokenizer.json to share; one is trained unless given."),
     ] = None,
 ) -> None:
-    """Train a translation model, German to English, or go on with a run that was stopped."""
+    """Train a translation model, German to English, or a language model, or go on with a run that was stopped."""
     import torch
 
     from model.training.loop import Recipe
-    from model.training.run import score_and_card, train_translation
+    from model.training.run import TEXT, score_and_card, score_text, train_text, train_translation
 
     asked = {"epochs": epochs, "batch_tokens": batch_tokens, "seed": seed}
-    recipe = Recipe(**{name: value for name, value in asked.items() if value is not None})
+    given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+    text = architecture is Architecture.language_model
+    recipe = Recipe(**(TEXT | given if text else given))
 
     def report(row: dict[str, float]) -> None:
-        typer.echo(f"epoch {row['epoch']:.0f}: loss {row['loss']:.3f}, {row['tokens_per_second']:,.0f} tokens/s")
+        valid = f", valid {row['valid']:.3f} bits a byte" if "valid" in row else ""
+        rate = f"{row['tokens_per_second']:,.0f} tokens/s"
+        typer.echo(f"epoch {row['epoch']:.0f}: loss {row['loss']:.3f}{valid}, {rate}")
 
     where = torch.device(_device(device))
+    if text:
+        train_text(data, out, recipe, where, report=report)
+        for part, bits in score_text(out, str(where)).items():
+            typer.echo(f"{part}: {bits:.3f} bits a byte")
+        typer.echo(f"{out / 'README.md'} is its model card")
+        return
     train_translation(data, out, architecture.value, recipe, where, tokenizer=tokenizer, report=report)
     typer.echo(f"{out} holds the checkpoint and its held-out sentences, valid.jsonl and test.jsonl")
     if find_spec("sacrebleu") is None:

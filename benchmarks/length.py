@@ -155,10 +155,10 @@ def measure(
     about = (
         f"*window* is {WINDOW} x {WINDOW} exact weights of one causal head of size {SIZE}, *overview* that head's "
         f"whole map reduced to at most {OVERVIEW} x {OVERVIEW} by the largest weight. *plain* and *capture* are one "
-        f"forward pass of the shape of `shakespeare` ({config.layers} layers, {config.heads} heads) without and with what the "
-        "maps need. Memory is what a trace of that shape, an overview, and eager attention's maps of as many layers "
-        f"and heads add to a process's peak. {torch.get_num_threads()} threads. The log-sum-exp of the longest map is "
-        "made up, not computed: the cost of a window does not depend on it."
+        f"forward pass of the shape of `shakespeare` ({config.layers} layers, {config.heads} heads) without and with "
+        "what the maps need. Memory is what a trace of that shape, an overview, and eager attention's maps of as many "
+        f"layers and heads add to a process's peak. {torch.get_num_threads()} threads. The log-sum-exp of the longest "
+        "map is made up, not computed: the cost of a window does not depend on it."
     )
     headers = ["tokens", "window ms", "overview s", "plain ms", "capture ms", "capture / plain"]
     headers += ["trace MB", "overview MB", "eager MB"]

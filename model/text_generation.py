@@ -1,6 +1,7 @@
 """A native language model, served: a text in, its continuation and traces out."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,17 +16,21 @@ from model.served import Axis, Prediction, Request, never
 from model.tokens import PAD, SPECIAL, Encoding
 from model.trace import Trace
 
+EXAMPLES = "examples"  # a folder of texts beside the weights, to begin with
+
 
 class TextGenerator:
     """Predictions and traces of a language model; a `Served`."""
 
     task = "text-generation"
 
-    def __init__(self, loaded: Checkpoint, folder: Any = None) -> None:
+    def __init__(self, loaded: Checkpoint, folder: Path | None = None) -> None:
         if not isinstance(loaded.network, LanguageModel):
             raise CheckpointError("only a language model continues a text")
         self.network, self.tokenizer, self.revision = loaded.network, loaded.tokenizer, loaded.revision
         self.licence = None if folder is None else licence(folder)
+        texts = [] if folder is None else sorted((folder / EXAMPLES).glob("*.txt"))
+        self.examples = [path.read_text(encoding="utf-8") for path in texts]
         weight = self.network.output_weight
         self.device, self.dtype = weight.device, weight.dtype
 
@@ -45,6 +50,7 @@ class TextGenerator:
             "dtype": str(self.dtype).removeprefix("torch."),
             "device": str(self.device),
             "licence": self.licence,
+            "examples": self.examples,
             "sites": [
                 {
                     "name": "decoder",

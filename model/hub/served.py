@@ -1,6 +1,5 @@
 """A transformers checkpoint, served: any task, on fused attention, with traces of every site."""
 
-import base64
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -49,11 +48,10 @@ class HubModel:
             ) from error
 
     def describe(self) -> dict[str, Any]:
-        """Task, shape, dtype, device, sites and licence, as JSON."""
+        """Task, shape, dtype, device, sites and licence; files among the examples are bytes."""
         config = self.loaded.config
         text = config.get_text_config() if hasattr(config, "get_text_config") else config
         model = self.loaded.model
-        example = self.answerer.example
         return {
             "task": self.task,
             "architecture": type(model).__name__,
@@ -69,7 +67,7 @@ class HubModel:
             "attention": "fused" if self.wiring.follows else "eager",
             "unrecorded": self.unrecorded,
             "sites": self.sites,
-            "examples": [_portable(example)],
+            "examples": [self.answerer.example],
         }
 
     def predict(
@@ -249,10 +247,3 @@ def _largest(outputs: Any) -> torch.Tensor:
             return found.float()
     values = outputs.values() if isinstance(outputs, dict) else outputs
     return next(value for value in values if isinstance(value, torch.Tensor) and value.is_floating_point()).float()
-
-
-def _portable(value: Any) -> Any:
-    """An example as a caller would send it: files in base64."""
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode("ascii")
-    return {name: _portable(part) for name, part in value.items()} if isinstance(value, dict) else value

@@ -105,3 +105,80 @@ def write_card(folder: Path, facts: Mapping[str, Any], scores: Mapping[tuple[str
         **pairs,
     )
     (folder / "README.md").write_text(text, encoding="utf-8")
+
+
+TEXT_CARD = """---
+license: apache-2.0
+language: [{language}]
+pipeline_tag: text-generation
+tags: [text-generation, attention, heedmap]
+---
+
+# {name}
+
+A small causal language model on bytes, trained from scratch with `heedmap train` on Shakespeare's plays, to look
+into: its text is long, its heads are few, and what many of them do has a name.
+
+| | |
+|---|---|
+| architecture | Llama's: rotary positions, RMS norms, gated feed-forward |
+| size | {layers} layers, width {width}, {heads} query and {kv_heads} key/value heads |
+| sliding windows | {windows} |
+| parameters | {parameters:,} |
+| weights | float16 safetensors, served in float32 |
+| tokenizer | none: a token is a byte of UTF-8 |
+| longest input | {positions:,} bytes; it has learnt from windows of up to {longest} |
+
+## Scores
+
+Bits per byte, every byte predicted from up to {longest} before it and at least half as many: {scores}. The parts are
+the last tenth of the text, in two halves, which it has not been trained on. The checkpoint is that of epoch
+{epoch:.0f}, the best on the validation part.
+
+## Data
+
+The plays of Shakespeare as character models are usually shown on ("Tiny Shakespeare", {characters:,} characters),
+public domain. SHA-256 of the file: `{sha256}`.
+
+## Training
+
+{recipe}
+
+## What it cannot do
+
+- It writes lines that look like a play's and mean nothing.
+- Past its training length it goes on, since most layers see a window alone, but its last layer sees everything and was
+  never shown so much.
+- Its attention shows what its heads read. That is evidence about the model, not an explanation of what it writes.
+"""
+
+
+def write_text_card(folder: Path, facts: Mapping[str, Any], bits: Mapping[str, float]) -> None:
+    """Write the card of a language model as README.md.
+
+    Args:
+        folder: the checkpoint, whose name the card takes.
+        facts: what `train_text` wrote down: config, parameters, data_sha256, characters, recipe, lengths, best.
+        bits: bits per byte of each held-out part.
+    """
+    config = facts["config"]
+    recipe = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in facts["recipe"].items())
+    text = TEXT_CARD.format(
+        name=folder.name,
+        language=config["language"],
+        layers=len(config["windows"]),
+        width=config["width"],
+        heads=config["heads"],
+        kv_heads=config["kv_heads"],
+        windows=", ".join(str(window or "none") for window in config["windows"]) + " bytes, layer by layer",
+        parameters=facts["parameters"],
+        positions=config["max_positions"],
+        longest=max(facts["lengths"]),
+        scores=", ".join(f"{value:.3f} ({part})" for part, value in bits.items()),
+        epoch=facts["best"]["epoch"],
+        characters=sum(facts["characters"].values()),
+        sha256=facts["data_sha256"],
+        recipe=f"AdamW, linear warm-up and cosine decay; {recipe}; windows of {facts['lengths']} bytes, one of these "
+        "lengths drawn for each batch.",
+    )
+    (folder / "README.md").write_text(text, encoding="utf-8")

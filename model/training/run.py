@@ -14,7 +14,7 @@ from model.language_model import LanguageModel, LanguageModelConfig
 from model.recurrent import RecurrentConfig
 from model.served import Parameters
 from model.tokens import ByteTokenizer, Tokenizer
-from model.training.card import write_card
+from model.training.card import write_card, write_text_card
 from model.training.data import Batches, Reference, Split, read_pairs, sha256, split
 from model.training.evaluate import Scores, evaluate
 from model.training.loop import Recipe, Trainer
@@ -24,6 +24,7 @@ from model.transformer import TransformerConfig
 VALID, TEST, SPLIT_SEED = 1000, 2000, 20261122
 FACTS = "training.json"
 BEST = "best.json"
+TEXT = {"epochs": 12, "batch_tokens": 4096, "learning_rate": 2e-3, "warmup_steps": 200, "label_smoothing": 0.0}
 LENGTHS = (256, 256, 256, 1024)  # bytes: what a speech needs, and what a scene does
 
 
@@ -142,7 +143,7 @@ def train_text(
 def _best(out: Path) -> dict[str, float]:
     """The epoch whose checkpoint stands in the folder, and its bits per byte."""
     if not (out / BEST).is_file():
-        return {"epoch": 0, "valid": math.inf}
+        return {"epoch": 0.0, "valid": math.inf}
     found: dict[str, float] = json.loads((out / BEST).read_text(encoding="utf-8"))
     return found
 
@@ -162,6 +163,32 @@ def surprise(network: LanguageModel, tokenizer: ByteTokenizer, text: str, length
         nats -= float(scored.gather(1, window[1 + first :, None]).sum())
         count += len(window) - 1 - first
     return bits_per_byte(nats, count)
+
+
+def score_text(folder: Path, device: str = "cpu") -> dict[str, float]:
+    """Bits per byte of a finished language model on the held-out parts beside it; writes its model card.
+
+    Raises:
+        CheckpointError: the folder is not a finished run.
+    """
+    facts_path = folder / FACTS
+    if not facts_path.is_file():
+        raise CheckpointError(f"no {FACTS} in {folder}: let `heedmap train` finish there first")
+    facts = json.loads(facts_path.read_text(encoding="utf-8"))
+    loaded = checkpoint.load(folder, device)
+    assert isinstance(loaded.network, LanguageModel)
+    assert isinstance(loaded.tokenizer, ByteTokenizer)
+    bits = {
+        part: surprise(
+            loaded.network,
+            loaded.tokenizer,
+            (folder / f"{part}.txt").read_text(encoding="utf-8"),
+            max(facts["lengths"]),
+        )
+        for part in ("valid", "test")
+    }
+    write_text_card(folder, facts, bits)
+    return bits
 
 
 def score_and_card(folder: Path, device: str = "cpu", beam_size: int = 5) -> dict[tuple[str, str], Scores]:
