@@ -150,7 +150,7 @@ class Trainer:
             return False
         with safe_open(path, framework="pt", device=str(self.device)) as file:
             progress = json.loads(file.metadata()["progress"])
-            if progress["config"] != self.network.config.model_dump():
+            if progress["config"] != self.network.config.model_dump(mode="json"):
                 raise CheckpointError(f"{path} holds a run of another network; choose another --out or remove it")
             with torch.no_grad():
                 for name, parameter in self.network.named_parameters():
