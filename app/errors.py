@@ -31,7 +31,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match
 
-from model.errors import Cancelled, HeedmapError, InputError, RangeError, TraceError
+from model.errors import Cancelled, HeedmapError, InputError, RangeError, TraceError, TraceTooLarge
 
 MEDIA_TYPE = "application/problem+json"
 CLIENT_CLOSED = 499  # nobody reads it; the access log does
@@ -127,6 +127,8 @@ def status_of(error: Exception) -> int:
             return error.status_code
         case RangeError() if error.field is not None and error.field.rpartition(".")[2] == "site":
             return 404  # a site is a place in the address; layers, heads and ranges are values of its parameters
+        case TraceTooLarge():
+            return TooLarge.status
         case InputError() | ValidationError() | RequestValidationError():
             return 422
         case TraceError():

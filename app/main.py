@@ -52,7 +52,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         memory=settings.memory_bytes,
         lifetime=settings.trace_days * DAY,
     )
-    models = Models(settings.models, engine, metrics, device=settings.device, budget=settings.model_bytes)
+    models = Models(
+        settings.models,
+        engine,
+        metrics,
+        device=settings.device,
+        budget=settings.model_bytes,
+        trace_limit=settings.trace_bytes,
+    )
     own = Services(settings, engine, store, metrics, models, Tiles(engine, store))
     _watch(own)
 

@@ -66,6 +66,7 @@ class Models:
         metrics: where loads are counted.
         device: auto, cpu or cuda.
         budget: bytes of weights that are kept; 0 is without a limit.
+        trace_limit: bytes of one trace; 0 is without a limit.
         read: what makes a model of a source on a device.
     """
 
@@ -77,10 +78,11 @@ class Models:
         *,
         device: str = "auto",
         budget: int = 0,
+        trace_limit: int = 0,
         read: Callable[[str, str], Served] | None = None,
     ) -> None:
         self.engine, self.metrics, self.device, self.budget = engine, metrics, device, budget
-        self.read = read or load_served
+        self.read, self.trace_limit = read or load_served, trace_limit
         self._entries = {name: _Entry(source) for name, source in sources.items()}
         self._uses = count(1)
         self._turn = asyncio.Lock()  # one load at a time
@@ -238,6 +240,7 @@ class Models:
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
         model = self.read(source, device)
+        model.trace_limit = self.trace_limit
         return model, weight_bytes(_network(model))
 
     def _make_room(self, newcomer: _Entry, needed: int) -> bool:

@@ -4,6 +4,7 @@
     ├── InputError (ValueError)          what the caller gave cannot be used as it is
     │   ├── EmptyInput                   nothing to attend to
     │   ├── InputTooLong                 more tokens than the model has positions for
+    │   │   └── TraceTooLarge            a trace of it would be over what is kept
     │   ├── RangeError                   rows, columns, layer, head or site outside the map
     │   └── ParameterError               a decoding or attention parameter that makes no sense
     ├── CheckpointError                  a checkpoint that cannot be read as one
@@ -34,6 +35,10 @@ class EmptyInput(InputError):
 
 class InputTooLong(InputError):
     """More tokens than the model has positions for."""
+
+
+class TraceTooLarge(InputTooLong):
+    """A trace of so many tokens would be over what is kept of one."""
 
 
 class RangeError(InputError):

@@ -182,6 +182,7 @@ class Served(Protocol):
 
     task: str
     revision: str
+    trace_limit: int  # bytes of one trace, 0 for no limit; whoever serves the model may set it
 
     def describe(self) -> dict[str, Any]:
         """Task, shape, dtype, device, sites and licence, as JSON."""

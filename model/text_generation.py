@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from model.budget import check
 from model.card import licence
 from model.checkpoint import Checkpoint
 from model.decoding import Generated, generate
@@ -16,6 +17,7 @@ from model.served import Axis, Prediction, Request, never
 from model.tokens import PAD, SPECIAL, Encoding
 from model.trace import Trace
 
+SITES = {"decoder": ("tokens", "tokens")}
 EXAMPLES = "examples"  # a folder of texts beside the weights, to begin with
 
 
@@ -23,6 +25,7 @@ class TextGenerator:
     """Predictions and traces of a language model; a `Served`."""
 
     task = "text-generation"
+    trace_limit = 0
 
     def __init__(self, loaded: Checkpoint, folder: Path | None = None) -> None:
         if not isinstance(loaded.network, LanguageModel):
@@ -71,19 +74,35 @@ class TextGenerator:
 
     def trace(self, requests: Sequence[Request], cancelled: Callable[[], bool] = never) -> list[Trace | InputError]:
         """Predict, then record one pass over prompt and output."""
-        results: list[Trace | InputError] = []
-        for prediction in self.predict(requests, cancelled):
-            if isinstance(prediction, InputError):
-                results.append(prediction)
-                continue
-            recorder = Recorder()
-            with torch.inference_mode():
-                self.network.decode_hidden(
-                    torch.tensor([prediction.axes["tokens"].ids], device=self.device), self.network.start(), recorder
-                )
-                sites = {"decoder": ("tokens", "tokens")}
-                results.append(recorder.trace(0, prediction, sites, task=self.task, revision=self.revision))
-        return results
+        return [self._traced(request, cancelled) for request in requests]
+
+    def _traced(self, request: Request, cancelled: Callable[[], bool]) -> Trace | InputError:
+        try:
+            self._check_trace(request)
+        except InputError as error:
+            return error
+        prediction = self._answer(request, cancelled)
+        if isinstance(prediction, InputError):
+            return prediction
+        recorder = Recorder()
+        with torch.inference_mode():
+            ids = torch.tensor([prediction.axes["tokens"].ids], device=self.device)
+            self.network.decode_hidden(ids, self.network.start(), recorder)
+            return recorder.trace(0, prediction, SITES, task=self.task, revision=self.revision)
+
+    def _check_trace(self, request: Request) -> None:
+        """Raises:
+        TraceTooLarge: a trace of the prompt alone would be over the limit.
+        """
+        if not self.trace_limit:
+            return
+        config, size = self.network.config, self.dtype.itemsize
+        head = config.width // config.heads
+        query = config.layers * config.heads * (head * size + 4)
+        key = config.layers * config.kv_heads * 2 * head * size
+        ids = self._encode(request.inputs, "inputs").ids
+        axes = {"tokens": Axis("text", [""] * len(ids), ids, [], [])}
+        check({"decoder": (query, key)}, SITES, axes, self.trace_limit)
 
     def _answer(self, request: Request, cancelled: Callable[[], bool]) -> Prediction | InputError:
         try:

@@ -29,6 +29,7 @@ class Translator:
     """Predictions and traces of an encoder-decoder; a `Served`."""
 
     task = "translation"
+    trace_limit = 0  # its positions end long before
 
     def __init__(self, loaded: Checkpoint, licence: str | None = None) -> None:
         if isinstance(loaded.network, LanguageModel):

@@ -10,6 +10,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from model.attention.maps import AttentionMap
+from model.budget import Cost, check, cost_of
 from model.errors import CheckpointError, InputError, InputTooLong, TraceError
 from model.hub import loading
 from model.hub.capture import prepare, record
@@ -31,6 +32,8 @@ AGREEMENT = {torch.float64: 1e-6, torch.float32: 1e-3, torch.float16: 5e-2, torc
 class HubModel:
     """Predictions and traces of a checkpoint in transformers' layout; a `Served`."""
 
+    trace_limit = 0
+
     def __init__(self, loaded: Loaded, task: type[Task]) -> None:
         """Put the model onto our attention and prove on an example that every layer of it is heard.
 
@@ -41,7 +44,7 @@ class HubModel:
         self.answerer = task(loaded)
         self.wiring = prepare(loaded.model)
         try:
-            self.sites, self.unrecorded = self._prove()
+            self.sites, self.unrecorded, self.cost = self._prove()
         except TraceError as error:
             raise CheckpointError(
                 f"models of the family {loaded.config.model_type} cannot be shown: {error}"
@@ -106,9 +109,11 @@ class HubModel:
                 yield from (([index], [item]) for index, item in group.items())
 
     def _traced(self, items: Sequence[Item], cancelled: Callable[[], bool]) -> list[Trace]:
+        for item in items:  # what is known before any work
+            self._check_size(item.axes)
         predictions, inputs = self.answerer.trace(items, cancelled)
-        for axes in [p.axes for p in predictions] or [item.axes for item in items]:
-            self._check_size(axes)
+        for prediction in predictions:
+            self._check_size(prediction.axes)
         with record(self.wiring) as recorder:
             outputs = self.answerer.forward(inputs)
         if isinstance(self.answerer, SinglePass):
@@ -120,11 +125,12 @@ class HubModel:
         return traces
 
     def _check_size(self, axes: dict[str, Axis]) -> None:
-        """Weights that a model hands out itself are kept densely, so they have a limit.
-
-        Raises:
-            InputTooLong: they would be over it.
+        """Raises:
+        TraceTooLarge: the trace would be over the limit.
+        InputTooLong: the weights that the model hands out itself, which are kept densely, would be over theirs.
         """
+        names = {site["name"]: (site["queries"], site["keys"]) for site in self.sites}
+        check(self.cost, names, axes, self.trace_limit)
         if self.wiring.follows:
             return
         cells = sum(
@@ -141,8 +147,8 @@ class HubModel:
                 field="inputs",
             )
 
-    def _prove(self) -> tuple[list[dict[str, Any]], list[str]]:
-        """Trace the task's example: the sites that it shows, and the attention modules that it does not."""
+    def _prove(self) -> tuple[list[dict[str, Any]], list[str], Cost]:
+        """Trace the task's example: the sites that it shows, the attention modules that it does not, and its cost."""
         request = Request(self.answerer.example, self.answerer.probe_target, self.answerer.probe_parameters)
         with torch.inference_mode(), quiet():
             item = self.answerer.prepare(request)
@@ -175,7 +181,7 @@ class HubModel:
         pairs = {site: self.answerer.site_axes(site, axes) for site in recorder.records}
         lengths = {site: (len(axes[q]), len(axes[k])) for site, (q, k) in pairs.items()}
         maps = recorder.maps(0, lengths)
-        return [_site(site, maps[site], *pairs[site]) for site in pairs], unheard
+        return [_site(site, maps[site], *pairs[site]) for site in pairs], unheard, cost_of(maps)
 
     def _agrees(self, inputs: dict[str, Any], other: str) -> bool:
         """Whether the model gives the same output under another of its attentions: then nothing was left out."""

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from model import checkpoint
-from model.errors import EmptyInput, InputError, InputTooLong, ParameterError
+from model.errors import EmptyInput, InputError, InputTooLong, ParameterError, TraceTooLarge
 from model.language_model import LanguageModel, LanguageModelConfig
 from model.served import Parameters, Prediction, Request, Served, load_served
 from model.text_generation import TextGenerator
@@ -86,6 +86,19 @@ def test_the_trace_of_a_long_text_is_certified(model: Served) -> None:
     assert [layer.mask.describe()["kind"] for layer in trace.layers["decoder"]] == ["both", "causal"]
     assert trace.map("decoder", 0).shape == (528, 528)
     assert trace.map("decoder", 0).kv_heads == 2
+
+
+def test_a_trace_over_the_limit_is_refused_before_any_work(model: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A token takes, in each of 2 layers, 4 x (8 x 4 + 4) bytes of queries and 2 x 2 x 8 x 4 of keys and values.
+    monkeypatch.setattr(model, "trace_limit", 2 * (4 * 36 + 128) * 100)
+    monkeypatch.setattr(TextGenerator, "_answer", lambda *given: pytest.fail("work was done"))
+    (refused,) = model.trace([Request("x" * 150)])
+    assert isinstance(refused, TraceTooLarge)
+    assert "about 100 positions would fit" in str(refused)
+    monkeypatch.undo()
+    (made,) = model.trace([Request("x" * 99, "!")])
+    assert isinstance(made, Trace)
+    assert made.nbytes == 2 * (4 * 36 + 128) * 100
 
 
 @pytest.mark.parametrize(

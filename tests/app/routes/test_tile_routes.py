@@ -165,6 +165,18 @@ def test_a_trace_that_has_gone_between_two_tiles_is_a_clear_404(writer: TestClie
     assert "POST /v1/traces makes it again" in gone.json()["detail"]
 
 
+def test_a_trace_too_long_for_the_budget_is_refused_with_what_would_fit(
+    settings: Callable[..., Settings], language_model: Path
+) -> None:
+    small = settings(models={"writer": str(language_model)}, trace_bytes=200_000)
+    with TestClient(create_app(small)) as client:
+        response = client.post("/v1/traces", json={"inputs": TEXT})
+        assert response.status_code == 413, response.text
+        assert "positions would fit" in response.json()["detail"]
+        assert response.json()["errors"][0]["path"] == "inputs"
+        assert client.post("/v1/predict", json={"inputs": TEXT, "parameters": {"max_new_tokens": 1}}).status_code == 200
+
+
 def test_coarse_levels_are_made_once_and_kept_beside_the_trace(
     writer: TestClient, own: Settings, trace: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

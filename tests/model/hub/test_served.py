@@ -10,7 +10,7 @@ import torch
 import transformers
 from safetensors.numpy import load_file
 
-from model.errors import CheckpointError, InputError, InputTooLong, TraceError
+from model.errors import CheckpointError, InputError, InputTooLong, TraceError, TraceTooLarge
 from model.hub import served
 from model.hub.served import HubModel
 from model.hub.tasks import TASKS
@@ -148,6 +148,20 @@ def test_dense_weights_have_a_limit_and_it_says_what_fits(tmp_path: Path, monkey
     assert isinstance(short, Trace)
     assert isinstance(long, InputTooLong)
     assert "about 20 positions" in str(long)
+
+
+@pytest.mark.parametrize("name", ["bert", "t5", "llama"])
+def test_a_trace_over_the_limit_is_refused_and_it_says_what_fits(name: str, tmp_path: Path) -> None:
+    model = load_served(folder_of(name, tmp_path))
+    (trace,) = model.trace([Request("Hello there", parameters=SHORT)])
+    assert isinstance(trace, Trace)
+    model.trace_limit = trace.nbytes
+    (again,) = model.trace([Request("Hello there", parameters=SHORT)])
+    assert isinstance(again, Trace)
+    model.trace_limit = trace.nbytes // 2
+    (refused,) = model.trace([Request("Hello there", parameters=SHORT)])
+    assert isinstance(refused, TraceTooLarge)
+    assert "would fit" in str(refused)
 
 
 def test_a_family_whose_two_attentions_disagree_is_refused(tmp_path: Path) -> None:
