@@ -12,7 +12,7 @@ from torch import Tensor
 from app.schemas import Head
 from app.wire import to_square
 from model.attention.maps import span
-from model.attention.tiles import reduce, size_at
+from model.attention.tiles import reduce_strips, size_at
 from model.errors import RangeError
 from model.measures import measure
 from model.trace import Trace
@@ -116,8 +116,13 @@ def weights(trace: Trace, place: Place) -> tuple[NDArray[np.float32], NDArray[np
     return (block.mean(axis=0) if place.head == "mean" else block.max(axis=0)), visible
 
 
-def thumbnails(trace: Trace, site: str, size: int) -> Iterator[tuple[NDArray[np.float32], NDArray[np.bool_]]]:
+Picture = tuple[NDArray[np.float32], NDArray[np.bool_]]
+
+
+def thumbnails(trace: Trace, site: str, size: int) -> Iterator[Picture | None]:
     """All heads of a site, small, a head at a time: weights (size, size), and which pixels have a visible cell.
+
+    None comes between, where a long map is not done yet: others may have their turn.
 
     A pixel is the largest weight of the cells under it; of a map over 16 times its size, to a sixteenth of a pixel.
     """
@@ -127,8 +132,12 @@ def thumbnails(trace: Trace, site: str, size: int) -> Iterator[tuple[NDArray[np.
             level += 1
         whole = [range(size_at(length, level)) for length in layer_map.shape]
         for head in range(layer_map.heads):
-            reduced = reduce(layer_map.head(head), whole[0], whole[1], level)
-            largest, seen = _numpy(reduced.largest), reduced.visible.cpu().numpy() > 0
+            parts = []
+            for _, part in reduce_strips(layer_map.head(head), whole[0], whole[1], level):
+                parts.append(part)
+                yield None
+            largest = np.concatenate([_numpy(part.largest) for part in parts])
+            seen = np.concatenate([part.visible.cpu().numpy() > 0 for part in parts])
             yield to_square(largest, size), to_square(seen, size)
 
 

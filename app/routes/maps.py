@@ -133,10 +133,10 @@ async def get_thumbnails(
     wire.check_size(int(np.prod(shape)), form, own.settings.response_bytes, "ask for a smaller size")
 
     async def body() -> bytes:
-        pictures = await own.engine.run_turns(maps.thumbnails(held.trace, site, size))
-        return await run_in_threadpool(picture, pictures)
+        turns = await own.engine.run_turns(maps.thumbnails(held.trace, site, size))
+        return await run_in_threadpool(picture, [made for made in turns if made is not None])
 
-    def picture(pictures: list[tuple[NDArray[np.float32], NDArray[np.bool_]]]) -> bytes:
+    def picture(pictures: list[maps.Picture]) -> bytes:
         weights = np.stack([weights for weights, _ in pictures]).reshape(shape)
         visible = np.stack([visible for _, visible in pictures]).reshape(shape)
         if form is wire.NPY:

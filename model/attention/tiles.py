@@ -15,13 +15,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from model.attention.maps import AttentionMap
-from model.attention.masks import ALL, NONE
+from model.attention.masks import ALL, NONE, SOME
 from model.errors import RangeError
 
 SIDE = 256  # pixels of a tile
 # Cells computed at a time, in a square, since masks run along the diagonal: 4 MiB of float32, which stay in the cache.
 BLOCK_CELLS = 1 << 20
-OVERVIEW = 1024  # pixels of the coarsest level that is kept ready: about a screen
+LEAST = 256  # cells a side under which a part is computed whole: its own cost is then no more than a call's
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,8 +66,7 @@ def reduce(layer: AttentionMap, rows: range, cols: range, level: int) -> Reduced
     Raises:
         RangeError: the level or the blocks are not of this map.
     """
-    parts = [part for _, part in reduce_strips(layer, rows, cols, level)]
-    return Reduced(*(torch.cat([getattr(p, name) for p in parts]) for name in ("largest", "mean", "visible")))
+    return _below([part for _, part in reduce_strips(layer, rows, cols, level)])
 
 
 def reduce_strips(layer: AttentionMap, rows: range, cols: range, level: int) -> Iterator[tuple[range, Reduced]]:
@@ -97,18 +96,42 @@ def reduce_strips(layer: AttentionMap, rows: range, cols: range, level: int) -> 
 
 def _strip(layer: AttentionMap, rows: range, cols: range, side: int) -> Reduced:
     """A strip of rows against all columns, some columns at a time."""
-    height = -(-len(rows) // side)
     width = max(side, math.isqrt(BLOCK_CELLS) // side * side)
-    parts: list[Reduced] = []
-    for start in range(cols.start, cols.stop, width):
-        chunk = range(start, min(start + width, cols.stop))
-        coverage = layer.mask.covers(rows, chunk)
-        if coverage == NONE:
-            empty = torch.zeros(height, -(-len(chunk) // side), device=layer.q.device)
-            parts.append(Reduced(empty, empty, empty))
-        else:
-            parts.append(_block(layer, rows, chunk, side, whole=coverage == ALL))
-    return Reduced(*(torch.cat([getattr(p, name) for p in parts], dim=1) for name in ("largest", "mean", "visible")))
+    chunks = [range(start, min(start + width, cols.stop)) for start in range(cols.start, cols.stop, width)]
+    return _beside([_part(layer, rows, chunk, side) for chunk in chunks])
+
+
+def _part(layer: AttentionMap, rows: range, cols: range, side: int) -> Reduced:
+    """A rectangle of cells: halved where the mask hides some of it, until a part is hidden, seen whole, or small."""
+    coverage = layer.mask.covers(rows, cols)
+    if coverage == NONE:
+        empty = torch.zeros(-(-len(rows) // side), -(-len(cols) // side), device=layer.q.device)
+        return Reduced(empty, empty, empty)
+    least = max(side, LEAST)
+    if coverage == SOME and max(len(rows), len(cols)) > least:
+        tall, wide = (_halves(part, side, least) for part in (rows, cols))
+        return _below([_beside([_part(layer, row, col, side) for col in wide]) for row in tall])
+    return _block(layer, rows, cols, side, whole=coverage == ALL)
+
+
+def _halves(part: range, side: int, least: int) -> list[range]:
+    """Two halves, cut between blocks, or the whole where it is small already."""
+    if len(part) <= least:
+        return [part]
+    middle = part.start + -(-len(part) // (2 * side)) * side
+    return [range(part.start, middle), range(middle, part.stop)]
+
+
+def _beside(parts: list[Reduced]) -> Reduced:
+    return parts[0] if len(parts) == 1 else Reduced(*(torch.cat(same, dim=1) for same in _fields(parts)))
+
+
+def _below(parts: list[Reduced]) -> Reduced:
+    return parts[0] if len(parts) == 1 else Reduced(*(torch.cat(same, dim=0) for same in _fields(parts)))
+
+
+def _fields(parts: list[Reduced]) -> list[list[Tensor]]:
+    return [[getattr(part, name) for part in parts] for name in ("largest", "mean", "visible")]
 
 
 def _block(layer: AttentionMap, rows: range, cols: range, side: int, *, whole: bool) -> Reduced:
