@@ -1,7 +1,9 @@
 /** The service's HTTP contract, as functions. */
 
+import { askForKey, credentials, key } from "./access.js";
 import { decodeNpy } from "./npy.js";
 
+/** @typedef {import("./types.js").Model} Model */
 /** @typedef {import("./types.js").Summary} Summary */
 
 /** The service refused: its problem+json. */
@@ -12,6 +14,11 @@ export class Problem extends Error {
     this.status = status;
     this.title = body?.title ?? "";
     this.body = body ?? {};
+  }
+
+  /** The path of the field at fault, such as `inputs.image`; empty where it is none. */
+  get path() {
+    return String(this.body.errors?.[0]?.path ?? "");
   }
 }
 
@@ -25,27 +32,36 @@ export class Unreachable extends Error {}
  * @throws {Problem | Unreachable} an aborted request throws the browser's AbortError
  */
 async function request(path, options = {}) {
-  let response;
-  try {
-    response = await fetch(path, { credentials: "same-origin", ...options });
-  } catch (error) {
-    if (error.name === "AbortError") throw error;
-    throw new Unreachable(String(error.message));
+  for (;;) {
+    const sent = key();
+    const headers = { ...options.headers, ...credentials() };
+    let response;
+    try {
+      response = await fetch(path, { credentials: "same-origin", ...options, headers });
+    } catch (error) {
+      if (error.name === "AbortError") throw error;
+      throw new Unreachable(String(error.message));
+    }
+    if (response.ok) return response;
+    const problem = new Problem(response.status, await response.json().catch(() => null));
+    if (problem.status !== 401 || !(await askForKey(sent)) || options.signal?.aborted) throw problem;
   }
-  if (response.ok) return response;
-  throw new Problem(response.status, await response.json().catch(() => null));
 }
 
-/** @returns {Promise<any[]>} the models, each with its name, sites and examples */
+/** @returns {Promise<Model[]>} */
 export async function models() {
   return (await (await request("v1/models")).json()).models;
 }
 
-/** @returns {Promise<Summary>} */
-export async function trace(model, inputs, signal) {
-  const body = JSON.stringify(model ? { model, inputs } : { inputs });
+/** @param {any} body model, inputs, parameters @returns {Promise<Summary>} */
+export async function trace(body, signal) {
   const headers = { "Content-Type": "application/json" };
-  return (await request("v1/traces", { method: "POST", headers, body, signal })).json();
+  return (await request("v1/traces", { method: "POST", headers, body: JSON.stringify(body), signal })).json();
+}
+
+/** @returns {Promise<Summary>} of a trace that was made before */
+export async function summary(id, signal) {
+  return (await request(`v1/traces/${encodeURIComponent(id)}`, { signal })).json();
 }
 
 /** @returns {Promise<any[]>} one row per head of every site */
@@ -55,10 +71,12 @@ export async function heads(id, signal) {
 
 /**
  * @param {number | "all"} head
+ * @param {[number, number]} [rows] half open; all where left out
  * @returns {Promise<{shape: number[], data: Float32Array}>}
  */
-export async function weights(id, site, layer, head, signal) {
-  const response = await request(`${mapPath(id, site, layer, head)}?format=npy`, { signal });
+export async function weights(id, site, layer, head, signal, rows) {
+  const part = rows ? `&rows=${rows.join(":")}` : "";
+  const response = await request(`${mapPath(id, site, layer, head)}?format=npy${part}`, { signal });
   return /** @type {any} */ (decodeNpy(await response.arrayBuffer()));
 }
 
@@ -67,6 +85,11 @@ export async function thumbnails(id, site, size, signal) {
   const response = await request(`v1/traces/${id}/thumbnails/${site}?size=${size}&format=raw`, { signal });
   const shape = (response.headers.get("X-Tile-Shape") ?? "").match(/\d+/g)?.map(Number) ?? [];
   return { shape, codes: new Uint8Array(await response.arrayBuffer()) };
+}
+
+/** @returns {Promise<Blob>} what a link cannot fetch, since it sends no key */
+export async function file(path) {
+  return (await request(path)).blob();
 }
 
 /** The address of a head's map; representations differ by `format`. */

@@ -2,6 +2,7 @@
 
 import { masked } from "./pool.js";
 
+/** @typedef {import("./types.js").Axis} Axis */
 /** @typedef {import("./types.js").HeadMap} HeadMap */
 
 /** @returns {Float32Array} the weights of a row */
@@ -15,9 +16,12 @@ export function rowOf(map, row) {
  */
 export function cellOf(map, row, col) {
   const weights = rowOf(map, row);
-  const visible = map.causal ? Math.min(row + 1, map.cols) : map.cols;
-  let rank = 1;
-  for (let j = 0; j < visible; j++) if (weights[j] > weights[col]) rank += 1;
+  let [rank, visible] = [1, 0];
+  for (let j = 0; j < map.cols; j++) {
+    if (masked(map, row, j)) continue;
+    visible += 1;
+    if (weights[j] > weights[col]) rank += 1;
+  }
   return { weight: weights[col], masked: masked(map, row, col), rank, of: visible };
 }
 
@@ -49,8 +53,12 @@ export function mostInterested(map, col) {
 }
 
 /**
- * The cell to open with: the largest weight that is not on a special token; any largest where all are.
+ * The cell to open with: the largest weight that is not on a special token; any largest where all are. On a picture's own
+ * map the class token asks, since the answer is read off it; in a text with a picture inside, words ask the picture.
  *
+ * @param {HeadMap} map
+ * @param {Axis} queries
+ * @param {Axis} keys
  * @returns {[number, number]}
  */
 export function brightest(map, queries, keys) {
@@ -58,14 +66,17 @@ export function brightest(map, queries, keys) {
     let best = null;
     for (let row = 0; row < map.rows; row++) {
       for (let col = 0; col < map.cols; col++) {
-        if (!allowed(row, col) || masked(map, row, col)) continue;
+        if (!allowed(row, col) || masked(map, row, col) || (map.causal && row === 0)) continue; // one key to look at
         if (!best || map.weights[row * map.cols + col] > map.weights[best[0] * map.cols + best[1]]) best = [row, col];
       }
     }
     return best;
   };
   const words = (row, col) => !queries.special[row] && !keys.special[col];
-  return find(words) ?? find(() => true) ?? [0, 0];
+  const asks = (row) =>
+    queries.kind === "image" ? queries.special[row] : !queries.special[row] && !queries.boxes?.[row];
+  const looked = (row, col) => asks(row) && !keys.special[col] && (!keys.boxes || keys.boxes[col] !== null);
+  return (keys.boxes && find(looked)) ?? find(words) ?? find(() => true) ?? [0, 0];
 }
 
 /** A weight in full: the shortest decimal that means this float32 and no other, as the service's JSON has it. */

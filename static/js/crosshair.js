@@ -24,7 +24,7 @@ function put(node, place) {
  * @param {number} look.angle of the keys' labels
  */
 export function placeOverlays({ shown, box, view, crosshair, chosen, labelWidth, labelHeight, angle }) {
-  put(byId("hatch"), shown.map.causal ? box : null); // masked cells are holes in the plot
+  put(byId("hatch"), shown.map.causal || shown.map.holes ? box : null); // masked cells are holes in the plot
   const { row, col } = crosshair ?? {};
   const line = row === undefined ? null : cellBox(box, view, row, view.x[0]);
   const column = col === undefined ? null : cellBox(box, view, view.y[0], col);

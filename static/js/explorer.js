@@ -1,24 +1,31 @@
-/** What the page does: state in, translation and map out. Views report gestures here; everything passes through `go`. */
+/** What the page does: state in, answer and map out. Views report gestures here; everything passes through `go`. */
 
-import { Unreachable } from "./api.js";
-import { brightest, mostInterested, strongest } from "./cells.js";
+import { Problem, Unreachable } from "./api.js";
+import { bestHead, firstCell, fitting } from "./beginning.js";
+import { mostInterested, strongest } from "./cells.js";
+import { showCertificate } from "./certificate.js";
 import { announce } from "./controls.js";
 import { byId } from "./dom.js";
+import { draftOf, stateOf } from "./draft.js";
 import { showExports } from "./exports.js";
 import { Grid } from "./grid.js";
-import { alignment, bestByStatistics, inPlace } from "./heads.js";
 import { Heatmap } from "./heatmap.js";
 import { axisName, siteName, t } from "./i18n.js";
-import { clearProblem, showProblem, waiting } from "./notices.js";
+import { clearProblem, showProblem, waiting, waitingFor } from "./notices.js";
+import { headline, showPrediction } from "./prediction.js";
 import { theme } from "./preferences.js";
+import { Scene } from "./scene.js";
 import { Sentences } from "./sentences.js";
 import { Session } from "./session.js";
 import { Tell } from "./tell.js";
 import { DEFAULTS, encodeState } from "./url.js";
 
+/** @typedef {import("./types.js").Draft} Draft */
+/** @typedef {import("./types.js").Media} Media */
+/** @typedef {import("./types.js").Model} Model */
+/** @typedef {import("./types.js").Place} Place */
 /** @typedef {import("./types.js").State} State */
 
-const SEARCHED_CELLS = 1 << 20; // maps of up to 4 MB in all are looked through for the best aligner
 const MANY_KEYS = 64;
 const ONE_STEP = 800; // milliseconds: a run of key presses is one step of the history
 
@@ -30,8 +37,10 @@ export class Explorer {
     this.state = { ...DEFAULTS };
     /** @type {Session | null} */
     this.session = null;
+    /** @type {Map<string, Media>} the files of traces that this page has made, so that going back shows them */
+    this.files = new Map();
     this.heatmap = new Heatmap({
-      hover: (cell) => this.hover(cell),
+      hover: (cell) => this.point(cell && { rows: [cell.row], cols: [cell.col] }),
       choose: (cell) => this.choose(cell),
       view: (whole, n) => this.viewed(whole, n),
       moved: (rows, cols) => this.record({ rows, cols }, "replace"),
@@ -40,7 +49,14 @@ export class Explorer {
       choose: (layer, head) => this.go({ layer, head }, "push"),
       near: (layer, head) => this.session?.map(this.state.site, layer, head).catch(() => {}), // ahead of the click
     });
-    this.sentences = new Sentences({ hover: (place) => this.hoverWord(place), choose: (cell) => this.choose(cell) });
+    const gestures = {
+      hover: (place) => this.point(place),
+      choose: (place) => this.choose(this.cellOf(place)),
+      asKey: () => this.state.point === "keys",
+      scale: () => this.scale(),
+    };
+    this.sentences = new Sentences(gestures);
+    this.scene = new Scene(gestures);
     this.tell = new Tell({ choose: (cell) => this.choose(cell) });
   }
 
@@ -71,29 +87,51 @@ export class Explorer {
     await this.showMap();
   }
 
+  /** Asks the model, then shows. @param {Draft} draft @param {Model | undefined} model @param {Partial<State>} patch */
+  ask(draft, model, patch, history) {
+    return this.open((signal) => Session.open(draft, model, signal), { ...patch, ...stateOf(draft) }, model, history);
+  }
+
+  /** Shows what the model was asked before, by the trace that the state names. @param {State} state */
+  reopen(state, model, history) {
+    const draft = { ...draftOf(state), media: this.files.get(state.trace) ?? null };
+    const make = (signal) =>
+      Session.reopen(state.trace, draft, model, signal).catch((error) => {
+        throw error instanceof Problem && [404, 410].includes(error.status) ? new Error(t("traceGone")) : error;
+      });
+    return this.open(make, state, model, history);
+  }
+
   /**
-   * Translates, then shows; on failure everything stays as it was, and the error stands by the input.
+   * On failure everything stays as it was, and the error stands by the input.
    *
-   * @param {Partial<State>} patch with model and text; what it leaves out keeps its place
+   * @param {(signal: AbortSignal) => Promise<Session>} make
+   * @param {Partial<State>} patch what it leaves out keeps its place
    */
-  async translate(patch, history) {
-    const wanted = { ...this.state, ...patch };
+  async open(make, patch, model, history) {
+    const wanted = { ...this.state, trace: "", ...patch };
     this.pending?.abort();
     const controller = (this.pending = new AbortController());
-    const settled = waiting(true);
+    const settled = waitingFor(model);
     clearProblem();
     try {
-      const session = await Session.open(wanted.model, wanted.text, controller.signal);
+      const session = await make(controller.signal);
       if (controller.signal.aborted) return;
       this.session?.close();
       this.session = session;
-      this.record(this.fitting(wanted, session), "none");
-      document.title = `${wanted.text.slice(0, 48)} · Heedmap`;
+      const { id, prediction } = session.summary;
+      const { media } = session.draft;
+      const seen = media || session.lacksMedia();
+      if (media) this.files.set(id, media);
+      this.record(fitting({ ...wanted, trace: seen ? id : "" }, session), "none");
+      const said = Object.values(session.draft.fields).find(Boolean) ?? media?.name ?? headline(prediction);
+      document.title = `${said.slice(0, 48)} · Heedmap`;
+      showPrediction(session);
       byId("result").hidden = false;
       byId("empty").hidden = true;
       await this.showMap(history);
       const { site, layer, head } = this.state;
-      announce(t("done", { text: session.summary.prediction.text, site: siteName(site), layer, head }));
+      announce(t("done", { text: headline(prediction), site: siteName(site), layer, head }));
     } catch (error) {
       if (error.name === "AbortError") return;
       showProblem(error);
@@ -103,46 +141,48 @@ export class Explorer {
     }
   }
 
-  /** The part of a state that this session's sites have; the rest is chosen anew. */
-  fitting(state, session) {
-    const { sites } = session.summary;
-    const site = session.site(state.site) ?? session.site("cross") ?? sites[sites.length - 1];
-    const known = state.site === site.name && state.layer < site.layers && state.head < site.heads;
-    const [rows, cols] = site.shape;
-    const inside = state.row !== null && state.row < rows && state.col !== null && state.col < cols;
-    return {
-      ...state,
-      site: site.name,
-      layer: known ? state.layer : null,
-      head: known ? state.head : null,
-      row: inside ? state.row : null,
-      col: inside ? state.col : null,
-      rows: state.rows && state.rows[1] <= rows ? state.rows : null,
-      cols: state.cols && state.cols[1] <= cols ? state.cols : null,
-    };
+  /** The answer in another language. */
+  retell() {
+    if (this.session) showPrediction(this.session);
+  }
+
+  /** Nothing on show: the input is not there yet. @param {Partial<State>} patch */
+  clear(patch, history) {
+    this.pending?.abort();
+    this.turn = (this.turn ?? 0) + 1;
+    this.session?.close();
+    this.session = null;
+    this.map = null;
+    delete byId("map").dataset.state;
+    for (const id of ["result", "tell", "scene", "warning"]) byId(id).hidden = true;
+    const { palette, scale, sort } = this.state;
+    this.record({ ...DEFAULTS, palette, scale, sort, ...patch }, history);
   }
 
   /** Draws the state's map; a newer call overtakes an older one. */
   async showMap(history = "replace") {
     const turn = (this.turn = (this.turn ?? 0) + 1);
     const { session } = this;
-    const settled = waiting(false);
+    const settled = waiting();
     try {
       if (this.state.layer === null || this.state.head === null) {
-        const best = await this.best(session, this.state.site);
+        const head = await bestHead(session, this.state.site);
         if (turn !== this.turn) return;
-        this.record(best, "none");
+        this.state = { ...this.state, ...head };
       }
       this.record({}, history);
       const { site, layer, head } = this.state;
       const map = await session.map(site, layer, head);
       if (turn !== this.turn) return;
       this.map = map;
-      const [queries, keys] = [session.queries(site), session.keys(site)];
-      this.sentences.build(session, site);
-      this.tell.use(map, queries, keys);
-      this.keep(this.cell());
+      this.kept = firstCell(this.state, session, map);
       byId("map").dataset.state = "ready";
+      this.tell.use(map, session.queries(site), session.keys(site));
+      this.sentences.build(session, site);
+      this.sentences.use(map);
+      this.scene.build(session, site);
+      this.scene.use(map);
+      this.keep(this.kept);
       showExports(session.summary.id, site, layer, head);
       this.words(session, site);
       this.drawGrid(session, site, turn);
@@ -160,24 +200,13 @@ export class Explorer {
   words(session, site) {
     const { layer, head } = this.state;
     const { queries, keys } = session.site(site);
+    const { task, certificate } = session.summary;
     const { rows, cols } = this.map;
     byId("now").textContent = t("headName", { layer, head });
     byId("heat").setAttribute("aria-label", t("heatmapLabel", { site: siteName(site), layer, head, rows, cols }));
-    byId("query-name").textContent = t("queries", { name: axisName(queries) });
-    byId("key-name").textContent = t("keys", { name: axisName(keys) });
-    const { max_error, rows_checked, kernel, dtype, versions } = session.summary.certificate;
-    const error = max_error ? max_error.toExponential(0).replace("+", "") : "0";
-    byId("certificate").textContent = t("certificate", { error });
-    const made = Object.entries(versions)
-      .map((pair) => pair.join(" "))
-      .join(", ");
-    byId("certificate-text").textContent = t("certificateText", {
-      error: max_error ? max_error.toExponential(1) : "0",
-      rows: rows_checked,
-      kernel,
-      dtype,
-      versions: made,
-    });
+    byId("query-name").textContent = t("queries", { name: axisName(queries, task) });
+    byId("key-name").textContent = t("keys", { name: axisName(keys, task) });
+    showCertificate(certificate);
   }
 
   /** Over many keys each gets little, and all look alike on a linear scale: then logarithmic, unless somebody chose. */
@@ -199,6 +228,9 @@ export class Explorer {
     const { sort, palette } = this.state;
     const scale = this.scale();
     const site = session.site(siteName);
+    // Its room is taken at once, so that the map does not move when they are there.
+    if (this.look?.site !== site)
+      this.grid.show({ site, rows: [], thumbnails: null, sort, scale, palette, theme: theme() });
     const [rows, thumbnails] = await Promise.all([
       session.heads().catch(() => []),
       session.thumbnails(siteName).catch(() => null),
@@ -212,31 +244,13 @@ export class Explorer {
     if (!same) this.grid.show(look);
     this.look = look;
     this.grid.mark(layer, head);
-    this.tell.head(own, layer, head);
+    this.tell.head(own, site, layer, head, session.summary.certificate);
   }
 
-  /** The head to begin with. */
-  async best(session, siteName) {
-    const site = session.site(siteName);
-    const [queries, keys] = [session.queries(siteName), session.keys(siteName)];
-    const cells = site.layers * site.heads * site.shape[0] * site.shape[1];
-    if (siteName !== "cross" || cells > SEARCHED_CELLS) {
-      const rows = (await session.heads()).filter((row) => row.site === siteName);
-      const { layer, head } = bestByStatistics(rows) ?? { layer: 0, head: 0 };
-      return { layer, head };
-    }
-    const places = inPlace(site);
-    const maps = await Promise.all(places.map(({ layer, head }) => session.map(siteName, layer, head)));
-    const scores = maps.map((map) => alignment(map, queries, keys));
-    return places[scores.indexOf(Math.max(...scores))];
-  }
-
-  /** The chosen cell, or the one that says most where nobody has chosen. */
-  cell() {
-    const { site, row, col } = this.state;
-    if (row !== null && col !== null) return { row, col };
-    const [first, second] = brightest(this.map, this.session.queries(site), this.session.keys(site));
-    return { row: first, col: second };
+  /** The cell that a word or patch means: the strongest of its row or column. @param {Place} place */
+  cellOf({ rows, cols }) {
+    const row = rows?.[0] ?? mostInterested(this.map, cols[0]);
+    return { row, col: cols?.[0] ?? strongest(this.map, row) };
   }
 
   choose(cell) {
@@ -247,26 +261,17 @@ export class Explorer {
   keep(cell) {
     this.kept = cell;
     this.heatmap.keep(cell);
-    this.tell.show(cell);
-    this.sentences.use(this.map, cell);
+    this.point(null);
   }
 
-  hover(cell) {
+  /** Shows what is pointed at everywhere; where nothing is, the kept cell. @param {Place | null} place */
+  point(place) {
     if (!this.map) return;
-    this.heatmap.point(cell);
-    this.tell.show(cell ?? this.kept);
-    this.sentences.show(cell ?? this.kept);
-  }
-
-  hoverWord(place) {
-    if (!this.map) return;
-    this.heatmap.point(place);
-    if (!place) {
-      this.sentences.show(this.kept);
-      return this.tell.show(this.kept);
-    }
-    const row = place.row ?? mostInterested(this.map, place.col);
-    this.tell.show({ row, col: place.col ?? strongest(this.map, row) });
+    this.heatmap.point(place && { row: place.rows?.[0], col: place.cols?.[0] });
+    const shown = place ?? { rows: [this.kept.row], cols: [this.kept.col] };
+    this.tell.show(place ? this.cellOf(place) : this.kept);
+    this.sentences.show(shown);
+    this.scene.show(shown);
   }
 
   viewed(whole, n) {

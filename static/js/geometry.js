@@ -62,7 +62,9 @@ export function plotBox(room, margin, rows, cols) {
   let wide = Math.min((room.width - margin.left - margin.right) / cols, BIGGEST_CELL * 1.4);
   let high = Math.min((room.height - margin.top - margin.bottom) / rows, BIGGEST_CELL);
   wide = Math.min(wide, Math.max(high * WIDEST, READABLE[0]));
-  high = Math.min(high, Math.max(wide * TALLEST, READABLE[1]));
+  // A square map stays square unless its labels need the height, and have it.
+  const least = rows !== cols ? READABLE[1] : high >= LABEL_EVERY ? LABEL_EVERY : 0;
+  high = Math.min(high, Math.max(wide * TALLEST, least));
   const width = Math.max(48, Math.round(wide * cols));
   const height = Math.max(48, Math.round(high * rows));
   const spare = Math.max(0, room.width - margin.left - margin.right - width);

@@ -2,12 +2,16 @@
 
 import { lookupTable } from "./colour.js";
 import { byId, cssColour, element, sharpContext } from "./dom.js";
+import { groupName, groupOf, grouped, groupsOf } from "./groups.js";
 import { inPlace, MEASURES, sorted } from "./heads.js";
 import { siteName, t } from "./i18n.js";
 import { WEIGHTS } from "./u8log.js";
 
 const GAP = 4;
+const RING = 6; // around the chosen head
 const GUTTER = 24; // for a layer's name
+const GROUP_GAP = 6; // more between heads that share no keys
+const BRACKET = 18; // above the first line: a group's name and bracket
 const TINIEST = 8; // pixels a side, on the narrowest page
 const SMALLEST = 26;
 const COMFORTABLE = 36;
@@ -22,13 +26,15 @@ const LOWEST = 104; // pixels
  * @param {number} heads
  * @param {number} width in pixels
  * @param {number} tallest in pixels; more lines than fit get the smallest thumbnails
+ * @param {number} [groups] of heads, with a gap between them
  * @returns {{size: number, beside: number, height: number}} `beside`: layers in one line
  */
-export function arrange(layers, heads, width, tallest) {
+export function arrange(layers, heads, width, tallest, groups = 1) {
+  const gaps = (groups - 1) * GROUP_GAP;
   const ways = Array.from({ length: layers }, (_, index) => {
     const beside = index + 1;
     const lines = Math.ceil(layers / beside);
-    const room = Math.floor((width - beside * (GUTTER + GAP)) / (beside * heads)) - GAP;
+    const room = Math.floor((width - beside * (GUTTER + GAP + gaps)) / (beside * heads)) - GAP;
     const size = Math.max(TINIEST, Math.min(LARGEST, room, Math.max(SMALLEST, Math.floor(tallest / lines) - GAP)));
     return { size, beside, height: lines * (size + GAP) - GAP };
   });
@@ -77,14 +83,19 @@ export class Grid {
     const width = this.root.clientWidth;
     if (!width || this.root.hidden) return;
     const { layers, heads } = this.site;
-    const { size, beside } = arrange(layers, heads, width, Math.max(LOWEST, SHARE * window.innerHeight));
+    const shared = grouped(this.site);
+    const groups = shared ? this.site.kv_heads : 1;
+    const { size, beside } = arrange(layers, heads, width, Math.max(LOWEST, SHARE * window.innerHeight), groups);
     const order = this.order();
     const ranked = this.sort in MEASURES && this.rows.length > 0;
     const across = Math.max(1, Math.floor((width + GAP) / (size + GAP)));
+    const block = GUTTER + heads * (size + GAP) + (groups - 1) * GROUP_GAP + GAP;
+    const top = shared && !ranked ? BRACKET : 0;
+    const left = (layer, head) =>
+      (layer % beside) * block + GUTTER + head * (size + GAP) + (shared ? groupOf(this.site, head) * GROUP_GAP : 0);
     const places = order.map(({ layer, head }, index) => {
       if (ranked) return [(index % across) * (size + GAP), Math.floor(index / across) * (size + GAP)];
-      const group = GUTTER + heads * (size + GAP) + GAP;
-      return [(layer % beside) * group + GUTTER + head * (size + GAP), Math.floor(layer / beside) * (size + GAP)];
+      return [left(layer, head), top + Math.floor(layer / beside) * (size + GAP)];
     });
     const height = Math.max(...places.map(([, y]) => y)) + size;
     const context = sharpContext(byId("atlas"), width, height);
@@ -106,6 +117,24 @@ export class Grid {
       if (tile) context.drawImage(tile(layer, head), x, y, size, size);
     });
     this.options(order, places, size);
+    this.brackets(top ? Math.min(beside, layers) : 0, left, size);
+  }
+
+  /** Over the heads that share keys and values, what they share; the columns below are the same in every line. */
+  brackets(blocks, left, size) {
+    const names = groupsOf(this.site).map(({ group }) => groupName(this.site, group));
+    byId("groups").replaceChildren(
+      ...Array.from({ length: blocks }, (_, layer) =>
+        groupsOf(this.site).map(({ group, first, last }) => {
+          const width = left(layer, last) + size - left(layer, first);
+          const name = width >= 7 * names[group].length ? names[group] : t("groupShort", { group });
+          const node = element("div", { class: "group", title: names[group] }, element("span", {}, name));
+          node.style.left = `${left(layer, first)}px`;
+          node.style.width = `${width}px`;
+          return node;
+        }),
+      ).flat(),
+    );
   }
 
   /** @returns {((layer: number, head: number) => HTMLCanvasElement) | null} draws one thumbnail at its own resolution */
@@ -135,7 +164,8 @@ export class Grid {
     );
     this.list.replaceChildren(
       ...order.map((row, index) => {
-        const name = t("headName", { layer: row.layer, head: row.head });
+        const of = grouped(this.site) ? ` · ${groupName(this.site, groupOf(this.site, row.head))}` : "";
+        const name = t("headName", { layer: row.layer, head: row.head }) + of;
         const measure =
           this.sort in MEASURES && row[this.sort] !== undefined
             ? ` · ${t(this.sort)} ${row[this.sort].toFixed(3)}`
@@ -163,6 +193,10 @@ export class Grid {
     for (const option of this.list.children) option.setAttribute("aria-selected", "false");
     const chosen = byId(`head-${layer}-${head}`);
     chosen?.setAttribute("aria-selected", "true");
-    if (chosen) this.list.setAttribute("aria-activedescendant", chosen.id);
+    if (!chosen) return;
+    this.list.setAttribute("aria-activedescendant", chosen.id);
+    const room = byId("grid-room");
+    const low = chosen.offsetTop + chosen.offsetHeight - room.clientHeight + RING;
+    room.scrollTop = Math.min(Math.max(room.scrollTop, low), chosen.offsetTop);
   }
 }

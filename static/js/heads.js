@@ -64,6 +64,17 @@ export function bestByStatistics(rows) {
   return rows.reduce((best, row) => (!best || score(row) > score(best) ? row : best), undefined);
 }
 
+/**
+ * The head that looks most sharply at something: neither at the first token, where heads rest, nor at the query itself.
+ *
+ * @param {HeadRow[]} rows of one site, square maps
+ * @returns {HeadRow | undefined}
+ */
+export function sharpest(rows) {
+  const score = (row) => (row.max ?? Math.exp(-row.entropy)) * (1 - (row.diagonal ?? 0)) * (1 - (row.sink ?? 0));
+  return rows.reduce((best, row) => (!best || score(row) > score(best) ? row : best), undefined);
+}
+
 /** @returns {{place: number, of: number}} the head's place, 1 first, when heads are sorted by the measure */
 export function place(rows, measure, layer, head) {
   const order = sorted(rows, measure);

@@ -14,16 +14,47 @@ export function t(name, values = {}) {
   return text.replace(/\{(\w+)\}/g, (whole, key) => String(values[key] ?? whole));
 }
 
-/** A site's name as people read it; one that the page does not know keeps its own. */
-export function siteName(site) {
-  const name = `site${site[0].toUpperCase()}${site.slice(1)}`;
-  return name in STRINGS[current] ? t(name) : site;
+/** The first of some texts that there is. */
+function known(...names) {
+  return names.find((name) => name in STRINGS[current]);
 }
 
-/** An axis's name as people read it. */
-export function axisName(axis) {
-  const name = `axis${axis[0].toUpperCase()}${axis.slice(1)}`;
-  return name in STRINGS[current] ? t(name) : axis;
+const capital = (word) => `${word[0].toUpperCase()}${word.slice(1)}`;
+
+/** A name with a number at its end, such as stage2. */
+const numbered = (name) => /^([a-z]+)(\d+)$/.exec(name) ?? [name, name, ""];
+
+/** A site's name as people read it; one that the page does not know keeps its own. */
+export function siteName(site) {
+  const [, name, n] = numbered(site);
+  const found = known(`site${capital(name)}`);
+  return found ? t(found, { n }) : site;
+}
+
+/** What a site's map shows, where that can be said. */
+export function siteTitle(site) {
+  const found = known(`site${capital(numbered(site)[1])}Title`);
+  return found ? t(found) : siteName(site);
+}
+
+/** A task's name as people read it. */
+export function taskName(task) {
+  if (!task) return t("taskUnknown"); // a model that has never been loaded may not tell
+  const found = known(`task_${task}`);
+  return found ? t(found) : task;
+}
+
+/** An axis's name as people read it; an output is called by its task. */
+export function axisName(axis, task) {
+  const [, name, n] = numbered(axis);
+  const found = known(`axis${capital(name)}_${task}`, `axis${capital(name)}`);
+  return found ? t(found, { n }) : axis;
+}
+
+/** The title of a text. */
+export function textName(name, task) {
+  const found = known(`${name}_${task}`, name);
+  return found ? t(found) : name;
 }
 
 /** @param {"en" | "zh"} value */

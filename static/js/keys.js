@@ -2,8 +2,10 @@
 
 /** Name of the action -> keys as `event.key` has them; the name is also its text's name in strings.js. */
 export const KEYS = {
-  keyTranslate: ["Ctrl+Enter"],
+  keyRun: ["Ctrl+Enter"],
   keyInput: ["/"],
+  keyFile: ["f"],
+  keyOptions: ["o"],
   keyExample: ["x"],
   keyModel: ["m"],
   keyHead: ["ArrowLeft", "ArrowRight"],
@@ -11,6 +13,9 @@ export const KEYS = {
   keySite: ["[", "]"],
   keySort: ["s"],
   keyCell: ["Shift+ArrowLeft", "Shift+ArrowRight", "Shift+ArrowUp", "Shift+ArrowDown"],
+  keyTurn: ["r"],
+  keyPicture: ["i"],
+  keyPlay: ["a"],
   keyStrongest: ["Enter"],
   keyZoom: ["+", "-"],
   keyReset: ["0"],
@@ -20,6 +25,7 @@ export const KEYS = {
   keyShare: ["p"],
   keyTheme: ["t"],
   keyLanguage: ["n"],
+  keyAccess: ["k"],
   keyHelp: ["?"],
   keyClose: ["Escape"],
 };
@@ -29,11 +35,12 @@ export const KEYS = {
  */
 export function listen(actions) {
   document.addEventListener("keydown", (event) => {
+    if (document.querySelector("dialog[open]")) return; // what stands over the page has its own keys
     const target = /** @type {HTMLElement} */ (event.target);
-    const typing = target.matches("input, textarea, select");
+    const typing = target.matches("textarea, select, input:not([type=file], [type=checkbox])");
     if ((event.ctrlKey || event.metaKey) && event.key === "Enter") {
       event.preventDefault();
-      actions.keyTranslate("Ctrl+Enter");
+      actions.keyRun("Ctrl+Enter");
       return;
     }
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
@@ -45,7 +52,7 @@ export function listen(actions) {
     const name =
       arrow && event.shiftKey ? `Shift+${event.key}` : event.key.length === 1 ? event.key.toLowerCase() : event.key;
     const action = Object.keys(KEYS).find((key) => KEYS[key].includes(name));
-    if (!action || document.querySelector("dialog[open]")) return;
+    if (!action) return;
     event.preventDefault();
     actions[action](name);
   });

@@ -1,48 +1,49 @@
 /** Puts the page together: controls, keys and address on one side, the explorer on the other. */
 
-import * as api from "./api.js";
+import { changeKey, key, showAccess } from "./access.js";
+import { fitting } from "./beginning.js";
 import { strongest } from "./cells.js";
-import { colourAt, LOG_FLOOR, PALETTES } from "./colour.js";
+import { PALETTES } from "./colour.js";
 import { choice, closeOutside, copy, fillSelect, notice, setChoice, step } from "./controls.js";
-import { byId, element, sharpContext } from "./dom.js";
+import { byId, element } from "./dom.js";
+import { draftOf, sameDraft } from "./draft.js";
 import { Explorer } from "./explorer.js";
-import { inPlace, MEASURES } from "./heads.js";
-import { siteName, t, useLanguage } from "./i18n.js";
+import { Form } from "./form.js";
+import { MEASURES } from "./heads.js";
+import { siteName, siteTitle, t, useLanguage } from "./i18n.js";
 import { keyCaps, KEYS, listen } from "./keys.js";
+import { showLegend } from "./legend.js";
 import { showProblem } from "./notices.js";
 import { language, onSystemTheme, setLanguage, setTheme, theme } from "./preferences.js";
-import { isCausal } from "./session.js";
+import { isMasked } from "./session.js";
+import { stepCell, stepHead } from "./steps.js";
 import { stateOfLocation } from "./url.js";
 
 const SORTS = ["", ...Object.keys(MEASURES)];
 const SCALES = ["linear", "log"];
+const POINTS = ["queries", "keys"];
 const CLOSER = 0.6; // of the view remains after one step of zooming in
 
-/** @type {any[]} */
-let models = [];
 const explorer = new Explorer(changed);
+const form = new Form({ shown: () => explorer.session?.draft ?? null });
+const { models, inputs } = form;
 
 /** Shows the state in the controls. */
 function changed(state) {
   const scale = explorer.scale();
   setChoice("scale", scale);
   setChoice("palette", state.palette);
+  setChoice("turn", state.point || "queries");
   byId("sort").value = state.sort;
-  if (state.model) byId("model").value = state.model;
   for (const tab of byId("sites").children) {
     const chosen = tab.dataset.site === state.site;
     tab.setAttribute("aria-selected", String(chosen));
     tab.tabIndex = chosen ? 0 : -1;
   }
-  const causal = isCausal(explorer.session?.site(state.site));
-  byId("legend-masked").hidden = byId("legend-masked-text").hidden = !causal;
-  byId("legend-low").textContent = scale === "log" ? `≤${LOG_FLOOR}` : "0";
-  const context = sharpContext(byId("legend"), 96, 8);
-  for (let x = 0; x < 96; x++) {
-    context.fillStyle = `rgb(${colourAt(state.palette, theme(), x / 95).join(",")})`;
-    context.fillRect(x, 0, 1, 8);
-  }
-  stale();
+  const site = explorer.session?.site(state.site);
+  byId("turn").hidden = !site || (site.queries !== site.keys && site.keys !== "prefix");
+  showLegend(state.palette, scale, isMasked(site));
+  form.stale();
 }
 
 function tabs() {
@@ -54,7 +55,7 @@ function tabs() {
         class: "tab",
         role: "tab",
         "aria-controls": "heat",
-        title: t(`site${name[0].toUpperCase()}${name.slice(1)}Title`),
+        title: siteTitle(name),
         textContent: siteName(name),
         data: { site: name },
         on: { click: () => explorer.go({ site: name }, "push") },
@@ -63,32 +64,13 @@ function tabs() {
   );
 }
 
-/** The input may run ahead of the translation; then the map is another text's. */
-function stale() {
-  const old = explorer.session !== null && byId("input").value !== explorer.session.text;
-  byId("stale").hidden = !old;
-  document.body.classList.toggle("is-stale", old);
-  const examples = byId("examples");
-  examples.value = byId("input").value;
-  if (examples.selectedIndex < 0) examples.value = "";
-}
-
-function fillExamples() {
-  /** @type {string[]} */
-  const list = models.find((model) => model.name === byId("model").value)?.examples ?? [];
-  fillSelect(byId("examples"), [
-    ["", t("pickExample")],
-    ...list.map((text) => /** @type {[string, string]} */ ([text, text])),
-  ]);
-  byId("examples-field").hidden = list.length === 0;
-  return list;
-}
-
 /** Everything that has words in it; once at the start, and when the language changes. */
 function dress() {
   useLanguage(language());
   choice("scale", SCALES, t, (scale) => restyle({ scale: /** @type {any} */ (scale) }));
   choice("palette", PALETTES, t, (palette) => restyle({ palette: /** @type {any} */ (palette) }));
+  choice("turn", POINTS, (side) => t(`turn_${side}`), turn);
+  for (const input of byId("turn").querySelectorAll("input")) input.title = t(`turn_${input.value}Title`);
   fillSelect(
     byId("sort"),
     SORTS.map((name) => [name, name ? t(name) : t("sortPlace")]),
@@ -99,7 +81,8 @@ function dress() {
       element("dd", {}, t(name)),
     ]),
   );
-  fillExamples();
+  models.fill();
+  form.dress();
   tabs();
   changed(explorer.state);
 }
@@ -110,44 +93,51 @@ function restyle(patch) {
   if (explorer.session) explorer.showMap();
 }
 
-async function translate(patch = {}, history = "push") {
+/** What is pointed at asks, or is asked. */
+function turn(side) {
+  restyle({ point: side === "keys" ? "keys" : "" });
+}
+
+const FRESH = { row: null, col: null, rows: null, cols: null };
+
+async function run(patch = {}, history = "push") {
+  if (!models.list.length) return start();
+  if (inputs.lacksFile()) {
+    showProblem(new Error(t(`missing_${inputs.kind}`)));
+    return inputs.accuse(inputs.kind);
+  }
   const before = explorer.session;
-  const fresh = { row: null, col: null, rows: null, cols: null };
-  await explorer.translate({ model: byId("model").value, text: byId("input").value, ...fresh, ...patch }, history);
+  await explorer.ask(form.draft(patch.model), models.chosen(), { ...FRESH, ...patch }, history);
+  answered(before);
+}
+
+/** Another answer may have other sites, and may have loaded one model and unloaded another. */
+function answered(before) {
+  if (models.list.some(({ state }) => state)) models.reload();
   if (explorer.session === before) return;
   tabs();
   changed(explorer.state);
 }
 
-function pick(text) {
-  byId("input").value = text;
-  stale();
-  translate();
+function pick(index) {
+  form.pick(index);
+  run();
 }
 
-function move(by, along) {
-  const { session, state } = explorer;
-  if (!session || state.layer === null) return;
-  const site = session.site(state.site);
-  if (along === "layer") {
-    const layer = Math.min(Math.max(state.layer + by, 0), site.layers - 1);
-    return layer === state.layer ? undefined : explorer.go({ layer }, "step");
-  }
-  // Before the statistics arrive there is one order only.
-  const order = explorer.grid.site === site ? explorer.grid.order() : inPlace(site);
-  const at = order.findIndex((row) => row.layer === state.layer && row.head === state.head);
-  const next = order[at + by];
-  if (at >= 0 && next) explorer.go({ layer: next.layer, head: next.head }, "step");
+/** Another model answers what is in the form, where it can at once. */
+function switched() {
+  form.switched();
+  const model = models.chosen();
+  if (form.blank() || model?.state === "failed" || model?.state === "unloaded") return nothing();
+  return run({ site: "", layer: null, head: null });
 }
 
-function moveCell(key) {
-  if (!explorer.kept) return;
-  const { row, col } = explorer.kept;
-  const down = { "Shift+ArrowUp": -1, "Shift+ArrowDown": 1 }[key] ?? 0;
-  const right = { "Shift+ArrowLeft": -1, "Shift+ArrowRight": 1 }[key] ?? 0;
-  const { rows, cols } = explorer.map;
-  const clip = (index, count) => Math.min(Math.max(index, 0), count - 1);
-  explorer.choose({ row: clip(row + down, rows), col: clip(col + right, cols) });
+/** The map's place says that there is none yet. */
+function nothing(history = "push") {
+  explorer.clear({ model: byId("model").value }, history);
+  tabs();
+  byId("empty").hidden = false;
+  byId("empty").textContent = t("empty");
 }
 
 function switchTheme() {
@@ -163,6 +153,7 @@ function retint() {
 function switchLanguage() {
   setLanguage(language() === "zh" ? "en" : "zh");
   dress();
+  explorer.retell();
   if (explorer.session) explorer.showMap();
 }
 
@@ -170,8 +161,14 @@ async function share() {
   notice((await copy(window.location.href)) ? t("copied") : t("notCopied"));
 }
 
-function openHelp() {
-  byId("help").showModal();
+/** Another key, or none: then nothing stays on show that came with it. */
+async function access() {
+  const held = key();
+  if (await changeKey()) return models.reload();
+  if (!held || key()) return;
+  explorer.files.clear();
+  nothing("replace");
+  notice(t("keyForgotten"));
 }
 
 function escape() {
@@ -182,21 +179,22 @@ function escape() {
 function listenToAll() {
   byId("form").addEventListener("submit", (event) => {
     event.preventDefault();
-    translate();
+    run();
   });
-  byId("input").addEventListener("input", stale);
-  byId("model").addEventListener("change", () => (fillExamples(), translate()));
-  byId("examples").addEventListener("change", (event) => event.target.value && pick(event.target.value));
-  byId("sort").addEventListener("change", (event) => restyle({ sort: event.target.value }));
-  byId("zoom-in").addEventListener("click", () => explorer.heatmap.zoom(CLOSER));
-  byId("zoom-out").addEventListener("click", () => explorer.heatmap.zoom(1 / CLOSER));
-  byId("reset").addEventListener("click", () => explorer.heatmap.reset());
-  byId("theme").addEventListener("click", switchTheme);
-  byId("language").addEventListener("click", switchLanguage);
-  byId("share").addEventListener("click", share);
-  byId("help-open").addEventListener("click", openHelp);
-  byId("help-close").addEventListener("click", () => byId("help").close());
-  byId("sites").addEventListener("keydown", (event) => {
+  const on = (id, event, handler) => byId(id).addEventListener(event, handler);
+  on("model", "change", switched);
+  on("examples", "change", (event) => event.target.value && pick(Number(event.target.value)));
+  on("sort", "change", (event) => restyle({ sort: event.target.value }));
+  on("zoom-in", "click", () => explorer.heatmap.zoom(CLOSER));
+  on("zoom-out", "click", () => explorer.heatmap.zoom(1 / CLOSER));
+  on("reset", "click", () => explorer.heatmap.reset());
+  on("theme", "click", switchTheme);
+  on("language", "click", switchLanguage);
+  on("share", "click", share);
+  on("key-open", "click", access);
+  on("help-open", "click", () => byId("help").showModal());
+  on("help-close", "click", () => byId("help").close());
+  on("sites", "keydown", (event) => {
     const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     const tabs = [...byId("sites").children];
     const next = by && step(tabs, event.target, by);
@@ -210,21 +208,26 @@ function listenToAll() {
   window.addEventListener("popstate", restore);
   const sites = () => explorer.session?.summary.sites.map((site) => site.name) ?? [];
   listen({
-    keyTranslate: () => translate(),
-    keyInput: () => byId("input").focus(),
-    keyExample: () => {
-      const list = fillExamples();
-      if (list.length) pick(step(list, byId("input").value, 1));
+    keyRun: () => run(),
+    keyInput: () => inputs.focus(),
+    keyFile: () => inputs.kind && byId("file").click(),
+    keyOptions: () => {
+      byId("options").open = !byId("options").open;
+      if (byId("options").open) byId("options-list").querySelector("input, select")?.focus();
     },
+    keyExample: () => form.next() && run(),
     keyModel: () => byId("model").focus(),
-    keyHead: (key) => move(key === "ArrowLeft" ? -1 : 1, "head"),
-    keyLayer: (key) => move(key === "ArrowUp" ? -1 : 1, "layer"),
+    keyHead: (key) => stepHead(explorer, key === "ArrowLeft" ? -1 : 1, "head"),
+    keyLayer: (key) => stepHead(explorer, key === "ArrowUp" ? -1 : 1, "layer"),
     keySite: (key) =>
       sites().length && explorer.go({ site: step(sites(), explorer.state.site, key === "[" ? -1 : 1) }, "step"),
     keySort: () => restyle({ sort: step(SORTS, explorer.state.sort, 1) }),
-    keyCell: moveCell,
+    keyCell: (key) => stepCell(explorer, key),
+    keyTurn: () => byId("turn").hidden || turn(explorer.state.point ? "queries" : "keys"),
+    keyPicture: () => [byId("picture"), byId("wave")].find((node) => node.checkVisibility())?.focus(),
+    keyPlay: () => explorer.scene.wave.play(),
     keyStrongest: () =>
-      explorer.kept && explorer.choose({ row: explorer.kept.row, col: strongest(explorer.map, explorer.kept.row) }),
+      explorer.map && explorer.choose({ row: explorer.kept.row, col: strongest(explorer.map, explorer.kept.row) }),
     keyZoom: (key) => explorer.heatmap.zoom(key === "+" ? CLOSER : 1 / CLOSER),
     keyReset: () => explorer.heatmap.reset(),
     keyScale: () => restyle({ scale: step(SCALES, explorer.scale(), 1) }),
@@ -236,7 +239,8 @@ function listenToAll() {
     keyShare: share,
     keyTheme: switchTheme,
     keyLanguage: switchLanguage,
-    keyHelp: openHelp,
+    keyAccess: access,
+    keyHelp: () => byId("help").showModal(),
     keyClose: escape,
   });
 }
@@ -244,35 +248,41 @@ function listenToAll() {
 /** Brings the address's state back: at the start, and on back and forward. */
 async function restore() {
   const wanted = stateOfLocation(window.location);
-  const model = wanted.model || models[0]?.name || "";
-  byId("model").value = model;
-  const examples = fillExamples();
-  const text = wanted.text || examples[0] || "";
-  byId("input").value = text;
+  const name = wanted.model || models.list[0]?.name || "";
+  byId("model").value = name;
+  form.dress();
+  form.last = models.chosen();
+  const state = { ...wanted, model: name };
+  const draft = draftOf(state);
+  const said = Object.values(draft.fields).some(Boolean);
+  if (said || wanted.trace) {
+    const fields = Object.fromEntries(inputs.texts().map((field) => [field, draft.fields[field] ?? ""]));
+    inputs.fill({ ...draft, fields, media: explorer.files.get(wanted.trace) ?? null });
+  } else if (form.blank()) form.pick(0);
   const { session } = explorer;
-  if (session && session.text === text && session.model === model) {
-    explorer.record(explorer.fitting({ ...wanted, model, text }, session), "none");
+  const now = { ...form.draft(name), media: session?.draft.media ?? null };
+  if (session && sameDraft(now, session.draft) && (!wanted.trace || wanted.trace === session.summary.id)) {
+    explorer.record(fitting(state, session), "none");
     return explorer.showMap("none");
   }
-  if (text) return translate({ ...wanted, model, text }, window.location.hash.length > 1 ? "none" : "replace");
-  explorer.state = { ...wanted, model };
-  byId("empty").hidden = false;
-  byId("empty").textContent = t("empty");
+  const history = window.location.hash.length > 1 ? "none" : "replace";
+  if (wanted.trace) {
+    await explorer.reopen(state, models.chosen(), history);
+    return answered(session);
+  }
+  return form.blank() ? nothing("none") : run(state, history);
 }
 
 async function start() {
-  dress();
-  listenToAll();
   try {
-    models = await api.models();
+    await models.load();
+    await restore();
   } catch (error) {
     showProblem(error);
   }
-  fillSelect(
-    byId("model"),
-    models.map(({ name }) => [name, name]),
-  );
-  await restore();
 }
 
+dress();
+showAccess();
+listenToAll();
 start();

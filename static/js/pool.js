@@ -7,7 +7,7 @@ export const MOST_CELLS = 256;
 
 /** @returns {boolean} whether the model could not look there at all */
 export function masked(map, row, col) {
-  return map.causal && col > row;
+  return (map.causal && col > row) || (map.holes === true && map.weights[row * map.cols + col] === 0);
 }
 
 /** @returns {number} cells a side of the smallest blocks that draw a window with at most MOST_CELLS a side */
@@ -34,7 +34,8 @@ export function pooled(map, rows, cols, n = blockSize(rows, cols)) {
   for (let i = row; i < Math.min(row + height * n, map.rows); i++) {
     const line = z[Math.floor((i - row) / n)];
     for (let j = col; j < Math.min(col + width * n, map.cols); j++) {
-      if (masked(map, i, j)) break; // a causal row sees nothing further right
+      if (map.causal && j > i) break; // a causal row sees nothing further right
+      if (masked(map, i, j)) continue;
       const block = Math.floor((j - col) / n);
       const weight = map.weights[i * map.cols + j];
       if (line[block] === null || weight > line[block]) line[block] = weight;

@@ -1,7 +1,9 @@
 /** The right column: one cell, its row, its head. */
 
 import { cellOf, exact, rowOf, topK } from "./cells.js";
+import { errorOf } from "./certificate.js";
 import { byId, cssColour, element, sharpContext } from "./dom.js";
+import { groupName, groupOf, grouped } from "./groups.js";
 import { MEASURES, place } from "./heads.js";
 import { t } from "./i18n.js";
 import { masked } from "./pool.js";
@@ -86,9 +88,15 @@ export class Tell {
     );
   }
 
-  /** @param {any[]} rows statistics of the site's heads */
-  head(rows, layer, head) {
+  /**
+   * @param {any[]} rows statistics of the site's heads
+   * @param {import("./types.js").Site} site
+   * @param {import("./types.js").Certificate} certificate
+   */
+  head(rows, site, layer, head, certificate) {
     byId("head-place").textContent = t("headShort", { layer, head });
+    byId("head-group").hidden = !grouped(site);
+    if (grouped(site)) byId("head-group").textContent = groupName(site, groupOf(site, head));
     const own = rows.find((row) => row.layer === layer && row.head === head);
     byId("measures").replaceChildren(
       ...Object.keys(MEASURES)
@@ -104,6 +112,18 @@ export class Tell {
             element("td", { class: "tabular quiet" }, t("place", { place: rank, of })),
           );
         }),
+      ...this.proof(errorOf(certificate, site.name, layer, head)),
     );
+  }
+
+  /** The certificate's word on this very head. @param {string | null} error */
+  proof(error) {
+    if (error === null) return [];
+    const cells = [
+      element("th", { scope: "row" }, t("headError")),
+      element("td", { class: "tabular" }, error),
+      element("td"),
+    ];
+    return [element("tr", { title: t("headErrorTitle") }, ...cells)];
   }
 }

@@ -2,7 +2,8 @@
  * The page's state as a link.
  *
  * It stands in the fragment, behind `#`, so that what people type reaches no server's log through a shared link, and no
- * limit on the length of request lines applies. A query string of the same form is read too.
+ * limit on the length of request lines applies. A query string of the same form is read too. Files stand in no link: where
+ * the input is one, the link names the trace instead.
  */
 
 import { PALETTES } from "./colour.js";
@@ -13,9 +14,17 @@ import { PALETTES } from "./colour.js";
 export const DEFAULTS = Object.freeze({
   model: "",
   text: "",
+  question: "",
+  context: "",
+  source: "",
+  sentences: "",
+  labels: "",
+  parameters: "",
+  trace: "",
   site: "",
   layer: null,
   head: null,
+  point: "",
   scale: "",
   palette: "cividis",
   sort: "",
@@ -27,7 +36,7 @@ export const DEFAULTS = Object.freeze({
 
 const NUMBERS = new Set(["layer", "head", "row", "col"]);
 const RANGES = new Set(["rows", "cols"]);
-const CHOICES = { scale: ["linear", "log"], palette: PALETTES };
+const CHOICES = { point: ["keys"], scale: ["linear", "log"], palette: PALETTES };
 
 /**
  * @param {Partial<State>} state

@@ -8,7 +8,9 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from tests.live import service
 
 WAIT = 30_000  # milliseconds: the longest that anything on the page may take, on a busy machine
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -16,6 +18,17 @@ ARGUMENTS = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 ]
+
+
+@pytest.fixture(scope="package")
+def zoo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a live service with a tiny random model for every kind of input."""
+    from tests.browser.zoo import sources
+
+    folder = tmp_path_factory.mktemp("zoo")
+    models = [argument for source in sources(folder) for argument in ("--model", source)]
+    with service(folder, *models) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")  # Playwright's loop may not outlive the browser tests: others run loops of their own
@@ -71,15 +84,32 @@ class Watched:
         """Wait until a map is drawn and nothing is under way."""
         self.page.wait_for_selector("#map[data-state=ready]:not([aria-busy])")
         self.page.wait_for_selector(".hm image", state="attached")
+        self.page.wait_for_selector("#measures tr", state="attached")  # the heads' statistics come after the map
+
+    def ask(self) -> dict[str, Any]:
+        """Press the button, and say what the service answered once it is on show."""
+        with self.page.expect_response(lambda response: response.url.endswith("/v1/traces")) as answer:
+            self.page.click("#run")
+        summary: dict[str, Any] = answer.value.json()
+        self.page.wait_for_selector("#stale", state="hidden")
+        self.settled()
+        return summary
 
     def translate(self, text: str) -> str:
         """Type a text, translate it, and say what came of it."""
         self.page.fill("#input", text)
-        with self.page.expect_response(lambda response: response.url.endswith("/v1/traces")):
-            self.page.click("#translate")
-        self.page.wait_for_selector("#stale", state="hidden")
-        self.settled()
+        self.ask()
         return shown(self.page, "#target-sentence")
+
+    def choose(self, model: str) -> dict[str, Any]:
+        """Take a model from the menu, and say what it answers to its own example."""
+        with self.page.expect_response(lambda response: response.url.endswith("/v1/traces")) as answer:
+            self.page.select_option("#model", model)
+        summary: dict[str, Any] = answer.value.json()
+        expect(self.page.locator("#model-note")).not_to_be_empty()
+        self.page.wait_for_function("model => location.hash.includes(`model=${model}`)", arg=model)
+        self.settled()
+        return summary
 
     def state(self) -> dict[str, str]:
         """What the link says."""

@@ -20,7 +20,7 @@ LUMINANCE = """selector => {
   return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
 }"""
 TEXTS = [
-    *("#now", ".tab[aria-selected=false]", "#translate", ".say .caption", "#hover-hint", "#certificate", ".facts dt"),
+    *("#now", ".tab[aria-selected=false]", "#run", ".say .caption", "#hover-hint", "#certificate", ".facts dt"),
     *(".measures th", ".measures td:last-child", ".choice-item span", "#badge", "#target-sentence", "#stale"),
 ]
 
@@ -57,11 +57,11 @@ def test_chinese_follows_the_browser_and_the_switch(watch: Opener) -> None:
     watched = watch(locale="zh-CN")
     page = watched.open()
     expect(page.locator("html")).to_have_attribute("lang", "zh-Hans")
-    expect(page.locator("#translate")).to_have_text("翻译")
+    expect(page.locator("#run")).to_have_text("翻译")
     expect(page.locator("#sites [aria-selected=true]")).to_have_text("交叉")
     page.click("#language")
     expect(page.locator("html")).to_have_attribute("lang", "en")
-    expect(page.locator("#translate")).to_have_text("Translate")
+    expect(page.locator("#run")).to_have_text("Translate")
     assert page.evaluate("/[\\u4e00-\\u9fff]/.test(document.body.innerText.replace('中文', ''))") is False
 
 

@@ -26,7 +26,7 @@ def test_the_model_menu_switches_to_the_recurrent_model(watch: Opener) -> None:
     assert watched.state().get("model", "de-en") == "de-en"
     with page.expect_response(lambda response: response.url.endswith("/v1/traces")) as answer:
         page.select_option("#model", "de-en-gru")
-        page.click("#translate")
+        page.click("#run")
     summary = answer.value.json()
     watched.settled()
     assert summary["model"] == "de-en-gru"

@@ -27,7 +27,7 @@ def test_bad_input_is_told_by_the_input_and_kept(watch: Opener, api: httpx.Clien
     page = watched.open()
     before = shown(page, "#target-sentence")
     page.fill("#input", text)
-    page.click("#translate")
+    page.click("#run")
     problem = page.locator("#problem")
     expect(problem).to_be_visible()
     assert problem.inner_text() == detail(api, text).strip()
@@ -72,7 +72,7 @@ def test_a_server_that_is_gone_loses_nothing(watch: Opener) -> None:
     before = shown(page, "#target-sentence")
     page.route("**/v1/**", lambda route: route.abort("connectionrefused"))
     page.fill("#input", "Wo bist du?")
-    page.click("#translate")
+    page.click("#run")
     expect(page.locator("#problem")).to_contain_text("does not answer")
     assert page.input_value("#input") == "Wo bist du?"
     assert shown(page, "#target-sentence") == before
@@ -87,15 +87,15 @@ def test_a_wait_is_shown_and_can_be_overtaken(watch: Opener) -> None:
     held: list[Route] = []
     page.route("**/v1/traces", lambda route: held.append(route))
     page.fill("#input", "Ich warte.")
-    page.click("#translate")
+    page.click("#run")
     expect(page.locator("#progress")).to_be_visible()
-    expect(page.locator("#translate-text")).to_have_text("Translating…")
+    expect(page.locator("#run-text")).to_have_text("Translating…")
     expect(page.locator("#map")).to_have_attribute("aria-busy", "true")
     page.unroute("**/v1/traces")
     watched.translate("Ich bin müde.")
     assert len(held) == 1
     expect(page.locator("#progress")).to_be_hidden()
-    expect(page.locator("#translate-text")).to_have_text("Translate")
+    expect(page.locator("#run-text")).to_have_text("Translate")
     assert watched.state()["text"] == "Ich bin müde."
 
 
@@ -108,7 +108,7 @@ def test_without_a_first_answer_the_page_says_so(watch: Opener) -> None:
     expect(page.locator("#empty")).to_be_visible()
     expect(page.locator("#problem")).to_be_visible()
     page.unroute("**/v1/traces")
-    page.click("#translate")
+    page.click("#run")
     watched.settled()
     expect(page.locator("#empty")).to_be_hidden()
 

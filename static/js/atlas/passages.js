@@ -1,0 +1,81 @@
+/** The text around a cell's query and key, where the whole text is too long to stand in the page. */
+
+import { byId, element } from "../dom.js";
+import { t } from "../i18n.js";
+import { piecesOf } from "./find.js";
+
+/** @typedef {import("../types.js").Axis} Axis */
+/** @typedef {{row: number, col: number}} Cell */
+
+const AROUND = 120; // tokens before and after
+const FAINT = 0.02; // of the row's largest weight: less is not lit
+
+export class Passages {
+  /** @param {{choose: (cell: Partial<Cell>) => void}} on */
+  constructor(on) {
+    this.on = on;
+    this.root = byId("passages");
+    this.root.addEventListener("click", (event) => {
+      const { row, col } = /** @type {HTMLElement} */ (event.target).dataset;
+      if (row !== undefined) this.on.choose({ row: Number(row) });
+      else if (col !== undefined) this.on.choose({ col: Number(col) });
+    });
+  }
+
+  /** @param {Axis} queries @param {Axis} keys */
+  use(queries, keys) {
+    Object.assign(this, { queries, keys, told: "" });
+    this.root.hidden = false;
+  }
+
+  hide() {
+    this.root.hidden = true;
+    this.root.replaceChildren();
+    this.told = "";
+  }
+
+  /**
+   * @param {Cell} cell
+   * @param {Float32Array | undefined} weights of the cell's row, where they are here
+   */
+  show({ row, col }, weights) {
+    const told = JSON.stringify([row, col, weights !== undefined]);
+    if (told === this.told && weights === this.weights) return;
+    Object.assign(this, { told, weights });
+    const most = weights?.reduce((a, b) => Math.max(a, b), 0) || 1;
+    const light = (index) => (weights ? weights[index] / most : 0);
+    // On a map of a text onto itself, what the query looks at lies in its own passage too.
+    const own = this.queries === this.keys ? light : () => 0;
+    this.root.replaceChildren(
+      element("h2", { class: "caption tabular" }, t("passageQuery", { n: row })),
+      this.print(this.queries, row, own, "row"),
+      element("h2", { class: "caption tabular" }, t("passageKey", { n: col })),
+      this.print(this.keys, col, light, "col"),
+    );
+    for (const mark of this.root.querySelectorAll(".marked")) {
+      const passage = mark.parentElement;
+      passage.scrollTop = mark.offsetTop - passage.offsetTop - passage.clientHeight / 2;
+    }
+  }
+
+  /** @param {Axis} axis @param {(index: number) => number} light @param {"row" | "col"} side */
+  print(axis, index, light, side) {
+    const pieces = piecesOf(axis);
+    const [start, stop] = [Math.max(0, index - AROUND), Math.min(pieces.length, index + AROUND + 1)];
+    const tokens = Array.from({ length: stop - start }, (_, offset) => {
+      const at = start + offset;
+      const node = element("span", { class: "piece", textContent: pieces[at], data: { [side]: at } });
+      const weight = light(at);
+      if (weight >= FAINT) node.style.setProperty("--light", weight.toFixed(3));
+      node.classList.toggle("marked", at === index);
+      return node;
+    });
+    return element(
+      "p",
+      { class: "sentence passage" },
+      ...(start > 0 ? ["…"] : []),
+      ...tokens,
+      ...(stop < pieces.length ? ["…"] : []),
+    );
+  }
+}
