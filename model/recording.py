@@ -1,7 +1,7 @@
 """The recorder: takes what each attention layer of a forward pass computed, and cuts it into traces."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -81,6 +81,21 @@ class Recorder:
     def record_weights(self, site: str, weights: Tensor) -> None:
         """Keep the weights (B H Q K) of a layer that gives nothing else."""
         self.records.setdefault(site, []).append(WeightsRecord(weights))
+
+    def join(self, layers: Mapping[str, int]) -> None:
+        """Make one record of each layer of a pass that went in pieces over one causal sequence, a cache between them.
+
+        Args:
+            layers: of each site.
+
+        Raises:
+            TraceError: the records are no whole number of passes.
+        """
+        for site, count in layers.items():
+            records = self.records[site]
+            if len(records) % count:
+                raise TraceError(f"{site} recorded {len(records)} attentions, which is no multiple of {count} layers")
+            self.records[site] = [_joined(records[layer::count]) for layer in range(count)]
 
     def shapes(self) -> dict[str, tuple[int, int]]:
         """Per site (Q, K) of its first layer, padding included."""
@@ -175,6 +190,15 @@ class Recorder:
             own = own[:, :queries] if own.shape[1] > 1 else own.expand(-1, queries, -1)
             self._biases[key] = biases.recognise(own[:, :, :keys].detach().cpu())
         return self._biases[key]
+
+
+def _joined(pieces: list[Record | WeightsRecord]) -> Record:
+    """The queries of all pieces with the keys of the last one, which hold those before; the first one's mask."""
+    whole = [piece for piece in pieces if isinstance(piece, Record)]
+    if len(whole) < len(pieces):
+        raise TraceError("weights alone cannot be recorded in pieces")
+    q, lse, output = (torch.cat([getattr(piece, name) for piece in whole], dim=2) for name in ("q", "lse", "output"))
+    return replace(whole[0], q=q, k=whole[-1].k, v=whole[-1].v, lse=lse, output=output)
 
 
 def _weighed(weights: Tensor) -> AttentionMap:

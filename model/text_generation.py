@@ -5,19 +5,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from model.budget import check
 from model.card import licence
 from model.checkpoint import Checkpoint
 from model.decoding import Generated, generate
-from model.errors import CheckpointError, EmptyInput, InputError, InputTooLong, ParameterError
-from model.language_model import LanguageModel
+from model.errors import Cancelled, CheckpointError, EmptyInput, InputError, InputTooLong, ParameterError
+from model.language_model import LanguageModel, LanguageModelState
 from model.recording import Recorder
 from model.served import Axis, Prediction, Request, never
 from model.tokens import PAD, SPECIAL, Encoding
 from model.trace import Trace
 
 SITES = {"decoder": ("tokens", "tokens")}
+PIECE = 8192  # tokens: from there on the layers' own memory matters, and the pieces' masks cost nothing beside it
 EXAMPLES = "examples"  # a folder of texts beside the weights, to begin with
 
 
@@ -87,7 +89,8 @@ class TextGenerator:
         recorder = Recorder()
         with torch.inference_mode():
             ids = torch.tensor([prediction.axes["tokens"].ids], device=self.device)
-            self.network.decode_hidden(ids, self.network.start(), recorder)
+            self._read(ids, self.network.start(), recorder, cancelled)
+            recorder.join({"decoder": self.network.config.layers})
             return recorder.trace(0, prediction, SITES, task=self.task, revision=self.revision)
 
     def _check_trace(self, request: Request) -> None:
@@ -132,10 +135,23 @@ class TextGenerator:
     def _continue(self, ids: list[int], request: Request, limit: int, cancelled: Callable[[], bool]) -> Generated:
         state = self.network.start()
         prompt = torch.tensor([ids], device=self.device)
-        if len(ids) > 1:
-            self.network.decode_hidden(prompt[:, :-1], state)
+        self._read(prompt[:, :-1], state, None, cancelled)
         (output,) = generate(self.network, state, 1, request.parameters, limit, self.device, cancelled, prompt[:, -1])
         return output
+
+    def _read(
+        self, ids: Tensor, state: LanguageModelState, recorder: Recorder | None, cancelled: Callable[[], bool]
+    ) -> None:
+        """Take a long text in, a piece at a time: what the layers hold between attentions is no longer than a piece.
+
+        Raises:
+            Cancelled: `cancelled` became true between two pieces.
+        """
+        for piece in torch.split(ids, PIECE, dim=1):
+            if cancelled():
+                raise Cancelled("the prediction was cancelled")
+            if piece.shape[1]:
+                self.network.decode_hidden(piece, state, recorder)
 
     def _score(self, prompt: list[int], given: list[int]) -> Generated:
         """The given output and its summed log-probability under teacher forcing."""

@@ -21,6 +21,7 @@ from model.shapes import Keys, LogSumExp, Output, Queries, Values
 
 BLOCK = 1024  # rows a step of the blockwise pass: at 8 heads and 8,192 keys its scores take 268 MB in float32
 
+MASK_CELLS = 1 << 24  # of a mask that is made as a tensor: 64 MiB where it is added to the scores
 BAND_ROWS = 256  # rows a step under a sliding window: enough work for a call, few keys outside the band
 
 
@@ -98,6 +99,8 @@ def fused(
     if bias is None and (size := _band(mask, q, k)):
         assert mask is not None
         return _banded(q, k, v, mask, size, scale)
+    if isinstance(mask, Causal) and mask.offset > 0 and bias is None and q.shape[2] * k.shape[2] > MASK_CELLS:
+        return _after_cache(q, k, v, mask.offset, scale)
     dense = None if mask is None or isinstance(mask, Full) or causal else _dense(mask, q, k)
     return fused_cells(q, k, v, dense, bias, causal, scale)
 
@@ -128,25 +131,44 @@ def fused_cells(
 
 
 def _band(mask: Mask | None, q: Tensor, k: Tensor) -> int:
-    """The size of a causal sliding window over one sequence that is much longer than it; 0 for any other mask."""
+    """The size of a causal sliding window over keys that are many more; 0 for any other mask.
+
+    The queries are the sequence's last: all of it, or what follows a cache.
+    """
     match mask:
-        case Both(Causal(0), SlidingWindow(size, 0)) | Both(SlidingWindow(size, 0), Causal(0)):
-            return size if q.shape[2] == k.shape[2] > 2 * size else 0
+        case Both(Causal(offset), SlidingWindow(size, same)) | Both(SlidingWindow(size, same), Causal(offset)):
+            fits = offset == same == k.shape[2] - q.shape[2]
+            return size if fits and q.shape[2] > 1 and k.shape[2] > 2 * size else 0
     return 0
 
 
 def _banded(q: Tensor, k: Tensor, v: Tensor, mask: Mask, size: int, scale: float | None) -> Attended:
     """A causal sliding window, a block of rows at a time against the keys that the block can see: linear in length."""
-    parts, length, step = [], q.shape[2], max(size, BAND_ROWS)
-    for start in range(0, length, step):
-        rows, first = range(start, min(start + step, length)), max(0, start - size + 1)
+    parts, queries, step = [], q.shape[2], max(size, BAND_ROWS)
+    offset = k.shape[2] - queries
+    for start in range(0, queries, step):
+        stop = min(start + step, queries)
+        keys = slice(max(0, offset + start - size + 1), offset + stop)
         visible = mask.visible(
-            torch.arange(rows.start, rows.stop, device=q.device), torch.arange(first, rows.stop, device=q.device)
+            torch.arange(start, stop, device=q.device), torch.arange(keys.start, keys.stop, device=q.device)
         )
-        keys = slice(first, rows.stop)
-        parts.append(
-            fused_cells(q[:, :, rows.start : rows.stop], k[:, :, keys], v[:, :, keys], visible[:, None], scale=scale)
-        )
+        part = fused_cells(q[:, :, start:stop], k[:, :, keys], v[:, :, keys], visible[:, None], scale=scale)
+        parts.append(part)
+    return _joined(parts)
+
+
+def _after_cache(q: Tensor, k: Tensor, v: Tensor, offset: int, scale: float | None) -> Attended:
+    """Causal queries that follow a long cache, some rows at a time: the kernels know no offset, and a mask is large."""
+    parts, step = [], max(1, MASK_CELLS // k.shape[2])
+    columns = torch.arange(k.shape[2], device=q.device)
+    for start in range(0, q.shape[2], step):
+        rows = torch.arange(start, min(start + step, q.shape[2]), device=q.device)
+        visible = Causal(offset).visible(rows, columns)[:, None]
+        parts.append(fused_cells(q[:, :, start : start + step], k, v, visible, scale=scale))
+    return _joined(parts)
+
+
+def _joined(parts: list[Attended]) -> Attended:
     output, lse = torch.cat([p.output for p in parts], dim=2), torch.cat([p.lse for p in parts], dim=2)
     return Attended(output, lse, parts[0].kernel)
 
@@ -219,6 +241,8 @@ def forward_only(
     if not torch.is_grad_enabled() and (size := _band(mask, q, k)):
         assert mask is not None
         return _banded(q, k, v, mask, size, scale).output
+    if not torch.is_grad_enabled() and isinstance(mask, Causal) and not causal:
+        return fused(q, k, v, mask, None, scale).output
     dense = None if mask is None or isinstance(mask, Full) or causal else _dense(mask, q, k)
     return F.scaled_dot_product_attention(
         q, k, v, dense, dropout, is_causal=causal, scale=scale, enable_gqa=q.shape[1] != k.shape[1]

@@ -19,11 +19,12 @@ import torch
 from torch import Tensor, nn
 from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
-from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
+from transformers.masking_utils import AttentionMaskInterface
 
-from model.attention.kernels import blockwise, fused_cells
+from model.attention.kernels import blockwise, fused, fused_cells
 from model.attention.masks import Causal, Full, Given, Mask
 from model.attention.scores import ScaledDot, Score, SoftCapped
+from model.hub import bands
 
 IMPLEMENTATION = "heedmap"
 
@@ -92,7 +93,8 @@ def attention(
         The output (B Q H E), and no weights.
     """
     listener = _listener.get()
-    if listener is None and softcap is None and s_aux is None:
+    band = None if attention_mask is None else bands.band_of(attention_mask)
+    if listener is None and softcap is None and s_aux is None and band is None:
         output, _ = sdpa_attention_forward(
             module,
             query,
@@ -108,7 +110,7 @@ def attention(
         return output, None
     scale = 1 / math.sqrt(query.shape[-1]) if scaling is None else float(scaling)
     score: Score = ScaledDot(scale) if softcap is None else SoftCapped(scale, float(softcap))
-    mask, bias = _seen(module, query, key, attention_mask, is_causal)
+    mask, bias = _seen(module, query, key, attention_mask, is_causal) if band is None else (band, None)
     if position_bias is not None:
         bias = position_bias if bias is None else bias + position_bias
     mixed, lse, kernel = _attend(query, key, value, mask, bias, score)
@@ -157,13 +159,11 @@ def _attend(
     query: Tensor, key: Tensor, value: Tensor, mask: Mask, bias: Tensor | None, score: Score
 ) -> tuple[Tensor, Tensor, str]:
     if isinstance(score, ScaledDot):
-        causal = isinstance(mask, Causal) and bias is None
-        visible = None
-        if not causal and not isinstance(mask, Full):
-            cells = mask.cells if isinstance(mask, Given) else mask.dense(query.shape[2], key.shape[2], query.device)
-            visible = cells[:, None]
         with contextlib.suppress(NotImplementedError):
-            attended = fused_cells(query, key, value, visible, bias, causal, score.scale)
+            if isinstance(mask, Given):
+                attended = fused_cells(query, key, value, mask.cells[:, None], bias, False, score.scale)
+            else:
+                attended = fused(query, key, value, mask, bias, score.scale)
             return attended.output, attended.lse, attended.kernel
     output, lse = blockwise(query, key, value, mask, bias, score)
     return output, lse, "blockwise"
@@ -172,7 +172,7 @@ def _attend(
 def register() -> None:
     """Make the implementation known to transformers; again is no harm."""
     AttentionInterface.register(IMPLEMENTATION, attention)
-    AttentionMaskInterface.register(IMPLEMENTATION, sdpa_mask)
+    AttentionMaskInterface.register(IMPLEMENTATION, bands.mask)
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from model.attention.maps import AttentionMap
 from model.budget import Cost, check, cost_of
 from model.errors import CheckpointError, InputError, InputTooLong, TraceError
 from model.hub import loading
+from model.hub.bands import Use, banded
 from model.hub.capture import prepare, record
 from model.hub.interface import quiet
 from model.hub.loading import Source, choose_task, read_config, resolve
@@ -43,6 +44,7 @@ class HubModel:
         self.loaded, self.revision, self.task = loaded, loaded.revision, task.name
         self.answerer = task(loaded)
         self.wiring = prepare(loaded.model)
+        self.bands: Use = "never"
         try:
             self.sites, self.unrecorded, self.cost = self._prove()
         except TraceError as error:
@@ -78,7 +80,7 @@ class HubModel:
     ) -> list[Prediction | InputError]:
         """Answer one batch; each request has its own result or its own error, in the same order."""
         results: dict[int, Prediction | InputError] = {}
-        with torch.inference_mode(), quiet():
+        with torch.inference_mode(), quiet(), banded(self.bands):
             for members, items in self._batches(requests, results):
                 results |= dict(zip(members, self.answerer.predict(items, cancelled), strict=True))
         return [results[index] for index in range(len(requests))]
@@ -86,7 +88,7 @@ class HubModel:
     def trace(self, requests: Sequence[Request], cancelled: Callable[[], bool] = never) -> list[Trace | InputError]:
         """Predict, and record one pass over input and output."""
         results: dict[int, Any] = {}
-        with torch.inference_mode(), quiet():
+        with torch.inference_mode(), quiet(), banded(self.bands):
             for members, items in self._batches(requests, results):
                 try:
                     results |= dict(zip(members, self._traced(items, cancelled), strict=True))
@@ -164,6 +166,8 @@ class HubModel:
                 outputs = self.answerer.forward(inputs)
             if isinstance(self.answerer, SinglePass):
                 predictions = self.answerer.read(outputs, [item])
+            if self.wiring.follows and self._agrees(inputs, "eager", "always"):
+                self.bands = "long"
         family = self.loaded.config.model_type
         if not recorder.records:
             raise CheckpointError(
@@ -183,12 +187,13 @@ class HubModel:
         maps = recorder.maps(0, lengths)
         return [_site(site, maps[site], *pairs[site]) for site in pairs], unheard, cost_of(maps)
 
-    def _agrees(self, inputs: dict[str, Any], other: str) -> bool:
+    def _agrees(self, inputs: dict[str, Any], other: str, use: Use = "never") -> bool:
         """Whether the model gives the same output under another of its attentions: then nothing was left out."""
         parts = [p for p in self.loaded.model.modules() if isinstance(p, PreTrainedModel)]
         if other == "sdpa":
             parts = [p for p in parts if p.config._attn_implementation == "eager" and p._supports_sdpa]
-        ours = self.answerer.forward(inputs)
+        with banded(use):
+            ours = self.answerer.forward(inputs)
         before = [(part.config, part.config._attn_implementation) for part in parts]
         try:
             for config, _ in before:

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from model import checkpoint
-from model.errors import EmptyInput, InputError, InputTooLong, ParameterError, TraceTooLarge
+from model import checkpoint, text_generation
+from model.attention import kernels
+from model.errors import Cancelled, EmptyInput, InputError, InputTooLong, ParameterError, TraceTooLarge
 from model.language_model import LanguageModel, LanguageModelConfig
 from model.served import Parameters, Prediction, Request, Served, load_served
 from model.text_generation import TextGenerator
@@ -99,6 +100,29 @@ def test_a_trace_over_the_limit_is_refused_before_any_work(model: Served, monkey
     (made,) = model.trace([Request("x" * 99, "!")])
     assert isinstance(made, Trace)
     assert made.nbytes == 2 * (4 * 36 + 128) * 100
+
+
+def test_a_text_taken_in_by_pieces_gives_the_same_trace(model: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    request = Request("To be, or not to be. " * 9, parameters=Parameters(max_new_tokens=4))
+    (whole,) = model.trace([request])
+    monkeypatch.setattr(text_generation, "PIECE", 50)
+    monkeypatch.setattr(kernels, "MASK_CELLS", 400)  # a few rows at a time
+    (pieces,) = model.trace([request])
+    assert isinstance(whole, Trace)
+    assert isinstance(pieces, Trace)
+    assert pieces.prediction.text == whole.prediction.text
+    assert pieces.certificate.warning is None
+    for layer in range(2):
+        one, other = whole.map("decoder", layer), pieces.map("decoder", layer)
+        torch.testing.assert_close(one.dense(), other.dense(), atol=1e-5, rtol=0)
+        assert one.mask.describe() == other.mask.describe()
+
+
+def test_a_text_can_be_given_up_between_two_pieces(model: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text_generation, "PIECE", 10)
+    calls = iter([False, False, True])
+    with pytest.raises(Cancelled):
+        model.trace([Request("x" * 100)], lambda: next(calls))
 
 
 @pytest.mark.parametrize(
