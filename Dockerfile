@@ -33,10 +33,11 @@ RUN pip install --no-deps /dist/*.whl
 
 FROM base AS runtime
 RUN useradd --system --uid 10001 --home-dir /var/lib/heedmap --create-home heedmap \
- && install -d -o heedmap -g heedmap /var/lib/heedmap/traces
-ENV HEEDMAP_HOST=0.0.0.0 HEEDMAP_PORT=8000 HEEDMAP_TRACES=/var/lib/heedmap/traces PYTHONDONTWRITEBYTECODE=1
+ && install -d -o heedmap -g heedmap /var/lib/heedmap/traces /var/lib/heedmap/hub
+ENV HEEDMAP_HOST=0.0.0.0 HEEDMAP_PORT=8000 HEEDMAP_TRACES=/var/lib/heedmap/traces HF_HOME=/var/lib/heedmap/hub \
+    PYTHONDONTWRITEBYTECODE=1
 WORKDIR /var/lib/heedmap
-VOLUME /var/lib/heedmap/traces
+VOLUME ["/var/lib/heedmap/traces", "/var/lib/heedmap/hub"]
 EXPOSE 8000
 USER heedmap
 HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --retries=3 CMD ["python", "-c", \
