@@ -18,6 +18,8 @@ from model.attention.positions import rotary_angles
 from model.shapes import Angles, Hidden, Logits, TokenIds
 from model.transformer import dropout
 
+ROOM = 1024  # steps that a cache has room for when it grows
+
 
 class LanguageModelConfig(BaseModel):
     """The shape of a language model; unknown fields are errors."""
@@ -74,27 +76,32 @@ class Layer(nn.Module):
 
 
 class Cache:
-    """Keys and values of one layer, of the steps so far."""
+    """Keys and values of one layer, of the steps so far, with room for some more: a step copies nothing but itself."""
 
     def __init__(self) -> None:
-        self.k: Tensor | None = None  # B G K D
-        self.v: Tensor | None = None
-
-    @property
-    def length(self) -> int:
-        """K, the steps so far."""
-        return 0 if self.k is None else self.k.shape[2]
+        self.room: list[Tensor] = []  # of keys and of values: B G R D, the first K of R in use
+        self.length = 0  # K, the steps so far
 
     def extend(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """Append a step's keys and values, and return all of them."""
-        self.k = k if self.k is None else torch.cat([self.k, k], dim=2)
-        self.v = v if self.v is None else torch.cat([self.v, v], dim=2)
-        return self.k, self.v
+        stop = self.length + k.shape[2]
+        if not self.room and torch.is_grad_enabled():  # training reads a text at once, and needs its gradients
+            self.length = stop
+            return k, v
+        if not self.room or self.room[0].shape[2] < stop:
+            spare = ROOM if self.length else 0
+            wider = [new.new_empty(*new.shape[:2], stop + spare, new.shape[3]) for new in (k, v)]
+            for wide, old in zip(wider, self.room, strict=False):
+                wide[:, :, : self.length] = old[:, :, : self.length]
+            self.room = wider
+        for wide, new in zip(self.room, (k, v), strict=True):
+            wide[:, :, self.length : stop] = new
+        self.length = stop
+        return self.room[0][:, :, :stop], self.room[1][:, :, :stop]
 
     def reorder(self, rows: Tensor) -> None:
         """Keep these rows of the batch, in this order."""
-        if self.k is not None and self.v is not None:
-            self.k, self.v = self.k[rows], self.v[rows]
+        self.room = [part[rows] for part in self.room]
 
 
 class LanguageModelState:

@@ -14,6 +14,8 @@ export class Problem extends Error {
     this.status = status;
     this.title = body?.title ?? "";
     this.body = body ?? {};
+    /** @type {number} seconds that the service asks to wait */
+    this.retryAfter = 0;
   }
 
   /** The path of the field at fault, such as `inputs.image`; empty where it is none. */
@@ -31,7 +33,7 @@ export class Unreachable extends Error {}
  * @returns {Promise<Response>}
  * @throws {Problem | Unreachable} an aborted request throws the browser's AbortError
  */
-async function request(path, options = {}) {
+export async function request(path, options = {}) {
   for (;;) {
     const sent = key();
     const headers = { ...options.headers, ...credentials() };
@@ -44,6 +46,7 @@ async function request(path, options = {}) {
     }
     if (response.ok) return response;
     const problem = new Problem(response.status, await response.json().catch(() => null));
+    problem.retryAfter = Number(response.headers.get("Retry-After")) || 0;
     if (problem.status !== 401 || !(await askForKey(sent)) || options.signal?.aborted) throw problem;
   }
 }

@@ -1,5 +1,6 @@
 /** What to show first where nobody has chosen: the site, the head and the cell that say most. */
 
+import { isFar } from "./atlas/levels.js";
 import { brightest } from "./cells.js";
 import { alignment, bestByStatistics, inPlace, sharpest } from "./heads.js";
 
@@ -58,6 +59,7 @@ export async function bestHead(session, siteName) {
   const site = session.site(siteName);
   const [queries, keys] = [session.queries(siteName), session.keys(siteName)];
   const cells = site.layers * site.heads * site.shape[0] * site.shape[1];
+  if (isFar(site)) return { layer: site.layers - 1, head: 0 }; // statistics of so many cells take a while
   if (siteName !== "cross" || cells > SEARCHED_CELLS) {
     const rows = (await session.heads()).filter((row) => row.site === siteName);
     const last = rows.filter((row) => row.layer === site.layers - 1);

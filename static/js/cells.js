@@ -7,7 +7,8 @@ import { masked } from "./pool.js";
 
 /** @returns {Float32Array} the weights of a row */
 export function rowOf(map, row) {
-  return map.weights.subarray(row * map.cols, (row + 1) * map.cols);
+  const start = (row - (map.from ?? 0)) * map.cols;
+  return map.weights.subarray(start, start + map.cols);
 }
 
 /**

@@ -2,6 +2,16 @@
 
 /** Weights under this share one colour on the logarithmic scale. */
 export const LOG_FLOOR = 1e-4;
+const LEAST_FLOOR = 1e-7; // near the least weight that a tile's code tells from zero
+
+/**
+ * The logarithmic scale's lower end for so many keys: an even share of the attention lies well above it.
+ *
+ * @param {number} keys
+ */
+export function floorOf(keys) {
+  return Math.max(LEAST_FLOOR, Math.min(LOG_FLOOR, 10 ** -(Math.ceil(Math.log10(Math.max(keys, 1))) + 1)));
+}
 
 export const PALETTES = ["cividis", "viridis", "grey"];
 
@@ -48,11 +58,12 @@ export function plotlyScale(palette, theme) {
  *
  * @param {number} weight 0..1
  * @param {"linear" | "log"} scale
+ * @param {number} [floor] of the logarithmic scale
  * @returns {number} 0..1
  */
-export function position(weight, scale) {
+export function position(weight, scale, floor = LOG_FLOOR) {
   if (scale === "linear") return Math.min(weight, 1);
-  return weight <= LOG_FLOOR ? 0 : Math.min(1 - Math.log(weight) / Math.log(LOG_FLOOR), 1);
+  return weight <= floor ? 0 : Math.min(1 - Math.log(weight) / Math.log(floor), 1);
 }
 
 /**
@@ -61,11 +72,11 @@ export function position(weight, scale) {
  * @param {ArrayLike<number>} weights of each code
  * @returns {Uint8ClampedArray} 256 * RGBA; masked is transparent
  */
-export function lookupTable(weights, palette, theme, scale) {
+export function lookupTable(weights, palette, theme, scale, floor = LOG_FLOOR) {
   const table = new Uint8ClampedArray(weights.length * 4);
   for (let code = 0; code < weights.length; code++) {
     if (Number.isNaN(weights[code])) continue;
-    table.set([...colourAt(palette, theme, position(weights[code], scale)), 255], code * 4);
+    table.set([...colourAt(palette, theme, position(weights[code], scale, floor)), 255], code * 4);
   }
   return table;
 }

@@ -1,6 +1,8 @@
 /** What the page does: state in, answer and map out. Views report gestures here; everything passes through `go`. */
 
 import { Problem, Unreachable } from "./api.js";
+import { isFar, isLong } from "./atlas/levels.js";
+import { Long } from "./atlas/long.js";
 import { bestHead, firstCell, fitting } from "./beginning.js";
 import { mostInterested, strongest } from "./cells.js";
 import { showCertificate } from "./certificate.js";
@@ -12,6 +14,7 @@ import { Grid } from "./grid.js";
 import { Heatmap } from "./heatmap.js";
 import { axisName, siteName, t } from "./i18n.js";
 import { clearProblem, showProblem, waiting, waitingFor } from "./notices.js";
+import { drawHeads, fetchAhead } from "./overview.js";
 import { headline, showPrediction } from "./prediction.js";
 import { theme } from "./preferences.js";
 import { Scene } from "./scene.js";
@@ -47,7 +50,7 @@ export class Explorer {
     });
     this.grid = new Grid({
       choose: (layer, head) => this.go({ layer, head }, "push"),
-      near: (layer, head) => this.session?.map(this.state.site, layer, head).catch(() => {}), // ahead of the click
+      near: (layer, head) => fetchAhead(this, layer, head),
     });
     const gestures = {
       hover: (place) => this.point(place),
@@ -58,6 +61,24 @@ export class Explorer {
     this.sentences = new Sentences(gestures);
     this.scene = new Scene(gestures);
     this.tell = new Tell({ choose: (cell) => this.choose(cell) });
+    const long = {
+      hover: (cell) => this.point(cell && { rows: [cell.row], cols: [cell.col] }),
+      choose: (cell) => this.choose(cell),
+      record: (patch) => this.record(patch, "replace"),
+      restyle: (patch) => this.go(patch, "replace"),
+      kept: () => this.kept,
+    };
+    this.long = new Long(long, this.tell);
+  }
+
+  /** What draws the map on show. */
+  get painter() {
+    return this.long.active ? this.long.atlas : this.heatmap;
+  }
+
+  /** Whether the map on show is never in the page whole. */
+  get far() {
+    return this.map?.from !== undefined;
   }
 
   /** Writes into the state and the address, and nothing else. */
@@ -153,6 +174,7 @@ export class Explorer {
     this.session?.close();
     this.session = null;
     this.map = null;
+    this.long.hide();
     delete byId("map").dataset.state;
     for (const id of ["result", "tell", "scene", "warning"]) byId(id).hidden = true;
     const { palette, scale, sort } = this.state;
@@ -172,21 +194,30 @@ export class Explorer {
       }
       this.record({}, history);
       const { site, layer, head } = this.state;
-      const map = await session.map(site, layer, head);
+      const own = session.site(site);
+      if (isLong(own)) {
+        this.map = null; // what is on show from now on is not the map before
+        this.lengthen(session); // the picture waits for no weights
+      } else this.long.hide();
+      const map = await (isFar(own) ? this.long.firstBand(this.state) : session.map(site, layer, head));
       if (turn !== this.turn) return;
       this.map = map;
-      this.kept = firstCell(this.state, session, map);
+      this.kept = this.far ? this.long.firstCell(this.state, map) : firstCell(this.state, session, map);
       byId("map").dataset.state = "ready";
       this.tell.use(map, session.queries(site), session.keys(site));
-      this.sentences.build(session, site);
-      this.sentences.use(map);
-      this.scene.build(session, site);
-      this.scene.use(map);
+      this.sentences.build(session, site, this.far);
+      this.scene.build(session, site, this.far);
+      this.long.read(session, site, this.far);
+      if (!this.far) {
+        this.sentences.use(map);
+        this.scene.use(map);
+      }
       this.keep(this.kept);
       showExports(session.summary.id, site, layer, head);
+      if (this.long.active) this.long.exports();
       this.words(session, site);
-      this.drawGrid(session, site, turn);
-      await this.draw();
+      drawHeads(this, turn);
+      if (!this.long.active) await this.draw();
       announce(t("showing", { site: siteName(site), layer, head }));
     } catch (error) {
       if (error.name === "AbortError" || turn !== this.turn) return;
@@ -203,7 +234,9 @@ export class Explorer {
     const { task, certificate } = session.summary;
     const { rows, cols } = this.map;
     byId("now").textContent = t("headName", { layer, head });
-    byId("heat").setAttribute("aria-label", t("heatmapLabel", { site: siteName(site), layer, head, rows, cols }));
+    const label = t("heatmapLabel", { site: siteName(site), layer, head, rows, cols });
+    byId("heat").setAttribute("aria-label", label);
+    if (this.long.active) this.long.label(label);
     byId("query-name").textContent = t("queries", { name: axisName(queries, task) });
     byId("key-name").textContent = t("keys", { name: axisName(keys, task) });
     showCertificate(certificate);
@@ -215,36 +248,19 @@ export class Explorer {
     return this.state.scale || (keys > MANY_KEYS ? "log" : "linear");
   }
 
+  /** Draws a long map. */
+  lengthen(session) {
+    this.heatmap.hide();
+    return this.long.show(session, this.state, { scale: this.scale(), theme: theme() });
+  }
+
   draw() {
     if (!this.map) return;
+    if (this.long.active) return this.lengthen(this.session);
     const { site, palette, rows, cols } = this.state;
     const scale = this.scale();
     const [queries, keys] = [this.session.queries(site), this.session.keys(site)];
     return this.heatmap.show({ map: this.map, queries, keys, scale, palette, theme: theme(), rows, cols });
-  }
-
-  /** Thumbnails and statistics come when they come; the map does not wait for them. */
-  async drawGrid(session, siteName, turn) {
-    const { sort, palette } = this.state;
-    const scale = this.scale();
-    const site = session.site(siteName);
-    // Its room is taken at once, so that the map does not move when they are there.
-    if (this.look?.site !== site)
-      this.grid.show({ site, rows: [], thumbnails: null, sort, scale, palette, theme: theme() });
-    const [rows, thumbnails] = await Promise.all([
-      session.heads().catch(() => []),
-      session.thumbnails(siteName).catch(() => null),
-    ]);
-    if (turn !== this.turn) return;
-    const own = rows.filter((row) => row.site === siteName);
-    const { layer, head } = this.state;
-    const look = { site, rows: own, thumbnails, sort, scale, palette, theme: theme() };
-    const same =
-      this.look && Object.entries(look).every(([name, value]) => name === "rows" || this.look[name] === value);
-    if (!same) this.grid.show(look);
-    this.look = look;
-    this.grid.mark(layer, head);
-    this.tell.head(own, site, layer, head, session.summary.certificate);
   }
 
   /** The cell that a word or patch means: the strongest of its row or column. @param {Place} place */
@@ -256,18 +272,27 @@ export class Explorer {
   choose(cell) {
     this.record(cell, "replace");
     this.keep(cell);
+    if (this.long.active) this.long.atlas.reveal(cell);
   }
 
-  keep(cell) {
+  /** @param {{row: number, col: number}} cell */
+  async keep(cell) {
     this.kept = cell;
-    this.heatmap.keep(cell);
+    this.painter.keep(cell);
+    if (this.far && cell.row !== this.map.from) {
+      const map = await this.long.band(this.state, cell.row).catch((error) => this.long.failed(error));
+      if (!map || this.kept !== cell || !this.far) return;
+      this.map = map;
+      this.tell.use(map, this.tell.queries, this.tell.keys);
+    }
     this.point(null);
   }
 
   /** Shows what is pointed at everywhere; where nothing is, the kept cell. @param {Place | null} place */
   point(place) {
     if (!this.map) return;
-    this.heatmap.point(place && { row: place.rows?.[0], col: place.cols?.[0] });
+    if (this.far) return this.long.point(place && { row: place.rows[0], col: place.cols[0] }, this.map);
+    this.painter.point(place && { row: place.rows?.[0], col: place.cols?.[0] });
     const shown = place ?? { rows: [this.kept.row], cols: [this.kept.col] };
     this.tell.show(place ? this.cellOf(place) : this.kept);
     this.sentences.show(shown);

@@ -6,6 +6,7 @@ import { placeOverlays } from "./crosshair.js";
 import { byId, cssColour } from "./dom.js";
 import { beyond, cellAt, cellsIn, insideMap, plotBox, ticks, viewOf, wholeView, zoomed } from "./geometry.js";
 import { escaped, label, wideAs } from "./labels.js";
+import { CONFIG, FONT, plotly } from "./plot.js";
 import { blockSize, pooled } from "./pool.js";
 
 /** @typedef {import("./types.js").HeadMap} HeadMap */
@@ -16,24 +17,6 @@ const ROOM_FOR_NUMBER = [30, 18];
 const CHARACTER = 7.3; // pixels of the labels' monospaced face at 12 px
 const FOLDED = window.matchMedia("(max-width: 720px)"); // as in page.css
 const DOUBLE_CLICK = 350; // milliseconds
-const FONT = 'ui-monospace, "SFMono-Regular", Menlo, Consolas, "DejaVu Sans Mono", "Noto Sans Mono CJK SC", monospace';
-const CONFIG = {
-  displayModeBar: false,
-  showSendToCloud: false,
-  scrollZoom: true,
-  doubleClick: false,
-  showTips: false,
-  responsive: false,
-  showAxisDragHandles: false,
-};
-
-/** Resolves when Plotly's script has run. */
-const plotly = new Promise((resolve, reject) => {
-  if (window.Plotly) return resolve(window.Plotly);
-  const script = byId("plotly");
-  script.addEventListener("load", () => resolve(window.Plotly));
-  script.addEventListener("error", () => reject(new Error("plotly did not load")));
-});
 
 const reach = (wide, narrow) => (wide[1] - wide[0]) / (narrow[1] - narrow[0]);
 
@@ -52,7 +35,7 @@ export class Heatmap {
     this.shown = null;
     this.ready = false;
     this.root.addEventListener("pointermove", (event) => this.pointed(event));
-    this.root.addEventListener("pointerleave", () => this.on.hover(null));
+    this.root.addEventListener("pointerleave", () => this.box && this.on.hover(null));
     this.root.addEventListener("pointerdown", (event) => (this.down = [event.clientX, event.clientY]), true);
     window.addEventListener("pointerup", (event) => this.released(event), true);
     new ResizeObserver(() => this.shown && this.draw()).observe(this.root);
@@ -79,6 +62,12 @@ export class Heatmap {
       this.view = insideMap(viewOf(what.rows ?? [0, map.rows], what.cols ?? [0, map.cols]), map.rows, map.cols);
     this.left = left;
     return this.draw();
+  }
+
+  /** Another kind of map takes the room. */
+  hide() {
+    this.plot.hidden = true;
+    this.shown = this.box = null;
   }
 
   layout() {
@@ -118,7 +107,8 @@ export class Heatmap {
   async draw() {
     const turn = (this.turn = (this.turn ?? 0) + 1);
     const Plotly = await plotly;
-    if (turn !== this.turn || !this.root.clientWidth) return;
+    if (turn !== this.turn || !this.shown || !this.root.clientWidth) return;
+    this.plot.hidden = false;
     const { map, queries, keys, scale, palette, theme } = this.shown;
     const room = this.layout();
     const { box, view } = this;
@@ -198,8 +188,8 @@ export class Heatmap {
     await Plotly.react(this.plot, [trace], layout, CONFIG);
     if (!this.ready) {
       this.ready = true;
-      this.plot.on("plotly_relayouting", (event) => this.dragged(event, false));
-      this.plot.on("plotly_relayout", (event) => this.dragged(event, true));
+      this.plot.on("plotly_relayouting", (event) => this.shown && this.dragged(event, false));
+      this.plot.on("plotly_relayout", (event) => this.shown && this.dragged(event, true));
     }
     this.n = n;
     this.on.view(this.whole(), n);

@@ -6,10 +6,10 @@ import { theme } from "./preferences.js";
 
 const [WIDTH, HEIGHT] = [96, 8]; // pixels
 
-/** @param {string} palette @param {"linear" | "log"} scale @param {boolean} masked */
-export function showLegend(palette, scale, masked) {
+/** @param {string} palette @param {"linear" | "log"} scale @param {boolean} masked @param {number} [floor] */
+export function showLegend(palette, scale, masked, floor = LOG_FLOOR) {
   byId("legend-masked").hidden = byId("legend-masked-text").hidden = !masked;
-  byId("legend-low").textContent = scale === "log" ? `≤${LOG_FLOOR}` : "0";
+  byId("legend-low").textContent = scale === "log" ? `≤${floor < LOG_FLOOR ? floor.toExponential() : floor}` : "0";
   const context = sharpContext(byId("legend"), WIDTH, HEIGHT);
   for (let x = 0; x < WIDTH; x++) {
     context.fillStyle = `rgb(${colourAt(palette, theme(), x / (WIDTH - 1)).join(",")})`;

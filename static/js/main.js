@@ -3,7 +3,7 @@
 import { changeKey, key, showAccess } from "./access.js";
 import { fitting } from "./beginning.js";
 import { strongest } from "./cells.js";
-import { PALETTES } from "./colour.js";
+import { floorOf, PALETTES } from "./colour.js";
 import { choice, closeOutside, copy, fillSelect, notice, setChoice, step } from "./controls.js";
 import { byId, element } from "./dom.js";
 import { draftOf, sameDraft } from "./draft.js";
@@ -42,7 +42,7 @@ function changed(state) {
   }
   const site = explorer.session?.site(state.site);
   byId("turn").hidden = !site || (site.queries !== site.keys && site.keys !== "prefix");
-  showLegend(state.palette, scale, isMasked(site));
+  showLegend(state.palette, scale, isMasked(site), floorOf(site?.shape[1] ?? 0));
   form.stale();
 }
 
@@ -83,6 +83,7 @@ function dress() {
   );
   models.fill();
   form.dress();
+  explorer.long.dress();
   tabs();
   changed(explorer.state);
 }
@@ -185,9 +186,9 @@ function listenToAll() {
   on("model", "change", switched);
   on("examples", "change", (event) => event.target.value && pick(Number(event.target.value)));
   on("sort", "change", (event) => restyle({ sort: event.target.value }));
-  on("zoom-in", "click", () => explorer.heatmap.zoom(CLOSER));
-  on("zoom-out", "click", () => explorer.heatmap.zoom(1 / CLOSER));
-  on("reset", "click", () => explorer.heatmap.reset());
+  on("zoom-in", "click", () => explorer.painter.zoom(CLOSER));
+  on("zoom-out", "click", () => explorer.painter.zoom(1 / CLOSER));
+  on("reset", "click", () => explorer.painter.reset());
   on("theme", "click", switchTheme);
   on("language", "click", switchLanguage);
   on("share", "click", share);
@@ -228,8 +229,11 @@ function listenToAll() {
     keyPlay: () => explorer.scene.wave.play(),
     keyStrongest: () =>
       explorer.map && explorer.choose({ row: explorer.kept.row, col: strongest(explorer.map, explorer.kept.row) }),
-    keyZoom: (key) => explorer.heatmap.zoom(key === "+" ? CLOSER : 1 / CLOSER),
-    keyReset: () => explorer.heatmap.reset(),
+    keyFind: () => explorer.long.active && explorer.long.finder.focus(),
+    keyTrail: (key) => explorer.long.active && explorer.long.atlas.travel(key === "," ? -1 : 1),
+    keyReduce: () => explorer.long.toggle(),
+    keyZoom: (key) => explorer.painter.zoom(key === "+" ? CLOSER : 1 / CLOSER),
+    keyReset: () => explorer.painter.reset(),
     keyScale: () => restyle({ scale: step(SCALES, explorer.scale(), 1) }),
     keyPalette: () => restyle({ palette: step(PALETTES, explorer.state.palette, 1) }),
     keyExport: () => {

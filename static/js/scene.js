@@ -64,10 +64,10 @@ export class Scene {
   }
 
   /** Takes the site's axis that is no text, its keys' first. @param {Session} session */
-  build(session, siteName) {
+  build(session, siteName, far = false) {
     const site = session.site(siteName);
     const { axes } = session.summary;
-    const name = [site.keys, site.queries].find((each) => axes[each].boxes || axes[each].seconds);
+    const name = far ? undefined : [site.keys, site.queries].find((each) => axes[each].boxes || axes[each].seconds);
     this.root.hidden = name === undefined;
     this.axis = name === undefined ? null : axes[name];
     byId("stage").classList.toggle("under", this.axis?.kind === "audio");

@@ -24,11 +24,11 @@ export class Sentences {
     this.root.addEventListener("focusout", () => this.on.hover(null));
   }
 
-  /** The words of a session, their tokens as the site's queries and keys. */
-  build(session, siteName) {
+  /** The words of a session, their tokens as the site's queries and keys; none of a text too long to stand here. */
+  build(session, siteName, far = false) {
     const site = session.site(siteName);
     this.map = null;
-    this.texts = textsOf(session, siteName);
+    this.texts = far ? [] : textsOf(session, siteName);
     const { task } = session.summary;
     const seen = new Map(); // several texts may have one name: sentences, labels
     this.root.replaceChildren(

@@ -14,13 +14,23 @@ import { tokenText } from "./words.js";
 const LISTED = 6;
 const PROFILE_HEIGHT = 56;
 
+/** The largest of some weights in a row. @returns {number} its index */
+function largest(weights, start, count) {
+  let best = start;
+  for (let key = start + 1; key < Math.min(start + count, weights.length); key++)
+    if (weights[key] > weights[best]) best = key;
+  return best;
+}
+
 export class Tell {
   /** @param {{choose: (cell: {row: number, col: number}) => void}} on */
   constructor(on) {
     this.on = on;
     byId("profile").addEventListener("click", (event) => {
-      const col = Math.floor((event.offsetX / event.target.clientWidth) * this.map.cols);
-      if (this.map && !masked(this.map, this.row, col)) this.on.choose({ row: this.row, col });
+      if (!this.map) return;
+      const per = this.map.cols / event.target.clientWidth;
+      const col = largest(rowOf(this.map, this.row), Math.floor(event.offsetX * per), Math.ceil(per));
+      if (!masked(this.map, this.row, col)) this.on.choose({ row: this.row, col });
     });
     new ResizeObserver(() => this.map && this.profile()).observe(byId("tell"));
   }
@@ -39,6 +49,7 @@ export class Tell {
     const cell = cellOf(map, row, col);
     byId("cell-place").textContent = `(${row}, ${col})`;
     byId("cell-weight").textContent = cell.masked ? "—" : exact(cell.weight);
+    byId("cell-weight").classList.remove("quiet");
     byId("cell-weight").title = cell.masked ? t("cellMasked") : "";
     byId("cell-query").textContent = tokenText(this.queries, row);
     byId("cell-key").textContent = tokenText(this.keys, col);
@@ -55,37 +66,63 @@ export class Tell {
     if (!width || row === undefined) return;
     const context = sharpContext(canvas, width, PROFILE_HEIGHT);
     const weights = rowOf(map, row);
+    const per = Math.max(1, map.cols / width); // keys a pixel
     const step = width / map.cols;
+    const top = map.from === undefined ? 1 : weights[largest(weights, 0, map.cols)] || 1; // of so many, none is large
     const gap = step > 6 ? 2 : step > 3 ? 1 : 0;
     const [bar, chosen, ground] = [cssColour("--bar"), cssColour("--accent"), cssColour("--line")];
     context.fillStyle = ground;
     context.fillRect(0, PROFILE_HEIGHT - 1, width, 1);
     // Where keys share a pixel the largest stands for them, as in the map.
-    for (let key = 0; key < map.cols; key++) {
-      const height = Math.min(weights[key], 1) * (PROFILE_HEIGHT - 1);
-      if (height < 0.25 && key !== col) continue;
-      context.fillStyle = key === col ? chosen : bar;
-      const shown = Math.max(height, key === col ? 2 : 0.5);
+    const draw = (key, colour, least) => {
+      const height = Math.max(Math.min(weights[key] / top, 1) * (PROFILE_HEIGHT - 1), least);
+      if (height < 0.25) return;
+      context.fillStyle = colour;
+      const shown = Math.max(height, 0.5);
       context.fillRect(key * step + gap / 2, PROFILE_HEIGHT - 1 - shown, Math.max(step - gap, 1), shown);
-    }
+    };
+    for (let at = 0; at < map.cols; at += per) draw(largest(weights, Math.floor(at), Math.ceil(per)), bar, 0);
+    draw(col, chosen, 2);
+  }
+
+  /**
+   * A cell whose row is not here: what is known of it, and no rank.
+   *
+   * @param {{row: number, col: number}} cell
+   * @param {{weight: string, note?: string, certain: boolean}} known
+   */
+  sketch({ row, col }, { weight, note = "", certain }) {
+    byId("cell-place").textContent = `(${row}, ${col})`;
+    byId("cell-weight").textContent = weight;
+    byId("cell-weight").classList.toggle("quiet", !certain);
+    byId("cell-weight").title = weight === "—" ? t("cellMasked") : "";
+    byId("cell-query").textContent = tokenText(this.queries, row);
+    byId("cell-key").textContent = tokenText(this.keys, col);
+    byId("cell-rank").textContent = weight === "—" ? t("cellMasked") : note || t("rankLater");
+    for (const item of byId("top").children) item.classList.remove("current");
   }
 
   list() {
     const { map, row } = this;
     byId("top").replaceChildren(
-      ...topK(map, row, LISTED).map(({ col, weight }) => {
+      ...topK(map, row, LISTED).map(({ col, weight }, _, [first]) => {
         const bar = element("span", { class: "top-bar" });
-        bar.style.setProperty("--weight", weight.toFixed(4));
+        bar.style.setProperty("--weight", (map.from === undefined ? weight : weight / (first.weight || 1)).toFixed(4));
         const button = element(
           "button",
           { type: "button", class: "plain top-item", on: { click: () => this.on.choose({ row, col }) } },
-          element("span", { class: "token top-token" }, tokenText(this.keys, col)),
+          element("span", { class: "token top-token" }, tokenText(this.keys, col), ...this.number(col)),
           bar,
           element("span", { class: "tabular top-weight" }, weight < 5e-5 && weight > 0 ? "<.0001" : weight.toFixed(4)),
         );
         return element("li", { data: { col } }, button);
       }),
     );
+  }
+
+  /** Among so many keys a token alone does not say which. @returns {HTMLElement[]} */
+  number(col) {
+    return this.map.from === undefined ? [] : [element("span", { class: "quiet small tabular" }, ` ${col}`)];
   }
 
   /**

@@ -15,7 +15,7 @@
  * @property {number} [duration] of the recording, in seconds
  *
  * @typedef {{name: string, layers: number, heads: number, kv_heads: number, queries: string, keys: string,
- *            shape: [number, number], mask?: string}} Site
+ *            shape: [number, number], levels?: number, mask?: string}} Site
  * @typedef {{max_error: number | null, relative_error?: number | null, tolerance?: number | null,
  *            warning?: string | null, rows_checked: number, kernel: string, dtype: string,
  *            versions: Record<string, string>, errors?: Record<string, number[][]>}} Certificate
@@ -29,6 +29,7 @@
  * @property {number} rows queries
  * @property {number} cols keys
  * @property {boolean} causal cells with key index > query index are masked
+ * @property {number} [from] the first row that is here, where not all are: then rows are as many as there are
  * @property {boolean} [holes] cells of exactly 0 are masked: no softmax gives that to a key that it sees
  *
  * @typedef {{site: string, layer: number, head: number, [measure: string]: number | string}} HeadRow
@@ -72,6 +73,7 @@
  * @property {number | null} col
  * @property {[number, number] | null} rows the zoomed window, half open; null: all
  * @property {[number, number] | null} cols
+ * @property {"" | "mean"} how a block of a long map is drawn; empty: by its largest weight
  */
 
 export {};

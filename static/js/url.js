@@ -32,11 +32,12 @@ export const DEFAULTS = Object.freeze({
   col: null,
   rows: null,
   cols: null,
+  how: "",
 });
 
 const NUMBERS = new Set(["layer", "head", "row", "col"]);
 const RANGES = new Set(["rows", "cols"]);
-const CHOICES = { point: ["keys"], scale: ["linear", "log"], palette: PALETTES };
+const CHOICES = { point: ["keys"], how: ["mean"], scale: ["linear", "log"], palette: PALETTES };
 
 /**
  * @param {Partial<State>} state

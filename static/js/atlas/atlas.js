@@ -25,7 +25,6 @@ import { anchor, panned, revealed } from "./views.js";
 const FETCH_AFTER = 100; // milliseconds after a gesture: what was only passed over is not asked for
 const SHARPEST = 2; // screen pixels a CSS pixel that are drawn; finer ones nobody tells apart
 const FOLDED = window.matchMedia("(max-width: 720px)"); // as in page.css
-const GAP = 24; // pixels between map and minimap
 
 export class Atlas {
   /**
@@ -195,20 +194,15 @@ export class Atlas {
     Object.assign(canvas.dataset, { level, state: complete ? "complete" : "coarse" });
     this.overlay();
     const top = nameOf(this.sheet, { level: this.levels - 1, row: 0, col: 0 });
-    const hidden = this.whole() || FOLDED.matches;
-    const place = { left: box.left + box.width + GAP, top: box.top };
     const { shape, colours } = this;
-    this.minimap.show({ view, shape, tile: this.cache.get(top), colours, hidden, place });
+    this.minimap.show({ view, shape, tile: this.cache.get(top), colours, hidden: this.whole() });
     this.on.view({ whole: this.whole(), n: 2 ** level, trail: this.trail });
   }
 
   overlay() {
-    if (this.box && this.shown) placeMarks({ ...this.marks(), holes: this.shown.holes });
-  }
-
-  marks() {
-    const { box, view, crosshair, chosen, labelWidth, labelHeight } = this;
-    return { box, view, crosshair, chosen, labelWidth, labelHeight };
+    if (!this.box || !this.shown) return;
+    const { box, view, shape, crosshair, chosen, labelWidth, labelHeight } = this;
+    placeMarks({ box, view, shape, crosshair, chosen, labelWidth, labelHeight, holes: this.shown.holes });
   }
 
   /** Asks for what the view lacks. */
@@ -222,7 +216,8 @@ export class Atlas {
   /** @param {View} view @param {boolean} done the gesture is over */
   setView(view, done) {
     const middle = ([low, high]) => (low + high) / 2;
-    this.view = zoomed(view, 1, [middle(view.x), middle(view.y)], ...this.shape); // at least two cells, inside the map
+    // A drag may pull the map past its edge, as far as Plotly's axes follow it; let go, it lies inside again.
+    this.view = done ? zoomed(view, 1, [middle(view.x), middle(view.y)], ...this.shape) : view;
     if (!done) return this.paintSoon();
     const { shape } = this;
     this.trail.push(this.view);

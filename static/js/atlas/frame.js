@@ -12,7 +12,6 @@ import { ticksOf } from "./ticks.js";
 
 const CHARACTER = 7.3; // pixels of the labels' monospaced face at 12 px
 const DIGITS = 6; // of the longest number on an axis
-const MINIMAP = 128; // pixels beside the map, with its gap
 const SAMPLED = 2000; // labels measured of an axis
 
 /** @type {WeakMap<Axis, number>} */
@@ -42,8 +41,7 @@ export function frameOf(room, [rows, cols], queries, keys) {
   const left = Math.max(widest(queries), DIGITS) * CHARACTER + 36;
   const top = (widest(keys) > 2 ? Math.max(widest(keys) * CHARACTER, 24) : 24) + 24;
   const folded = room.height === Infinity;
-  const beside = folded ? 8 : MINIMAP + 24;
-  const [most, high] = [Math.max(96, room.width - left - beside), Math.max(96, room.height - top - 8)];
+  const [most, high] = [Math.max(96, room.width - left - 16), Math.max(96, room.height - top - 8)];
   // A cell is square where that leaves the shorter side something to look at.
   const scale = Math.min(most / cols, high / rows);
   const width = Math.round(Math.min(most, Math.max(cols * scale, 96)));
@@ -55,7 +53,7 @@ export function frameOf(room, [rows, cols], queries, keys) {
 }
 
 /** @returns {any} one of Plotly's axes */
-function axisOf(range, { step, list }, axis, count) {
+function axisOf(range, { step, list }, axis) {
   return {
     range,
     tickmode: "array",
@@ -68,8 +66,6 @@ function axisOf(range, { step, list }, axis, count) {
     showline: false,
     automargin: false,
     fixedrange: false,
-    minallowed: -0.5,
-    maxallowed: count - 0.5,
   };
 }
 
@@ -98,10 +94,10 @@ export function layoutOf({ box, room }, view, [rows, cols], queries, keys) {
     dragmode: "pan",
     showlegend: false,
     xaxis: {
-      ...axisOf([...view.x], across, keys, cols),
+      ...axisOf([...view.x], across, keys),
       side: "top",
-      tickangle: across.step === 1 && widest(keys) > 2 ? -90 : 0,
+      tickangle: across.step === 1 && across.list.some((index) => wideAs(label(keys, index)) > 2) ? -90 : 0,
     },
-    yaxis: axisOf([view.y[1], view.y[0]], down, queries, rows),
+    yaxis: axisOf([view.y[1], view.y[0]], down, queries),
   };
 }

@@ -38,7 +38,7 @@ export function listen(atlas) {
       const from = down;
       down = null;
       if (!from || !atlas.box || Math.hypot(event.clientX - from[0], event.clientY - from[1]) > STILL) return;
-      const cell = event.target === atlas.minimap.canvas ? null : atlas.under(event);
+      const cell = atlas.under(event);
       if (!cell) return;
       const twice = event.timeStamp - clicked < DOUBLE_CLICK;
       clicked = twice ? -Infinity : event.timeStamp;

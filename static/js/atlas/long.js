@@ -87,7 +87,7 @@ export class Long {
     const [queries, keys] = [session.queries(site), session.keys(site)];
     const holes = isMasked(session.site(site));
     setChoice("how", how || "max");
-    byId("long-strip").hidden = false;
+    byId("rail").hidden = false;
     this.finder.use(queries, keys);
     const what = { source: this.source, layer, head, how: how || "max", queries, keys, holes, scale, palette, theme };
     return this.atlas.show({ .../** @type {any} */ (what), rows, cols });
@@ -99,7 +99,7 @@ export class Long {
     this.atlas.hide();
     this.passages.hide();
     this.failed(null);
-    byId("long-strip").hidden = byId("how").hidden = true;
+    byId("rail").hidden = byId("how").hidden = true;
     byId("heat").setAttribute("role", "img");
     byId("heat").removeAttribute("tabindex");
   }
@@ -125,10 +125,11 @@ export class Long {
     return { weights, rows, cols, causal: isCausal(source.site), holes: isMasked(source.site), from: row };
   }
 
-  /** The first row to look at: the chosen one; the last of a text, which saw all of it; else the middle. @param {State} state */
-  firstRow({ row, site }) {
-    const own = this.source.session.site(site);
-    return row ?? (isCausal(own) || own.mask === "both" ? own.shape[0] - 1 : Math.floor(own.shape[0] / 2));
+  /** The row to begin with: the chosen one; where only the last saw all of it, the last; else the middle. @param {State} state */
+  firstBand(state) {
+    const { site } = this.source;
+    const sees = isCausal(site) || site.mask === "both";
+    return this.band(state, state.row ?? (sees ? site.shape[0] - 1 : Math.floor(site.shape[0] / 2)));
   }
 
   /** @param {State} state @param {HeadMap} band @returns {Cell} */

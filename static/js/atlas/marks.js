@@ -21,6 +21,17 @@ function put(node, box) {
   if (box) for (const side of ["left", "top", "width", "height"]) node.style[side] = `${box[side]}px`;
 }
 
+/** The part of the plot that the map covers: all of it, but while a drag pulls the map past its edge. */
+function mapBox(box, view, [rows, cols]) {
+  const part = ([low, high], count, start, length) => {
+    const place = (at) => start + Math.min(Math.max((at - low) / (high - low), 0), 1) * length;
+    return [place(-0.5), place(count - 0.5) - place(-0.5)];
+  };
+  const [left, width] = part(view.x, cols, box.left, box.width);
+  const [top, height] = part(view.y, rows, box.top, box.height);
+  return { left, top, width, height };
+}
+
 const inside = (index, [low, high]) => index !== undefined && index + 0.5 > low && index - 0.5 < high;
 
 /**
@@ -31,10 +42,11 @@ const inside = (index, [low, high]) => index !== undefined && index + 0.5 > low 
  * @param {{row: number, col: number} | null} look.chosen
  * @param {number} look.labelWidth
  * @param {number} look.labelHeight
+ * @param {[number, number]} look.shape
  * @param {boolean} look.holes
  */
-export function placeMarks({ box, view, crosshair, chosen, labelWidth, labelHeight, holes }) {
-  put(byId("hatch"), holes ? box : null);
+export function placeMarks({ box, view, shape, crosshair, chosen, labelWidth, labelHeight, holes }) {
+  put(byId("hatch"), holes ? mapBox(box, view, shape) : null);
   const { row, col } = crosshair ?? {};
   const line = inside(row, view.y) ? atLeast(cellBox(box, view, row, view.x[0]), LEAST_LINE) : null;
   const column = inside(col, view.x) ? atLeast(cellBox(box, view, view.y[0], col), LEAST_LINE) : null;

@@ -55,15 +55,12 @@ export class Minimap {
    * @param {Tile | undefined} what.tile of the coarsest level
    * @param {Uint32Array} what.colours
    * @param {boolean} what.hidden
-   * @param {{left: number, top: number}} what.place
    */
-  show({ view, shape, tile, colours, hidden, place }) {
+  show({ view, shape, tile, colours, hidden }) {
     Object.assign(this, { view, shape });
     this.canvas.hidden = hidden;
     if (hidden) return;
     const { width, height } = minimapSize(shape);
-    this.canvas.style.left = `${place.left}px`;
-    this.canvas.style.top = `${place.top}px`;
     if (tile && (tile !== this.tile || colours !== this.colours)) {
       [this.picture.width, this.picture.height] = [tile.cols, tile.rows];
       this.picture.getContext("2d").putImageData(imageOf(tile, colours), 0, 0);

@@ -4,7 +4,7 @@ import { insideMap } from "../geometry.js";
 
 /** @typedef {import("../geometry.js").View} View */
 
-export const JUMP = 96; // cells a side in view after a jump from further away
+export const JUMP = 40; // cells a side in view after a jump from further away: tokens have room for their labels
 
 /** @param {View} view @param {number} right of the view's width; infinite goes to the edge @param {number} down of its height */
 export function panned(view, right, down, shape) {
