@@ -40,7 +40,8 @@ export function listen(actions) {
   document.addEventListener("keydown", (event) => {
     if (document.querySelector("dialog[open]")) return; // what stands over the page has its own keys
     const target = /** @type {HTMLElement} */ (event.target);
-    const typing = target.matches("textarea, select, input:not([type=file], [type=checkbox])");
+    const own = event.key.startsWith("Arrow") ? "[type=radio]" : "textarea"; // arrows choose among radio buttons
+    const typing = target.matches(`textarea, select, input:not([type=file], [type=checkbox], [type=radio]), ${own}`);
     if ((event.ctrlKey || event.metaKey) && event.key === "Enter") {
       event.preventDefault();
       actions.keyRun("Ctrl+Enter");

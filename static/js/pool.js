@@ -7,7 +7,8 @@ export const MOST_CELLS = 256;
 
 /** @returns {boolean} whether the model could not look there at all */
 export function masked(map, row, col) {
-  return (map.causal && col > row) || (map.holes === true && map.weights[(row - (map.from ?? 0)) * map.cols + col] === 0);
+  const at = (row - (map.from ?? 0)) * map.cols + col;
+  return (map.causal && col > row) || (map.holes === true && map.weights[at] === 0);
 }
 
 /** @returns {number} cells a side of the smallest blocks that draw a window with at most MOST_CELLS a side */

@@ -31,6 +31,16 @@ def zoo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="package")
+def writer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a live service with a tiny random language model on bytes: a long text has a long map."""
+    from tests.writer import tiny
+
+    folder = tmp_path_factory.mktemp("writer")
+    with service(folder, "--model", f"writer={tiny(folder / 'writer')}") as url:
+        yield url
+
+
 @pytest.fixture(scope="module")  # Playwright's loop may not outlive the browser tests: others run loops of their own
 def browser() -> Iterator[Browser]:
     """The machine's own Chromium, or else the one that `playwright install chromium` brought."""
@@ -119,6 +129,20 @@ class Watched:
 def shown(page: Page, selector: str) -> str:
     """The text of an element, without the marks of special tokens."""
     return str(page.inner_text(selector)).replace("</s>", "").strip()
+
+
+def call(page: Page, module: str, code: str, argument: Any = None) -> Any:
+    """The value of an expression in which `m` is a module of the page and `a` an argument."""
+    return page.evaluate(f"async (a) => {{ const m = await import('/js/{module}.js'); return {code}; }}", argument)
+
+
+@pytest.fixture(scope="module")
+def alone(browser: Browser, server: str) -> Iterator[Page]:
+    """A page of the same origin with nothing on it, so that modules are alone."""
+    page = browser.new_page()
+    page.goto(server + "/icon.svg")
+    yield page
+    page.close()
 
 
 Opener = Callable[..., Watched]

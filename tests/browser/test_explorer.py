@@ -274,7 +274,7 @@ def test_exports_are_the_services_own(watch: Opener, api: httpx.Client) -> None:
     assert download.value.suggested_filename == "cross-1-2.csv"
 
 
-def test_a_long_text_is_pooled_until_zoomed(watch: Opener, api: httpx.Client) -> None:
+def test_a_long_text_is_drawn_from_tiles_and_answers_at_once(watch: Opener, api: httpx.Client) -> None:
     watched = watch()
     text = " ".join([SENTENCE] * 32)
     page = watched.open("#site=encoder&layer=0&head=0")
@@ -282,13 +282,15 @@ def test_a_long_text_is_pooled_until_zoomed(watch: Opener, api: httpx.Client) ->
     trace = summary(api, text)
     side = next(site["shape"][0] for site in trace["sites"] if site["name"] == "encoder")
     assert side > 256
-    expect(page.locator("#badge")).to_have_text("max of 2 × 2")
+    expect(page.locator("#tiles")).to_have_attribute("data-state", "complete")
+    expect(page.locator("#plot")).to_be_hidden()
     matrix = np.array(weights(api, trace["id"], "encoder", 0, 0))
-    drawn = page.evaluate("document.getElementById('plot').data[0].z.length")
-    assert drawn == -(-side // 2)
-    page.mouse.move(*centre_of(watched, 100, 37, side, side))
+    box = page.locator("#tile-plot .nsewdrag").bounding_box()
+    assert box
+    page.mouse.move(box["x"] + 37.5 * box["width"] / side, box["y"] + 100.5 * box["height"] / side)
     row, col = (int(part) for part in page.inner_text("#cell-place").strip("()").split(", "))
     assert abs(row - 100) <= 1
     assert float(page.inner_text("#cell-weight")) == matrix[row, col]
+    assert page.locator("#source-sentence .word.marked").count() > 0, "a map of this length is here whole"
     page.keyboard.press("+")
-    expect(page.locator("#badge")).to_be_hidden()
+    expect(page.locator("#minimap")).to_be_visible()

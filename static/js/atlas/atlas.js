@@ -1,4 +1,4 @@
-/** A map of any size: tiles on a canvas under Plotly's axes, redrawn from the page's cache at every step of a gesture. */
+/** A map of any size: tiles on a canvas under Plotly's axes, redrawn from what is here at every step of a gesture. */
 
 import { floorOf, lookupTable } from "../colour.js";
 import { byId, cssColour } from "../dom.js";
@@ -124,7 +124,8 @@ export class Atlas {
   frame() {
     const { queries, keys } = this.shown;
     const width = this.root.clientWidth;
-    const frame = frameOf({ width, height: FOLDED.matches ? Infinity : this.root.clientHeight }, this.shape, queries, keys);
+    const height = FOLDED.matches ? Infinity : this.root.clientHeight;
+    const frame = frameOf({ width, height }, this.shape, queries, keys);
     Object.assign(this, { box: frame.box, labelWidth: frame.labelWidth, labelHeight: frame.labelHeight });
     this.root.style.height = FOLDED.matches ? `${frame.room.height}px` : "";
     return frame;
@@ -254,7 +255,12 @@ export class Atlas {
     if (view) this.setView(view, true);
   }
 
-  /** Brings a cell into the middle where it is out of view. @param {Cell} cell @param {boolean} closer from far away, nearer */
+  /**
+   * Brings a cell into the middle where it is out of view.
+   *
+   * @param {Cell} cell
+   * @param {boolean} closer from far away, near enough to read tokens
+   */
   reveal(cell, closer = false) {
     const view = this.shown && revealed(this.view, cell, closer, this.shape);
     if (view) this.setView(view, true);

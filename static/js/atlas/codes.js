@@ -4,7 +4,7 @@ import { blocksAt, SIDE, tilesIn } from "./levels.js";
 
 /** @typedef {import("../geometry.js").View} View */
 /** @typedef {import("./levels.js").Spot} Spot */
-/** @typedef {{codes: Uint8Array | null, rows: number, cols: number}} Tile u8log, row-major; null: every block is masked */
+/** @typedef {{codes: Uint8Array | null, rows: number, cols: number}} Tile row-major; null: every block is masked */
 /** @typedef {Spot & {tile: Tile}} Found a tile, and where in the pyramid it stands */
 
 /**
@@ -30,7 +30,7 @@ export function parseBatch(buffer) {
   });
 }
 
-/** @param {Uint8ClampedArray} table RGBA of each code @returns {Uint32Array} as pixels of an ImageData are written at once */
+/** @param {Uint8ClampedArray} table RGBA of each code @returns {Uint32Array} the same, a pixel each */
 export const pixelsOf = (table) => new Uint32Array(table.buffer, table.byteOffset, table.length / 4);
 
 /** @returns {Int32Array} the block under the middle of each pixel along an axis */
@@ -61,7 +61,8 @@ export function compose({ pixels, width, height, view, level, shape, find, colou
     return indices.get(at);
   };
   const reach = ([low, high], pixels, from, count) => {
-    const place = (cell) => Math.min(Math.max(Math.ceil(((cell - low - 0.5) / (high - low)) * pixels - 0.5), 0), pixels);
+    const place = (cell) =>
+      Math.min(Math.max(Math.ceil(((cell - low - 0.5) / (high - low)) * pixels - 0.5), 0), pixels);
     return [place(from), place(from + count)];
   };
   pixels.fill(0);
@@ -91,7 +92,7 @@ export function compose({ pixels, width, height, view, level, shape, find, colou
   return complete.every(Boolean);
 }
 
-/** @param {Found} found @param {number} row a cell's @param {number} col @returns {number} the code of the block it lies in */
+/** @param {Found} found @returns {number} the code of the block that a cell lies in */
 export function codeAt({ tile, level, row: down, col: right }, row, col) {
   if (!tile.codes) return 0;
   const side = 2 ** level;
@@ -105,8 +106,8 @@ export function codeAt({ tile, level, row: down, col: right }, row, col) {
  * @param {[number, number]} cols
  * @param {(spot: Spot) => Found | null} find
  * @param {ArrayLike<number>} weights of each code
- * @returns {{rows: number, cols: number, row: number, col: number, weights: Float32Array} | null} the first block's place in
- *   blocks, weights with NaN where masked; null where a tile is not there
+ * @returns {{rows: number, cols: number, row: number, col: number, weights: Float32Array} | null} the first block's
+ *   place in blocks, weights with NaN where masked; null where a tile is not there
  */
 export function blocks(rows, cols, level, shape, find, weights) {
   const side = 2 ** level;

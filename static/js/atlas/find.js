@@ -3,7 +3,7 @@
 import { SPACE } from "../words.js";
 
 /** @typedef {import("../types.js").Axis} Axis */
-/** @typedef {{text: string, tokens: Int32Array}} Reading the tokens' text in small letters; the token of each of its characters */
+/** @typedef {{text: string, tokens: Int32Array}} Reading the text in small letters; the token of each character */
 /** @typedef {{first: number, last: number}} Match tokens, both ends in */
 
 const BYTE = /^<0x([0-9A-F]{2})>$/;
@@ -82,7 +82,7 @@ export function search(axis, query) {
   return list;
 }
 
-/** The match to go to first: at or after a token, around the end. @param {Match[]} matches @returns {number} its index */
+/** The match to go to first: at or after a token, around the end. @param {Match[]} matches */
 export function nextAfter(matches, token) {
   return Math.max(
     matches.findIndex(({ first }) => first >= token),

@@ -7,8 +7,11 @@ import { nextAfter, search } from "./find.js";
 /** @typedef {import("../types.js").Axis} Axis */
 
 export class Finder {
-  /** @param {{go: (side: "queries" | "keys", match: import("./find.js").Match) => void, from: (side: "queries" | "keys") => number}} on
-   *   `from`: the token to search from */
+  /**
+   * @param {object} on
+   * @param {(side: "queries" | "keys", match: import("./find.js").Match) => void} on.go
+   * @param {(side: "queries" | "keys") => number} on.from the token to search from
+   */
   constructor(on) {
     this.on = on;
     this.field = byId("find");

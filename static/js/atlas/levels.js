@@ -24,8 +24,8 @@ export function levelsOf([rows, cols]) {
 }
 
 /**
- * The finest level whose blocks are no smaller than a pixel: every block then has a pixel of its own, so that no hot cell
- * falls between two.
+ * The finest level whose blocks are no smaller than a pixel: every block then has a pixel of its own, so that no hot
+ * cell falls between two.
  *
  * @param {View} view
  * @param {number} width in screen pixels
@@ -45,7 +45,7 @@ export function tilesAlong([low, high], length, level) {
   return [first, Math.min(Math.max(Math.ceil((high + 0.5) / side - TOLERANCE), first + 1), last + 1)];
 }
 
-/** @param {View} view @param {number} level @param {[number, number]} shape @returns {Spot[]} those nearest the middle first */
+/** @param {View} view @param {[number, number]} shape @returns {Spot[]} those nearest the middle first */
 export function tilesIn(view, level, [rows, cols]) {
   const [top, bottom] = tilesAlong(view.y, rows, level);
   const [left, right] = tilesAlong(view.x, cols, level);
@@ -57,7 +57,7 @@ export function tilesIn(view, level, [rows, cols]) {
   return list.sort((a, b) => away(a) - away(b));
 }
 
-/** @param {Spot} spot @param {number} levels @returns {Spot[]} the tile itself, then those over it, the nearest first */
+/** @param {Spot} spot @returns {Spot[]} the tile itself, then those over it, the nearest first */
 export function upwards({ level, row, col }, levels) {
   return Array.from({ length: levels - level }, (_, up) => ({
     level: level + up,
@@ -67,8 +67,8 @@ export function upwards({ level, row, col }, levels) {
 }
 
 /**
- * The tiles to have for a view, the most useful first: the whole map coarsely, so that there is always something to show;
- * what is in view; then what a pan or a step of zooming out will show.
+ * The tiles to have for a view, the most useful first: the whole map coarsely, so that there is always something to
+ * show; what is in view; then what a pan or a step of zooming out will show.
  *
  * @param {View} view
  * @param {number} level

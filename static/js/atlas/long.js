@@ -125,7 +125,7 @@ export class Long {
     return { weights, rows, cols, causal: isCausal(source.site), holes: isMasked(source.site), from: row };
   }
 
-  /** The row to begin with: the chosen one; where only the last saw all of it, the last; else the middle. @param {State} state */
+  /** The row to begin with: the chosen one; the last, where only it saw all; else the middle. @param {State} state */
   firstBand(state) {
     const { site } = this.source;
     const sees = isCausal(site) || site.mask === "both";

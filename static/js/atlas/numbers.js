@@ -29,7 +29,7 @@ export class Numbers {
     this.asked = "";
   }
 
-  /** @param {Atlas} atlas @returns {{rows: [number, number], cols: [number, number]} | null} the cells whose numbers have room */
+  /** The cells in view, where their numbers have room. @param {Atlas} atlas */
   fitting({ view, box, shape }) {
     const wide = box.width / (view.x[1] - view.x[0]);
     const high = box.height / (view.y[1] - view.y[0]);

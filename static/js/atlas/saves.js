@@ -1,11 +1,11 @@
 /** Exports of what is in view: exact where the window route serves so much at once, else as drawn, and saying so. */
 
 import { file } from "../api.js";
+import { notice } from "../controls.js";
 import { byId, element } from "../dom.js";
 import { cellsIn } from "../geometry.js";
 import { axisName, siteName, t } from "../i18n.js";
 import { showProblem } from "../notices.js";
-import { notice } from "../controls.js";
 import { WEIGHTS } from "../u8log.js";
 import { blocks } from "./codes.js";
 import { pngOf, printed } from "./print.js";
@@ -34,7 +34,8 @@ export function viewOf(atlas) {
   const { layer, head, how, source } = shown;
   const name = `${source.site.name}-${layer}-${head}-rows${rows.join("-")}-cols${cols.join("-")}`;
   const reduced = t(`reduced_${how}`, { n });
-  return { rows, cols, n, cells, name, small: `${name}-${how}${n}x${n}`, reduced, exact: (format) => cells <= MOST[format] };
+  const small = `${name}-${how}${n}x${n}`;
+  return { rows, cols, n, name, small, reduced, exact: (format) => cells <= MOST[format] };
 }
 
 /** @param {Atlas} atlas @param {"png" | "csv" | "npy" | "html"} format */
@@ -82,12 +83,12 @@ export function viewMenu(atlas) {
   const formats = /** @type {("png" | "csv" | "npy" | "html")[]} */ (Object.keys(FORMATS));
   return [
     element("p", { class: "caption" }, t("exportView")),
-    ...formats.map((format) =>
-      element(
-        "a",
-        { href: "#", role: "button", data: { format }, on: { click: (event) => (event.preventDefault(), exported(atlas, format)) } },
-        FORMATS[format],
-      ),
-    ),
+    ...formats.map((format) => {
+      const click = (event) => {
+        event.preventDefault();
+        exported(atlas, format);
+      };
+      return element("a", { href: "#", role: "button", data: { format }, on: { click } }, FORMATS[format]);
+    }),
   ];
 }

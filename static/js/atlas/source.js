@@ -35,8 +35,8 @@ export class Source {
   tiles({ site, layer, head, how }, level, tiles, signal) {
     const wanted = tiles.map((pair) => pair.join(":")).join(",");
     return this.session.alive(async () => {
-      const path = `v1/traces/${this.session.summary.id}/tiles/${site}/${layer}/${head}/${how}/${level}?tiles=${wanted}`;
-      return parseBatch(await (await request(path, { signal })).arrayBuffer());
+      const path = `v1/traces/${this.session.summary.id}/tiles/${site}/${layer}/${head}/${how}/${level}`;
+      return parseBatch(await (await request(`${path}?tiles=${wanted}`, { signal })).arrayBuffer());
     });
   }
 
@@ -46,7 +46,7 @@ export class Source {
     return `${mapPath(this.session.summary.id, this.site.name, layer, head)}?format=${format}&${part}`;
   }
 
-  /** @param {Head} head @param {[number, number]} rows half open @param {[number, number]} cols @returns {Promise<Float32Array>} */
+  /** Exact weights of half-open ranges. @param {Head} head @returns {Promise<Float32Array>} */
   window(head, rows, cols, signal) {
     return this.session.alive(async () => {
       const answer = await request(this.path(head, rows, cols, "npy"), { signal });

@@ -6,7 +6,11 @@ import { insideMap } from "../geometry.js";
 
 export const JUMP = 40; // cells a side in view after a jump from further away: tokens have room for their labels
 
-/** @param {View} view @param {number} right of the view's width; infinite goes to the edge @param {number} down of its height */
+/**
+ * @param {View} view
+ * @param {number} right of the view's width; infinite goes to the edge
+ * @param {number} down of its height
+ */
 export function panned(view, right, down, shape) {
   const far = Math.max(...shape);
   const move = ([low, high], by) => {

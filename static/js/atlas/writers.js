@@ -1,10 +1,16 @@
 /** Files made in the page of what is in view. No document here. */
 
-/** @typedef {{rows: number, cols: number, row: number, col: number, weights: Float32Array}} Blocks as codes.js cuts them out */
+/** @typedef {{rows: number, cols: number, row: number, col: number, weights: Float32Array}} Blocks of codes.js */
 
-/** @param {Float32Array} data row-major @param {number[]} shape @returns {Uint8Array<ArrayBuffer>} NumPy's format, version 1.0, little-endian float32 */
+/**
+ * NumPy's format, version 1.0, little-endian float32.
+ *
+ * @param {Float32Array} data row-major
+ * @param {[number, number]} shape
+ * @returns {Uint8Array<ArrayBuffer>}
+ */
 export function toNpy(data, shape) {
-  const text = `{'descr': '<f4', 'fortran_order': False, 'shape': (${shape.join(", ")}${shape.length === 1 ? "," : ""}), }`;
+  const text = `{'descr': '<f4', 'fortran_order': False, 'shape': (${shape.join(", ")}), }`;
   const length = Math.ceil((10 + text.length + 1) / 64) * 64 - 10; // the format's own alignment
   const file = new Uint8Array(10 + length + 4 * data.length);
   file.set([0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59, 1, 0, length & 255, length >> 8]);
@@ -25,18 +31,18 @@ export function toCsv({ rows, cols, row, col, weights }, n, shape, note) {
   const quoted = (text) => `"${text.replaceAll('"', '""')}"`;
   const head = Array.from({ length: cols }, (_, j) => name(col + j, shape[1]));
   const lines = Array.from({ length: rows }, (_, i) => {
-    const values = weights.subarray(i * cols, (i + 1) * cols);
-    return [name(row + i, shape[0]), ...Array.from(values, (value) => (Number.isNaN(value) ? "" : value.toPrecision(3)))];
+    const values = Array.from(weights.subarray(i * cols, (i + 1) * cols));
+    return [name(row + i, shape[0]), ...values.map((value) => (Number.isNaN(value) ? "" : value.toPrecision(3)))];
   });
   return [[quoted(note), ...head], ...lines].map((line) => line.join(",")).join("\r\n") + "\r\n";
 }
 
 const escaped = (text) => text.replace(/[&<>"]/g, (sign) => `&#${sign.charCodeAt(0)};`);
 
-/** A page of its own with a picture in it. @param {string} title @param {string} note @param {string} picture a data: address */
+/** A page of its own with a picture in it. @param {string} picture a data: address */
 export function toHtml(title, note, picture) {
-  const style =
-    "body{margin:24px;font:14px/20px system-ui,sans-serif}img{max-width:100%}@media(prefers-color-scheme:dark){body{background:#161719;color:#e8e8e4}}";
+  const dark = "@media(prefers-color-scheme:dark){body{background:#161719;color:#e8e8e4}}";
+  const style = `body{margin:24px;font:14px/20px system-ui,sans-serif}img{max-width:100%}${dark}`;
   return `<!doctype html>
 <html lang="en">
 <head>
