@@ -79,7 +79,8 @@ export class Tell {
       if (height < 0.25) return;
       context.fillStyle = colour;
       const shown = Math.max(height, 0.5);
-      context.fillRect(key * step + gap / 2, PROFILE_HEIGHT - 1 - shown, Math.max(step - gap, 1), shown);
+      const left = Math.min(key * step + gap / 2, width - 1);
+      context.fillRect(left, PROFILE_HEIGHT - 1 - shown, Math.max(step - gap, 1), shown);
     };
     for (let at = 0; at < map.cols; at += per) draw(largest(weights, Math.floor(at), Math.ceil(per)), bar, 0);
     draw(col, chosen, 2);

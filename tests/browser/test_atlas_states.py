@@ -134,6 +134,7 @@ def test_a_refusal_is_told_and_can_be_tried_again(watch: Opener) -> None:
         page.click("#tiles-retry")
         drawn(page)
         expect(page.locator("#tiles-problem")).to_be_hidden()
+    assert "&row=" not in page.url, "the button lies over the map, and is not the map"
 
 
 def test_a_trace_that_has_gone_is_made_again_on_the_way(watch: Opener, api: httpx.Client) -> None:

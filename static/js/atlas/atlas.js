@@ -99,7 +99,9 @@ export class Atlas {
     this.table = lookupTable(WEIGHTS, palette, theme, scale, floorOf(shape[1]));
     this.colours = pixelsOf(this.table);
     this.unknown = pixelOf(cssColour("--sunken"));
-    this.on.failed(null);
+    const sheet = JSON.stringify(this.sheet);
+    if (another || sheet !== this.told) this.on.failed(null); // what failed was another picture's
+    this.told = sheet;
     this.fetch();
     return this.axes();
   }
@@ -262,7 +264,8 @@ export class Atlas {
    * @param {boolean} closer from far away, near enough to read tokens
    */
   reveal(cell, closer = false) {
-    const view = this.shown && revealed(this.view, cell, closer, this.shape);
+    if (!this.shown || !this.box) return;
+    const view = revealed(this.view, cell, closer, this.shape, Math.min(this.box.width, this.box.height));
     if (view) this.setView(view, true);
   }
 

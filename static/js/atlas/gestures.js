@@ -31,7 +31,14 @@ export function listen(atlas) {
     if (atlas.box && !event.buttons) atlas.on.hover(atlas.under(event));
   });
   root.addEventListener("pointerleave", () => atlas.box && atlas.on.hover(null));
-  root.addEventListener("pointerdown", (event) => (down = [event.clientX, event.clientY]), true);
+  root.addEventListener(
+    "pointerdown",
+    (event) => {
+      const over = /** @type {Element} */ (event.target).closest("#tiles-problem"); // what lies over the map is not it
+      down = over ? null : [event.clientX, event.clientY];
+    },
+    true,
+  );
   window.addEventListener(
     "pointerup",
     (event) => {

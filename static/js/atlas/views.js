@@ -1,10 +1,12 @@
 /** Views moved: by a share of themselves, to a cell. No document here. */
 
 import { insideMap } from "../geometry.js";
+import { LABEL_EVERY } from "./ticks.js";
 
 /** @typedef {import("../geometry.js").View} View */
 
-export const JUMP = 40; // cells a side in view after a jump from further away: tokens have room for their labels
+const JUMP = 40; // cells a side in view after a jump from further away
+const ROOM = LABEL_EVERY + 1; // pixels a cell has then, so that tokens have room for their labels
 
 /**
  * @param {View} view
@@ -31,13 +33,15 @@ export function seen({ x, y }, { row, col }) {
  * @param {View} view
  * @param {{row: number, col: number}} cell
  * @param {boolean} closer comes near enough to read tokens
+ * @param {number} pixels of the plot's shorter side
  * @returns {View | null}
  */
-export function revealed(view, cell, closer, shape) {
-  const near = Math.max(view.x[1] - view.x[0], view.y[1] - view.y[0]) <= 2 * JUMP;
+export function revealed(view, cell, closer, shape, pixels) {
+  const jump = Math.min(JUMP, Math.floor(pixels / ROOM));
+  const near = Math.max(view.x[1] - view.x[0], view.y[1] - view.y[0]) <= 2 * jump;
   if (seen(view, cell) && (near || !closer)) return null;
   const about = ([low, high], at) => {
-    const half = (closer && !near ? JUMP : high - low) / 2;
+    const half = (closer && !near ? jump : high - low) / 2;
     return /** @type {[number, number]} */ ([at - half, at + half]);
   };
   return insideMap({ x: about(view.x, cell.col), y: about(view.y, cell.row) }, shape[0], shape[1]);
