@@ -88,9 +88,7 @@ export function layoutOf({ box, room }, view, [rows, cols], queries, keys) {
     margin: { l: box.left, t: box.top, r: right, b: bottom, pad: 4 },
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)", // the canvas lies below
-    hovermode: false,
-    hoveranywhere: true,
-    clickanywhere: true,
+    hovermode: false, // gestures.js finds cells within a frame; Plotly takes its time
     dragmode: "pan",
     showlegend: false,
     xaxis: {
