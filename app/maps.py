@@ -12,7 +12,7 @@ from torch import Tensor
 from app.schemas import Head
 from app.wire import to_square
 from model.attention.maps import span
-from model.attention.tiles import reduce_strips, size_at
+from model.attention.tiles import below, reduce_strips, size_at
 from model.errors import RangeError
 from model.measures import measure
 from model.trace import Trace
@@ -136,9 +136,8 @@ def thumbnails(trace: Trace, site: str, size: int) -> Iterator[Picture | None]:
             for _, part in reduce_strips(layer_map.head(head), whole[0], whole[1], level):
                 parts.append(part)
                 yield None
-            largest = np.concatenate([_numpy(part.largest) for part in parts])
-            seen = np.concatenate([part.visible.cpu().numpy() > 0 for part in parts])
-            yield to_square(largest, size), to_square(seen, size)
+            whole_map = below(parts)
+            yield to_square(_numpy(whole_map.largest), size), to_square(_numpy(whole_map.visible) > 0, size)
 
 
 def heads(trace: Trace) -> Iterator[list[dict[str, Any]]]:

@@ -17,7 +17,7 @@ from app.engine import Engine
 from app.store import Held, TraceStore
 from app.wire import to_codes
 from model.attention.maps import AttentionMap
-from model.attention.tiles import SIDE, Reduced, levels, reduce, reduce_strips, size_at
+from model.attention.tiles import SIDE, Reduced, below, levels, reduce, reduce_strips, size_at
 from model.errors import RangeError
 
 How = Literal["max", "mean"]
@@ -136,9 +136,10 @@ class Tiles:
         found = self._remembered(key)
         if found is None:
             both = await self.engine.run(lambda: reduce(layer, rows, cols, level))
-            for each in HOW:
-                self._remember((*key[:3], each, *key[4:]), coded(both, each))
-            found = coded(both, how)
+            made = {each: coded(both, each) for each in HOW}
+            for each, codes in made.items():
+                self._remember((*key[:3], each, *key[4:]), codes)
+            found = made[how]
         assert not isinstance(found, Pyramid)
         return found
 
@@ -166,8 +167,7 @@ class Tiles:
         parts = await self.engine.run_turns(part for _, part in reduce_strips(layer, *whole, base))
 
         def end() -> Pyramid:
-            joined = (torch.cat([getattr(part, n) for part in parts]) for n in ("largest", "mean", "visible"))
-            made = finished(Reduced(*joined), base, levels(layer.shape) - 1)
+            made = finished(below(parts), base, levels(layer.shape) - 1)
             self.store.keep_beside(owner, held.id, str(at), made.tensors())
             return made
 

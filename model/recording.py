@@ -97,10 +97,6 @@ class Recorder:
                 raise TraceError(f"{site} recorded {len(records)} attentions, which is no multiple of {count} layers")
             self.records[site] = [_joined(records[layer::count]) for layer in range(count)]
 
-    def shapes(self) -> dict[str, tuple[int, int]]:
-        """Per site (Q, K) of its first layer, padding included."""
-        return {site: records[0].shape for site, records in self.records.items()}
-
     def maps(self, row: int, lengths: Lengths) -> dict[str, list[AttentionMap]]:
         """The maps of one sequence of the batch, cut to its own length.
 

@@ -66,7 +66,12 @@ def reduce(layer: AttentionMap, rows: range, cols: range, level: int) -> Reduced
     Raises:
         RangeError: the level or the blocks are not of this map.
     """
-    return _below([part for _, part in reduce_strips(layer, rows, cols, level)])
+    return below([part for _, part in reduce_strips(layer, rows, cols, level)])
+
+
+def below(parts: list[Reduced]) -> Reduced:
+    """Strips of one map, from the top, made one."""
+    return parts[0] if len(parts) == 1 else Reduced(*(torch.cat(same, dim=0) for same in _fields(parts)))
 
 
 def reduce_strips(layer: AttentionMap, rows: range, cols: range, level: int) -> Iterator[tuple[range, Reduced]]:
@@ -110,7 +115,7 @@ def _part(layer: AttentionMap, rows: range, cols: range, side: int) -> Reduced:
     least = max(side, LEAST)
     if coverage == SOME and max(len(rows), len(cols)) > least:
         tall, wide = (_halves(part, side, least) for part in (rows, cols))
-        return _below([_beside([_part(layer, row, col, side) for col in wide]) for row in tall])
+        return below([_beside([_part(layer, row, col, side) for col in wide]) for row in tall])
     return _block(layer, rows, cols, side, whole=coverage == ALL)
 
 
@@ -124,10 +129,6 @@ def _halves(part: range, side: int, least: int) -> list[range]:
 
 def _beside(parts: list[Reduced]) -> Reduced:
     return parts[0] if len(parts) == 1 else Reduced(*(torch.cat(same, dim=1) for same in _fields(parts)))
-
-
-def _below(parts: list[Reduced]) -> Reduced:
-    return parts[0] if len(parts) == 1 else Reduced(*(torch.cat(same, dim=0) for same in _fields(parts)))
 
 
 def _fields(parts: list[Reduced]) -> list[list[Tensor]]:
