@@ -95,11 +95,14 @@ def fused(
     Raises:
         NotImplementedError: this build has no fused kernel for the inputs; `attend` then goes blockwise.
     """
+    if bias is None:
+        k, v, mask = _seen(q, k, v, mask)
     causal = isinstance(mask, Causal) and mask.offset == 0 and bias is None
     if bias is None and (size := _band(mask, q, k)):
         assert mask is not None
         return _banded(q, k, v, mask, size, scale)
-    if isinstance(mask, Causal) and mask.offset > 0 and bias is None and q.shape[2] * k.shape[2] > MASK_CELLS:
+    last = isinstance(mask, Causal) and mask.offset == k.shape[2] - q.shape[2] > 0
+    if isinstance(mask, Causal) and last and bias is None and q.shape[2] * k.shape[2] > MASK_CELLS:
         return _after_cache(q, k, v, mask.offset, scale)
     dense = None if mask is None or isinstance(mask, Full) or causal else _dense(mask, q, k)
     return fused_cells(q, k, v, dense, bias, causal, scale)
@@ -130,16 +133,25 @@ def fused_cells(
     return Attended(output, lse, name)
 
 
-def _band(mask: Mask | None, q: Tensor, k: Tensor) -> int:
-    """The size of a causal sliding window over keys that are many more; 0 for any other mask.
-
-    The queries are the sequence's last: all of it, or what follows a cache.
-    """
+def _window(mask: Mask | None, q: Tensor, k: Tensor) -> int:
+    """The size of a causal sliding window over a sequence's last queries: all, or those after a cache; else 0."""
     match mask:
         case Both(Causal(offset), SlidingWindow(size, same)) | Both(SlidingWindow(size, same), Causal(offset)):
-            fits = offset == same == k.shape[2] - q.shape[2]
-            return size if fits and q.shape[2] > 1 and k.shape[2] > 2 * size else 0
+            return size if offset == same == k.shape[2] - q.shape[2] else 0
     return 0
+
+
+def _band(mask: Mask | None, q: Tensor, k: Tensor) -> int:
+    """The size of a sliding window that some queries have over keys that are many more; 0 for any other mask."""
+    size = _window(mask, q, k)
+    return size if q.shape[2] > 1 and k.shape[2] > 2 * size else 0
+
+
+def _seen(q: Tensor, k: Tensor, v: Tensor, mask: Mask | None) -> tuple[Tensor, Tensor, Mask | None]:
+    """Keys, values and mask as they are, or of a single query in a sliding window what it sees, which is the last."""
+    if q.shape[2] == 1 and (size := _window(mask, q, k)):
+        return k[:, :, -size:], v[:, :, -size:], None
+    return k, v, mask
 
 
 def _banded(q: Tensor, k: Tensor, v: Tensor, mask: Mask, size: int, scale: float | None) -> Attended:
@@ -158,14 +170,17 @@ def _banded(q: Tensor, k: Tensor, v: Tensor, mask: Mask, size: int, scale: float
 
 
 def _after_cache(q: Tensor, k: Tensor, v: Tensor, offset: int, scale: float | None) -> Attended:
-    """Causal queries that follow a long cache, some rows at a time: the kernels know no offset, and a mask is large."""
-    parts, step = [], max(1, MASK_CELLS // k.shape[2])
-    columns = torch.arange(k.shape[2], device=q.device)
-    for start in range(0, q.shape[2], step):
-        rows = torch.arange(start, min(start + step, q.shape[2]), device=q.device)
-        visible = Causal(offset).visible(rows, columns)[:, None]
-        parts.append(fused_cells(q[:, :, start : start + step], k, v, visible, scale=scale))
-    return _joined(parts)
+    """Causal queries that follow a long cache: all of what came before, and their own triangle, made one.
+
+    The kernels know no offset, and a mask would be computed with, hidden half and all. Two softmaxes over parts of the
+    keys are one over all of them, each weighed by its share of the denominator (Dao et al. 2022).
+    """
+    before = fused_cells(q, k[:, :, :offset], v[:, :, :offset], None, scale=scale)
+    own = fused_cells(q, k[:, :, offset:], v[:, :, offset:], None, causal=True, scale=scale)
+    lse = torch.logaddexp(before.lse, own.lse)
+    shares = [torch.exp(part.lse - lse)[..., None] for part in (before, own)]
+    output = before.output * shares[0] + own.output * shares[1]
+    return Attended(output.to(q.dtype), lse, own.kernel)
 
 
 def _joined(parts: list[Attended]) -> Attended:
@@ -237,6 +252,7 @@ def forward_only(
     q: Queries, k: Keys, v: Values, mask: Mask | None = None, dropout: float = 0.0, scale: float | None = None
 ) -> Output:
     """The same output through PyTorch's public operator, without log-sum-exp: training and decoding steps."""
+    k, v, mask = _seen(q, k, v, mask)
     causal = isinstance(mask, Causal) and mask.offset == 0
     if not torch.is_grad_enabled() and (size := _band(mask, q, k)):
         assert mask is not None

@@ -20,6 +20,8 @@ CASES: dict[str, tuple[tuple[int, int, int, int, int, int], Mask | None]] = {
     "grouped": ((2, 8, 2, 7, 7, 16), None),
     "grouped causal": ((1, 6, 3, 11, 11, 4), Causal()),
     "one group": ((2, 4, 1, 7, 5, 8), None),
+    "a step in a window": ((2, 4, 2, 1, 12, 8), SlidingWindow(5, 11) & Causal(11)),
+    "a step before the window is full": ((1, 4, 2, 1, 3, 8), Causal(2) & SlidingWindow(5, 2)),
     "sliding window": ((1, 2, 2, 12, 12, 8), SlidingWindow(3) & Causal()),
 }
 
@@ -53,6 +55,23 @@ def test_fused_and_blockwise_agree_with_plain(name: str, monkeypatch: pytest.Mon
         torch.testing.assert_close(got[0], output, atol=1e-6, rtol=0)
         torch.testing.assert_close(got[1], lse, atol=1e-6, rtol=0)
     torch.testing.assert_close(forward_only(q, k, v, mask), output, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-6), (torch.bfloat16, 2e-2)])
+def test_queries_after_a_long_cache_need_no_mask(
+    dtype: torch.dtype, tolerance: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    q, k, v = inputs((2, 6, 3, 5, 13, 8))
+    output, lse = plain(q, k, v, Causal(8))
+    monkeypatch.setattr(kernels, "MASK_CELLS", 0)
+    monkeypatch.setattr(kernels, "_dense", lambda *given: pytest.fail("a mask was made"))
+    got = fused(q.to(dtype), k.to(dtype), v.to(dtype), Causal(8))
+    assert got.output.dtype == dtype
+    torch.testing.assert_close(got.output.float(), output, atol=tolerance, rtol=tolerance)
+    torch.testing.assert_close(got.lse, lse, atol=tolerance, rtol=tolerance)
+    monkeypatch.undo()
+    shorter = Causal(6)  # the cache holds keys that come later: not the sequence's last queries
+    torch.testing.assert_close(fused(q, k, v, shorter).output, plain(q, k, v, shorter)[0], atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize("kernel", [plain, blockwise, lambda *a: fused(*a)[:2]])
