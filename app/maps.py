@@ -131,13 +131,13 @@ def thumbnails(trace: Trace, site: str, size: int) -> Iterator[Picture | None]:
         while max(size_at(length, level + 1) for length in layer_map.shape) >= FINE * size:
             level += 1
         whole = [range(size_at(length, level)) for length in layer_map.shape]
-        for head in range(layer_map.heads):
-            parts = []
-            for _, part in reduce_strips(layer_map.head(head), whole[0], whole[1], level):
-                parts.append(part)
-                yield None
-            whole_map = below(parts)
-            yield to_square(_numpy(whole_map.largest), size), to_square(_numpy(whole_map.visible) > 0, size)
+        parts = []
+        for _, part in reduce_strips(layer_map, whole[0], whole[1], level):
+            parts.append(part)
+            yield None
+        blocks = below(parts)
+        visible = to_square(_numpy(blocks.visible) > 0, size)
+        yield from ((to_square(weights, size), visible) for weights in _numpy(blocks.values))
 
 
 def heads(trace: Trace) -> Iterator[list[dict[str, Any]]]:

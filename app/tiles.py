@@ -6,8 +6,9 @@ predictions of others come between them, and callers who want the same head wait
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,14 +16,11 @@ from numpy.typing import NDArray
 
 from app.engine import Engine
 from app.store import Held, TraceStore
-from app.wire import to_codes
-from model.attention.maps import AttentionMap
-from model.attention.tiles import SIDE, Reduced, below, levels, reduce, reduce_strips, size_at
+from app.wire import to_codes, to_square
+from model.attention.tiles import SIDE, How, Reduced, below, levels, reduce, reduce_strips, size_at
 from model.errors import RangeError
 
-How = Literal["max", "mean"]
 Codes = NDArray[np.uint8]
-HOW: tuple[How, ...] = ("max", "mean")
 KEPT = 2048  # pixels a side of the finest level that is kept: what is finer costs 40 ms a tile at most up to 32k tokens
 MEMORY_BYTES = 256 << 20  # of coarse levels and tiles in memory: two dozen heads
 
@@ -41,29 +39,25 @@ class Address:
 
 @dataclass(frozen=True, eq=False)
 class Pyramid:
-    """The coarse levels of a head in u8log: `codes[how][level - base]`."""
+    """The coarse levels of a head by one reduction, in u8log: `codes[level - base]`."""
 
     base: int
-    codes: dict[How, list[Codes]]
+    codes: list[Codes]
 
     @property
     def nbytes(self) -> int:
         """What it takes in memory."""
-        return sum(level.nbytes for levels_of in self.codes.values() for level in levels_of)
+        return sum(level.nbytes for level in self.codes)
 
     def tensors(self) -> dict[str, torch.Tensor]:
-        """As a safetensors file has it: {how}.{level}."""
-        return {
-            f"{how}.{self.base + index}": torch.from_numpy(level)
-            for how, levels_of in self.codes.items()
-            for index, level in enumerate(levels_of)
-        }
+        """As a safetensors file has it, by level."""
+        return {str(self.base + index): torch.from_numpy(codes) for index, codes in enumerate(self.codes)}
 
     @classmethod
     def of(cls, tensors: dict[str, torch.Tensor]) -> "Pyramid":
         """The pyramid that `tensors` wrote."""
-        known = sorted({int(name.partition(".")[2]) for name in tensors})
-        return cls(known[0], {how: [tensors[f"{how}.{level}"].numpy() for level in known] for how in HOW})
+        known = sorted(map(int, tensors))
+        return cls(known[0], [tensors[str(level)].numpy() for level in known])
 
 
 def base_of(shape: tuple[int, int]) -> int:
@@ -75,20 +69,17 @@ def base_of(shape: tuple[int, int]) -> int:
 
 
 def finished(reduced: Reduced, base: int, top: int) -> Pyramid:
-    """All levels from `base` to `top`, each from the one before."""
-    codes: dict[How, list[Codes]] = {"max": [], "mean": []}
-    for level in range(base, top + 1):
-        for how in HOW:
-            codes[how].append(coded(reduced, how))
-        if level < top:
-            reduced = reduced.coarser()
+    """All levels of one head from `base` to `top`, each from the one before."""
+    codes = [coded(reduced)]
+    for _ in range(base, top):
+        reduced = reduced.coarser()
+        codes.append(coded(reduced))
     return Pyramid(base, codes)
 
 
-def coded(reduced: Reduced, how: How) -> Codes:
-    """Blocks as bytes: 0 masked."""
-    values = reduced.largest if how == "max" else reduced.mean
-    return to_codes(values.cpu().numpy(), reduced.visible.cpu().numpy() > 0)
+def coded(reduced: Reduced) -> Codes:
+    """One head's blocks as bytes: 0 masked."""
+    return to_codes(reduced.values[0].cpu().numpy(), reduced.visible.cpu().numpy() > 0)
 
 
 def blocks_of(shape: tuple[int, int], level: int, row: int, col: int) -> tuple[range, range]:
@@ -119,7 +110,7 @@ class Tiles:
     def __init__(self, engine: Engine, store: TraceStore, memory: int = MEMORY_BYTES) -> None:
         self.engine, self.store, self.memory = engine, store, memory
         self._kept: OrderedDict[Any, Pyramid | Codes] = OrderedDict()
-        self._passes: dict[Any, asyncio.Task[Pyramid]] = {}
+        self._passes: dict[Any, asyncio.Task[list[Pyramid]]] = {}
 
     async def tile(self, owner: str, held: Held, at: Address, how: How, level: int, row: int, col: int) -> Codes:
         """At most 256 x 256 blocks of a head in u8log.
@@ -130,48 +121,68 @@ class Tiles:
         layer = held.trace.map(at.site, at.layer).head(at.head)
         rows, cols = blocks_of(layer.shape, level, row, col)
         if level >= base_of(layer.shape) > 0:
-            whole = await self.pyramid(owner, held, at, layer)
-            return whole.codes[how][level - whole.base][rows.start : rows.stop, cols.start : cols.stop]
+            whole = await self.pyramid(owner, held, at, how)
+            return whole.codes[level - whole.base][rows.start : rows.stop, cols.start : cols.stop]
         key = (owner, held.version, at, how, level, row, col)
         found = self._remembered(key)
         if found is None:
-            both = await self.engine.run(lambda: reduce(layer, rows, cols, level))
-            made = {each: coded(both, each) for each in HOW}
-            for each, codes in made.items():
-                self._remember((*key[:3], each, *key[4:]), codes)
-            found = made[how]
+            found = await self.engine.run(lambda: coded(reduce(layer, rows, cols, level, how)))
+            self._remember(key, found)
         assert not isinstance(found, Pyramid)
         return found
 
-    async def pyramid(self, owner: str, held: Held, at: Address, layer: AttentionMap) -> Pyramid:
+    async def thumbnails(self, owner: str, held: Held, site: str, size: int) -> Codes | None:
+        """All heads of a site in u8log (L, H, size, size), from their coarse levels; None where maps have no such."""
+        layers = held.trace.layers[site]
+        if not base_of(layers[0].shape):
+            return None
+        made = []
+        for index, layer in enumerate(layers):
+            heads = [Address(site, index, head) for head in range(layer.heads)]
+            made.append([to_square(whole.codes[0], size) for whole in await self._pyramids(owner, held, heads, "max")])
+        return np.array(made)
+
+    async def pyramid(self, owner: str, held: Held, at: Address, how: How) -> Pyramid:
         """The coarse levels of a head: from memory, from beside the trace, or by a pass over its map."""
-        key = (owner, held.version, at)
-        found = self._remembered(key)
-        if found is not None:
-            assert isinstance(found, Pyramid)
-            return found
-        if key not in self._passes:
-            task = asyncio.create_task(self._make(owner, held, at, layer))
-            task.add_done_callback(lambda done: self._passes.pop(key, None))
-            self._passes[key] = task
-        made = await asyncio.shield(self._passes[key])  # one who goes away stops nobody else's
-        self._remember(key, made)
-        return made
+        [found] = await self._pyramids(owner, held, [at], how)
+        return found
 
-    async def _make(self, owner: str, held: Held, at: Address, layer: AttentionMap) -> Pyramid:
-        tensors = await self.engine.run(lambda: self.store.beside(owner, held.id, str(at)))
-        if tensors:
-            return Pyramid.of(tensors)
-        base = base_of(layer.shape)
-        whole = range(size_at(layer.shape[0], base)), range(size_at(layer.shape[1], base))
-        parts = await self.engine.run_turns(part for _, part in reduce_strips(layer, *whole, base))
-
-        def end() -> Pyramid:
-            made = finished(below(parts), base, levels(layer.shape) - 1)
-            self.store.keep_beside(owner, held.id, str(at), made.tensors())
+    async def _pyramids(self, owner: str, held: Held, heads: list[Address], how: How) -> list[Pyramid]:
+        """Those of one head, or of all heads of a layer, for which the mask is then looked at once."""
+        keys = [(owner, held.version, at, how) for at in heads]
+        found = [self._remembered(key) for key in keys]
+        if None in found:
+            key = (owner, held.version, heads[0] if len(heads) == 1 else heads[0].layer, how)
+            if key not in self._passes:
+                task = asyncio.create_task(self._make(owner, held, heads, how))
+                task.add_done_callback(lambda done: self._passes.pop(key, None))
+                self._passes[key] = task
+            made = await asyncio.shield(self._passes[key])  # one who goes away stops nobody else's
+            for each, pyramid in zip(keys, made, strict=True):
+                self._remember(each, pyramid)
             return made
+        return [each for each in found if isinstance(each, Pyramid)]
 
-        return await self.engine.run(end)
+    async def _make(self, owner: str, held: Held, heads: list[Address], how: How) -> list[Pyramid]:
+        names = [f"{at}.{how}" for at in heads]
+        layer = held.trace.map(heads[0].site, heads[0].layer)
+        layer = layer.head(heads[0].head) if len(heads) == 1 else layer
+        base, top = base_of(layer.shape), levels(layer.shape) - 1
+        written = await self.engine.run(lambda: [self.store.beside(owner, held.id, name) for name in names])
+        known = [Pyramid.of(tensors) for tensors in written if str(base) in tensors]
+        if len(known) == len(heads):
+            return known
+        rows, cols = (range(size_at(length, base)) for length in layer.shape)
+        parts = await self.engine.run_turns(part for _, part in reduce_strips(layer, rows, cols, base, how))
+
+        def end() -> Iterator[Pyramid]:
+            whole = below(parts)
+            for index, name in enumerate(names):
+                made = finished(whole.head(index), base, top)
+                self.store.keep_beside(owner, held.id, name, made.tensors())
+                yield made
+
+        return await self.engine.run_turns(end())
 
     def _remembered(self, key: Any) -> "Pyramid | Codes | None":
         if key in self._kept:

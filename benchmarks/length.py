@@ -51,7 +51,7 @@ def overview(layer: AttentionMap) -> Tensor:
     """The whole map at screen size."""
     level = max(0, math.ceil(math.log2(layer.shape[0] / OVERVIEW)))
     whole = range(size_at(layer.shape[0], level))
-    return reduce(layer, whole, whole, level).largest
+    return reduce(layer, whole, whole, level).values[0]
 
 
 def corner(layer: AttentionMap) -> Tensor:

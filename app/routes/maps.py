@@ -133,15 +133,19 @@ async def get_thumbnails(
     wire.check_size(int(np.prod(shape)), form, own.settings.response_bytes, "ask for a smaller size")
 
     async def body() -> bytes:
+        if form is not wire.NPY:
+            codes = await own.tiles.thumbnails(caller.owner, held, site, size)
+            if codes is not None:
+                return await run_in_threadpool(picture, codes)
         turns = await own.engine.run_turns(maps.thumbnails(held.trace, site, size))
-        return await run_in_threadpool(picture, [made for made in turns if made is not None])
+        return await run_in_threadpool(drawn, [made for made in turns if made is not None])
 
-    def picture(pictures: list[maps.Picture]) -> bytes:
+    def drawn(pictures: list[maps.Picture]) -> bytes:
         weights = np.stack([weights for weights, _ in pictures]).reshape(shape)
         visible = np.stack([visible for _, visible in pictures]).reshape(shape)
-        if form is wire.NPY:
-            return wire.to_npy(weights)
-        codes = wire.to_codes(weights, visible)
+        return wire.to_npy(weights) if form is wire.NPY else picture(wire.to_codes(weights, visible))
+
+    def picture(codes: NDArray[np.uint8]) -> bytes:
         if form is wire.RAW:
             return codes.tobytes()
         return wire.to_png(codes.transpose(0, 2, 1, 3).reshape(shape[0] * size, shape[1] * size), 1)

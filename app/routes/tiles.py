@@ -12,8 +12,9 @@ from app.caching import cached
 from app.callers import Caller, admitted
 from app.services import Services, services
 from app.settings import TILES_PER_REQUEST
-from app.tiles import Address, How, blocks_of
+from app.tiles import Address, blocks_of
 from app.wire import RAW, to_json
+from model.attention.tiles import How
 from model.errors import ParameterError
 
 router = APIRouter(prefix="/v1/traces/{id}/tiles/{site}/{layer}/{head}/{how}/{level}", tags=["maps"])

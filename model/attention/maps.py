@@ -194,10 +194,8 @@ class AttentionMap:
     def _exponents(self, rows: Int[Tensor, "R"], cols: Int[Tensor, "C"]) -> Float[Tensor, "H R C"]:
         wide = torch.promote_types(self.q.dtype, torch.float32)
         q, k, lse = _take(self.q, rows).to(wide), _take(self.k, cols).to(wide), _take(self.lse, rows)
-        exponent = self.score(q, spread(k, self.heads))
-        if self.bias is not None:
-            exponent = exponent + self.bias.cells(rows, cols)
-        return exponent.sub_(lse[..., None])
+        exponent = self.score.less(q, spread(k, self.heads), lse)
+        return exponent if self.bias is None else exponent.add_(self.bias.cells(rows, cols))
 
     def _weights(self, rows: Int[Tensor, "R"], cols: Int[Tensor, "C"]) -> Float[Tensor, "H R C"]:
         weights: Tensor = self._exponents(rows, cols).exp_()

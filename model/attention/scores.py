@@ -29,6 +29,12 @@ class Score(ABC):
     def __call__(self, q: Float[Tensor, "*H Q D"], k: Float[Tensor, "*H K D"]) -> Float[Tensor, "*H Q K"]:
         """Scores of every query with every key, before bias, mask and softmax."""
 
+    def less(
+        self, q: Float[Tensor, "H Q D"], k: Float[Tensor, "H K D"], base: Float[Tensor, "H Q"]
+    ) -> Float[Tensor, "H Q K"]:
+        """Scores less a number for each query, such as its log-sum-exp."""
+        return self(q, k).sub_(base[..., None])
+
     @abstractmethod
     def describe(self) -> dict[str, Any]:
         """The formula as JSON; an additive formula's vector is a tensor beside it."""
@@ -47,6 +53,12 @@ class ScaledDot(Score):
 
     def __call__(self, q: Float[Tensor, "*H Q D"], k: Float[Tensor, "*H K D"]) -> Float[Tensor, "*H Q K"]:
         return (q @ k.mT) * self.scale
+
+    def less(
+        self, q: Float[Tensor, "H Q D"], k: Float[Tensor, "H K D"], base: Float[Tensor, "H Q"]
+    ) -> Float[Tensor, "H Q K"]:
+        """All of it inside the product: each pass over a block in memory costs as much as the product itself."""
+        return torch.baddbmm(base[..., None].to(q.dtype), q, k.mT, beta=-1, alpha=self.scale)
 
     def describe(self) -> dict[str, Any]:
         return {"kind": "dot" if self.scale == 1 else "scaled_dot", "scale": self.scale}

@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 from app import engine, tiles
 from app.main import create_app
 from app.settings import Settings
-from app.wire import to_codes
+from app.wire import RAW, to_codes, to_square
 from model import checkpoint
 from model.language_model import LanguageModel, LanguageModelConfig
 from model.served import Request
@@ -183,7 +183,7 @@ def test_coarse_levels_are_made_once_and_kept_beside_the_trace(
     monkeypatch.setattr(tiles, "KEPT", 200)
     path = f"/v1/traces/{trace['id']}/tiles/decoder/1/3/max/2/0/0"
     first = writer.get(path).content
-    beside = own.traces / "anyone" / f"{trace['id']}.tiles" / "decoder.1.3.safetensors"
+    beside = own.traces / "anyone" / f"{trace['id']}.tiles" / "decoder.1.3.max.safetensors"
     assert beside.is_file()
     writer.app.state.services.tiles._kept.clear()  # type: ignore[attr-defined]
     monkeypatch.setattr(tiles, "reduce_strips", lambda *rest: pytest.fail("the pass was made twice"))
@@ -221,6 +221,25 @@ async def test_callers_of_one_head_wait_for_one_pass(
         both = await asyncio.gather(
             *(services.tiles.tile("anyone", held, at, how, 2, 0, 0) for how in ("max", "mean", "max"))
         )
-    assert passes == 1
+    assert passes == 2  # one for each reduction
     assert np.array_equal(both[0], both[2])
     assert not np.array_equal(both[0], both[1])
+
+
+def test_thumbnails_of_a_long_map_are_its_coarse_levels(
+    writer: TestClient, trace: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, raw = f"/v1/traces/{trace['id']}", {"Accept": RAW.media_type}
+    weights = np.load(io.BytesIO(writer.get(f"{path}/thumbnails/decoder?size=16&format=npy").content))
+    monkeypatch.setattr(tiles, "KEPT", 200)
+    response = writer.get(f"{path}/thumbnails/decoder?size=16", headers=raw)
+    codes = np.frombuffer(response.content, np.uint8).reshape(weights.shape)
+    assert response.headers["X-Tile-Shape"] == ",".join(map(str, weights.shape))
+    monkeypatch.setattr(tiles, "reduce_strips", lambda *rest: pytest.fail("the pass was made twice"))
+    for layer, head in ((0, 1), (1, 3)):
+        whole = writer.get(f"{path}/tiles/decoder/{layer}/{head}/max/2/0/0")
+        shape = tuple(map(int, whole.headers["X-Tile-Shape"].split(",")))
+        tile = np.frombuffer(whole.content, np.uint8).reshape(shape)
+        assert np.array_equal(codes[layer, head], to_square(tile, 16))
+    png = writer.get(f"{path}/thumbnails/decoder?size=16&format=png")
+    assert png.headers["Content-Type"] == "image/png"

@@ -14,7 +14,7 @@ from model.attention.kernels import plain
 from model.attention.maps import AttentionMap
 from model.attention.masks import ALL, NONE, Blocks, Causal, Full, Given, Mask, Padding, SlidingWindow
 from model.attention.scores import ScaledDot, SoftCapped
-from model.attention.tiles import Reduced, levels, reduce, reduce_strips, size_at
+from model.attention.tiles import HOW, How, Reduced, levels, reduce, reduce_strips, size_at
 from model.errors import RangeError
 
 
@@ -54,25 +54,25 @@ def masks_of(queries: int, keys: int, kind: str, size: int) -> Mask:
 KINDS = ["full", "causal", "window", "both ways", "padding", "blocks", "given"]
 
 
-def reference(layer: AttentionMap, level: int) -> Reduced:
+def reference(layer: AttentionMap, level: int, how: How) -> Reduced:
     """The same reduction of the dense map, cell by cell."""
-    dense, seen, side = layer.dense()[0], layer.visible(), 1 << level
+    dense, seen, side = layer.dense(), layer.visible(), 1 << level
     height, width = (size_at(length, level) for length in layer.shape)
-    largest, mean, visible = (torch.zeros(height, width) for _ in range(3))
+    values, visible = torch.zeros(layer.heads, height, width), torch.zeros(height, width)
     for row in range(height):
         for column in range(width):
             block = slice(row * side, (row + 1) * side), slice(column * side, (column + 1) * side)
-            values = dense[block][seen[block]]
-            visible[row, column] = len(values)
-            if len(values):
-                largest[row, column], mean[row, column] = values.max(), values.mean()
-    return Reduced(largest, mean, visible)
+            cells = dense[:, *block][:, seen[block]]
+            visible[row, column] = cells.shape[1]
+            if cells.shape[1]:
+                values[:, row, column] = cells.amax(1) if how == "max" else cells.mean(1)
+    return Reduced(values, visible, how)
 
 
 def agree(found: Reduced, expected: Reduced) -> None:
+    assert found.how == expected.how
     assert torch.equal(found.visible, expected.visible)
-    torch.testing.assert_close(found.largest, expected.largest, atol=1e-6, rtol=1e-5)
-    torch.testing.assert_close(found.mean, expected.mean, atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(found.values, expected.values, atol=1e-6, rtol=1e-5)
 
 
 @settings(max_examples=150, deadline=None)
@@ -82,7 +82,8 @@ def agree(found: Reduced, expected: Reduced) -> None:
     kind=st.sampled_from(KINDS),
     size=st.integers(1, 12),
     level=st.integers(0, 6),
-    head=st.integers(0, 1),
+    head=st.sampled_from([0, 1, None]),
+    how=st.sampled_from(HOW),
     bias=st.booleans(),
     capped=st.booleans(),
     sink=st.booleans(),
@@ -90,32 +91,37 @@ def agree(found: Reduced, expected: Reduced) -> None:
     strip=st.sampled_from([1, 16, 200, 1 << 20]),
 )
 def test_every_level_is_the_reduction_of_the_dense_map(
-    queries: int, keys: int, kind: str, size: int, level: int, head: int, bias: bool, capped: bool, sink: bool,
-    dtype: torch.dtype, strip: int,
+    queries: int, keys: int, kind: str, size: int, level: int, head: int | None, how: How, bias: bool, capped: bool,
+    sink: bool, dtype: torch.dtype, strip: int,
 ) -> None:  # fmt: skip
     mask = masks_of(queries, keys, kind, size)
-    layer = random_map(queries, keys, mask, bias=bias, capped=capped, sink=sink, dtype=dtype).head(head)
+    layer = random_map(queries, keys, mask, bias=bias, capped=capped, sink=sink, dtype=dtype)
+    layer = layer if head is None else layer.head(head)
     whole = range(size_at(queries, level)), range(size_at(keys, level))
     before, tiles.BLOCK_CELLS = tiles.BLOCK_CELLS, strip
     try:
-        found = reduce(layer, *whole, level)
-        parts = list(reduce_strips(layer, *whole, level))
+        found = reduce(layer, *whole, level, how)
+        parts = list(reduce_strips(layer, *whole, level, how))
     finally:
         tiles.BLOCK_CELLS = before
-    expected = reference(layer, level)
+    expected = reference(layer, level, how)
     agree(found, expected)
     assert [row for rows, _ in parts for row in rows] == list(whole[0])
     row, column = len(whole[0]) // 2, len(whole[1]) // 3
-    corner = reduce(layer, range(row, len(whole[0])), range(column, len(whole[1])), level)
-    agree(corner, Reduced(*(getattr(expected, n)[row:, column:] for n in ("largest", "mean", "visible"))))
+    corner = reduce(layer, range(row, len(whole[0])), range(column, len(whole[1])), level, how)
+    agree(corner, Reduced(expected.values[:, row:, column:], expected.visible[row:, column:], how))
 
 
-@settings(max_examples=40, deadline=None)
-@given(queries=st.integers(1, 40), keys=st.integers(1, 40), kind=st.sampled_from(KINDS), level=st.integers(0, 5))
-def test_a_coarser_level_comes_from_the_finer_one(queries: int, keys: int, kind: str, level: int) -> None:
-    layer = random_map(queries, keys, masks_of(queries, keys, kind, 3)).head(0)
-    fine = reduce(layer, range(size_at(queries, level)), range(size_at(keys, level)), level)
-    agree(fine.coarser(), reference(layer, level + 1))
+@settings(max_examples=60, deadline=None)
+@given(
+    queries=st.integers(1, 40), keys=st.integers(1, 40), kind=st.sampled_from(KINDS), level=st.integers(0, 5),
+    how=st.sampled_from(HOW),
+)  # fmt: skip
+def test_a_coarser_level_comes_from_the_finer_one(queries: int, keys: int, kind: str, level: int, how: How) -> None:
+    layer = random_map(queries, keys, masks_of(queries, keys, kind, 3))
+    fine = reduce(layer, range(size_at(queries, level)), range(size_at(keys, level)), level, how)
+    agree(fine.coarser(), reference(layer, level + 1, how))
+    agree(fine.coarser().head(1), reference(layer.head(1), level + 1, how))
 
 
 @settings(max_examples=150, deadline=None)
@@ -149,7 +155,7 @@ def test_one_hot_cell_of_a_long_map_is_seen_at_every_level() -> None:
     assert float(layer.window(slice(row, row + 1), slice(column, column + 1))) == pytest.approx(0.5)
     for level in range(levels((length, length))):
         here = range(row >> level, (row >> level) + 1), range(column >> level, (column >> level) + 1)
-        assert float(reduce(layer, *here, level).largest) == pytest.approx(0.5)
+        assert float(reduce(layer, *here, level).values) == pytest.approx(0.5)
 
 
 def test_nothing_of_the_maps_size_is_allocated() -> None:
@@ -167,7 +173,7 @@ def test_nothing_of_the_maps_size_is_allocated() -> None:
 
     with Watch():
         found = reduce(layer, range(1024), range(1024), 3)
-    assert found.largest.shape == (1024, 1024)
+    assert found.values.shape == (1, 1024, 1024)
     assert 1 << 18 < largest <= 2 * tiles.BLOCK_CELLS  # the watch sees something; the map has 64 times as many cells
 
 
@@ -188,10 +194,7 @@ def test_masked_blocks_are_not_computed(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_blocks_outside_are_told() -> None:
-    layer = random_map(20, 30, Full())
-    with pytest.raises(RangeError, match="head by head"):
-        reduce(layer, range(1), range(1), 0)
-    one = layer.head(0)
+    one = random_map(20, 30, Full()).head(0)
     for rows, columns, level, field in (
         (range(21), range(1), 0, "row"),
         (range(1), range(9), 2, "col"),
