@@ -62,7 +62,7 @@ class Layer(nn.Module):
         """What queries from this position on may see; None for a single one that sees all."""
         if self.window is not None:
             return Causal(start) & SlidingWindow(self.window, start)
-        return None if queries == 1 else Causal(start)
+        return None if queries == 1 and start else Causal(start)
 
     def forward(self, hidden: Hidden, cache: "Cache", angles: Angles, capture: Capture | None) -> Hidden:
         normed = self.attention_norm(hidden)
@@ -114,6 +114,12 @@ class LanguageModelState:
         """Keep these rows of the batch, in this order."""
         for cache in self.caches:
             cache.reorder(rows)
+
+    def rewind(self, length: int) -> None:
+        """Forget all but the first steps; of hypotheses that share them, one row is left."""
+        self.length = length
+        for cache in self.caches:
+            cache.room, cache.length = [part[:1] for part in cache.room], length
 
 
 class LanguageModel(nn.Module):

@@ -1,6 +1,6 @@
 """A native language model, served: a text in, its continuation and traces out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,18 +79,16 @@ class TextGenerator:
         return [self._traced(request, cancelled) for request in requests]
 
     def _traced(self, request: Request, cancelled: Callable[[], bool]) -> Trace | InputError:
+        recorder = Recorder()
         try:
             self._check_trace(request)
         except InputError as error:
             return error
-        prediction = self._answer(request, cancelled)
+        prediction = self._answer(request, cancelled, recorder)
         if isinstance(prediction, InputError):
             return prediction
-        recorder = Recorder()
+        recorder.join({"decoder": self.network.config.layers})
         with torch.inference_mode():
-            ids = torch.tensor([prediction.axes["tokens"].ids], device=self.device)
-            self._read(ids, self.network.start(), recorder, cancelled)
-            recorder.join({"decoder": self.network.config.layers})
             return recorder.trace(0, prediction, SITES, task=self.task, revision=self.revision)
 
     def _check_trace(self, request: Request) -> None:
@@ -107,22 +105,22 @@ class TextGenerator:
         axes = {"tokens": Axis("text", [""] * len(ids), ids, [], [])}
         check({"decoder": (query, key)}, SITES, axes, self.trace_limit)
 
-    def _answer(self, request: Request, cancelled: Callable[[], bool]) -> Prediction | InputError:
+    def _answer(
+        self, request: Request, cancelled: Callable[[], bool], recorder: Recorder | None = None
+    ) -> Prediction | InputError:
         try:
             prompt = self._encode(request.inputs, "inputs")
             limit = self.network.config.max_positions - len(prompt.ids)
-            with torch.inference_mode():
-                if request.target is None:
-                    if limit < 1:
-                        raise self._too_long(len(prompt.ids), "inputs")
-                    output = self._continue(
-                        prompt.ids, request, min(limit, request.parameters.max_new_tokens), cancelled
-                    )
-                else:
-                    given = self._encode(request.target, "target")
-                    if len(given.ids) > limit:
-                        raise self._too_long(len(prompt.ids) + len(given.ids), "target")
-                    output = self._score(prompt.ids, given.ids)
+            if request.target is None:
+                if limit < 1:
+                    raise self._too_long(len(prompt.ids), "inputs")
+                limit = min(limit, request.parameters.max_new_tokens)
+                output = self._continue(prompt.ids, request, limit, cancelled, recorder)
+            else:
+                given = self._encode(request.target, "target")
+                if len(given.ids) > limit:
+                    raise self._too_long(len(prompt.ids) + len(given.ids), "target")
+                output = self._score(prompt.ids, given.ids, cancelled, recorder)
         except InputError as error:
             return error
         written = self.tokenizer.describe(output.ids)
@@ -132,34 +130,64 @@ class TextGenerator:
         axes = {"tokens": Axis("text", whole.labels, whole.ids, whole.spans, special)}
         return Prediction(text, written.labels, output.score, axes, {"generated_text": text})
 
-    def _continue(self, ids: list[int], request: Request, limit: int, cancelled: Callable[[], bool]) -> Generated:
+    @torch.inference_mode()
+    def _continue(
+        self,
+        prompt: list[int],
+        request: Request,
+        limit: int,
+        cancelled: Callable[[], bool],
+        recorder: Recorder | None,
+    ) -> Generated:
+        """Generate; what is recorded is the pass over the prompt and one over the output, not its single steps."""
         state = self.network.start()
-        prompt = torch.tensor([ids], device=self.device)
-        self._read(prompt[:, :-1], state, None, cancelled)
-        (output,) = generate(self.network, state, 1, request.parameters, limit, self.device, cancelled, prompt[:, -1])
+        for _ in self._read(prompt[:-1], state, recorder, cancelled):
+            pass
+        first = torch.tensor(prompt[-1:], device=self.device)
+        (output,) = generate(self.network, state, 1, request.parameters, limit, self.device, cancelled, first)
+        if recorder is not None:
+            state.rewind(len(prompt) - 1)
+            for _ in self._read([prompt[-1], *output.ids], state, recorder, cancelled):
+                pass
         return output
 
+    @torch.inference_mode()
+    def _score(
+        self, prompt: list[int], given: list[int], cancelled: Callable[[], bool], recorder: Recorder | None
+    ) -> Generated:
+        """The given output and its summed log-probability under teacher forcing."""
+        state = self.network.start()
+        for _ in self._read(prompt[:-1], state, recorder, cancelled):
+            pass
+        total, following = 0.0, torch.tensor(given, device=self.device)
+        for hidden in self._read([prompt[-1], *given], state, recorder, cancelled):
+            logits = torch.nn.functional.linear(hidden[0], self.network.output_weight).float()
+            logits[:, PAD] = -torch.inf  # as when the output is generated
+            wanted, following = following[: len(logits)], following[len(logits) :]
+            log_probabilities = logits[: len(wanted)].log_softmax(-1)  # what follows the last token nobody asks
+            total += float(log_probabilities.gather(1, wanted[:, None]).sum())
+        return Generated(given, total)
+
     def _read(
-        self, ids: Tensor, state: LanguageModelState, recorder: Recorder | None, cancelled: Callable[[], bool]
-    ) -> None:
+        self,
+        tokens: Sequence[int],
+        state: LanguageModelState,
+        recorder: Recorder | None,
+        cancelled: Callable[[], bool],
+    ) -> Iterator[Tensor]:
         """Take a long text in, a piece at a time: what the layers hold between attentions is no longer than a piece.
+
+        Yields:
+            The hidden states of each piece.
 
         Raises:
             Cancelled: `cancelled` became true between two pieces.
         """
-        for piece in torch.split(ids, PIECE, dim=1):
+        for start in range(0, len(tokens), PIECE):
             if cancelled():
                 raise Cancelled("the prediction was cancelled")
-            if piece.shape[1]:
-                self.network.decode_hidden(piece, state, recorder)
-
-    def _score(self, prompt: list[int], given: list[int]) -> Generated:
-        """The given output and its summed log-probability under teacher forcing."""
-        ids = torch.tensor([prompt + given], device=self.device)
-        hidden = self.network.hidden(ids[:, :-1])[:, len(prompt) - 1 :]
-        logits = torch.nn.functional.linear(hidden, self.network.output_weight).float()
-        logits[..., PAD] = -torch.inf  # as when the output is generated
-        return Generated(given, float(logits.log_softmax(-1).gather(2, ids[:, len(prompt) :, None]).sum()))
+            piece = torch.tensor([tokens[start : start + PIECE]], device=self.device)
+            yield self.network.decode_hidden(piece, state, recorder)
 
     def _encode(self, text: Any, field: str) -> Encoding:
         if not isinstance(text, str):

@@ -102,6 +102,29 @@ def test_a_trace_over_the_limit_is_refused_before_any_work(model: Served, monkey
     assert made.nbytes == 2 * (4 * 36 + 128) * 100
 
 
+@pytest.mark.parametrize("target", [None, "And so."])
+def test_a_trace_reads_the_prompt_once(model: Served, monkeypatch: pytest.MonkeyPatch, target: str | None) -> None:
+    assert isinstance(model, TextGenerator)
+    read: list[int] = []
+    decode = model.network.decode_hidden
+
+    def counted(ids: torch.Tensor, *rest: object) -> torch.Tensor:
+        read.append(ids.shape[1])
+        return decode(ids, *rest)
+
+    monkeypatch.setattr(model.network, "decode_hidden", counted)
+    for text in ("x" * 100, "x", "xy"):
+        for beams in (1, 3):
+            read.clear()
+            parameters = Parameters(max_new_tokens=7, beam_size=beams)
+            (trace,) = model.trace([Request(text, target, parameters)])
+            assert isinstance(trace, Trace)
+            new = len(trace.prediction.tokens)
+            assert sum(read) <= len(text) + new + (7 if target is None else 0)
+            assert trace.map("decoder", 0).shape == (len(text) + new,) * 2
+            assert trace.certificate.warning is None
+
+
 def test_a_text_taken_in_by_pieces_gives_the_same_trace(model: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     request = Request("To be, or not to be. " * 9, parameters=Parameters(max_new_tokens=4))
     (whole,) = model.trace([request])
