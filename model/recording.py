@@ -193,6 +193,8 @@ def _joined(pieces: list[Record | WeightsRecord]) -> Record:
     whole = [piece for piece in pieces if isinstance(piece, Record)]
     if len(whole) < len(pieces):
         raise TraceError("weights alone cannot be recorded in pieces")
+    if any(isinstance(piece.mask, Given) for piece in whole if piece.shape[0] > 1):
+        raise TraceError("a mask that is given cell by cell cannot be recorded in pieces")
     q, lse, output = (torch.cat([getattr(piece, name) for piece in whole], dim=2) for name in ("q", "lse", "output"))
     return replace(whole[0], q=q, k=whole[-1].k, v=whole[-1].v, lse=lse, output=output)
 

@@ -1,10 +1,10 @@
-"""Sliding windows without their matrix: a mask that says which band it is instead of holding every cell.
+"""Masks without their matrix: one that says which band it is instead of holding every cell.
 
 transformers hands a layer's mask from the model to the attention function as a boolean tensor, queries x keys: a
-gigabyte at 32,768 tokens. For an unpadded causal window we hand over a tensor of that shape which is one byte in memory
-and belongs to a band; the attention function finds the band by that memory, through any slice or expansion of it. A
-model that computes with the mask itself would see one that hides everything, so each model is tried first, on an
-example, against its own eager attention.
+gigabyte at 32,768 tokens. For an unpadded causal window, and for causal queries that follow a long cache, we hand over
+a tensor of that shape which is one byte in memory and belongs to a band; the attention function finds the band by that
+memory, through any slice or expansion of it. A model that computes with the mask itself would see one that hides
+everything, so each model is tried first, on an example, against its own eager attention.
 """
 
 import contextlib
@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from transformers.masking_utils import sdpa_mask
 
+from model.attention.kernels import MASK_CELLS
 from model.attention.masks import Causal, Mask, SlidingWindow
 
 Use = Literal["never", "long", "always"]
@@ -65,16 +66,15 @@ def mask(
     }
     if mask_function is not None:
         named["mask_function"] = mask_function
-    use = _use.get()
-    square = q_length == kv_length > 1 and q_offset == kv_offset
-    whole = attention_mask is None or bool(attention_mask.all())
-    long = local_size is not None and (use == "always" or (use == "long" and kv_length > 2 * local_size))
-    if not (square and whole and long and allow_is_causal_skip and mask_function is not None):
+    band = None
+    if allow_is_causal_skip and mask_function is not None and isinstance(q_offset, int):
+        band = _wanted(q_length, kv_length, local_size)
+        whole = attention_mask is None or bool(attention_mask.all())
+        queries = range(q_offset, q_offset + q_length)
+        if band is not None and not (whole and _is(mask_function, band, queries, kv_length, kv_offset)):
+            band = None  # padding; chunks of that size, or whatever else
+    if band is None:
         return sdpa_mask(**named)
-    assert local_size is not None
-    band = Causal() & SlidingWindow(local_size)
-    if not _is(mask_function, band, q_length, kv_offset):
-        return sdpa_mask(**named)  # chunks of that size, or whatever else
     cell = torch.zeros(1, 1, 1, 1, dtype=torch.bool, device=device)
     _bands[cell.untyped_storage().data_ptr()] = (cell, band)  # kept, so that no other tensor can have its memory
     while len(_bands) > KEPT:
@@ -90,14 +90,30 @@ def band_of(attention_mask: Tensor) -> Mask | None:
     return None if found is None else found[1]
 
 
-def _is(mask_function: Callable[..., Tensor], band: Mask, length: int, offset: int) -> bool:
-    """Whether a mask function agrees with a band on whole rows and columns, spread over the map."""
-    lines = torch.linspace(0, length - 1, SAMPLED).long()
-    everything = torch.arange(length)
-    for rows, columns in ((lines, everything), (everything, lines)):
-        zero = torch.zeros(1, 1, 1, 1, dtype=torch.long)
-        theirs = mask_function(zero, zero, rows[None, None, :, None] + offset, columns[None, None, None, :] + offset)
-        ours = band.visible(rows, columns)
-        if not torch.equal(theirs.expand(1, 1, len(rows), len(columns))[0], ours):
+def _wanted(queries: int, keys: int, window: int | None) -> Mask | None:
+    """The band that these queries, the last of so many keys, have under a causal mask; None where cells do."""
+    use, offset = _use.get(), keys - queries
+    if use == "never" or queries < 2 or offset < 0:
+        return None
+    if window is not None:
+        return Causal(offset) & SlidingWindow(window, offset) if use == "always" or keys > 2 * window else None
+    far = offset > 0 and (use == "always" or queries * keys > MASK_CELLS)
+    return Causal(offset) if far else None  # a causal mask without a cache needs no cells under any attention
+
+
+def _is(mask_function: Callable[..., Tensor], band: Mask, queries: range, keys: int, offset: int) -> bool:
+    """Whether a mask function agrees with a band on whole rows and columns, spread over the map.
+
+    Args:
+        queries: their positions in the sequence.
+        offset: of the first key.
+    """
+    every_row, every_column = torch.arange(len(queries)), torch.arange(keys)
+    some_rows, some_columns = (torch.linspace(0, n - 1, SAMPLED).long() for n in (len(queries), keys))
+    zero = torch.zeros(1, 1, 1, 1, dtype=torch.long)
+    for rows, columns in ((some_rows, every_column), (every_row, some_columns)):
+        places = (rows + queries.start)[None, None, :, None], (columns + offset)[None, None, None, :]
+        theirs = mask_function(zero, zero, *places)
+        if not torch.equal(theirs.expand(1, 1, len(rows), len(columns))[0], band.visible(rows, columns)):
             return False
     return True

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from model.decoding import Generated, Sampler
 from model.errors import Cancelled
+from model.hub import pieces
 from model.hub.tasks.base import Loaded, Stop
 from model.served import Parameters, never
 
@@ -21,6 +22,7 @@ def generate(
     parameters: Parameters,
     limit: int,
     cancelled: Stop = never,
+    piece: int | None = None,
     **settings: Any,
 ) -> list[Generated]:
     """One output per row of a batch: greedy, by beams, or drawn.
@@ -32,6 +34,7 @@ def generate(
     Args:
         inputs: of the model's `generate`. A decoder-only model's prompts are padded on the left.
         limit: the longest output, in tokens.
+        piece: tokens of a long prompt that go in at once; all of them if None.
         settings: more of a GenerationConfig: forced_bos_token_id.
 
     Raises:
@@ -39,6 +42,8 @@ def generate(
     """
     model = loaded.model
     ends = end_tokens(model)
+    if piece is not None and inputs["input_ids"].shape[1] > piece:
+        settings = {**settings, "prefill_chunk_size": piece}
     width = 1 if parameters.do_sample else parameters.beam_size
     batch = next(iter(inputs.values())).shape[0]
     tally = _Tally(batch, ends, cancelled)
@@ -59,7 +64,7 @@ def generate(
     began = _start_length(model, inputs)
     outputs = [_cut(row, ends) for row in rows[:, began:].tolist()]
     if width > 1 or not tally.steps:  # not heard at all: a model within the model generates
-        totals = score(loaded, inputs, rows[:, :began], outputs)
+        totals = score(loaded, inputs, rows[:, :began], outputs, piece)
     else:
         totals = [float(total) for total in tally.totals]
     return [Generated(ids, total) for ids, total in zip(outputs, totals, strict=True)]
@@ -85,13 +90,18 @@ def start_tokens(model: Any) -> list[int]:
 
 
 def score(
-    loaded: Loaded, inputs: Mapping[str, Tensor], start: Int[Tensor, "B Q"], outputs: Sequence[Sequence[int]]
+    loaded: Loaded,
+    inputs: Mapping[str, Tensor],
+    start: Int[Tensor, "B Q"],
+    outputs: Sequence[Sequence[int]],
+    piece: int | None = None,
 ) -> list[float]:
     """The log-probability of given outputs under the model, in nats, by one teacher-forced pass.
 
     Args:
         inputs: as for `generate`; prompts may be padded on either side.
         start: what each output follows: the prompt, or the decoder's start tokens.
+        piece: tokens of a long prompt that go in at once; all of them if None.
     """
     model = loaded.model
     longest = max(len(output) for output in outputs)
@@ -106,7 +116,11 @@ def score(
             more: dict[str, Any] = {**_prolonged(model, inputs, real[:, :-1])}
             accepted = set(inspect.signature(model.forward).parameters)
             more |= {"logits_to_keep": longest} if "logits_to_keep" in accepted else {}
-            logits = model(input_ids=read, use_cache=False, **more).logits
+            more |= {"input_ids": read, "use_cache": False}
+            if piece is not None and read.shape[1] > piece and pieces.can_be_cut(more, model.config):
+                logits = pieces.read(model, more, piece=piece, kept=longest).logits
+            else:
+                logits = model(**more).logits
     found = log_probabilities(logits[:, -longest:], wanted)
     return [float(total) for total in (found * real).sum(dim=1)]
 

@@ -12,13 +12,14 @@ from transformers import PreTrainedModel
 from model.attention.maps import AttentionMap
 from model.budget import Cost, check, cost_of
 from model.errors import CheckpointError, InputError, InputTooLong, TraceError
-from model.hub import loading
+from model.hub import loading, pieces
 from model.hub.bands import Use, banded
 from model.hub.capture import prepare, record
 from model.hub.interface import quiet
 from model.hub.loading import Source, choose_task, read_config, resolve
 from model.hub.tasks import TASKS
 from model.hub.tasks.base import Item, Loaded, SinglePass, Task
+from model.hub.tasks.generating import Generating
 from model.served import Axis, Parameters, Prediction, Request, never
 from model.trace import Trace
 
@@ -45,6 +46,7 @@ class HubModel:
         self.answerer = task(loaded)
         self.wiring = prepare(loaded.model)
         self.bands: Use = "never"
+        self.pieces = False
         try:
             self.sites, self.unrecorded, self.cost = self._prove()
         except TraceError as error:
@@ -105,7 +107,8 @@ class HubModel:
             except InputError as error:
                 results[index] = error
         for group in groups.values():
-            if self.answerer.batchable:
+            longest = max(len(axis) for item in group.values() for axis in item.axes.values())
+            if self.answerer.batchable and longest <= pieces.PIECE:
                 yield list(group), list(group.values())
             else:
                 yield from (([index], [item]) for index, item in group.items())
@@ -117,7 +120,10 @@ class HubModel:
         for prediction in predictions:
             self._check_size(prediction.axes)
         with record(self.wiring) as recorder:
-            outputs = self.answerer.forward(inputs)
+            if self.pieces and max(len(axis) for axis in predictions[0].axes.values()) > pieces.PIECE:
+                outputs = pieces.read(self.loaded.model, inputs, cancelled, recorder)
+            else:
+                outputs = self.answerer.forward(inputs)
         if isinstance(self.answerer, SinglePass):
             predictions = self.answerer.read(outputs, items)
         traces = []
@@ -168,6 +174,8 @@ class HubModel:
                 predictions = self.answerer.read(outputs, [item])
             if self.wiring.follows and self._agrees(inputs, "eager", "always"):
                 self.bands = "long"
+            if self.bands == "long" and isinstance(self.answerer, Generating) and self._reads_in_pieces(inputs):
+                self.pieces, self.answerer.piece = True, pieces.PIECE
         family = self.loaded.config.model_type
         if not recorder.records:
             raise CheckpointError(
@@ -207,8 +215,19 @@ class HubModel:
             raise CheckpointError(
                 f"the model's output on an example is not finite in {self.loaded.dtype}; serve it with ?dtype=float32"
             )
+        return self._same(first, second)
+
+    def _same(self, first: torch.Tensor, second: torch.Tensor) -> bool:
         scale = max(float(second.abs().max()), 1e-6)
         return bool((first - second).abs().max() <= AGREEMENT[self.loaded.dtype] * scale)
+
+    def _reads_in_pieces(self, inputs: dict[str, Any]) -> bool:
+        """Whether a text that goes in by pieces gives the same output, and every layer is heard in each."""
+        if not pieces.can_be_cut(inputs, self.loaded.config):
+            return False
+        with record(self.wiring) as recorder:
+            found = pieces.tried(self.loaded.model, inputs, recorder)
+        return found is not None and self._same(found, self.answerer.forward(inputs).logits[:, -1].float())
 
     def _unheard(self, heard: set[nn.Module]) -> list[str]:
         """Attention modules that are neither heard nor inside or around one that is."""

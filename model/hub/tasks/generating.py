@@ -22,6 +22,8 @@ class Generating(Task):
     `settings`, what else the generation is to know.
     """
 
+    piece: int | None = None  # tokens of a prompt that go in at once, where the model was found to take it in by pieces
+
     def predict(self, items: Sequence[Item], cancelled: Stop) -> list[Prediction]:
         """Generate what was not given and score what was; what shares limit and settings shares a batch."""
         groups: dict[Any, list[int]] = defaultdict(list)
@@ -35,10 +37,10 @@ class Generating(Task):
             inputs = self.batch(chosen)
             if free:
                 parameters = chosen[0].request.parameters
-                found = generate(self.writer, inputs, parameters, limit, cancelled, **dict(settings))
+                found = generate(self.writer, inputs, parameters, limit, cancelled, self.piece, **dict(settings))
             else:
                 given = [item.facts["given"] for item in chosen]
-                totals = score(self.writer, inputs, self.starts(chosen, inputs), given)
+                totals = score(self.writer, inputs, self.starts(chosen, inputs), given, self.piece)
                 found = [Generated(ids, total) for ids, total in zip(given, totals, strict=True)]
             outputs.update(zip(members, found, strict=True))
         return [self.told(item, outputs[index]) for index, item in enumerate(items)]
