@@ -1,13 +1,13 @@
 """Responses that never change while their trace lives: strong ETags, and caches that need not ask again."""
 
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.callers import Caller
+from app.callers import Caller, while_waiting
 from app.store import Held
 
 YEAR = 31_536_000  # seconds; RFC 9111 names no maximum, a year is what caches treat as for ever
@@ -19,10 +19,10 @@ async def cached(
     held: Held,
     what: Sequence[Any],
     media_type: str,
-    body: Callable[[], Awaitable[bytes]],
+    body: Callable[[], Coroutine[Any, Any, bytes]],
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """The body with its ETag, or 304 where the caller has it; then the body is not made.
+    """The body with its ETag, or 304 where the caller has it; then the body is not made. Callers may hang up meanwhile.
 
     what: all that the bytes depend on besides the trace and the media type.
     """
@@ -37,4 +37,4 @@ async def cached(
     known = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
     if known & {etag, "*"}:
         return Response(status_code=304, headers=common)
-    return Response(await body(), headers={**common, "Content-Type": media_type})
+    return Response(await while_waiting(request, body()), headers={**common, "Content-Type": media_type})
