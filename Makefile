@@ -45,7 +45,7 @@ train: $(VENV)/.train ## train a model: make train ARGS='--data pairs.zip --out 
 evaluate: $(VENV)/.train ## score a checkpoint: make evaluate ARGS='--checkpoint runs/new'
 	$(BIN)/heedmap evaluate $(ARGS)
 
-bench: $(VENV)/.bench ## run the benchmarks, each against its peers in one run
+bench: $(VENV)/.bench $(VENV)/.browser ## run the benchmarks, each against its peers in one run
 	$(BIN)/python -m benchmarks $(ARGS)
 
 wheel: $(VENV)/.venv ## build the wheel into dist/
@@ -112,6 +112,6 @@ if grep -qs '^ID=debian' /etc/os-release; then debian || own; else own || debian
 	{ echo "The tests drive a Chromium, and none could be installed: install chromium or google-chrome yourself" >&2; exit 1; }
 endef
 
-$(VENV)/.browser: $(VENV)/.test
+$(VENV)/.browser: $(VENV)/.bench
 	@$(install_browser)
 	@touch $@

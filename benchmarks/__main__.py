@@ -1,6 +1,6 @@
-"""Run the benchmarks, all or those named, and keep the output of a whole run in RESULTS.md.
+"""Run the benchmarks, all or those named, and keep what each printed in RESULTS.md.
 
-python -m benchmarks [capture] [families] [length] [decode] [wire]
+python -m benchmarks [capture] [families] [length] [explorer] [decode] [wire]
 """
 
 import argparse
@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import capture, decode, families, length, wire
+from benchmarks import capture, decode, explorer, families, length, wire
 from benchmarks.measure import Report, machine
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
@@ -16,31 +16,38 @@ BENCHMARKS: dict[str, Callable[[], Report]] = {
     "capture": capture.measure,
     "families": families.measure,
     "length": length.measure,
+    "explorer": explorer.measure,
     "decode": decode.measure,
     "wire": wire.measure,
 }
 INTRODUCTION = (
-    "Written by `make bench`; each table is one run on one machine, its sides interleaved. The ratios are what carries "
-    "over to other machines, not the times."
+    "# Benchmarks\n\nWritten by `make bench`, or a section of it by `make bench ARGS=length`; each table is one run on "
+    "one machine, its sides interleaved. The ratios are what carries over to other machines, not the times.\n"
 )
+HEADING = "\n## "
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run, print, and write RESULTS.md when nothing was left out."""
+    """Run, print, and put each section in its place in RESULTS.md."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}; all by default")
     names = parser.parse_args(arguments).names or list(BENCHMARKS)
     if unknown := [name for name in names if name not in BENCHMARKS]:
         parser.error(f"no benchmark {unknown[0]!r}: there are {', '.join(BENCHMARKS)}")
-    head = f"# Benchmarks\n\n{INTRODUCTION}\n\n{datetime.now(UTC):%Y-%m-%d}, {machine()}.\n"
-    print(head)
-    sections = []
     for name in names:
-        sections.append(BENCHMARKS[name]().markdown())
-        print(sections[-1], flush=True)
-    if set(names) == set(BENCHMARKS):
-        RESULTS.write_text("\n".join([head, *sections]), encoding="utf-8")
-        print(f"written to {RESULTS}")
+        run_on = f"{datetime.now(UTC):%Y-%m-%d}, {machine()}."
+        section = BENCHMARKS[name]().markdown(run_on)
+        print(section, flush=True)
+        RESULTS.write_text(written(name, section), encoding="utf-8")
+    print(f"written to {RESULTS}")
+
+
+def written(name: str, section: str) -> str:
+    """The page with one benchmark's section new and the others as they were."""
+    before = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else ""
+    sections = {part.partition("\n")[0].lower(): part.rstrip() for part in before.split(HEADING)[1:]}
+    sections[name] = section.removeprefix(HEADING.strip() + " ").rstrip()
+    return INTRODUCTION + "".join(f"{HEADING}{sections[each]}\n" for each in BENCHMARKS if each in sections)
 
 
 if __name__ == "__main__":

@@ -29,10 +29,10 @@ class Report:
     rows: Sequence[Sequence[str]]
     targets: Sequence[str] = field(default_factory=tuple)
 
-    def markdown(self) -> str:
-        """The report as a section of a Markdown page."""
+    def markdown(self, run_on: str = "") -> str:
+        """The report as a section of a Markdown page; `run_on` says when and where."""
         targets = [f"- {target}" for target in self.targets]
-        parts = [f"## {self.title}", self.about, table(self.headers, self.rows), "\n".join(targets)]
+        parts = [f"## {self.title}", run_on, self.about, table(self.headers, self.rows), "\n".join(targets)]
         return "\n\n".join(part for part in parts if part) + "\n"
 
 

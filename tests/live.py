@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
-import pytest
 
 SECONDS = 120.0  # to import PyTorch and load a model, on a machine that does much else
 
@@ -52,7 +51,7 @@ def service(folder: Path, *arguments: str, **settings: str) -> Iterator[str]:
         until = time.monotonic() + SECONDS
         while not ready(url):
             if process.poll() is not None or time.monotonic() > until:
-                pytest.fail(f"the service did not become ready:\n{log.read_text()[-4000:]}")
+                raise RuntimeError(f"the service did not become ready:\n{log.read_text()[-4000:]}")
             time.sleep(0.1)
         yield url
     finally:

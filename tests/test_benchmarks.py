@@ -4,6 +4,7 @@ import json
 import math
 import re
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import torch
 import transformers
 
 from benchmarks import __main__ as command
-from benchmarks import capture, families, length, measure, wire
+from benchmarks import capture, explorer, families, length, measure, wire
 from benchmarks.measure import Report
 from model import checkpoint
 from model.tokens import Tokenizer
@@ -179,19 +180,38 @@ def test_a_verdict_says_whether_the_target_is_met() -> None:
     assert measure.verdict("x", 0.9, 1.0, at_most=False).endswith("at least 1: missed")
 
 
-def test_the_command_writes_results_of_a_whole_run_only(
+def test_the_command_keeps_the_latest_run_of_each_benchmark(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     results = tmp_path / "RESULTS.md"
     monkeypatch.setattr(command, "RESULTS", results)
-    report = Report("Tiny", "about", ["name", "n"], [["a", "1"]], ["met"])
-    monkeypatch.setattr(command, "BENCHMARKS", {"one": lambda: report, "two": lambda: report})
+    cells = {"one": "1", "two": "2"}
+
+    def report(name: str) -> Report:
+        return Report(name.title(), "about", ["name", "n"], [["a", cells[name]]], ["met"])
+
+    monkeypatch.setattr(command, "BENCHMARKS", {name: partial(report, name) for name in ("one", "two")})
+    command.main(["two"])
     command.main(["one"])
-    assert not results.exists()
+    whole = results.read_text(encoding="utf-8")
+    assert whole.startswith(command.INTRODUCTION)
+    assert whole.count("PyTorch") == 2
+    assert whole.index("## One") < whole.index("## Two")
+    cells["one"] = "9"
+    command.main(["one"])
+    assert results.read_text(encoding="utf-8") == whole.replace("| 1 |", "| 9 |")
     command.main([])
-    text = results.read_text(encoding="utf-8")
-    assert text.count("## Tiny") == 2
-    assert "PyTorch" in text
-    assert "## Tiny" in capsys.readouterr().out
+    assert results.read_text(encoding="utf-8") == whole.replace("| 1 |", "| 9 |")
+    assert "## One" in capsys.readouterr().out
     with pytest.raises(SystemExit):
         command.main(["three"])
+
+
+def test_the_explorer_reports_pictures_frames_and_memory() -> None:
+    lines = "".join(f"ACT {act}\nSpeak, speak, and speak again.\n\n" for act in range(80))
+    report = explorer.measure(lines, rounds=1, panning=0.5)
+    assert [row[0].split(",")[0] for row in report.rows[:2]] == ["first picture after the answer"] * 2
+    values = [[float(cell.split()[0].replace(",", "")) for cell in row[1:] if cell] for row in report.rows]
+    assert all(value > 0 for row in values for value in row)
+    assert all(median <= worst for median, worst in values[:-1])
+    assert len(report.targets) == 3

@@ -1,6 +1,5 @@
 """A real Chromium that looks at the live service."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,16 +7,12 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from tests.chromium import chromium
 from tests.live import service
 
 WAIT = 30_000  # milliseconds: the longest that anything on the page may take, on a busy machine
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-ARGUMENTS = [
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-]
 
 
 @pytest.fixture(scope="package")
@@ -43,12 +38,9 @@ def writer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="module")  # Playwright's loop may not outlive the browser tests: others run loops of their own
 def browser() -> Iterator[Browser]:
-    """The machine's own Chromium, or else the one that `playwright install chromium` brought."""
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
-        yield chromium
-        chromium.close()
+    """One browser for all tests of a module."""
+    with chromium() as found:
+        yield found
 
 
 @dataclass
