@@ -82,6 +82,13 @@ class Recorder:
         """Keep the weights (B H Q K) of a layer that gives nothing else."""
         self.records.setdefault(site, []).append(WeightsRecord(weights))
 
+    def next_piece(self) -> None:
+        """Let go of keys and values so far: those of the piece to come, over one cache, hold them too."""
+        for records in self.records.values():
+            for index, record in enumerate(records):
+                if isinstance(record, Record) and record.k.shape[2]:
+                    records[index] = replace(record, k=record.k[:, :, :0].clone(), v=record.v[:, :, :0].clone())
+
     def join(self, layers: Mapping[str, int]) -> None:
         """Make one record of each layer of a pass that went in pieces over one causal sequence, a cache between them.
 
@@ -95,7 +102,10 @@ class Recorder:
             records = self.records[site]
             if len(records) % count:
                 raise TraceError(f"{site} recorded {len(records)} attentions, which is no multiple of {count} layers")
-            self.records[site] = [_joined(records[layer::count]) for layer in range(count)]
+            self.records[site] = []
+            for left in range(count, 0, -1):  # layers, which stand in each piece one after the other
+                self.records[site].append(_joined(records[::left]))
+                del records[::left]  # no more than one layer is in memory twice
 
     def maps(self, row: int, lengths: Lengths) -> dict[str, list[AttentionMap]]:
         """The maps of one sequence of the batch, cut to its own length.

@@ -186,6 +186,8 @@ class TextGenerator:
         for start in range(0, len(tokens), PIECE):
             if cancelled():
                 raise Cancelled("the prediction was cancelled")
+            if recorder is not None:
+                recorder.next_piece()
             piece = torch.tensor([tokens[start : start + PIECE]], device=self.device)
             yield self.network.decode_hidden(piece, state, recorder)
 

@@ -59,6 +59,7 @@ def read(
         part |= {} if mask is None else {"attention_mask": mask[:, :stop]}
         if recorder is not None:
             recorder.heard.clear()  # each piece hears every module once more
+            recorder.next_piece()
         with banded("always"):
             outputs = model(**part, **rest, past_key_values=cache, use_cache=True)
         if recorder is not None and not layers:
