@@ -1,8 +1,9 @@
-"""The model card beside a checkpoint: what its front matter says, as model hubs have it."""
+"""What lies beside a checkpoint: its card, whose front matter is as model hubs have it, and texts to begin with."""
 
 from pathlib import Path
 
 CARD = "README.md"
+EXAMPLES = "examples"  # a folder of texts
 
 
 def front_matter(folder: Path) -> dict[str, list[str]]:
@@ -42,3 +43,8 @@ def licence(folder: Path) -> str | None:
 
 def _bare(value: str) -> str:
     return value.strip().strip("'\"")
+
+
+def examples(folder: Path) -> list[str]:
+    """The example texts beside a checkpoint, in the order of their names."""
+    return [path.read_text(encoding="utf-8") for path in sorted((folder / EXAMPLES).glob("*.txt"))]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from model.budget import check
-from model.card import licence
+from model.card import examples, licence
 from model.checkpoint import Checkpoint
 from model.decoding import Generated, generate
 from model.errors import Cancelled, CheckpointError, EmptyInput, InputError, InputTooLong, ParameterError
@@ -20,7 +20,6 @@ from model.trace import Trace
 
 SITES = {"decoder": ("tokens", "tokens")}
 PIECE = 8192  # tokens: from there on the layers' own memory matters, and the pieces' masks cost nothing beside it
-EXAMPLES = "examples"  # a folder of texts beside the weights, to begin with
 
 
 class TextGenerator:
@@ -34,8 +33,7 @@ class TextGenerator:
             raise CheckpointError("only a language model continues a text")
         self.network, self.tokenizer, self.revision = loaded.network, loaded.tokenizer, loaded.revision
         self.licence = None if folder is None else licence(folder)
-        texts = [] if folder is None else sorted((folder / EXAMPLES).glob("*.txt"))
-        self.examples = [path.read_text(encoding="utf-8") for path in texts]
+        self.examples = [] if folder is None else examples(folder)
         weight = self.network.output_weight
         self.device, self.dtype = weight.device, weight.dtype
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from model.card import licence
+from model.card import examples, licence
 from model.errors import CheckpointError, CheckpointMismatch
 from model.hub.choice import choose_task
 from model.hub.safety import CONFIG, check
@@ -63,7 +63,7 @@ def read_config(folder: Path, location: str | None = None) -> Any:
 
 
 def peek(text: str) -> dict[str, Any]:
-    """What can be said of a model without loading or downloading it: its task and architecture, where they are here.
+    """What can be said of a model without loading or downloading it: task, architecture, examples, where they are here.
 
     A source that cannot be read says nothing; loading it will say why.
     """
@@ -71,15 +71,28 @@ def peek(text: str) -> dict[str, Any]:
         source = Source.parse(text)
         folder = Path(source.location).expanduser()
         if is_native(folder):
-            return {"task": NATIVE[read_json(folder / CONFIG)["architecture"]]}
+            return _peek_native(folder)
         if not folder.is_dir():
             return {"task": source.task} if source.task else {}
         config = read_config(folder)
         task = choose_task(folder, config, source.task)
+        from model.hub.tasks import TASKS  # tasks import this module's neighbours, so it meets them late
+
+        example = getattr(TASKS[task].suited(config), "example", None)  # some need the loaded tokenizer for theirs
     except (CheckpointError, OSError):
         return {}
     named = getattr(config, "architectures", None) or [None]
-    return {"task": task, "architecture": named[0], "family": config.model_type}
+    told = {"task": task, "architecture": named[0], "family": config.model_type}
+    return told if example is None else {**told, "examples": [example]}
+
+
+def _peek_native(folder: Path) -> dict[str, Any]:
+    config = read_json(folder / CONFIG)
+    told = {"task": NATIVE[config["architecture"]], "architecture": config["architecture"]}
+    if told["task"] == "text-generation":
+        return {**told, "examples": examples(folder)}
+    languages = {side: config.get(f"{side}_language") for side in ("source", "target")}
+    return {**told, "languages": languages}
 
 
 def load(

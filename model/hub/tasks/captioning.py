@@ -31,7 +31,7 @@ class ImageToText(TextToText):
 
     name = "image-to-text"
     auto_class = "AutoModelForImageTextToText"
-    example: Any
+    example: Any = {"image": example_image()}  # noqa: RUF012
     probe_target = "A red ball."
 
     def __init__(self, loaded: Loaded) -> None:
@@ -44,7 +44,6 @@ class ImageToText(TextToText):
             )
         super().__init__(loaded)
         self.tower = tower_of(loaded)
-        self.example = {"image": example_image()}
 
     @classmethod
     def suited(cls, config: Any) -> type[Task]:

@@ -25,6 +25,7 @@ class FramewiseRecognition(SinglePass):
 
     name = TASK
     auto_class = "AutoModelForCTC"
+    example: Any = {"audio": example_audio()}  # noqa: RUF012
 
     def __init__(self, loaded: Loaded) -> None:
         """Raises:
@@ -33,7 +34,6 @@ class FramewiseRecognition(SinglePass):
         super().__init__(loaded)
         self.extractor = extractor_of(loaded)
         waveform_axis(loaded.config, int(self.extractor.sampling_rate), int(self.extractor.sampling_rate))
-        self.example = {"audio": example_audio()}
 
     @property
     def batchable(self) -> bool:

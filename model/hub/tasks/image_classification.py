@@ -21,6 +21,7 @@ class ImageClassification(SinglePass):
 
     name = "image-classification"
     auto_class = "AutoModelForImageClassification"
+    example: Any = {"image": example_image()}  # noqa: RUF012
 
     def __init__(self, loaded: Loaded) -> None:
         """Raises:
@@ -28,7 +29,6 @@ class ImageClassification(SinglePass):
         """
         super().__init__(loaded)
         self.tower = tower_of(loaded)
-        self.example = {"image": example_image()}
         self.labels = labels_of(loaded.config)
 
     @property

@@ -30,6 +30,7 @@ class Transcribing(Generating):
     """
 
     name = TASK
+    example: Any = {"audio": example_audio()}  # noqa: RUF012
     auto_class = "AutoModelForSpeechSeq2Seq"
     probe_target = "hello"
     longest: int  # tokens that the decoder has positions for
@@ -41,7 +42,6 @@ class Transcribing(Generating):
         super().__init__(loaded)
         self.extractor = extractor_of(loaded)
         self.rate = int(self.extractor.sampling_rate)
-        self.example = {"audio": example_audio()}
 
     @abstractmethod
     def heard(self, samples: Samples) -> tuple[dict[str, Tensor], Axis]:

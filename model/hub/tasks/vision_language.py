@@ -39,7 +39,7 @@ class ImageTextToText(Generating):
 
     name = "image-text-to-text"
     auto_class = "AutoModelForImageTextToText"
-    example: Any
+    example: Any = {"image": example_image(), "text": "What is in the picture?"}  # noqa: RUF012
     probe_target = "A red ball."
 
     def __init__(self, loaded: Loaded) -> None:
@@ -54,7 +54,6 @@ class ImageTextToText(Generating):
         self.merged = kind == "qwen2_vl"  # patches of any number, and a token for each square of them
         self.mark = int(loaded.config.image_token_id)
         self.template = _template(loaded)
-        self.example = {"image": example_image(), "text": "What is in the picture?"}
         try:
             self._asked("?")
         except ParameterError as error:

@@ -26,6 +26,7 @@ class ZeroShotImageClassification(Task):
 
     name = "zero-shot-image-classification"
     auto_class = "AutoModelForZeroShotImageClassification"
+    example: Any = {"image": example_image()}  # noqa: RUF012
     probe_parameters = Parameters(candidate_labels=("a red ball", "a green field"))
 
     def __init__(self, loaded: Loaded) -> None:
@@ -34,7 +35,6 @@ class ZeroShotImageClassification(Task):
         """
         super().__init__(loaded)
         self.tower, self.limit = tower_of(loaded), positions(loaded)
-        self.example = {"image": example_image()}
         self.siglip = "siglip" in loaded.config.model_type
 
     @property

@@ -9,9 +9,11 @@ import torch
 import transformers
 from safetensors.torch import load_file, save_file
 
+import model
 from model import checkpoint
 from model.errors import CheckpointError, CheckpointMismatch
 from model.hub.loading import NATIVE, is_native, load, peek, read_config
+from model.hub.tasks import TASKS
 from tests.model.hub import checkpoints, vocabularies
 
 MASKED = "AutoModelForMaskedLM"
@@ -208,9 +210,18 @@ def test_every_architecture_of_our_own_is_known() -> None:
 
 
 def test_what_is_known_without_loading(tiny: Path, folder: Path, tmp_path: Path) -> None:
-    assert peek(str(tiny)) == {"task": "translation"}
+    native = {"task": "translation", "architecture": "transformer"}
+    assert peek(str(tiny)) == {**native, "languages": {"source": "de", "target": "en"}}
+    writer = peek(str(Path(model.__file__).with_name("weights") / "shakespeare"))
+    assert writer["task"] == "text-generation"
+    assert [len(text) for text in writer["examples"]] == sorted(len(text) for text in writer["examples"])
+    assert len(writer["examples"]) == 2
     told = {"architecture": "BertForMaskedLM", "family": "bert"}
     assert peek(str(folder)) == {"task": "fill-mask", **told}
-    assert peek(f"{folder}?task=feature-extraction") == {"task": "feature-extraction", **told}
+    assert peek(f"{folder}?task=feature-extraction") == {
+        "task": "feature-extraction",
+        **told,
+        "examples": [TASKS["feature-extraction"].example],
+    }
     assert peek("org/name?task=translation") == {"task": "translation"}
     assert [peek(text) for text in ("org/name", str(tmp_path / "gone"), str(tmp_path), "a?b=c")] == [{}] * 4
