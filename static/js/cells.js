@@ -33,10 +33,22 @@ export function cellOf(map, row, col) {
  * @returns {{col: number, weight: number}[]} largest first
  */
 export function topK(map, row, k) {
-  const weights = rowOf(map, row);
-  const order = [...weights.keys()].filter((col) => !masked(map, row, col));
-  order.sort((a, b) => weights[b] - weights[a] || a - b);
-  return order.slice(0, k).map((col) => ({ col, weight: weights[col] }));
+  /** @type {{col: number, weight: number}[]} */
+  const best = [];
+  rowOf(map, row).forEach((weight, col) => {
+    if ((best.length === k && weight <= best[k - 1].weight) || masked(map, row, col)) return;
+    const at = best.findIndex((other) => other.weight < weight);
+    best.splice(at < 0 ? best.length : at, 0, { col, weight });
+    best.length = Math.min(best.length, k);
+  });
+  return best;
+}
+
+/** The place of the largest weight, the first of equals. @param {Float32Array} weights */
+export function largest(weights) {
+  let best = 0;
+  for (let at = 1; at < weights.length; at++) if (weights[at] > weights[best]) best = at;
+  return best;
 }
 
 /** The key that a query looks at most. */

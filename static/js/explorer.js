@@ -1,6 +1,7 @@
 /** What the page does: state in, answer and map out. Views report gestures here; everything passes through `go`. */
 
 import { Problem, Unreachable } from "./api.js";
+import { Beside } from "./atlas/beside.js";
 import { isFar, isLong } from "./atlas/levels.js";
 import { Long } from "./atlas/long.js";
 import { bestHead, firstCell, fitting } from "./beginning.js";
@@ -54,7 +55,7 @@ export class Explorer {
     });
     const gestures = {
       hover: (place) => this.point(place),
-      choose: (place) => this.choose(this.cellOf(place)),
+      choose: (place) => (this.far ? this.beside.choose(place) : this.choose(this.cellOf(place))),
       asKey: () => this.state.point === "keys",
       scale: () => this.scale(),
     };
@@ -69,6 +70,7 @@ export class Explorer {
       kept: () => this.kept,
     };
     this.long = new Long(long, this.tell);
+    this.beside = new Beside(this.long, this.scene);
   }
 
   /** What draws the map on show. */
@@ -206,12 +208,10 @@ export class Explorer {
       byId("map").dataset.state = "ready";
       this.tell.use(map, session.queries(site), session.keys(site));
       this.sentences.build(session, site, this.far);
-      this.scene.build(session, site, this.far);
+      this.scene.build(session, site);
+      this.scene.use(map);
       this.long.read(session, site, this.far);
-      if (!this.far) {
-        this.sentences.use(map);
-        this.scene.use(map);
-      }
+      if (!this.far) this.sentences.use(map);
       this.keep(this.kept);
       showExports(session.summary.id, site, layer, head);
       if (this.long.active) this.long.exports();
@@ -291,7 +291,7 @@ export class Explorer {
   /** Shows what is pointed at everywhere; where nothing is, the kept cell. @param {Place | null} place */
   point(place) {
     if (!this.map) return;
-    if (this.far) return this.long.point(place && { row: place.rows[0], col: place.cols[0] }, this.map);
+    if (this.far) return this.beside.point(place, this.map);
     this.painter.point(place && { row: place.rows?.[0], col: place.cols?.[0] });
     const shown = place ?? { rows: [this.kept.row], cols: [this.kept.col] };
     this.tell.show(place ? this.cellOf(place) : this.kept);

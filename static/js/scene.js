@@ -64,10 +64,10 @@ export class Scene {
   }
 
   /** Takes the site's axis that is no text, its keys' first. @param {Session} session */
-  build(session, siteName, far = false) {
+  build(session, siteName) {
     const site = session.site(siteName);
     const { axes } = session.summary;
-    const name = far ? undefined : [site.keys, site.queries].find((each) => axes[each].boxes || axes[each].seconds);
+    const name = [site.keys, site.queries].find((each) => axes[each].boxes || axes[each].seconds);
     this.root.hidden = name === undefined;
     this.axis = name === undefined ? null : axes[name];
     byId("stage").classList.toggle("under", this.axis?.kind === "audio");
@@ -150,15 +150,23 @@ export class Scene {
     return this.asks && !(this.asked && this.on.asKey()) ? { rows: tokens } : { cols: tokens };
   }
 
-  /** @param {HeadMap} map of the chosen head */
+  /** @param {HeadMap} map of the chosen head; of a far one, whichever row is here */
   use(map) {
+    this.told = null;
     this.map = this.axis ? map : null;
   }
 
-  /** @param {Place} place */
-  show(place) {
+  /**
+   * @param {Place} place
+   * @param {import("./spotlight.js").Lit} [shining]
+   * @param {boolean} [waiting] it is not the place's own light, which is on the way
+   */
+  show(place, shining, waiting = false) {
     if (!this.axis || !this.map) return;
-    const { side, light } = lit(this.map, place);
+    const { side, light } = shining ?? lit(this.map, place);
+    const told = JSON.stringify([place, waiting]);
+    if (told === this.told && light === this.light) return; // a pointer moves often within one cell
+    Object.assign(this, { told, light });
     const own = this.placed && (side === "keys" ? this.asked : this.asks);
     const view = this.axis.kind === "audio" ? this.wave : this.picture;
     const shown = (token) =>
@@ -170,6 +178,7 @@ export class Scene {
     const answering = this.asked ? (place.cols ?? []) : [];
     view.show(own ? light : null, most, [...asking, ...answering], this.on.scale());
     this.caption(own, side, most, sum);
+    if (waiting) byId("scene-caption").textContent = "…";
     for (const { node, title, tokens } of this.chips) {
       const weight = own ? tokens.reduce((all, token) => all + light[token], 0) : 0;
       const marked = tokens.some((token) => asking.includes(token) || answering.includes(token));

@@ -1,5 +1,7 @@
 /** How much attention goes where, for what a reader points at. No document here. */
 
+import { rowOf } from "./cells.js";
+
 /** @typedef {import("./types.js").Axis} Axis */
 /** @typedef {import("./types.js").Box} Box */
 /** @typedef {import("./types.js").HeadMap} HeadMap */
@@ -8,8 +10,7 @@
 /** @returns {Float32Array} what each key gets from some queries, their mean */
 export function fromQueries(map, rows) {
   const light = new Float32Array(map.cols);
-  for (const row of rows)
-    for (let col = 0; col < map.cols; col++) light[col] += map.weights[row * map.cols + col] / rows.length;
+  for (const row of rows) rowOf(map, row).forEach((weight, col) => (light[col] += weight / rows.length));
   return light;
 }
 
@@ -20,12 +21,14 @@ export function ontoKeys(map, cols) {
   return light;
 }
 
+/** @typedef {{side: "keys" | "queries", light: Float32Array}} Lit of each key, or of each query */
+
 /**
  * What is lit where something is pointed at: the keys of its queries, else the queries of its keys.
  *
  * @param {HeadMap} map
  * @param {Place} place
- * @returns {{side: "keys" | "queries", light: Float32Array}}
+ * @returns {Lit}
  */
 export function lit(map, { rows, cols }) {
   if (rows?.length) return { side: "keys", light: fromQueries(map, rows) };

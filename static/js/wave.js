@@ -61,12 +61,11 @@ export class Wave {
     const context = sharpContext(this.canvas, this.width, HEIGHT + RULER);
     context.fillStyle = cssColour("--side");
     context.fillRect(0, 0, this.width, HEIGHT);
-    this.axis.seconds.forEach(([start, stop], index) => {
-      const share = this.light ? brightness(this.light[index], this.most, this.scale) : 0;
-      if (share < 0.01 || start >= this.length) return;
-      context.fillStyle = `rgb(${cssColour("--lit")} / ${(0.8 * share).toFixed(3)})`;
-      const [left, right] = [this.place(start), this.place(stop)];
-      context.fillRect(left, 0, Math.max(right - left, 0.5), HEIGHT);
+    const lit = cssColour("--lit");
+    this.shades().forEach((share, x) => {
+      if (share < 0.01) return;
+      context.fillStyle = `rgb(${lit} / ${(0.8 * share).toFixed(3)})`;
+      context.fillRect(x, 0, 1, HEIGHT);
     });
     this.waveform(context);
     context.fillStyle = cssColour("--accent");
@@ -80,6 +79,20 @@ export class Wave {
       context.fillStyle = cssColour("--text");
       context.fillRect(this.place(this.speaker.currentTime - this.began), 0, 1, HEIGHT);
     }
+  }
+
+  /** How bright each pixel is: where frames share one the largest stands for them, as in the map. @returns {Float32Array} */
+  shades() {
+    const shades = new Float32Array(Math.ceil(this.width));
+    if (!this.light) return shades;
+    this.axis.seconds.forEach(([start, stop], index) => {
+      if (start >= this.length) return;
+      const share = brightness(this.light[index], this.most, this.scale);
+      const left = Math.min(Math.round(this.place(start)), shades.length - 1);
+      const right = Math.max(Math.round(this.place(stop)), left + 1);
+      for (let x = left; x < right; x++) shades[x] = Math.max(shades[x], share);
+    });
+    return shades;
   }
 
   waveform(context) {

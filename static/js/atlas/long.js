@@ -1,6 +1,6 @@
 /** Maps with more cells a side than a plain heatmap draws: the atlas, what is around it, and cells known bit by bit. */
 
-import { exact, strongest } from "../cells.js";
+import { exact, largest } from "../cells.js";
 import { choice, setChoice } from "../controls.js";
 import { byId } from "../dom.js";
 import { t } from "../i18n.js";
@@ -10,6 +10,7 @@ import { WEIGHTS } from "../u8log.js";
 import { Atlas } from "./atlas.js";
 import { Finder } from "./finder.js";
 import { Passages } from "./passages.js";
+import { Rest } from "./rest.js";
 import { viewMenu } from "./saves.js";
 import { Source } from "./source.js";
 
@@ -18,7 +19,6 @@ import { Source } from "./source.js";
 /** @typedef {import("../types.js").State} State */
 /** @typedef {{row: number, col: number}} Cell */
 
-const REST = 120; // milliseconds that a pointer rests before its cell is asked for
 const BYTES = { json: 16, csv: 16, npy: 4, png: 1, html: 16 }; // a cell at most, as the service counts them
 const ANSWER = 32 << 20; // bytes of one answer, the service's limit
 
@@ -36,6 +36,7 @@ export class Long {
     this.on = on;
     this.tell = tell;
     this.active = false;
+    this.resting = new Rest((error) => this.failed(error));
     this.atlas = new Atlas({
       hover: on.hover,
       choose: (cell) => this.choose(cell),
@@ -84,6 +85,7 @@ export class Long {
   show(session, { site, layer, head, palette, rows, cols, how }, { scale, theme }) {
     if (this.source?.session !== session || this.source.site.name !== site) this.source = new Source(session, site);
     this.active = true;
+    this.resting.stop(); // what was pointed at was in another picture
     const [queries, keys] = [session.queries(site), session.keys(site)];
     const holes = isMasked(session.site(site));
     setChoice("how", how || "max");
@@ -96,6 +98,7 @@ export class Long {
   hide() {
     if (!this.active) return;
     this.active = false;
+    this.resting.stop();
     this.atlas.hide();
     this.passages.hide();
     this.failed(null);
@@ -119,22 +122,34 @@ export class Long {
 
   /** The row of a far map, as a map of which nothing else is here. @returns {Promise<HeadMap>} */
   async band({ layer, head }, row) {
-    const { source } = this;
-    const [rows, cols] = source.shape;
-    const weights = await source.row({ layer, head }, row);
-    return { weights, rows, cols, causal: isCausal(source.site), holes: isMasked(source.site), from: row };
+    return this.bandOf(row, await this.source.row({ layer, head }, row));
   }
 
-  /** The row to begin with: the chosen one; the last, where only it saw all; else the middle. @param {State} state */
+  /** @param {Float32Array} weights of the row @returns {HeadMap} */
+  bandOf(row, weights) {
+    const { site, shape } = this.source;
+    return { weights, rows: shape[0], cols: shape[1], causal: isCausal(site), holes: isMasked(site), from: row };
+  }
+
+  /**
+   * The row to begin with: the chosen one; the last, where only it saw all; a picture's class token, since the answer is
+   * read off it; else the middle.
+   *
+   * @param {State} state
+   */
   firstBand(state) {
     const { site } = this.source;
+    const { queries } = this.atlas.shown;
     const sees = isCausal(site) || site.mask === "both";
-    return this.band(state, state.row ?? (sees ? site.shape[0] - 1 : Math.floor(site.shape[0] / 2)));
+    const asks = queries.kind === "image" && queries.special[0] ? 0 : Math.floor(site.shape[0] / 2);
+    return this.band(state, state.row ?? (sees ? site.shape[0] - 1 : asks));
   }
 
-  /** @param {State} state @param {HeadMap} band @returns {Cell} */
-  firstCell({ row, col }, band) {
-    return { row: band.from, col: row !== null && col !== null ? col : strongest(band, band.from) };
+  /** The row's chosen key, or its strongest, among patches where there are some. @param {State} state @param {HeadMap} band */
+  firstCell({ row, col }, { weights, from }) {
+    const { boxes } = this.atlas.shown.keys;
+    const own = boxes?.some(Boolean) ? weights.map((weight, key) => (boxes[key] ? weight : -1)) : weights;
+    return { row: from, col: row !== null && col !== null ? col : largest(own) };
   }
 
   /** A click on a block means its strongest cell, where its colour is that cell's. @param {Cell} cell */
@@ -170,29 +185,41 @@ export class Long {
    * @param {HeadMap} band of the kept cell
    */
   point(cell, band) {
-    clearTimeout(this.resting);
-    this.asking?.abort();
+    this.resting.stop();
     const shown = cell ?? this.on.kept();
     this.atlas.point(cell);
     this.passages.show(shown, this.source.rowHere(this.atlas.shown, shown.row));
+    this.tellOf(band);
     if (shown.row === band.from) return this.tell.show(shown);
     const { shown: what } = this.atlas;
     const here = this.source.cellHere(what, shown.row, shown.col);
     if (here !== undefined) return this.tell.sketch(shown, { weight: this.said(here, shown), certain: true });
     this.tell.sketch(shown, this.sketch(shown));
     if (!cell || this.atlas.known(cell)?.code === 0) return;
-    this.resting = window.setTimeout(() => this.rest(cell), REST);
+    this.resting.ask(
+      (signal) => this.source.cell(this.atlas.shown, cell.row, cell.col, signal),
+      (weight) => this.tell.sketch(cell, { weight: this.said(weight, cell), certain: true }),
+    );
   }
 
-  /** @param {Cell} cell that the pointer rests on */
-  async rest(cell) {
-    const { signal } = (this.asking = new AbortController());
-    try {
-      const weight = await this.source.cell(this.atlas.shown, cell.row, cell.col, signal);
-      if (!signal.aborted) this.tell.sketch(cell, { weight: this.said(weight, cell), certain: true });
-    } catch (error) {
-      if (error.name !== "AbortError") this.failed(error);
-    }
+  /** Tells of another row, where it is another. @param {HeadMap} band */
+  tellOf(band) {
+    if (this.tell.map !== band) this.tell.use(band, this.tell.queries, this.tell.keys);
+  }
+
+  /**
+   * Tells of a row or column as of its strongest cell.
+   *
+   * @param {import("../types.js").Place} place
+   * @param {Float32Array} weights
+   * @param {Cell} cell
+   */
+  tellLine({ rows }, weights, cell) {
+    this.passages.show(cell, weights, rows ? "row" : "column");
+    const weight = this.said(weights[rows ? cell.col : cell.row], cell);
+    if (!rows) return this.tell.sketch(cell, { weight, certain: true });
+    this.tellOf(this.bandOf(cell.row, weights));
+    this.tell.show(cell);
   }
 
   /** An exact weight in full; exactly 0 where the model could not look. */

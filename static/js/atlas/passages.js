@@ -10,6 +10,9 @@ import { piecesOf } from "./find.js";
 const AROUND = 120; // tokens before and after
 const FAINT = 0.02; // of the row's largest weight: less is not lit
 
+/** @param {Axis} axis */
+const isText = ({ kind }) => kind === "text" || kind === "mixed";
+
 export class Passages {
   /** @param {{choose: (cell: Partial<Cell>) => void}} on */
   constructor(on) {
@@ -25,7 +28,7 @@ export class Passages {
   /** @param {Axis} queries @param {Axis} keys */
   use(queries, keys) {
     Object.assign(this, { queries, keys, told: "" });
-    this.root.hidden = false;
+    this.root.hidden = !isText(queries) && !isText(keys);
   }
 
   hide() {
@@ -36,26 +39,33 @@ export class Passages {
 
   /**
    * @param {Cell} cell
-   * @param {Float32Array | undefined} weights of the cell's row, where they are here
+   * @param {Float32Array | undefined} weights of the cell's row, where they are here; or of its column
+   * @param {"row" | "column"} line
    */
-  show({ row, col }, weights) {
-    const told = JSON.stringify([row, col, weights !== undefined]);
+  show({ row, col }, weights, line = "row") {
+    const told = JSON.stringify([row, col, line]);
     if (told === this.told && weights === this.weights) return;
     Object.assign(this, { told, weights });
     const most = weights?.reduce((a, b) => Math.max(a, b), 0) || 1;
     const light = (index) => (weights ? weights[index] / most : 0);
     // On a map of a text onto itself, what the query looks at lies in its own passage too.
-    const own = this.queries === this.keys ? light : () => 0;
+    const lights = (side) => (this.queries === this.keys || (line === "row") === (side === "col") ? light : () => 0);
     this.root.replaceChildren(
-      element("h2", { class: "caption tabular" }, t("passageQuery", { n: row })),
-      this.print(this.queries, row, own, "row"),
-      element("h2", { class: "caption tabular" }, t("passageKey", { n: col })),
-      this.print(this.keys, col, light, "col"),
+      ...this.passage(this.queries, row, lights("row"), "row"),
+      ...this.passage(this.keys, col, lights("col"), "col"),
     );
     for (const mark of this.root.querySelectorAll(".marked")) {
       const passage = mark.parentElement;
       passage.scrollTop = mark.offsetTop - passage.offsetTop - passage.clientHeight / 2;
     }
+  }
+
+  /** None of an axis without text: patches and frames stand in the picture or recording. @returns {HTMLElement[]} */
+  passage(axis, index, light, side) {
+    if (!isText(axis)) return [];
+    const name = side === "row" ? "passageQuery" : "passageKey";
+    const caption = element("h2", { class: "caption tabular" }, t(name, { n: index }));
+    return [caption, this.print(axis, index, light, side)];
   }
 
   /** @param {Axis} axis @param {(index: number) => number} light @param {"row" | "col"} side */

@@ -8,7 +8,7 @@ import { parseBatch } from "./codes.js";
 /** @typedef {import("./cache.js").Sheet} Sheet */
 /** @typedef {{layer: number, head: number}} Head */
 
-const ROWS = 24; // rows kept: at 131,072 keys each takes half a megabyte
+const LINES = 24; // rows kept, and as many columns: at 131,072 keys a row takes half a megabyte
 const CELLS = 4096; // weights kept that a pointer has rested on
 
 /** Keeps the latest used of a map. */
@@ -27,6 +27,8 @@ export class Source {
     this.shape = this.site.shape;
     /** @type {Map<string, Float32Array>} */
     this.rows = new Map();
+    /** @type {Map<string, Float32Array>} */
+    this.columns = new Map();
     /** @type {Map<string, number>} */
     this.cells = new Map();
   }
@@ -63,12 +65,25 @@ export class Source {
   async row(head, row, signal) {
     const name = `${head.layer}/${head.head}/${row}`;
     const found = this.rows.get(name) ?? (await this.window(head, [row, row + 1], [0, this.shape[1]], signal));
-    return keep(this.rows, name, found, ROWS);
+    return keep(this.rows, name, found, LINES);
+  }
+
+  /** @param {Head} head @returns {Float32Array | undefined} a column that is here */
+  columnHere({ layer, head }, col) {
+    return this.columns.get(`${layer}/${head}/${col}`);
+  }
+
+  /** All weights onto a key, exact. @param {Head} head @returns {Promise<Float32Array>} */
+  async column(head, col, signal) {
+    const name = `${head.layer}/${head.head}/${col}`;
+    const found = this.columns.get(name) ?? (await this.window(head, [0, this.shape[0]], [col, col + 1], signal));
+    return keep(this.columns, name, found, LINES);
   }
 
   /** @param {Head} head @returns {number | undefined} an exact weight that is here */
-  cellHere({ layer, head }, row, col) {
-    return this.rowHere({ layer, head }, row)?.[col] ?? this.cells.get(`${layer}/${head}/${row}/${col}`);
+  cellHere(head, row, col) {
+    const here = this.rowHere(head, row)?.[col] ?? this.columnHere(head, col)?.[row];
+    return here ?? this.cells.get(`${head.layer}/${head.head}/${row}/${col}`);
   }
 
   /** One weight, exact. @param {Head} head @returns {Promise<number>} */
