@@ -30,7 +30,10 @@ export class Picture {
       this.draw();
     });
     root.addEventListener("pointermove", (event) => this.pointed(event));
-    root.addEventListener("pointerleave", () => this.on.leave());
+    root.addEventListener("pointerleave", () => {
+      this.over = -1; // to come back to the same place is to point at it again
+      this.on.leave();
+    });
     root.addEventListener("click", (event) => {
       const index = this.under(event);
       if (index >= 0) this.on.choose(index);
@@ -42,7 +45,7 @@ export class Picture {
   /** @param {Axis} axis @param {string | null} url of the pixels; null: there are none here */
   use(axis, url) {
     this.axis = axis;
-    this.at = -1;
+    this.at = this.over = -1;
     this.image.hidden = url === null;
     if (url !== null && this.image.src !== url) this.image.src = url;
     this.light = null;
@@ -138,8 +141,8 @@ export class Picture {
 
   pointed(event) {
     const index = this.under(event);
-    if (index === this.at) return;
-    this.at = index;
+    if (index === this.over) return;
+    this.over = this.at = index;
     if (index < 0) this.on.leave();
     else this.on.hover(index);
   }

@@ -19,7 +19,9 @@ import { Wave } from "./wave.js";
 const TALLEST = 0.6; // of the window, where the picture stands above the map
 const FOLDED = window.matchMedia("(max-width: 720px)"); // as in page.css
 
-const percent = (share) => `${(100 * share).toFixed(1)}%`;
+/** Of thousands of patches even the brightest gets little: then two digits that say something. */
+const percent = (share) =>
+  `${share === 0 || share >= 0.01 ? (100 * share).toFixed(1) : Number((100 * share).toPrecision(2))}%`;
 
 /** @param {Axis} axis @returns {Chip[]} */
 function chipsOf(axis) {

@@ -121,9 +121,10 @@ export class Tell {
     );
   }
 
-  /** Among so many keys a token alone does not say which. @returns {HTMLElement[]} */
+  /** Among so many keys a token alone does not say which; a patch or frame does. @returns {HTMLElement[]} */
   number(col) {
-    return this.map.from === undefined ? [] : [element("span", { class: "quiet small tabular" }, ` ${col}`)];
+    const { boxes, seconds } = this.keys;
+    return this.map.from === undefined || boxes?.[col] || seconds ? [] : [element("span", { class: "quiet small tabular" }, ` ${col}`)];
   }
 
   /**

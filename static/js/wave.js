@@ -8,6 +8,7 @@ import { brightness, frameAt } from "./spotlight.js";
 
 const HEIGHT = 88; // pixels of the wave
 const RULER = 20;
+const LEAST_MARK = 5; // pixels
 const LABEL = 56; // pixels that a second's name needs
 const STEPS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60]; // seconds between names
 
@@ -22,7 +23,10 @@ export class Wave {
     this.canvas = /** @type {HTMLCanvasElement} */ (element("canvas", { "aria-hidden": "true" }));
     root.append(this.canvas);
     root.addEventListener("pointermove", (event) => this.pointed(event));
-    root.addEventListener("pointerleave", () => this.on.leave());
+    root.addEventListener("pointerleave", () => {
+      this.over = -1; // to come back to the same place is to point at it again
+      this.on.leave();
+    });
     root.addEventListener("focusout", () => this.on.leave());
     root.addEventListener("click", (event) => {
       const index = this.under(event);
@@ -34,7 +38,7 @@ export class Wave {
   /** @param {Axis} axis @param {AudioBuffer | null} sound null: a ruler alone */
   use(axis, sound) {
     if (sound !== this.sound) this.stop();
-    Object.assign(this, { axis, sound, at: -1, light: null });
+    Object.assign(this, { axis, sound, at: -1, over: -1, light: null });
     this.length = axis.duration ?? axis.seconds[axis.seconds.length - 1][1];
     this.peaks = null;
   }
@@ -68,17 +72,23 @@ export class Wave {
       context.fillRect(x, 0, 1, HEIGHT);
     });
     this.waveform(context);
-    context.fillStyle = cssColour("--accent");
-    for (const index of this.marked ?? []) {
-      const [start, stop] = this.axis.seconds[index] ?? [this.length, this.length];
-      if (start < this.length)
-        context.fillRect(this.place(start), HEIGHT - 3, Math.max(this.place(stop) - this.place(start), 2), 3);
-    }
+    for (const index of this.marked ?? []) this.mark(context, index);
     this.ruler(context);
     if (this.began !== undefined) {
       context.fillStyle = cssColour("--text");
       context.fillRect(this.place(this.speaker.currentTime - this.began), 0, 1, HEIGHT);
     }
+  }
+
+  /** Under a frame; one narrower than the mark stands out by a line over it. */
+  mark(context, index) {
+    const [start, stop] = this.axis.seconds[index] ?? [this.length, this.length];
+    if (start >= this.length) return;
+    const [left, right] = [this.place(start), this.place(stop)];
+    const width = Math.max(right - left, LEAST_MARK);
+    context.fillStyle = cssColour("--accent");
+    if (right - left < LEAST_MARK) context.fillRect(Math.floor((left + right) / 2), 0, 1, HEIGHT);
+    context.fillRect((left + right - width) / 2, HEIGHT - 3, width, 3);
   }
 
   /** How bright each pixel is: where frames share one the largest stands for them, as in the map. @returns {Float32Array} */
@@ -131,8 +141,8 @@ export class Wave {
 
   pointed(event) {
     const index = this.under(event);
-    if (index === this.at) return;
-    this.at = index;
+    if (index === this.over) return;
+    this.over = this.at = index;
     if (index < 0) this.on.leave();
     else this.on.hover(index);
   }

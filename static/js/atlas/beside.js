@@ -4,6 +4,7 @@
  */
 
 import { largest } from "../cells.js";
+import { byId } from "../dom.js";
 import { Rest } from "./rest.js";
 
 /** @typedef {import("../types.js").HeadMap} HeadMap */
@@ -19,6 +20,7 @@ export class Beside {
     this.long = long;
     this.scene = scene;
     this.clicked = new Rest((error) => long.failed(error)); // of its own: a pointer that moves on undoes no click
+    byId("tiles-retry").addEventListener("click", () => this.clicked.retry());
   }
 
   /**

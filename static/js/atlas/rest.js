@@ -3,9 +3,11 @@
 const AFTER = 120; // milliseconds that a pointer rests
 
 export class Rest {
-  /** @param {(error: Error) => void} failed */
+  /** @param {(error: Error | null) => void} failed null: what failed has come since */
   constructor(failed) {
     this.failed = failed;
+    /** @type {(() => void) | null} */
+    this.lost = null;
   }
 
   /**
@@ -16,15 +18,26 @@ export class Rest {
    */
   ask(ask, told, after = AFTER) {
     this.stop();
+    this.latest = () => this.ask(ask, told, 0);
     const { signal } = (this.asking = new AbortController());
     this.resting = window.setTimeout(async () => {
       try {
         const answer = await ask(signal);
-        if (!signal.aborted) told(answer);
+        if (signal.aborted) return;
+        if (this.lost) this.failed(null);
+        this.lost = null;
+        told(answer);
       } catch (error) {
-        if (!signal.aborted) this.failed(error);
+        if (signal.aborted) return;
+        this.lost = this.latest;
+        this.failed(error);
       }
     }, after);
+  }
+
+  /** Asks for what failed once more. */
+  retry() {
+    this.lost?.();
   }
 
   stop() {
