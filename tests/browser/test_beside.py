@@ -37,24 +37,29 @@ SHADES = """() => {
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A live service with a tiny random model that hears and one that sees, in many small patches."""
+    """A live service with a tiny random model that hears, and two that see in many small patches."""
     folder = tmp_path_factory.mktemp("beside")
     hearing = media_checkpoints.wav2vec2(folder / "hearing")
     processor = hf.ViTImageProcessorPil(size={"height": SIDE, "width": SIDE})
     seeing = media_checkpoints.vit(folder / "seeing", processor, image_size=SIDE, patch_size=8)
-    with service(folder, "--model", f"hearing={hearing}", "--model", f"seeing={seeing}") as url:
+    reading = media_checkpoints.llava(folder / "reading", side=SIDE)
+    models = [f"hearing={hearing}", f"seeing={seeing}", f"reading={reading}"]
+    with service(folder, *(argument for model in models for argument in ("--model", model))) as url:
         yield url
 
 
 def far(watch: Opener, model: str, **options: Any) -> tuple[Watched, Page, dict[str, Any], NDArray[np.float64]]:
     """A page at a map that it does not hold, on the linear scale; the summary, and the map as the service has it."""
     watched, page = begin(watch, model, RECORDING if model == "hearing" else PICTURE, **options)
+    if model == "reading":
+        page.fill("#input", "Where is it?")
     summary = watched.ask()
-    rows, cols = summary["sites"][0]["shape"]
+    state = watched.state()
+    rows, cols = next(site["shape"] for site in summary["sites"] if site["name"] == state["site"])
     assert rows * cols > HELD
     page.keyboard.press("l")
     drawn(page)
-    path = f"/v1/traces/{summary['id']}/maps/encoder/{watched.state()['layer']}/{watched.state()['head']}"
+    path = f"/v1/traces/{summary['id']}/maps/{state['site']}/{state['layer']}/{state['head']}"
     answer = httpx.get(watched.server + path, params={"rows": f"0:{rows}", "format": "npy"}, timeout=60)
     matrix = np.frombuffer(answer.raise_for_status().content[-4 * rows * cols :], "<f4").reshape(rows, cols)
     return watched, page, summary, matrix.astype(float)
@@ -310,3 +315,32 @@ def test_what_is_no_patch_asks_by_its_name(watch: Opener) -> None:
     path = f"/v1/traces/{summary['id']}/maps/encoder/{watched.state()['layer']}/{head}?rows={patch}:{patch + 1}"
     row = np.array(httpx.get(watched.server + path).json()["weights"])[0]
     assert seen_as(page, boxes, row, but=patch)
+
+
+def test_a_text_with_a_picture_inside_shows_each_in_its_place(watch: Opener) -> None:
+    _, page, summary, matrix = far(watch, "reading")
+    axis = summary["axes"]["tokens"]
+    patches = [index for index, box in enumerate(axis["boxes"]) if box]
+    assert cell(page)[0] == len(matrix) - 1, "the last token saw all"
+    assert cell(page)[1] in patches
+    assert patches_seen(page, axis, matrix[-1])
+    word = patches[-1] + 2
+    page.keyboard.press("g")
+    page.keyboard.type(str(word))
+    page.keyboard.press("Enter")
+    expect(page.locator("#cell-place")).to_have_text(f"({word}, {word})")
+    drawn(page)
+    assert patches_seen(page, axis, matrix[word])
+    run = page.locator("#passages .piece", has_text=f"▦ {len(patches)} patches")
+    expect(run).to_have_count(2)  # around the query and around the key, which are the same token
+    light = float(run.first.evaluate("node => node.style.getPropertyValue('--light')"))
+    assert light == pytest.approx(matrix[word, patches].max() / matrix[word].max(), abs=1e-3)
+    run.first.click()  # as a query, the brightest of its patches
+    expect(page.locator("#cell-place")).to_have_text(f"({patches[int(matrix[word, patches].argmax())]}, {word})")
+
+
+def patches_seen(page: Page, axis: dict[str, Any], light: NDArray[np.float64]) -> bool:
+    """Whether some patches show through as these weights say."""
+    some = [index for index, box in enumerate(axis["boxes"]) if box and box[0] % 3 < 1]
+    seen = [bright(page, axis["boxes"][index]) for index in some]
+    return len(some) > 100 and bool(np.corrcoef(seen, light[some])[0, 1] > 0.98)

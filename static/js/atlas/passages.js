@@ -13,6 +13,14 @@ const FAINT = 0.02; // of the row's largest weight: less is not lit
 /** @param {Axis} axis */
 const isText = ({ kind }) => kind === "text" || kind === "mixed";
 
+/** The half-open run of patches that a token is one of; empty where it is none. @param {Axis} axis */
+function picture({ boxes }, at) {
+  let [first, last] = [at, at];
+  while (boxes?.[first - 1] && boxes[at]) first--;
+  while (boxes?.[last]) last++;
+  return [first, last];
+}
+
 export class Passages {
   /** @param {{choose: (cell: Partial<Cell>) => void}} on */
   constructor(on) {
@@ -60,9 +68,9 @@ export class Passages {
     }
   }
 
-  /** None of an axis without text: patches and frames stand in the picture or recording. @returns {HTMLElement[]} */
+  /** None of what is no text: patches and frames stand in the picture or recording. @returns {HTMLElement[]} */
   passage(axis, index, light, side) {
-    if (!isText(axis)) return [];
+    if (!isText(axis) || axis.boxes?.[index]) return [];
     const name = side === "row" ? "passageQuery" : "passageKey";
     const caption = element("h2", { class: "caption tabular" }, t(name, { n: index }));
     return [caption, this.print(axis, index, light, side)];
@@ -72,14 +80,19 @@ export class Passages {
   print(axis, index, light, side) {
     const pieces = piecesOf(axis);
     const [start, stop] = [Math.max(0, index - AROUND), Math.min(pieces.length, index + AROUND + 1)];
-    const tokens = Array.from({ length: stop - start }, (_, offset) => {
-      const at = start + offset;
-      const node = element("span", { class: "piece", textContent: pieces[at], data: { [side]: at } });
+    const tokens = [];
+    for (let at = start; at < stop; at++) {
+      const [first, last] = picture(axis, at);
+      // The brightest of a picture's patches stands for all of it.
+      for (let patch = first; patch < last; patch++) if (light(patch) > light(at)) at = patch;
+      const text = last > first ? t("patchesWord", { n: last - first }) : pieces[at];
+      const node = element("span", { class: "piece", textContent: text, data: { [side]: at } });
       const weight = light(at);
       if (weight >= FAINT) node.style.setProperty("--light", weight.toFixed(3));
       node.classList.toggle("marked", at === index);
-      return node;
-    });
+      tokens.push(node);
+      if (last > first) at = last - 1;
+    }
     return element(
       "p",
       { class: "sentence passage" },

@@ -176,20 +176,22 @@ QWEN_TOKENS = ["<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>
 TEXT = {name: value for name, value in TOWER.items() if name not in ("image_size", "patch_size")}
 
 
-def llava(folder: Path, template: str | None = LLAVA_TEMPLATE, **changes: Any) -> Path:
-    """A LLaVA of CLIP's tower, which crops, and a Llama."""
+def llava(folder: Path, template: str | None = LLAVA_TEMPLATE, side: int = 32, **changes: Any) -> Path:
+    """A LLaVA of CLIP's tower, which crops to a square of so many pixels, and a Llama."""
     tokenizer = vocabularies.metaspace(pad_token="<unk>")
     tokenizer.add_special_tokens({"additional_special_tokens": ["<image>"]})
     tokenizer.chat_template = template
-    text = {**TEXT, "num_key_value_heads": 2, "vocab_size": len(tokenizer), "max_position_embeddings": 128}
+    positions = 2 * (side // TOWER["patch_size"]) ** 2 + 96  # the picture's patches, and as many again
+    text = {**TEXT, "num_key_value_heads": 2, "vocab_size": len(tokenizer), "max_position_embeddings": positions}
     config = hf.LlavaConfig(
         text_config={"model_type": "llama", **text},
-        vision_config={"model_type": "clip_vision_model", **TOWER},
+        vision_config={"model_type": "clip_vision_model", **TOWER, "image_size": side},
         image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
         **changes,
     )
     model = random(hf.LlavaForConditionalGeneration, config)
-    return save(folder, model, tokenizer, hf.CLIPImageProcessorPil(**CROPPED))
+    cropped = {**CROPPED, "size": {"shortest_edge": side * 5 // 4}, "crop_size": {"height": side, "width": side}}
+    return save(folder, model, tokenizer, hf.CLIPImageProcessorPil(**cropped))
 
 
 def qwen2_vl(folder: Path, template: str | None = QWEN_TEMPLATE) -> Path:
