@@ -55,7 +55,7 @@ export class Explorer {
     });
     const gestures = {
       hover: (place) => this.point(place),
-      choose: (place) => (this.far ? this.beside.choose(place) : this.choose(this.cellOf(place))),
+      choose: (place) => this.chooseBy(place),
       asKey: () => this.state.point === "keys",
       scale: () => this.scale(),
     };
@@ -267,6 +267,12 @@ export class Explorer {
   cellOf({ rows, cols }) {
     const row = rows?.[0] ?? mostInterested(this.map, cols[0]);
     return { row, col: cols?.[0] ?? strongest(this.map, row) };
+  }
+
+  /** @param {Place} place a word, patch or frame */
+  chooseBy(place) {
+    if (this.far) this.beside.choose(place);
+    else if (this.map) this.choose(this.cellOf(place)); // between two heads there is nothing to choose from
   }
 
   choose(cell) {

@@ -36,6 +36,17 @@ def writer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="package")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a live service with tiny random models of many frames and patches."""
+    from tests.browser.beside import sources
+
+    folder = tmp_path_factory.mktemp("many")
+    models = [argument for source in sources(folder) for argument in ("--model", source)]
+    with service(folder, *models) as url:
+        yield url
+
+
 @pytest.fixture(scope="module")  # Playwright's loop may not outlive the browser tests: others run loops of their own
 def browser() -> Iterator[Browser]:
     """One browser for all tests of a module."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page
 
@@ -132,6 +133,59 @@ def test_light_by_hand(page: Page) -> None:
     assert call(page, "spotlight", "[0, 0.001, 0.1, 1].map((w) => m.brightness(w, 1, 'log'))") == [0, 0, 0.5, 1]
     assert call(page, "spotlight", "m.brightness(0.25, 0.5, 'linear')") == 0.5
     assert call(page, "spotlight", "m.brightness(0, 0, 'linear')") == 0
+
+
+def test_one_row_of_a_map_is_enough_for_its_light(page: Page) -> None:
+    band = "({rows: 9, cols: 3, from: 7, causal: false, weights: Float32Array.from([0.5, 0.25, 0.25])})"
+    found = call(page, "spotlight", f"m.lit({band}, {{rows: [7], cols: [1]}})")
+    assert (found["side"], list(found["light"].values())) == ("keys", [0.5, 0.25, 0.25])
+
+
+def test_the_strongest_of_a_row(page: Page) -> None:
+    row = "({rows: 1, cols: a.length, causal: false, weights: Float32Array.from(a)})"
+    random = np.random.default_rng(0)
+    weights = random.integers(0, 40, 300).tolist()  # many are equal: then the first stands first
+    order = sorted(range(300), key=lambda index: (-weights[index], index))
+    for most in (1, 6, 300, 400):
+        found = call(page, "cells", f"m.topK({row}, 0, {most})", weights)
+        assert found == [{"col": index, "weight": weights[index]} for index in order[:most]]
+    assert call(page, "cells", "m.largest(Float32Array.from(a))", weights) == order[0]
+    seen = call(page, "cells", f"m.topK(Object.assign({row}, {{holes: true}}), 0, 9)", [0, 2, 0])
+    assert seen == [{"col": 1, "weight": 2}]
+
+
+def test_a_pointer_that_rests_asks_once(page: Page) -> None:
+    code = """(async () => {
+      const [told, failed] = [[], []];
+      const pause = (time) => new Promise((resolve) => setTimeout(resolve, time));
+      const rest = new m.Rest((error) => failed.push(error && error.message));
+      const asked = [];
+      const ask = (name, time, bad) => async (signal) => {
+        asked.push(name);
+        await pause(time);
+        if (bad.length) throw new Error(bad.pop());
+        return name;
+      };
+      const tell = (answer) => told.push(answer);
+      rest.ask(ask("passed", 0, []), tell);
+      rest.ask(ask("late", 80, []), tell, 0);
+      await pause(30);
+      rest.ask(ask("flaky", 0, ["no"]), tell, 0);
+      await pause(100);
+      rest.retry();
+      await pause(30);
+      rest.retry();
+      rest.ask(ask("stopped", 30, ["never told"]), tell, 0);
+      await pause(10);
+      rest.stop();
+      await pause(50);
+      return { asked, told, failed };
+    })()"""
+    assert call(page, "atlas/rest", f"await {code}") == {
+        "asked": ["late", "flaky", "flaky", "stopped"],
+        "told": ["flaky"],
+        "failed": ["no", None],
+    }
 
 
 def test_patches_are_found_where_they_lie(page: Page) -> None:
