@@ -170,3 +170,21 @@ def test_the_map_lights_the_recording_where_a_row_is_here(watch: Opener) -> None
     assert cell(page)[0] == row
     assert cell(page) != strongest(row, matrix)
     assert shaded(page, axis, matrix[row])
+
+
+def test_a_click_is_forgotten_with_its_head(watch: Opener) -> None:
+    watched, page, summary, _ = far(watch, "hearing")
+    frame, place = frame_at(page, summary["axes"]["frames"], 0.8)
+    layer, head = watched.state()["layer"], watched.state()["head"]
+    kept = cell(page)
+    page.route(f"**/maps/encoder/{layer}/{head}?*", lambda route: None)
+    with page.expect_request(lambda request: asked(request, rows=frame)):
+        page.mouse.click(*place)
+    page.mouse.move(5, 5)
+    page.keyboard.press("Escape")
+    with page.expect_event("requestfailed", predicate=lambda request: asked(request, rows=frame)):
+        page.keyboard.press("ArrowLeft" if head != "0" else "ArrowRight")
+    drawn(page)
+    assert watched.state()["head"] != head
+    assert cell(page)[0] == kept[0]
+    assert "row" not in watched.state()

@@ -4,8 +4,6 @@
  */
 
 import { largest } from "../cells.js";
-import { byId } from "../dom.js";
-import { Rest } from "./rest.js";
 
 /** @typedef {import("../types.js").HeadMap} HeadMap */
 /** @typedef {import("../types.js").Place} Place */
@@ -19,8 +17,6 @@ export class Beside {
   constructor(long, scene) {
     this.long = long;
     this.scene = scene;
-    this.clicked = new Rest((error) => long.failed(error)); // of its own: a pointer that moves on undoes no click
-    byId("tiles-retry").addEventListener("click", () => this.clicked.retry());
   }
 
   /**
@@ -86,16 +82,12 @@ export class Beside {
   /** A click means the strongest cell, whenever that is known. @param {Place} place */
   choose(place) {
     const { long } = this;
-    const { source, layer, head } = long.atlas.shown;
-    const chosen = (line) => {
-      const now = long.atlas.shown;
-      if (now?.source === source && now.layer === layer && now.head === head) long.on.choose(this.cellOf(place, line));
-    };
+    const chosen = (line) => long.on.choose(this.cellOf(place, line));
     const line = this.lineHere(place);
-    this.clicked.stop();
+    long.clicking.stop();
     if (line) return chosen(line);
     long.resting.stop(); // the same row need not come twice
-    this.clicked.ask((signal) => this.line(place, signal), chosen, 0);
+    long.clicking.ask((signal) => this.line(place, signal), chosen, 0);
   }
 }
 

@@ -37,6 +37,7 @@ export class Long {
     this.tell = tell;
     this.active = false;
     this.resting = new Rest((error) => this.failed(error));
+    this.clicking = new Rest((error) => this.failed(error)); // of its own: a pointer that moves on undoes no click
     this.atlas = new Atlas({
       hover: on.hover,
       choose: (cell) => this.choose(cell),
@@ -55,6 +56,7 @@ export class Long {
     byId("tiles-retry").addEventListener("click", () => {
       this.failed(null);
       this.atlas.loader.retry();
+      this.clicking.retry();
     });
   }
 
@@ -85,7 +87,7 @@ export class Long {
   show(session, { site, layer, head, palette, rows, cols, how }, { scale, theme }) {
     if (this.source?.session !== session || this.source.site.name !== site) this.source = new Source(session, site);
     this.active = true;
-    this.resting.stop(); // what was pointed at was in another picture
+    this.forget(); // what was pointed at was in another picture
     const [queries, keys] = [session.queries(site), session.keys(site)];
     const holes = isMasked(session.site(site));
     setChoice("how", how || "max");
@@ -98,13 +100,18 @@ export class Long {
   hide() {
     if (!this.active) return;
     this.active = false;
-    this.resting.stop();
+    this.forget();
     this.atlas.hide();
     this.passages.hide();
     this.failed(null);
     byId("rail").hidden = byId("how").hidden = true;
     byId("heat").setAttribute("role", "img");
     byId("heat").removeAttribute("tabindex");
+  }
+
+  forget() {
+    this.resting.forget();
+    this.clicking.forget();
   }
 
   /** The texts around a cell of a far map. @param {Session} session */

@@ -18,21 +18,22 @@ export class Rest {
    */
   ask(ask, told, after = AFTER) {
     this.stop();
-    this.latest = () => this.ask(ask, told, 0);
     const { signal } = (this.asking = new AbortController());
-    this.resting = window.setTimeout(async () => {
+    const wait = async () => {
+      let answer;
       try {
-        const answer = await ask(signal);
-        if (signal.aborted) return;
-        if (this.lost) this.failed(null);
-        this.lost = null;
-        told(answer);
+        answer = await ask(signal);
       } catch (error) {
         if (signal.aborted) return;
-        this.lost = this.latest;
-        this.failed(error);
+        this.lost = () => this.ask(ask, told, 0);
+        return this.failed(error);
       }
-    }, after);
+      if (signal.aborted) return;
+      if (this.lost) this.failed(null);
+      this.lost = null;
+      told(answer);
+    };
+    this.resting = window.setTimeout(wait, after);
   }
 
   /** Asks for what failed once more. */
@@ -43,5 +44,11 @@ export class Rest {
   stop() {
     clearTimeout(this.resting);
     this.asking?.abort();
+  }
+
+  /** Stops for good: what failed is not asked for again either. */
+  forget() {
+    this.stop();
+    this.lost = null;
   }
 }
