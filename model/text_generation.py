@@ -50,6 +50,7 @@ class TextGenerator:
             "width": config.width,
             "max_positions": config.max_positions,
             "windows": list(config.windows),
+            "chat": False,
             "dtype": str(self.dtype).removeprefix("torch."),
             "device": str(self.device),
             "licence": self.licence,

@@ -21,6 +21,7 @@ from model.errors import RangeError
 
 COLUMNS = 1024  # columns that are asked of the mask at once
 LEAST_ROWS = 64  # rows for which it is asked: a window's band is little wider than for one
+ALIGNMENT = 64  # bytes of a cache line, on which PyTorch allocates
 CELLS = 1 << 22  # cells a block of a streaming pass: 16 MiB in float32, about what a last-level cache holds
 
 
@@ -193,8 +194,8 @@ class AttentionMap:
 
     def _exponents(self, rows: Int[Tensor, "R"], cols: Int[Tensor, "C"]) -> Float[Tensor, "H R C"]:
         wide = torch.promote_types(self.q.dtype, torch.float32)
-        q, k, lse = _take(self.q, rows).to(wide), _take(self.k, cols).to(wide), _take(self.lse, rows)
-        exponent = self.score.less(q, spread(k, self.heads), lse)
+        q, k = (_aligned(_take(x, part).to(wide)) for x, part in ((self.q, rows), (self.k, cols)))
+        exponent = self.score.less(q, spread(k, self.heads), _take(self.lse, rows))
         return exponent if self.bias is None else exponent.add_(self.bias.cells(rows, cols))
 
     def _weights(self, rows: Int[Tensor, "R"], cols: Int[Tensor, "C"]) -> Float[Tensor, "H R C"]:
@@ -230,6 +231,15 @@ def _take(x: Tensor, index: Int[Tensor, "N"]) -> Tensor:
     if int(index[-1]) - first == count - 1:  # they ascend without repeats
         return x[:, first : first + count]
     return x[:, index]
+
+
+def _aligned(x: Tensor) -> Tensor:
+    """Contiguous and on a cache line's boundary, as new tensors are: the order of a product's sums depends on it.
+
+    A trace in memory and the same one mapped from its file then give the same weights to the bit.
+    """
+    x = x.contiguous()
+    return x.clone() if x.data_ptr() % ALIGNMENT else x
 
 
 def sampled_rows(queries: int, rows: int) -> list[int]:

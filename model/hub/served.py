@@ -73,6 +73,7 @@ class HubModel:
             "licence": self.loaded.licence,
             "attention": "fused" if self.wiring.follows else "eager",
             "unrecorded": self.unrecorded,
+            "chat": getattr(self.loaded.tokenizer, "chat_template", None) is not None,
             "sites": self.sites,
             "examples": [self.answerer.example],
         }

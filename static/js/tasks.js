@@ -75,7 +75,8 @@ const PLAIN = { fields: ["text"], verb: "predict", options: [] };
 export function taskOf(model) {
   const known = TASKS[model?.task ?? ""] ?? PLAIN;
   const pair = Boolean(model?.languages?.source); // it translates between two languages and knows no others
-  const options = pair ? known.options.filter((name) => !LANGUAGES.includes(name)) : known.options;
+  const needless = [...(pair ? LANGUAGES : []), ...(model?.chat === false ? ["chat"] : [])];
+  const options = known.options.filter((name) => !needless.includes(name));
   const prompted = known === TASKS["image-to-text"] && PROMPTED.includes(model?.family);
   const task = { ...known, options, fields: prompted ? [...known.fields, "text"] : known.fields };
   const example = model?.examples?.[0];

@@ -25,6 +25,14 @@ def page(server: str, browser: Browser) -> Iterator[Page]:
 DRAFT = {"model": "m", "fields": {}, "media": None, "parameters": {}}
 
 
+@pytest.mark.parametrize("chat", [True, False])
+def test_a_chat_is_offered_where_there_is_a_template(page: Page, chat: bool) -> None:
+    model = {"task": "text-generation", "chat": chat}
+    options = call(page, "tasks", "m.taskOf(a).options", model)
+    assert ("chat" in options) == chat
+    assert "seed" in options
+
+
 @pytest.mark.parametrize(
     ("task", "draft", "body"),
     [

@@ -135,6 +135,8 @@ def test_sentences_are_compared(watch: Opener) -> None:
 
 def test_generated_words_look_back_alone(watch: Opener) -> None:
     _, page = start(watch, "llama")
+    expect(page.locator("#option-do_sample")).to_have_count(1)
+    expect(page.locator("#option-chat")).to_have_count(0)  # it has no chat template
     words = page.locator("#target-sentence .word:not(.special)")
     assert words.count() > 1
     words.first.hover()

@@ -47,6 +47,7 @@ def test_a_checkpoint_is_served_whatever_its_family(
     assert {site["name"]: (site["queries"], site["keys"]) for site in facts["sites"]} == sites
     assert facts["attention"] == "fused"
     assert facts["unrecorded"] == []
+    assert facts["chat"] is False
     requests = [Request("Hello there", parameters=SHORT), Request("Where is the station?", parameters=SHORT)]
     answers, traces = model.predict(requests), model.trace(requests)
     for answer, trace in zip(answers, traces, strict=True):
