@@ -185,21 +185,31 @@ class AttentionMap:
     def exponents(self, rows: slice = slice(None), cols: slice = slice(None)) -> Float[Tensor, "H R C"]:
         """The logarithms of the weights of a block, whatever the mask: a new tensor, the caller's to change.
 
+        For blocks that are reduced: made in one pass over memory, and exact to the rounding of the log-sum-exp.
+
         Raises:
             RangeError: the block is not inside the map.
         """
-        return self._exponents(
-            self._indices(span(rows, self.shape[0], "rows")), self._indices(span(cols, self.shape[1], "cols"))
-        )
+        places = self._indices(span(rows, self.shape[0], "rows")), self._indices(span(cols, self.shape[1], "cols"))
+        q, k, lse = self._sides(*places)
+        return self._biased(self.score.less(q, k, lse), *places)
 
-    def _exponents(self, rows: Int[Tensor, "R"], cols: Int[Tensor, "C"]) -> Float[Tensor, "H R C"]:
+    def _sides(
+        self, rows: Int[Tensor, "R"], cols: Int[Tensor, "C"]
+    ) -> tuple[Float[Tensor, "H R D"], Float[Tensor, "H C D"], Float[Tensor, "H R"]]:
+        """Queries, a key for each query head, and log-sum-exps, in float32 or wider."""
         wide = torch.promote_types(self.q.dtype, torch.float32)
         q, k = (_aligned(_take(x, part).to(wide)) for x, part in ((self.q, rows), (self.k, cols)))
-        exponent = self.score.less(q, spread(k, self.heads), _take(self.lse, rows))
-        return exponent if self.bias is None else exponent.add_(self.bias.cells(rows, cols))
+        return q, spread(k, self.heads), _take(self.lse, rows)
+
+    def _biased(
+        self, scores: Float[Tensor, "H R C"], rows: Int[Tensor, "R"], cols: Int[Tensor, "C"]
+    ) -> Float[Tensor, "H R C"]:
+        return scores if self.bias is None else scores.add_(self.bias.cells(rows, cols))
 
     def _weights(self, rows: Int[Tensor, "R"], cols: Int[Tensor, "C"]) -> Float[Tensor, "H R C"]:
-        weights: Tensor = self._exponents(rows, cols).exp_()
+        q, k, lse = self._sides(rows, cols)
+        weights: Tensor = self._biased(self.score(q, k), rows, cols).sub_(lse[..., None]).exp_()
         if not isinstance(self.mask, Full):
             weights = weights.masked_fill(~self._visible(rows, cols), 0)
         return weights
