@@ -22,6 +22,7 @@ from model.errors import RangeError
 
 Codes = NDArray[np.uint8]
 KEPT = 2048  # pixels a side of the finest level that is kept: what is finer costs 40 ms a tile at most up to 32k tokens
+TOGETHER = 1 << 24  # blocks of a layer's heads that are made in one pass: 64 MiB of float32
 MEMORY_BYTES = 256 << 20  # of coarse levels and tiles in memory: two dozen heads
 
 
@@ -136,10 +137,16 @@ class Tiles:
         layers = held.trace.layers[site]
         if not base_of(layers[0].shape):
             return None
+        base = base_of(layers[0].shape)
+        blocks = size_at(layers[0].shape[0], base) * size_at(layers[0].shape[1], base)
         made = []
         for index, layer in enumerate(layers):
-            heads = [Address(site, index, head) for head in range(layer.heads)]
-            made.append([to_square(whole.codes[0], size) for whole in await self._pyramids(owner, held, heads, "max")])
+            together = layer.heads if layer.heads * blocks <= TOGETHER else 1
+            row = []
+            for first in range(0, layer.heads, together):
+                heads = [Address(site, index, first + head) for head in range(together)]
+                row += [to_square(whole.codes[0], size) for whole in await self._pyramids(owner, held, heads, "max")]
+            made.append(row)
         return np.array(made)
 
     async def pyramid(self, owner: str, held: Held, at: Address, how: How) -> Pyramid:
@@ -152,7 +159,7 @@ class Tiles:
         keys = [(owner, held.version, at, how) for at in heads]
         found = [self._remembered(key) for key in keys]
         if None in found:
-            key = (owner, held.version, heads[0] if len(heads) == 1 else heads[0].layer, how)
+            key = (owner, held.version, tuple(heads), how)
             if key not in self._passes:
                 task = asyncio.create_task(self._make(owner, held, heads, how))
                 task.add_done_callback(lambda done: self._passes.pop(key, None))

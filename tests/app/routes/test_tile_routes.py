@@ -19,6 +19,7 @@ from app.main import create_app
 from app.settings import Settings
 from app.wire import RAW, to_codes, to_square
 from model import checkpoint
+from model.attention.tiles import reduce, size_at
 from model.language_model import LanguageModel, LanguageModelConfig
 from model.served import Request
 from model.tokens import ByteTokenizer
@@ -243,3 +244,27 @@ def test_thumbnails_of_a_long_map_are_its_coarse_levels(
         assert np.array_equal(codes[layer, head], to_square(tile, 16))
     png = writer.get(f"{path}/thumbnails/decoder?size=16&format=png")
     assert png.headers["Content-Type"] == "image/png"
+
+
+@pytest.mark.parametrize("together", [1, tiles.TOGETHER])
+async def test_thumbnails_of_two_sites_do_not_meet(
+    settings: Callable[..., Settings], tiny: Path, together: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tiles, "KEPT", 4)
+    monkeypatch.setattr(tiles, "TOGETHER", together)
+    monkeypatch.setattr(engine, "TURN", 0.0)
+    app = create_app(settings(models={"tiny": str(tiny)}))
+    async with app.router.lifespan_context(app):
+        services = app.state.services
+        _, model = await services.models.get("tiny")
+        [made] = model.trace([Request("ein kleiner Hund", "a small dog runs")])
+        held = services.store.put("anyone", "1" * 32, "tiny", made)
+        sites = list(made.layers)
+        found = await asyncio.gather(*(services.tiles.thumbnails("anyone", held, site, 16) for site in sites))
+    for site, codes in zip(sites, found, strict=True):
+        assert codes.shape == (len(made.layers[site]), made.layers[site][0].heads, 16, 16)
+        for index, layer in enumerate(made.layers[site]):
+            for head in range(layer.heads):
+                whole = [range(size_at(length, tiles.base_of(layer.shape))) for length in layer.shape]
+                blocks = tiles.coded(reduce(layer.head(head), *whole, tiles.base_of(layer.shape)))
+                assert np.abs(codes[index, head].astype(int) - to_square(blocks, 16)).max() <= 1
