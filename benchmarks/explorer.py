@@ -22,6 +22,7 @@ MODEL = Path(__file__).parents[1] / "model" / "weights" / "shakespeare"
 EXAMPLE = MODEL / "examples" / "2-scenes.txt"
 ROUNDS = 3
 PANNING = 60.0  # seconds
+READING = 8.0  # seconds that a reader looks at a map before the next is asked for
 WINDOW = {"width": 1440, "height": 900}
 LONGEST = 180_000  # milliseconds that a trace may take
 PICTURE_S, FRAME_MS, HEAP_MB = 1.0, 33.0, 200.0  # the targets
@@ -50,7 +51,9 @@ BEGIN = """() => {
 END = "() => { window.watching = false; return window.frames.slice(2); }"
 
 
-def measure(text: str | None = None, rounds: int = ROUNDS, panning: float = PANNING) -> Report:
+def measure(
+    text: str | None = None, rounds: int = ROUNDS, panning: float = PANNING, reading: float = READING
+) -> Report:
     """The first picture of new and of known traces, frames of each gesture, the heap after a minute of panning."""
     text = EXAMPLE.read_text(encoding="utf-8") if text is None else text
     with (
@@ -58,8 +61,8 @@ def measure(text: str | None = None, rounds: int = ROUNDS, panning: float = PANN
         service(Path(folder), "--model", f"shakespeare={MODEL}") as url,
         chromium() as browser,
     ):
-        new = [opened(browser, url, text[turn:]) for turn in range(rounds)]  # another text is another trace
-        known = [opened(browser, url, text[turn:]) for turn in range(rounds)]
+        new = [opened(browser, url, text[turn:], reading) for turn in range(rounds)]  # another text is another trace
+        known = [opened(browser, url, text[turn:], reading) for turn in range(rounds)]
         page = tab(browser)
         show(page, url, text)
         session = page.context.new_cdp_session(page)
@@ -107,10 +110,11 @@ def show(page: Page, url: str, text: str) -> dict[str, float]:
     return times
 
 
-def opened(browser: Browser, url: str, text: str) -> float:
-    """Seconds from the trace's answer to the whole picture."""
+def opened(browser: Browser, url: str, text: str, reading: float) -> float:
+    """Seconds from the trace's answer to the whole picture, which is then looked at for a while."""
     page = tab(browser)
     seconds = show(page, url, text)["picture"] / 1e3
+    page.wait_for_timeout(1e3 * reading)
     page.context.close()
     return seconds
 

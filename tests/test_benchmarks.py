@@ -209,7 +209,7 @@ def test_the_command_keeps_the_latest_run_of_each_benchmark(
 
 def test_the_explorer_reports_pictures_frames_and_memory() -> None:
     lines = "".join(f"ACT {act}\nSpeak, speak, and speak again.\n\n" for act in range(80))
-    report = explorer.measure(lines, rounds=1, panning=0.5)
+    report = explorer.measure(lines, rounds=1, panning=0.5, reading=0.0)
     assert [row[0].split(",")[0] for row in report.rows[:2]] == ["first picture after the answer"] * 2
     values = [[float(cell.split()[0].replace(",", "")) for cell in row[1:] if cell] for row in report.rows]
     assert all(value > 0 for row in values for value in row)
