@@ -12,6 +12,7 @@ from app.caching import cached
 from app.callers import Caller, admitted
 from app.services import Services, services
 from app.settings import TILES_PER_REQUEST
+from app.store import Held
 from app.tiles import Address, blocks_of
 from app.wire import RAW, to_json
 from model.attention.tiles import How
@@ -26,6 +27,16 @@ Reduction = Annotated[How, Path(description="The largest weight of each block, o
 Level = Annotated[int, Path(description="A block is 2^level x 2^level cells; 0 is full resolution.")]
 
 
+async def one_head(id: str, site: str, layer: Layer, head: Head, caller: CallerNow, own: Own) -> tuple[Held, Address]:
+    """A dependency: the trace, which is the caller's to see, and the head that the address means."""
+    held = await own.trace(caller, id)
+    place = maps.locate(held.trace, site, layer, head)
+    return held, Address(place.site, place.layer, int(place.head))
+
+
+Asked = Annotated[tuple[Held, Address], Depends(one_head)]
+
+
 @router.get(
     "/{row}/{col}",
     summary="A tile of a map",
@@ -34,10 +45,7 @@ Level = Annotated[int, Path(description="A block is 2^level x 2^level cells; 0 i
 )
 async def get_tile(
     request: Request,
-    id: str,
-    site: str,
-    layer: Layer,
-    head: Head,
+    asked: Asked,
     how: Reduction,
     level: Level,
     row: Annotated[int, Path(description="Of the tile, from 0: blocks 256·row and on.")],
@@ -46,10 +54,8 @@ async def get_tile(
     own: Own,
 ) -> Response:
     """At most 256 x 256 bytes in u8log, row-major; rows and columns stand in X-Tile-Shape."""
-    held = await own.trace(caller, id)
-    place = maps.locate(held.trace, site, layer, head)
-    at = Address(place.site, place.layer, int(place.head))
-    rows, cols = blocks_of(held.trace.map(site, layer).shape, level, row, col)
+    held, at = asked
+    rows, cols = blocks_of(held.trace.map(at.site, at.layer).shape, level, row, col)
 
     async def body() -> bytes:
         codes = await own.tiles.tile(caller.owner, held, at, how, level, row, col)
@@ -72,10 +78,7 @@ async def get_tile(
 )
 async def get_tiles(
     request: Request,
-    id: str,
-    site: str,
-    layer: Layer,
-    head: Head,
+    asked: Asked,
     how: Reduction,
     level: Level,
     caller: CallerNow,
@@ -87,12 +90,10 @@ async def get_tiles(
     The JSON is {"tiles": [{"row", "col", "shape", "bytes"}, ...]} in the order asked for; a tile that is masked whole
     has 0 bytes.
     """
-    held = await own.trace(caller, id)
-    place = maps.locate(held.trace, site, layer, head)
-    at = Address(place.site, place.layer, int(place.head))
+    held, at = asked
     wanted = parse_tiles(tiles)
     for row, col in wanted:
-        blocks_of(held.trace.map(site, layer).shape, level, row, col)
+        blocks_of(held.trace.map(at.site, at.layer).shape, level, row, col)
 
     async def body() -> bytes:
         entries, parts = [], []
