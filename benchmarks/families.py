@@ -23,7 +23,7 @@ from model.trace import Trace
 LENGTHS = (512, 1024, 2048)
 KINDS = ("predict", "trace", "eager")
 COST, GAIN, SMALLER = 1.05, 2.5, 10.0  # the targets: trace over predict, eager over trace, eager's maps over the trace
-SECONDS = 20.0  # the rounds of predict and trace go on for about so long, and for five at least
+SECONDS = 40.0  # the rounds of predict and trace go on for about so long, and for five at least
 MOST_ROUNDS = 61
 POSITIONS = 2048
 
