@@ -46,7 +46,6 @@ class HubModel:
         self.answerer = task(loaded)
         self.wiring = prepare(loaded.model)
         self.bands: Use = "never"
-        self.pieces = False
         try:
             self.sites, self.unrecorded, self.cost = self._prove()
         except TraceError as error:
@@ -121,7 +120,7 @@ class HubModel:
         for prediction in predictions:
             self._check_size(prediction.axes)
         with record(self.wiring) as recorder:
-            if self.pieces and max(len(axis) for axis in predictions[0].axes.values()) > pieces.PIECE:
+            if self._is_cut(inputs):
                 outputs = pieces.read(self.loaded.model, inputs, cancelled, recorder)
             else:
                 outputs = self.answerer.forward(inputs)
@@ -176,7 +175,7 @@ class HubModel:
             if self.wiring.follows and self._agrees(inputs, "eager", "always"):
                 self.bands = "long"
             if self.bands == "long" and isinstance(self.answerer, Generating) and self._reads_in_pieces(inputs):
-                self.pieces, self.answerer.piece = True, pieces.PIECE
+                self.answerer.piece = pieces.PIECE
         family = self.loaded.config.model_type
         if not recorder.records:
             raise CheckpointError(
@@ -221,6 +220,16 @@ class HubModel:
     def _same(self, first: torch.Tensor, second: torch.Tensor) -> bool:
         scale = max(float(second.abs().max()), 1e-6)
         return bool((first - second).abs().max() <= AGREEMENT[self.loaded.dtype] * scale)
+
+    @property
+    def pieces(self) -> bool:
+        """Whether a long text goes in by pieces."""
+        return isinstance(self.answerer, Generating) and self.answerer.piece is not None
+
+    def _is_cut(self, inputs: dict[str, Any]) -> bool:
+        """Whether these inputs are a text that goes in so; texts that outgrew a piece together, padded, do not."""
+        fits = not self.pieces or inputs["input_ids"].shape[1] <= pieces.PIECE
+        return not fits and pieces.can_be_cut(inputs, self.loaded.config)
 
     def _reads_in_pieces(self, inputs: dict[str, Any]) -> bool:
         """Whether a text that goes in by pieces gives the same output, and every layer is heard in each."""

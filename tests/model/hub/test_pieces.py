@@ -109,6 +109,22 @@ def test_a_long_text_is_answered_and_traced_in_pieces(
     assert max(read) <= 8 + 5  # a piece, and what the logits of a given text need
 
 
+def test_texts_that_outgrow_a_piece_together_are_traced_as_a_batch(
+    tokenizer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = [Request(text, parameters=Parameters(max_new_tokens=6)) for text in (TEXT, TEXT[:60])]
+    wholes = served(mistral(), tokenizer).trace(asked)
+    assert all(isinstance(whole, Trace) for whole in wholes)
+    prompts = [len(served(mistral(), tokenizer).answerer.prepare(one).axes["tokens"]) for one in asked]
+    monkeypatch.setattr(pieces, "PIECE", max(prompts))  # each fits, but not with what is written after it
+    for whole, found in zip(wholes, served(mistral(), tokenizer).trace(asked), strict=True):
+        assert isinstance(whole, Trace)
+        assert isinstance(found, Trace)
+        assert found.prediction.text == whole.prediction.text
+        for one, other in zip(found.layers["decoder"], whole.layers["decoder"], strict=True):
+            torch.testing.assert_close(one.dense(), other.dense(), atol=1e-5, rtol=0)
+
+
 def test_a_reader_who_goes_away_stops_the_reading() -> None:
     model = mistral()
     with pytest.raises(Cancelled):
