@@ -135,9 +135,9 @@ class Tiles:
     async def thumbnails(self, owner: str, held: Held, site: str, size: int) -> Codes | None:
         """All heads of a site in u8log (L, H, size, size), from their coarse levels; None where maps have no such."""
         layers = held.trace.layers[site]
-        if not base_of(layers[0].shape):
-            return None
         base = base_of(layers[0].shape)
+        if not base:
+            return None
         blocks = size_at(layers[0].shape[0], base) * size_at(layers[0].shape[1], base)
         made = []
         for index, layer in enumerate(layers):

@@ -101,8 +101,8 @@ def fused(
     if bias is None and (size := _band(mask, q, k)):
         assert mask is not None
         return _banded(q, k, v, mask, size, scale)
-    last = isinstance(mask, Causal) and mask.offset == k.shape[2] - q.shape[2] > 0
-    if isinstance(mask, Causal) and last and bias is None and q.shape[2] * k.shape[2] > MASK_CELLS:
+    queries, keys = q.shape[2], k.shape[2]
+    if isinstance(mask, Causal) and mask.offset == keys - queries > 0 and bias is None and queries * keys > MASK_CELLS:
         return _after_cache(q, k, v, mask.offset, scale)
     dense = None if mask is None or isinstance(mask, Full) or causal else _dense(mask, q, k)
     return fused_cells(q, k, v, dense, bias, causal, scale)

@@ -1,7 +1,9 @@
 """A real Chromium that looks at the live service."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,14 +17,20 @@ from tests.live import service
 WAIT = 30_000  # milliseconds: the longest that anything on the page may take, on a busy machine
 
 
+@contextmanager
+def serving(folder: Path, sources: Callable[[Path], Iterable[str]]) -> Iterator[str]:
+    """The address of a live service with the models that `sources` writes into a folder."""
+    models = [argument for source in sources(folder) for argument in ("--model", source)]
+    with service(folder, *models) as url:
+        yield url
+
+
 @pytest.fixture(scope="package")
 def zoo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a live service with a tiny random model for every kind of input."""
     from tests.browser.zoo import sources
 
-    folder = tmp_path_factory.mktemp("zoo")
-    models = [argument for source in sources(folder) for argument in ("--model", source)]
-    with service(folder, *models) as url:
+    with serving(tmp_path_factory.mktemp("zoo"), sources) as url:
         yield url
 
 
@@ -41,9 +49,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a live service with tiny random models of many frames and patches."""
     from tests.browser.beside import sources
 
-    folder = tmp_path_factory.mktemp("many")
-    models = [argument for source in sources(folder) for argument in ("--model", source)]
-    with service(folder, *models) as url:
+    with serving(tmp_path_factory.mktemp("many"), sources) as url:
         yield url
 
 
