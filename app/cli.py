@@ -13,8 +13,8 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from app.problems import ClientError
-from model.errors import HeedmapError, InputError
+from heedmap.app.client.errors import ClientError
+from heedmap.model.errors import HeedmapError, InputError
 
 EXTRA = "'heedmap[train]'"
 SHUTDOWN_SECONDS = 10  # for answers that are under way when the service is told to stop
@@ -103,8 +103,8 @@ def serve(
     import uvicorn
     from pydantic import ValidationError
 
-    from app.main import create_app
-    from app.settings import Settings
+    from heedmap.app.http.main import create_app
+    from heedmap.app.settings import Settings
 
     asked: dict[str, Any] = {
         "host": host,
@@ -158,8 +158,8 @@ def predict(
     """Print the answer and, word by word, what of the input it looked at."""
     from rich.console import Console
 
-    from app.alignment import CROSS, ask_service, run_here
-    from app.terminal import print_alignment, print_attended, print_prediction
+    from heedmap.app.client.alignment import CROSS, ask_service, run_here
+    from heedmap.app.render.terminal import print_alignment, print_attended, print_prediction
 
     inputs = _inputs(sys.stdin.read() if text == "-" else text, image, audio)
     parameters: dict[str, Any] = {"beam_size": beam_size, **({"candidate_labels": label} if label else {})}
@@ -200,7 +200,7 @@ def convert(
     out: Annotated[Path, typer.Option(file_okay=False, help="The new folder.")],
 ) -> None:
     """Write a pickled checkpoint as safetensors; nothing but tensors is unpickled, and the new file is read back."""
-    from model.hub import convert as conversion
+    from heedmap.model.hub.load import convert as conversion
 
     done = conversion.convert(source, out)
     shared = f" ({done.shared} more names share them)" if done.shared else ""
@@ -226,8 +226,8 @@ def train(
     """Train a translation model, German to English, or a language model, or go on with a run that was stopped."""
     import torch
 
-    from model.training.loop import Recipe
-    from model.training.run import TEXT, score_and_card, score_text, train_text, train_translation
+    from heedmap.model.training.loop import Recipe
+    from heedmap.model.training.run import TEXT, score_and_card, score_text, train_text, train_translation
 
     asked = {"epochs": epochs, "batch_tokens": batch_tokens, "seed": seed}
     given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
@@ -267,10 +267,10 @@ def evaluate(
     if find_spec("sacrebleu") is None:
         raise InputError(f"scores are sacreBLEU's, which is not installed: pip install {EXTRA}")
 
-    from app.settings import WEIGHTS
-    from model.served import Parameters
-    from model.training import evaluate as evaluation
-    from model.training.run import read_references
+    from heedmap.app.settings import WEIGHTS
+    from heedmap.model.contract import Parameters
+    from heedmap.model.training import evaluate as evaluation
+    from heedmap.model.training.run import read_references
 
     folder = checkpoint or WEIGHTS / "de-en"
     file = references or folder / "test.jsonl"

@@ -31,7 +31,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match
 
-from model.errors import Cancelled, HeedmapError, InputError, RangeError, TraceError, TraceTooLarge
+from heedmap.model.errors import Cancelled, HeedmapError, InputError, RangeError, TraceError, TraceTooLarge
 
 MEDIA_TYPE = "application/problem+json"
 CLIENT_CLOSED = 499  # nobody reads it; the access log does
@@ -170,7 +170,7 @@ def problem_response(error: Exception) -> Response:
 def install(app: FastAPI) -> None:
     """Make every expected exception, and every unknown route and method, answer with the one body.
 
-    What is not expected gets the same body from `app.observe.Observe`, which also logs its stack.
+    What is not expected gets the same body from `heedmap.app.http.observe.Observe`, which also logs its stack.
     """
 
     async def handle(request: Request, error: Exception) -> Response:

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.measure import Report, growth, in_fresh_process, interleaved, ratio, verdict
-from model.attention.masks import Mask
-from model.attention.multihead import Capture, MultiHeadAttention
-from model.recording import Recorder
-from model.transformer import EncoderLayer, TransformerConfig
+from heedmap.model.attention.masks import Mask
+from heedmap.model.attention.multihead import AttentionRecorder, MultiHeadAttention
+from heedmap.model.native.transformer import EncoderLayer, TransformerConfig
+from heedmap.model.trace.recorder import Recorder
 
 LENGTHS = (128, 512, 1024, 2048)
 BASE = TransformerConfig(  # the shape of BERT base and ViT-B; a bare encoder has no use for the vocabulary
@@ -51,7 +51,7 @@ class EagerAttention(MultiHeadAttention):
         k: Tensor,
         v: Tensor,
         mask: Mask | None = None,
-        capture: Capture | None = None,
+        capture: AttentionRecorder | None = None,
         site: str = "encoder",
     ) -> Tensor:
         batch, queries, _ = hidden.shape
@@ -142,7 +142,7 @@ def measure(
     headers = ["tokens", *(f"{kind} ms" for kind in KINDS), "capture / plain", "eager / capture"]
     headers += [*(f"{kind} MB" for kind in KINDS), "rounds"]
     targets = [verdict("capture / plain, the worst length", worst, TARGET, at_most=True)]
-    return Report("Capture", about, headers, rows, targets)
+    return Report("AttentionRecorder", about, headers, rows, targets)
 
 
 def peak(kind: str, length: int, config: TransformerConfig = BASE) -> int:

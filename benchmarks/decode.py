@@ -20,11 +20,11 @@ import torch
 import transformers
 
 from benchmarks.measure import Report, interleaved, ratio, verdict
-from model import checkpoint
-from model.export import export_m2m100
-from model.served import Parameters
-from model.tokens import END, Tokenizer
-from model.translation import Translator
+from heedmap.model.contract import Parameters
+from heedmap.model.native import checkpoint
+from heedmap.model.native.export import export_m2m100
+from heedmap.model.native.tokenizer import END, Tokenizer
+from heedmap.model.native.translator import Translator
 
 ROOT = Path(__file__).parents[1]
 CHECKPOINT = ROOT / "model" / "weights" / "de-en"

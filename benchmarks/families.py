@@ -16,9 +16,9 @@ import transformers
 from torch import Tensor
 
 from benchmarks.measure import Report, growth, in_fresh_process, interleaved, ratio, verdict
-from model.hub.capture import Wiring, prepare, record
-from model.served import Axis, Prediction
-from model.trace import Trace
+from heedmap.model.contract import Axis, Prediction
+from heedmap.model.hub.attention.recorder import Wiring, prepare, record
+from heedmap.model.trace.trace import Trace
 
 LENGTHS = (512, 1024, 2048)
 KINDS = ("predict", "trace", "eager")

@@ -15,15 +15,15 @@ import torch
 from torch import Tensor
 
 from benchmarks.measure import ROUNDS, Report, growth, in_fresh_process, interleaved, ratio, verdict
-from model.attention.kernels import attend
-from model.attention.maps import AttentionMap
-from model.attention.masks import Causal
-from model.attention.scores import ScaledDot
-from model.attention.tiles import reduce, size_at
-from model.language_model import LanguageModel, LanguageModelConfig
-from model.recording import Recorder
-from model.served import Axis, Prediction
-from model.trace import Trace
+from heedmap.model.attention.kernels import attend
+from heedmap.model.attention.maps import AttentionMap
+from heedmap.model.attention.masks import Causal
+from heedmap.model.attention.scores import ScaledDot
+from heedmap.model.attention.tiles import reduce, size_at
+from heedmap.model.contract import Axis, Prediction
+from heedmap.model.native.language_model import LanguageModel, LanguageModelConfig
+from heedmap.model.trace.recorder import Recorder
+from heedmap.model.trace.trace import Trace
 
 LENGTHS = (1024, 8192, 32_768, 131_072)
 FORWARD = (8192, 32_768)  # lengths at which the forward pass is run with and without capture

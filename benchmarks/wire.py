@@ -10,9 +10,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from app import wire
-from app.figures import figure
 from benchmarks.measure import Report, interleaved, ratio, verdict
+from heedmap.app.render import wire
+from heedmap.app.render.figures import figure
 
 HEADS, SIDE = 12, 128
 ROUNDS = 15

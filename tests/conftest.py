@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from model import checkpoint
-from model.recurrent import RecurrentConfig
-from model.tokens import Tokenizer
-from model.transformer import TransformerConfig
+from heedmap.model.native import checkpoint
+from heedmap.model.native.recurrent import RecurrentConfig
+from heedmap.model.native.tokenizer import Tokenizer
+from heedmap.model.native.transformer import TransformerConfig
 from tests.live import service
 
 SENTENCES = [

@@ -42,7 +42,7 @@ def service(folder: Path, *arguments: str, **settings: str) -> Iterator[str]:
     """
     port, log = free_port(), folder / "service.log"
     url = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "app.cli", "serve", "--port", str(port), "--device", "cpu"]
+    command = [sys.executable, "-m", "heedmap.app.cli", "serve", "--port", str(port), "--device", "cpu"]
     command += ["--traces", str(folder / "traces"), *arguments]
     with log.open("wb") as output:
         own = environment() | {f"HEEDMAP_{name.upper()}": value for name, value in settings.items()}

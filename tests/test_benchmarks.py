@@ -14,9 +14,9 @@ import transformers
 from benchmarks import __main__ as command
 from benchmarks import capture, explorer, families, length, measure, wire
 from benchmarks.measure import Report
-from model import checkpoint
-from model.tokens import Tokenizer
-from model.transformer import FeedForward, TransformerConfig
+from heedmap.model.native import checkpoint
+from heedmap.model.native.tokenizer import Tokenizer
+from heedmap.model.native.transformer import FeedForward, TransformerConfig
 
 TINY = TransformerConfig(
     source_language="xx",

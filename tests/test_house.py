@@ -26,9 +26,9 @@ LAYOUT = [
     *(
         "model/shapes.py",
         "model/errors.py",
-        "app/main.py",
+        "app/http/main.py",
         "app/cli.py",
-        "app/client.py",
+        "app/client/api.py",
         "static/index.html",
         "benchmarks",
     ),
@@ -107,13 +107,13 @@ def test_imports_run_one_way(package: str) -> None:
 
 
 def test_a_wrong_import_is_found() -> None:
-    assert trespasses("model", "def late():\n    from app.wire import to_npy\n") == {"app"}
-    assert trespasses("app", "import tests.conftest\nimport model.trace") == {"tests"}
-    assert trespasses("model", "import torch\nfrom model.trace import Trace") == set()
+    assert trespasses("model", "def late():\n    from heedmap.app.render.wire import to_npy\n") == {"app"}
+    assert trespasses("app", "import tests.conftest\nimport heedmap.model.trace.trace") == {"tests"}
+    assert trespasses("model", "import torch\nfrom heedmap.model.trace.trace import Trace") == set()
 
 
 def test_importing_the_model_side_loads_nothing_of_the_service() -> None:
-    code = "import sys, model.served, model.trace; print({'app', 'fastapi', 'plotly'} & set(sys.modules))"
+    code = "import sys, heedmap.model.contract, heedmap.model.trace.trace; print({'app', 'fastapi', 'plotly'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.strip() == "set()"
 
@@ -163,7 +163,7 @@ def test_the_version_is_the_changelogs_latest() -> None:
 
 
 def test_the_package_is_what_was_promised() -> None:
-    assert PROJECT["scripts"] == {"heedmap": "app.cli:main"}
+    assert PROJECT["scripts"] == {"heedmap": "heedmap.app.cli:main"}
     assert PROJECT["requires-python"] == ">=3.11"
     extras = PROJECT["optional-dependencies"]
     every = PROJECT["dependencies"] + [line for lines in extras.values() for line in lines if "heedmap" not in line]
@@ -204,8 +204,8 @@ def test_the_wheel_is_complete(tmp_path: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     weights = [f"model/weights/de-en/{name}" for name in ("config.json", "model.safetensors", "tokenizer.json")]
     assert {
-        "app/main.py",
-        "app/routes/predict.py",
+        "app/http/main.py",
+        "app/http/routes/predict.py",
         "model/attention/kernels.py",
         "static/index.html",
         *weights,
@@ -296,7 +296,7 @@ def test_the_compose_file_keeps_its_promises() -> None:
 
 def test_the_command_line_is_quick_and_leaves_torch_alone() -> None:
     code = (
-        "import sys; from app.cli import cli; "
+        "import sys; from heedmap.app.cli import cli; "
         "cli(['--help'], standalone_mode=False); print([m for m in ('torch', 'numpy', 'httpx') if m in sys.modules])"
     )
     start = time.monotonic()

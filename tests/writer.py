@@ -4,9 +4,9 @@ from pathlib import Path
 
 import torch
 
-from model import checkpoint
-from model.language_model import LanguageModel, LanguageModelConfig
-from model.tokens import ByteTokenizer
+from heedmap.model.native import checkpoint
+from heedmap.model.native.language_model import LanguageModel, LanguageModelConfig
+from heedmap.model.native.tokenizer import ByteTokenizer
 
 SCALE = 10  # of the matrices: as drawn, every row would be even
 

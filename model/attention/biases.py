@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from model.errors import TraceError
+from heedmap.model.errors import TraceError
 
 
 class Bias(ABC):

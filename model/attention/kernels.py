@@ -15,9 +15,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from model.attention.masks import Both, Causal, Full, Mask, SlidingWindow
-from model.attention.scores import ScaledDot, Score
-from model.shapes import Keys, LogSumExp, Output, Queries, Values
+from heedmap.model.attention.masks import Both, Causal, Full, Mask, SlidingWindow
+from heedmap.model.attention.scores import ScaledDot, Score
+from heedmap.model.shapes import Keys, LogSumExp, Output, Queries, Values
 
 BLOCK = 1024  # rows a step of the blockwise pass: at 8 heads and 8,192 keys its scores take 268 MB in float32
 

@@ -13,11 +13,11 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from model.attention.biases import Bias
-from model.attention.kernels import spread
-from model.attention.masks import NONE, Full, Mask
-from model.attention.scores import Score
-from model.errors import RangeError
+from heedmap.model.attention.biases import Bias
+from heedmap.model.attention.kernels import spread
+from heedmap.model.attention.masks import NONE, Full, Mask
+from heedmap.model.attention.scores import Score
+from heedmap.model.errors import RangeError
 
 COLUMNS = 1024  # columns that are asked of the mask at once
 LEAST_ROWS = 64  # rows for which it is asked: a window's band is little wider than for one

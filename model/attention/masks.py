@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from model.errors import TraceError
+from heedmap.model.errors import TraceError
 
 Coverage = Literal["none", "some", "all"]
 NONE: Coverage = "none"

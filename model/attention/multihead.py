@@ -5,16 +5,16 @@ from typing import Protocol, runtime_checkable
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from model.attention.kernels import attend, forward_only
-from model.attention.masks import Mask
-from model.attention.positions import rotate
-from model.attention.scores import ScaledDot, Score
-from model.shapes import Angles, Hidden, Memory
+from heedmap.model.attention.kernels import attend, forward_only
+from heedmap.model.attention.masks import Mask
+from heedmap.model.attention.positions import rotate
+from heedmap.model.attention.scores import ScaledDot, Score
+from heedmap.model.shapes import Angles, Hidden, Memory
 
 
 @runtime_checkable
-class Capture(Protocol):
-    """Takes what one attention layer computed, in the order of the layers; `model.recording.Recorder` is one."""
+class AttentionRecorder(Protocol):
+    """Takes what one attention layer computed, in the order of the layers; `heedmap.model.trace.recorder.Recorder` is one."""
 
     def record(
         self,
@@ -75,7 +75,7 @@ class MultiHeadAttention(nn.Module):
         k: Float[Tensor, "B G K D"],
         v: Float[Tensor, "B G K D"],
         mask: Mask | None = None,
-        capture: Capture | None = None,
+        capture: AttentionRecorder | None = None,
         site: str = "encoder",
         angles: Angles | None = None,
     ) -> Hidden:

@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from model.errors import TraceError
+from heedmap.model.errors import TraceError
 
 
 class Score(ABC):

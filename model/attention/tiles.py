@@ -15,9 +15,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from model.attention.maps import AttentionMap
-from model.attention.masks import ALL, NONE, SOME
-from model.errors import RangeError
+from heedmap.model.attention.maps import AttentionMap
+from heedmap.model.attention.masks import ALL, NONE, SOME
+from heedmap.model.errors import RangeError
 
 SIDE = 256  # pixels of a tile
 # Cells computed at a time, in a square, since masks run along the diagonal: 4 MiB of float32, which stay in the cache.

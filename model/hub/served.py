@@ -9,19 +9,22 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from model.attention.maps import AttentionMap
-from model.budget import Cost, check, cost_of
-from model.errors import CheckpointError, InputError, InputTooLong, TraceError
-from model.hub import loading, pieces
-from model.hub.bands import Use, banded
-from model.hub.capture import prepare, record
-from model.hub.interface import quiet
-from model.hub.loading import Source, choose_task, read_config, resolve
-from model.hub.tasks import TASKS
-from model.hub.tasks.base import Item, Loaded, SinglePass, Task
-from model.hub.tasks.generating import Generating
-from model.served import Axis, Parameters, Prediction, Request, never
-from model.trace import Trace
+from heedmap.model.attention.maps import AttentionMap
+from heedmap.model.contract import Axis, Parameters, Prediction, Request
+from heedmap.model.errors import CheckpointError, InputError, InputTooLong, TraceError
+from heedmap.model.hub.attention import chunks
+from heedmap.model.hub.attention.bands import Use, banded
+from heedmap.model.hub.attention.interface import quiet
+from heedmap.model.hub.attention.recorder import prepare, record
+from heedmap.model.hub.load import loading
+from heedmap.model.hub.load.loading import Source, choose_task, read_config, resolve
+from heedmap.model.hub.loaded import Loaded
+from heedmap.model.hub.tasks import TASKS
+from heedmap.model.hub.tasks.base import Item, SinglePass, Task
+from heedmap.model.hub.tasks.generative import GenerativeTask
+from heedmap.model.trace.size import Cost, check, cost_of
+from heedmap.model.trace.trace import Trace
+from heedmap.model.watch import never
 
 # Of dense maps, in a trace of a model that gives nothing else: 836 tokens at 24 layers of 16 heads.
 EAGER_BYTES = 1 << 30
@@ -43,7 +46,7 @@ class HubModel:
             CheckpointError: there are layers whose attention cannot be had.
         """
         self.loaded, self.revision, self.task = loaded, loaded.revision, task.name
-        self.answerer = task(loaded)
+        self.runner = task(loaded)
         self.wiring = prepare(loaded.model)
         self.bands: Use = "never"
         try:
@@ -74,7 +77,7 @@ class HubModel:
             "unrecorded": self.unrecorded,
             "chat": getattr(self.loaded.tokenizer, "chat_template", None) is not None,
             "sites": self.sites,
-            "examples": [self.answerer.example],
+            "examples": [self.runner.example],
         }
 
     def predict(
@@ -84,7 +87,7 @@ class HubModel:
         results: dict[int, Prediction | InputError] = {}
         with torch.inference_mode(), quiet(), banded(self.bands):
             for members, items in self._batches(requests, results):
-                results |= dict(zip(members, self.answerer.predict(items, cancelled), strict=True))
+                results |= dict(zip(members, self.runner.predict(items, cancelled), strict=True))
         return [results[index] for index in range(len(requests))]
 
     def trace(self, requests: Sequence[Request], cancelled: Callable[[], bool] = never) -> list[Trace | InputError]:
@@ -103,12 +106,12 @@ class HubModel:
         groups: dict[tuple[Parameters, bool], dict[int, Item]] = defaultdict(dict)
         for index, request in enumerate(requests):
             try:
-                groups[request.parameters, request.target is None][index] = self.answerer.prepare(request)
+                groups[request.parameters, request.target is None][index] = self.runner.prepare(request)
             except InputError as error:
                 results[index] = error
         for group in groups.values():
             longest = max(len(axis) for item in group.values() for axis in item.axes.values())
-            if self.answerer.batchable and longest <= pieces.PIECE:
+            if self.runner.batchable and longest <= chunks.CHUNK:
                 yield list(group), list(group.values())
             else:
                 yield from (([index], [item]) for index, item in group.items())
@@ -116,19 +119,19 @@ class HubModel:
     def _traced(self, items: Sequence[Item], cancelled: Callable[[], bool]) -> list[Trace]:
         for item in items:  # what is known before any work
             self._check_size(item.axes)
-        predictions, inputs = self.answerer.trace(items, cancelled)
+        predictions, inputs = self.runner.trace(items, cancelled)
         for prediction in predictions:
             self._check_size(prediction.axes)
         with record(self.wiring) as recorder:
             if self._is_cut(inputs):
-                outputs = pieces.read(self.loaded.model, inputs, cancelled, recorder)
+                outputs = chunks.read(self.loaded.model, inputs, cancelled, recorder)
             else:
-                outputs = self.answerer.forward(inputs)
-        if isinstance(self.answerer, SinglePass):
-            predictions = self.answerer.read(outputs, items)
+                outputs = self.runner.forward(inputs)
+        if isinstance(self.runner, SinglePass):
+            predictions = self.runner.read(outputs, items)
         traces = []
         for row, prediction in enumerate(predictions):
-            sites = {site: self.answerer.site_axes(site, prediction.axes) for site in recorder.records}
+            sites = {site: self.runner.site_axes(site, prediction.axes) for site in recorder.records}
             traces.append(recorder.trace(row, prediction, sites, task=self.task, revision=self.revision))
         return traces
 
@@ -157,10 +160,10 @@ class HubModel:
 
     def _prove(self) -> tuple[list[dict[str, Any]], list[str], Cost]:
         """Trace the task's example: the sites that it shows, the attention modules that it does not, and its cost."""
-        request = Request(self.answerer.example, self.answerer.probe_target, self.answerer.probe_parameters)
+        request = Request(self.runner.example, self.runner.probe_target, self.runner.probe_parameters)
         with torch.inference_mode(), quiet():
-            item = self.answerer.prepare(request)
-            predictions, inputs = self.answerer.trace([item], never)
+            item = self.runner.prepare(request)
+            predictions, inputs = self.runner.trace([item], never)
             if self.wiring.follows and not self._agrees(inputs, "eager"):
                 self.wiring = prepare(self.loaded.model, eager=True)
             elif not self.wiring.follows and not self._agrees(inputs, "sdpa"):
@@ -169,13 +172,13 @@ class HubModel:
                     "transformers its eager attention, which alone gives weights, and its fused one disagree"
                 )
             with record(self.wiring) as recorder:
-                outputs = self.answerer.forward(inputs)
-            if isinstance(self.answerer, SinglePass):
-                predictions = self.answerer.read(outputs, [item])
+                outputs = self.runner.forward(inputs)
+            if isinstance(self.runner, SinglePass):
+                predictions = self.runner.read(outputs, [item])
             if self.wiring.follows and self._agrees(inputs, "eager", "always"):
                 self.bands = "long"
-            if self.bands == "long" and isinstance(self.answerer, Generating) and self._reads_in_pieces(inputs):
-                self.answerer.piece = pieces.PIECE
+            if self.bands == "long" and isinstance(self.runner, GenerativeTask) and self._reads_in_pieces(inputs):
+                self.runner.piece = chunks.CHUNK
         family = self.loaded.config.model_type
         if not recorder.records:
             raise CheckpointError(
@@ -190,7 +193,7 @@ class HubModel:
                 "attention to themselves while others of their kind show it"
             )
         axes = predictions[0].axes
-        pairs = {site: self.answerer.site_axes(site, axes) for site in recorder.records}
+        pairs = {site: self.runner.site_axes(site, axes) for site in recorder.records}
         lengths = {site: (len(axes[q]), len(axes[k])) for site, (q, k) in pairs.items()}
         maps = recorder.maps(0, lengths)
         return [_site(site, maps[site], *pairs[site]) for site in pairs], unheard, cost_of(maps)
@@ -201,12 +204,12 @@ class HubModel:
         if other == "sdpa":
             parts = [p for p in parts if p.config._attn_implementation == "eager" and p._supports_sdpa]
         with banded(use):
-            ours = self.answerer.forward(inputs)
+            ours = self.runner.forward(inputs)
         before = [(part.config, part.config._attn_implementation) for part in parts]
         try:
             for config, _ in before:
                 config._attn_implementation_internal = other  # the public setter refuses what cannot be set later
-            theirs = self.answerer.forward(inputs)
+            theirs = self.runner.forward(inputs)
         finally:
             for config, implementation in before:
                 config._attn_implementation_internal = implementation
@@ -224,20 +227,20 @@ class HubModel:
     @property
     def pieces(self) -> bool:
         """Whether a long text goes in by pieces."""
-        return isinstance(self.answerer, Generating) and self.answerer.piece is not None
+        return isinstance(self.runner, GenerativeTask) and self.runner.piece is not None
 
     def _is_cut(self, inputs: dict[str, Any]) -> bool:
         """Whether these inputs are a text that goes in so; texts that outgrew a piece together, padded, do not."""
-        fits = not self.pieces or inputs["input_ids"].shape[1] <= pieces.PIECE
-        return not fits and pieces.can_be_cut(inputs, self.loaded.config)
+        fits = not self.pieces or inputs["input_ids"].shape[1] <= chunks.CHUNK
+        return not fits and chunks.can_be_cut(inputs, self.loaded.config)
 
     def _reads_in_pieces(self, inputs: dict[str, Any]) -> bool:
         """Whether a text that goes in by pieces gives the same output, and every layer is heard in each."""
-        if not pieces.can_be_cut(inputs, self.loaded.config):
+        if not chunks.can_be_cut(inputs, self.loaded.config):
             return False
         with record(self.wiring) as recorder:
-            found = pieces.tried(self.loaded.model, inputs, recorder)
-        return found is not None and self._same(found, self.answerer.forward(inputs).logits[:, -1].float())
+            found = chunks.tried(self.loaded.model, inputs, recorder)
+        return found is not None and self._same(found, self.runner.forward(inputs).logits[:, -1].float())
 
     def _unheard(self, heard: set[nn.Module]) -> list[str]:
         """Attention modules that are neither heard nor inside or around one that is."""
@@ -254,7 +257,7 @@ def load(source: Source, device: str = "cpu") -> HubModel:
     """
     folder = resolve(source)
     config = read_config(folder, source.location)
-    task = TASKS[choose_task(folder, config, source.task)].suited(config)
+    task = TASKS[choose_task(folder, config, source.task)].for_config(config)
     return HubModel(loading.load(folder, task.auto_class, device=device, dtype=source.dtype), task)
 
 

@@ -1,9 +1,9 @@
 """The registry of measures: a new one is one file and one line here."""
 
-from model.errors import RangeError
-from model.measures.base import Measure
-from model.measures.value_norm import ValueNorm
-from model.measures.weights import Weights
+from heedmap.model.errors import RangeError
+from heedmap.model.measures.base import Measure
+from heedmap.model.measures.value_norm import ValueNorm
+from heedmap.model.measures.weights import Weights
 
 MEASURES: dict[str, Measure] = {measure.name: measure for measure in (Weights(), ValueNorm())}
 

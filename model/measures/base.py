@@ -6,7 +6,7 @@ from typing import ClassVar
 from jaxtyping import Float
 from torch import Tensor
 
-from model.attention.maps import AttentionMap
+from heedmap.model.attention.maps import AttentionMap
 
 
 class Measure(ABC):

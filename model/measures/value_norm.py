@@ -4,9 +4,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from model.attention.kernels import spread
-from model.attention.maps import AttentionMap, span
-from model.measures.base import Measure
+from heedmap.model.attention.kernels import spread
+from heedmap.model.attention.maps import AttentionMap, span
+from heedmap.model.measures.base import Measure
 
 
 class ValueNorm(Measure):

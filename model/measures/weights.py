@@ -3,8 +3,8 @@
 from jaxtyping import Float
 from torch import Tensor
 
-from model.attention.maps import AttentionMap
-from model.measures.base import Measure
+from heedmap.model.attention.maps import AttentionMap
+from heedmap.model.measures.base import Measure
 
 
 class Weights(Measure):

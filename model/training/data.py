@@ -13,8 +13,8 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from model.errors import InputError
-from model.tokens import END, PAD, Tokenizer
+from heedmap.model.errors import InputError
+from heedmap.model.native.tokenizer import END, PAD, Tokenizer
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from model.errors import InputError
-from model.served import Parameters, Prediction, Request, Served, load_served
-from model.training.data import Reference
+from heedmap.model.contract import Parameters, Prediction, Request, Served
+from heedmap.model.errors import InputError
+from heedmap.model.load import load
+from heedmap.model.training.data import Reference
 
 BATCH = 64  # sentences of like lengths decoded together
 
@@ -71,7 +72,7 @@ def evaluate(
     """
     if not references:
         raise InputError("there are no sentences to evaluate")
-    model = load_served(folder, device)
+    model = load(folder, device)
     start = time.monotonic()
     hypotheses = translate(model, [r.source for r in references], parameters or Parameters(), report)
     seconds = time.monotonic() - start

@@ -21,11 +21,11 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from model.checkpoint import Network
-from model.errors import CheckpointError
-from model.tokens import PAD
-from model.training.data import Batch, Epochs
-from model.training.loss import smoothed_cross_entropy
+from heedmap.model.errors import CheckpointError
+from heedmap.model.native.checkpoint import Network
+from heedmap.model.native.tokenizer import PAD
+from heedmap.model.training.data import Batch, Epochs
+from heedmap.model.training.loss import smoothed_cross_entropy
 
 STATE = "training.safetensors"
 LONG = 512  # tokens from which the fused kernel's backward pass is the faster one, measured on two CPU cores

@@ -8,18 +8,18 @@ from typing import Any
 
 import torch
 
-from model import checkpoint
-from model.errors import CheckpointError
-from model.language_model import LanguageModel, LanguageModelConfig
-from model.recurrent import RecurrentConfig
-from model.served import Parameters
-from model.tokens import ByteTokenizer, Tokenizer
-from model.training.card import write_card, write_text_card
-from model.training.data import Batches, Reference, Split, read_pairs, sha256, split
-from model.training.evaluate import Scores, evaluate
-from model.training.loop import Recipe, Trainer
-from model.training.text import TextSplit, Windows, bits_per_byte, read_text
-from model.transformer import TransformerConfig
+from heedmap.model.contract import Parameters
+from heedmap.model.errors import CheckpointError
+from heedmap.model.native import checkpoint
+from heedmap.model.native.language_model import LanguageModel, LanguageModelConfig
+from heedmap.model.native.recurrent import RecurrentConfig
+from heedmap.model.native.tokenizer import ByteTokenizer, Tokenizer
+from heedmap.model.native.transformer import TransformerConfig
+from heedmap.model.training.data import Batches, Reference, Split, read_pairs, sha256, split
+from heedmap.model.training.evaluate import Scores, evaluate
+from heedmap.model.training.loop import Recipe, Trainer
+from heedmap.model.training.model_card import write_card, write_text_card
+from heedmap.model.training.text import TextSplit, Windows, bits_per_byte, read_text
 
 VALID, TEST, SPLIT_SEED = 1000, 2000, 20261122
 FACTS = "training.json"

@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from model.errors import InputError
-from model.tokens import ByteTokenizer
+from heedmap.model.errors import InputError
+from heedmap.model.native.tokenizer import ByteTokenizer
 
 HELD_OUT = 0.05  # of the text for each of the held-out parts: they are its end, so that no window crosses into training
 

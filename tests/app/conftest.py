@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from app.main import create_app
-from app.settings import Settings
+from heedmap.app.http.main import create_app
+from heedmap.app.settings import Settings
 
 TEXT = "Wo ist der Bahnhof?"
 PARAMETERS = {"max_new_tokens": 6}  # a random model never stops by itself

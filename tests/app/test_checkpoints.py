@@ -12,9 +12,9 @@ from huggingface_hub import constants
 from safetensors.torch import load_file, save_file
 from starlette.testclient import TestClient
 
-from app.main import create_app
-from app.settings import Settings
-from model.errors import CheckpointError, CheckpointMismatch, UnsafeCheckpoint
+from heedmap.app.http.main import create_app
+from heedmap.app.settings import Settings
+from heedmap.model.errors import CheckpointError, CheckpointMismatch, UnsafeCheckpoint
 from tests.model.hub import checkpoints
 
 TEXT = "Where is the station?"

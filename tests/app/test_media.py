@@ -10,8 +10,8 @@ import pytest
 import soundfile
 from starlette.testclient import TestClient
 
-from app.main import create_app
-from app.settings import Settings
+from heedmap.app.http.main import create_app
+from heedmap.app.settings import Settings
 from tests.model.hub import media_checkpoints as media
 
 RATE = 16_000

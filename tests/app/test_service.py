@@ -15,9 +15,9 @@ import httpx
 import pytest
 from starlette.testclient import TestClient
 
-from app.main import create_app
-from app.settings import Settings
-from model.errors import CheckpointError
+from heedmap.app.http.main import create_app
+from heedmap.app.settings import Settings
+from heedmap.model.errors import CheckpointError
 
 SECONDS = 120  # to import PyTorch on a machine that does much else
 BODY = {"inputs": "Wo ist der Bahnhof?", "parameters": {"max_new_tokens": 6}}
@@ -136,7 +136,7 @@ def test_a_dead_worker_shows_on_both_probes(settings: Callable[..., Settings]) -
 
 def test_readiness_follows_the_queue(settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch) -> None:
     with TestClient(create_app(settings())) as client:
-        monkeypatch.setattr("app.engine.Engine.full", True)
+        monkeypatch.setattr("heedmap.app.service.engine.Engine.full", True)
         assert client.get("/readyz").status_code == 503
         assert client.get("/healthz").status_code == 200
         busy = client.post("/v1/predict", json=BODY)
@@ -144,7 +144,7 @@ def test_readiness_follows_the_queue(settings: Callable[..., Settings], monkeypa
 
 
 def test_past_the_deadline(settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch) -> None:
-    from model.translation import Translator
+    from heedmap.model.native.translator import Translator
 
     monkeypatch.setattr(Translator, "predict", lambda self, requests, cancelled: time.sleep(0.5))
     with TestClient(create_app(settings(deadline=0.1))) as client:
@@ -163,7 +163,7 @@ def test_a_real_process_on_a_real_port(tiny: Path, tmp_path: Path) -> None:
         port = listener.getsockname()[1]
     kept = {name: value for name, value in os.environ.items() if not name.startswith("HEEDMAP_")}
     given = {"HEEDMAP_MODELS": f"tiny={tiny}", "HEEDMAP_TRACES": str(tmp_path / "traces"), "HEEDMAP_LOG": "json"}
-    command = [sys.executable, "-m", "uvicorn", "--factory", "app.main:create_app", "--port", str(port)]
+    command = [sys.executable, "-m", "uvicorn", "--factory", "heedmap.app.http.main:create_app", "--port", str(port)]
     log = tmp_path / "log"
     with (
         log.open("wb") as output,

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from app.settings import Settings
+from heedmap.app.settings import Settings
 
 
 def test_the_shipped_model_is_served_by_default(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from playwright.sync_api import Page
 
-from app.wire import to_codes
+from heedmap.app.render.wire import to_codes
 
 from .conftest import Opener, Watched
 

@@ -77,7 +77,7 @@ def test_u8log_codes_by_hand(page: Page) -> None:
 
 
 def test_u8log_reads_what_the_service_writes(page: Page) -> None:
-    from app.wire import to_codes
+    from heedmap.app.render.wire import to_codes
 
     weights = np.geomspace(2**-24, 1, 200, dtype=np.float32)
     codes = to_codes(weights, np.ones(200, bool)).tolist()

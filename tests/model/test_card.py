@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from model.card import front_matter, licence
+from heedmap.model.card import front_matter, licence
 
 CARD = """---
 language:

@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from model.attention.kernels import attend
-from model.attention.maps import AttentionMap
-from model.attention.masks import Causal
-from model.attention.scores import ScaledDot
-from model.errors import RangeError
-from model.measures import MEASURES, measure
+from heedmap.model.attention.kernels import attend
+from heedmap.model.attention.maps import AttentionMap
+from heedmap.model.attention.masks import Causal
+from heedmap.model.attention.scores import ScaledDot
+from heedmap.model.errors import RangeError
+from heedmap.model.measures import MEASURES, measure
 
 
 def layer() -> AttentionMap:

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any
 
-from model.errors import CheckpointError, InputTooLong, ParameterError
-from model.served import Axis
+from heedmap.model.contract import Axis
+from heedmap.model.errors import CheckpointError, InputTooLong, ParameterError
 
 # Whose encoder is a stack of unpadded convolutions over the waveform, with one position for each of its outputs.
 WAVEFORM = (

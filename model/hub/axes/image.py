@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from math import ceil
 from typing import Any
 
-from model.errors import CheckpointError
-from model.served import Axis
+from heedmap.model.contract import Axis
+from heedmap.model.errors import CheckpointError
 
 Box = tuple[float, float, float, float]
 CLASS, DISTILLATION, REGISTER = "[CLS]", "[DIST]", "[REG]"

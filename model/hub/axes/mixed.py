@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from model.served import Axis
+from heedmap.model.contract import Axis
 
 
 def illustrated(text: Axis, place: int, patches: Axis) -> Axis:

@@ -18,9 +18,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from model.hub.axes.alignment import align
-from model.hub.axes.pieces import BYTE, CONTINUED, CONTINUES, SPACE, Spelling
-from model.served import Axis
+from heedmap.model.contract import Axis
+from heedmap.model.hub.axes.spans import align
+from heedmap.model.hub.axes.token_bytes import BYTE, CONTINUED, CONTINUES, SPACE, Spelling
 
 Span = tuple[int, int]
 

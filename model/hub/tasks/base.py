@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from model.errors import ParameterError
-from model.served import Axis, Parameters, Prediction, Request
+from heedmap.model.contract import Axis, Parameters, Prediction, Request
+from heedmap.model.errors import ParameterError
 
 Stop = Callable[[], bool]
 
@@ -59,7 +59,7 @@ class Loaded:
 
 
 class Task(ABC):
-    """One kind of question that a model answers; subclasses are registered in `model.hub.tasks`.
+    """One kind of question that a model answers; subclasses are registered in `heedmap.model.hub.tasks`.
 
     A task is made once per loaded checkpoint and keeps no state between calls.
     """
@@ -74,7 +74,7 @@ class Task(ABC):
         self.loaded = loaded
 
     @classmethod
-    def suited(cls, config: Any) -> "type[Task]":
+    def for_config(cls, config: Any) -> "type[Task]":
         """The class for checkpoints of this configuration, where heads of several kinds answer one task."""
         return cls
 

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from model.errors import EmptyInput, ParameterError
-from model.hub.tasks.base import Loaded
-from model.hub.tasks.text import Encoded, encode
-from model.served import Axis
+from heedmap.model.contract import Axis
+from heedmap.model.errors import EmptyInput, ParameterError
+from heedmap.model.hub.loaded import Loaded
+from heedmap.model.hub.tasks.text import Encoded, encode
 
 FIELD = "inputs.messages"
 

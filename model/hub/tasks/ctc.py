@@ -7,13 +7,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from model.errors import ParameterError
-from model.hub.axes.audio import waveform_axis
-from model.hub.media import example_audio
-from model.hub.tasks.base import Item, Loaded, SinglePass, Stop
-from model.hub.tasks.recordings import TASK, extractor_of, no_language, samples_of
-from model.hub.tasks.text import filled
-from model.served import Prediction, Request
+from heedmap.model.contract import Prediction, Request
+from heedmap.model.errors import ParameterError
+from heedmap.model.hub.axes.audio import waveform_axis
+from heedmap.model.hub.loaded import Loaded
+from heedmap.model.hub.tasks.base import Item, SinglePass
+from heedmap.model.hub.tasks.media import example_audio
+from heedmap.model.hub.tasks.recordings import TASK, extractor_of, no_language, samples_of
+from heedmap.model.hub.tasks.text import filled
+from heedmap.model.watch import Stop
 
 
 class FramewiseRecognition(SinglePass):

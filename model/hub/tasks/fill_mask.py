@@ -5,10 +5,11 @@ from typing import Any
 
 import torch
 
-from model.errors import CheckpointError, ParameterError
-from model.hub.tasks.base import Item, Loaded, SinglePass
-from model.hub.tasks.text import encode, positions, the_text
-from model.served import Prediction, Request
+from heedmap.model.contract import Prediction, Request
+from heedmap.model.errors import CheckpointError, ParameterError
+from heedmap.model.hub.loaded import Loaded
+from heedmap.model.hub.tasks.base import Item, SinglePass
+from heedmap.model.hub.tasks.text import encode, positions, the_text
 
 SHOWN = 5  # tokens per mask unless top_k says otherwise, as model hubs show
 

@@ -5,13 +5,15 @@ from typing import Any
 
 from torch import Tensor
 
-from model.hub.axes.image import picture_axes
-from model.hub.media import example_image
-from model.hub.tasks.base import Item, Loaded, SinglePass, Stop
-from model.hub.tasks.classification import activated
-from model.hub.tasks.pictures import one_shape, picture_of, ranked, seen, tower_of
-from model.hub.tasks.text import labels_of
-from model.served import Axis, Prediction, Request
+from heedmap.model.contract import Axis, Prediction, Request
+from heedmap.model.hub.axes.image import picture_axes
+from heedmap.model.hub.loaded import Loaded
+from heedmap.model.hub.tasks.base import Item, SinglePass
+from heedmap.model.hub.tasks.media import example_image
+from heedmap.model.hub.tasks.pictures import one_shape, picture_of, ranked, seen, tower_of
+from heedmap.model.hub.tasks.text import labels_of
+from heedmap.model.hub.tasks.text_classification import activated
+from heedmap.model.watch import Stop
 
 TOP = 5  # labels, as Hugging Face's endpoint answers
 

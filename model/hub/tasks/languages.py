@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from model.errors import ParameterError
-from model.hub.tasks.base import Loaded
-from model.served import Parameters
+from heedmap.model.contract import Parameters
+from heedmap.model.errors import ParameterError
+from heedmap.model.hub.loaded import Loaded
 
 CODE = re.compile(r"[a-z]{2,3}_[A-Z][A-Za-z]{1,3}")  # eng_Latn, de_DE
 SHOWN = 12  # codes that a message lists

@@ -7,12 +7,12 @@ import torch
 from PIL.Image import Image
 from torch import Tensor
 
-from model.errors import CheckpointError, ParameterError
-from model.hub.axes.image import Geometry, before, geometry, vision_config
-from model.hub.media import open_image
-from model.hub.tasks.base import Loaded
-from model.hub.tasks.text import wrong_kind
-from model.served import Inputs
+from heedmap.model.contract import Inputs
+from heedmap.model.errors import CheckpointError, ParameterError
+from heedmap.model.hub.axes.image import Geometry, before, geometry, vision_config
+from heedmap.model.hub.loaded import Loaded
+from heedmap.model.hub.tasks.media import open_image
+from heedmap.model.hub.tasks.text import wrong_kind
 
 
 def tower_of(loaded: Loaded) -> Any:

@@ -10,8 +10,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from model.errors import CheckpointError, UnsafeCheckpoint
-from model.hub.sources import read_json
+from heedmap.model.errors import CheckpointError, UnsafeCheckpoint
+from heedmap.model.hub.load.sources import read_json
 
 MODULES = "modules.json"
 LEGACY = {

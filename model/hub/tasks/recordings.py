@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from model.errors import CheckpointError, ParameterError
-from model.hub.media import open_audio
-from model.hub.tasks.base import Loaded
-from model.hub.tasks.text import wrong_kind
-from model.served import Parameters, Request
+from heedmap.model.contract import Parameters, Request
+from heedmap.model.errors import CheckpointError, ParameterError
+from heedmap.model.hub.loaded import Loaded
+from heedmap.model.hub.tasks.media import open_audio
+from heedmap.model.hub.tasks.text import wrong_kind
 
 TASK = "automatic-speech-recognition"
 

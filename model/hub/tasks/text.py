@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from model.errors import CheckpointError, EmptyInput, InputTooLong, ParameterError
-from model.hub.axes.text import text_axis
-from model.hub.tasks.base import Loaded
-from model.served import Axis, Inputs
+from heedmap.model.contract import Axis, Inputs
+from heedmap.model.errors import CheckpointError, EmptyInput, InputTooLong, ParameterError
+from heedmap.model.hub.axes.text import text_axis
+from heedmap.model.hub.loaded import Loaded
 
 KINDS = {
     "messages": "a chat (messages)",

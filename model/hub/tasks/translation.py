@@ -6,17 +6,19 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from model.decoding import Generated
-from model.hub.axes.text import output_axis, prefix_axis, text_axis
-from model.hub.generation import end_tokens, start_tokens
-from model.hub.tasks.base import Item, Loaded, Stop
-from model.hub.tasks.generating import Generating
-from model.hub.tasks.languages import Languages, codes, languages, sample, speaking
-from model.hub.tasks.text import TARGET_LIMITS, encode, filled, fits, positions, the_text
-from model.served import Axis, Prediction, Request
+from heedmap.model.contract import Axis, Prediction, Request
+from heedmap.model.hub.axes.text import output_axis, prefix_axis, text_axis
+from heedmap.model.hub.loaded import Loaded
+from heedmap.model.hub.tasks.base import Item
+from heedmap.model.hub.tasks.generative import GenerativeTask
+from heedmap.model.hub.tasks.languages import Languages, codes, languages, sample, speaking
+from heedmap.model.hub.tasks.text import TARGET_LIMITS, encode, filled, fits, positions, the_text
+from heedmap.model.hub.tasks.transformers_generate import end_tokens, start_tokens
+from heedmap.model.native.decoding import Generated
+from heedmap.model.watch import Stop
 
 
-class TextToText(Generating):
+class TextToText(GenerativeTask):
     """What an encoder-decoder writes, as `generated_text`.
 
     Axes: `source`, `target`, and `prefix`, what the decoder had read at each position of the target. A given `target`

@@ -6,18 +6,20 @@ from typing import Any
 
 from torch import Tensor
 
-from model.errors import CheckpointError, ParameterError
-from model.hub.axes.audio import spectrogram_axis
-from model.hub.generation import end_tokens, start_tokens
-from model.hub.tasks.base import Item, Loaded, Stop, collate
-from model.hub.tasks.recordings import no_language
-from model.hub.tasks.transcribing import Samples, Transcribing
-from model.served import Axis, Parameters, Prediction
+from heedmap.model.contract import Axis, Parameters, Prediction
+from heedmap.model.errors import CheckpointError, ParameterError
+from heedmap.model.hub.axes.audio import spectrogram_axis
+from heedmap.model.hub.loaded import Loaded
+from heedmap.model.hub.tasks.base import Item, collate
+from heedmap.model.hub.tasks.recordings import no_language
+from heedmap.model.hub.tasks.transcription import Samples, TranscriptionTask
+from heedmap.model.hub.tasks.transformers_generate import end_tokens, start_tokens
+from heedmap.model.watch import Stop
 
 UNKNOWN = -1  # in the place of a language that is still to be heard
 
 
-class Whisper(Transcribing):
+class Whisper(TranscriptionTask):
     """What Whisper's decoder writes of up to 30 s (Radford et al. 2022).
 
     It begins with its start token, the language (heard, unless it is named), the task and, unless seconds are asked

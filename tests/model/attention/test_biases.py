@@ -5,8 +5,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.attention.biases import Dense, Toeplitz, Windowed, from_description, recognise
-from model.errors import TraceError
+from heedmap.model.attention.biases import Dense, Toeplitz, Windowed, from_description, recognise
+from heedmap.model.errors import TraceError
 
 
 def test_a_toeplitz_bias_worked_by_hand() -> None:

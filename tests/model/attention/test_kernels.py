@@ -5,10 +5,10 @@ import math
 import pytest
 import torch
 
-from model.attention import kernels
-from model.attention.kernels import attend, blockwise, forward_only, fused, plain
-from model.attention.masks import Causal, Full, Mask, Padding, SlidingWindow
-from model.attention.scores import Additive, ScaledDot
+from heedmap.model.attention import kernels
+from heedmap.model.attention.kernels import attend, blockwise, forward_only, fused, plain
+from heedmap.model.attention.masks import Causal, Full, Mask, Padding, SlidingWindow
+from heedmap.model.attention.scores import Additive, ScaledDot
 
 CASES: dict[str, tuple[tuple[int, int, int, int, int, int], Mask | None]] = {
     "full": ((2, 4, 4, 7, 7, 8), None),

@@ -7,12 +7,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.attention import maps
-from model.attention.kernels import attend, spread
-from model.attention.maps import AttentionMap, sampled_rows
-from model.attention.masks import Causal, Full, Mask, SlidingWindow
-from model.attention.scores import Additive, ScaledDot, Score
-from model.errors import RangeError
+from heedmap.model.attention import maps
+from heedmap.model.attention.kernels import attend, spread
+from heedmap.model.attention.maps import AttentionMap, sampled_rows
+from heedmap.model.attention.masks import Causal, Full, Mask, SlidingWindow
+from heedmap.model.attention.scores import Additive, ScaledDot, Score
+from heedmap.model.errors import RangeError
 
 
 def layer(

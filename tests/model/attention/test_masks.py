@@ -5,8 +5,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.attention import masks
-from model.attention.masks import (
+from heedmap.model.attention import masks
+from heedmap.model.attention.masks import (
     Blocks,
     Causal,
     Full,
@@ -17,7 +17,7 @@ from model.attention.masks import (
     from_description,
     recognise,
 )
-from model.errors import TraceError
+from heedmap.model.errors import TraceError
 
 
 def drawn(mask: Mask, queries: int, keys: int) -> list[str]:

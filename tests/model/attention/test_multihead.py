@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from model.attention.masks import Causal, Padding
-from model.attention.multihead import MultiHeadAttention
-from model.attention.positions import sinusoidal
-from model.recording import Record, Recorder
+from heedmap.model.attention.masks import Causal, Padding
+from heedmap.model.attention.multihead import MultiHeadAttention
+from heedmap.model.attention.positions import sinusoidal
+from heedmap.model.trace.recorder import AttentionRecord, Recorder
 
 
 def paired(width: int = 16, heads: int = 4) -> tuple[MultiHeadAttention, torch.nn.MultiheadAttention]:
@@ -41,7 +41,7 @@ def test_parity_with_torch(case: str) -> None:
     torch.testing.assert_close(got, expected, atol=1e-6, rtol=0)
     torch.testing.assert_close(ours(hidden, *ours.keys_values(memory), mask), expected, atol=1e-6, rtol=0)
     record = recorder.records["encoder"][0]
-    assert isinstance(record, Record)
+    assert isinstance(record, AttentionRecord)
     logits = record.score(record.q, record.k) - record.lse[..., None]
     if mask is not None:
         logits = logits.masked_fill(~mask.dense(6, memory.shape[1])[:, None], -torch.inf)

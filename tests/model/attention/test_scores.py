@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
-from model.attention import scores
-from model.attention.scores import Additive, ScaledDot
-from model.errors import TraceError
+from heedmap.model.attention import scores
+from heedmap.model.attention.scores import Additive, ScaledDot
+from heedmap.model.errors import TraceError
 
 Q = torch.tensor([[1.0, 2.0], [0.0, -1.0]])
 K = torch.tensor([[3.0, 1.0], [2.0, 2.0], [0.0, 4.0]])

@@ -8,14 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from model.attention import tiles
-from model.attention.biases import Toeplitz
-from model.attention.kernels import plain
-from model.attention.maps import AttentionMap
-from model.attention.masks import ALL, NONE, Blocks, Causal, Full, Given, Mask, Padding, SlidingWindow
-from model.attention.scores import ScaledDot, SoftCapped
-from model.attention.tiles import HOW, How, Reduced, levels, reduce, reduce_strips, size_at
-from model.errors import RangeError
+from heedmap.model.attention import tiles
+from heedmap.model.attention.biases import Toeplitz
+from heedmap.model.attention.kernels import plain
+from heedmap.model.attention.maps import AttentionMap
+from heedmap.model.attention.masks import ALL, NONE, Blocks, Causal, Full, Given, Mask, Padding, SlidingWindow
+from heedmap.model.attention.scores import ScaledDot, SoftCapped
+from heedmap.model.attention.tiles import HOW, How, Reduced, levels, reduce, reduce_strips, size_at
+from heedmap.model.errors import RangeError
 
 
 def random_map(

@@ -5,15 +5,16 @@ from typing import Any
 
 import torch
 
-from model.hub import loading
-from model.hub.tasks.base import Task
-from model.served import Prediction, Request, never
+from heedmap.model.contract import Prediction, Request
+from heedmap.model.hub.load import loading
+from heedmap.model.hub.tasks.base import Task
+from heedmap.model.watch import never
 
 
 def opened(folder: Path, task: type[Task]) -> Any:
     """The task of a checkpoint, the class that suits its configuration."""
-    suited = task.suited(loading.read_config(folder))
-    return suited(loading.load(folder, suited.auto_class))
+    for_config = task.for_config(loading.read_config(folder))
+    return for_config(loading.load(folder, for_config.auto_class))
 
 
 def answered(task: Any, *requests: Request) -> list[Prediction]:

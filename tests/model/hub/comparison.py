@@ -5,9 +5,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from model.attention.maps import AttentionMap
-from model.hub.capture import Wiring, prepare, record
-from model.recording import Recorder
+from heedmap.model.attention.maps import AttentionMap
+from heedmap.model.hub.attention.recorder import Wiring, prepare, record
+from heedmap.model.trace.recorder import Recorder
 from tests.model.hub.family import Family, Lengths
 from tests.model.hub.reference import Maps, cast
 

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from model.hub import loading
-from model.hub.served import HubModel
-from model.hub.tasks import TASKS
-from model.served import Parameters, Prediction, Request
-from model.trace import Trace
+from heedmap.model.contract import Parameters, Prediction, Request
+from heedmap.model.hub.load import loading
+from heedmap.model.hub.served import HubModel
+from heedmap.model.hub.tasks import TASKS
+from heedmap.model.trace.trace import Trace
 
 
 def served(folder: Path, task: str) -> HubModel:

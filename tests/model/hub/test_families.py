@@ -8,9 +8,9 @@ import torch
 import transformers
 from torch import Tensor
 
-from model.attention.masks import Full
-from model.errors import TraceError
-from model.hub.capture import prepare
+from heedmap.model.attention.masks import Full
+from heedmap.model.errors import TraceError
+from heedmap.model.hub.attention.recorder import prepare
 from tests.model.hub.comparison import cut, distances, mapped, recorded
 from tests.model.hub.families import BY_NAME, FAMILIES
 from tests.model.hub.family import HEADS, Family

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from model.hub.capture import prepare
+from heedmap.model.hub.attention.recorder import prepare
 from tests.model.hub.comparison import cut, distances, recorded
 from tests.model.hub.families import BY_NAME
 from tests.model.hub.family import TOKENS, Family, Lengths, attended, ids

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from model.hub.capture import prepare
+from heedmap.model.hub.attention.recorder import prepare
 from tests.model.hub.comparison import cut, distances, mapped, recorded
 from tests.model.hub.families import BY_NAME
 from tests.model.hub.reference import cast, reference_maps

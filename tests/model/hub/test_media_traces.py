@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 import transformers as hf
 
-from model.served import Parameters, Prediction, Request, load_served
-from model.trace import Trace
+from heedmap.model.contract import Parameters, Prediction, Request
+from heedmap.model.load import load
+from heedmap.model.trace.trace import Trace
 from tests.model.hub import media_checkpoints as made
 from tests.model.hub.media_checkpoints import as_png, as_wav, picture, speech
 
@@ -91,7 +92,7 @@ def test_every_site_is_traced(
     parameters: Parameters,
     tmp_path: Path,
 ) -> None:
-    model = load_served(make(tmp_path / "checkpoint"))
+    model = load(make(tmp_path / "checkpoint"))
     facts = model.describe()
     assert (facts["task"], facts["attention"]) == (task, attention)
     assert {site["name"]: (site["queries"], site["keys"]) for site in facts["sites"]} == sites
@@ -115,7 +116,7 @@ def test_every_site_is_traced(
 
 
 def test_one_bad_picture_leaves_the_others_alone(tmp_path: Path) -> None:
-    model = load_served(made.vit(tmp_path))
+    model = load(made.vit(tmp_path))
     good, bad, text, last = model.trace(
         [Request(each) for each in ({"image": SEEN[0]}, {"image": b"?"}, "?", {"image": SEEN[1]})]
     )

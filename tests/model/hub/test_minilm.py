@@ -7,8 +7,8 @@ import pytest
 import sentence_transformers
 import torch
 
-from model.errors import InputTooLong
-from model.hub.served import HubModel
+from heedmap.model.errors import InputTooLong
+from heedmap.model.hub.served import HubModel
 from tests.model.hub.serving import ask, request, served, trace
 
 SENTENCES = [

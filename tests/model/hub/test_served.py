@@ -10,13 +10,14 @@ import torch
 import transformers
 from safetensors.numpy import load_file
 
-from model.errors import CheckpointError, InputError, InputTooLong, TraceError, TraceTooLarge
-from model.hub import served
-from model.hub.served import HubModel
-from model.hub.tasks import TASKS
-from model.hub.tasks.base import Loaded
-from model.served import Parameters, Request, Served, load_served
-from model.trace import Trace, content_id, read_header
+from heedmap.model.contract import Parameters, Request, Served
+from heedmap.model.errors import CheckpointError, InputError, InputTooLong, TraceError, TraceTooLarge
+from heedmap.model.hub import served
+from heedmap.model.hub.loaded import Loaded
+from heedmap.model.hub.served import HubModel
+from heedmap.model.hub.tasks import TASKS
+from heedmap.model.load import load
+from heedmap.model.trace.trace import Trace, content_id, read_header
 from tests.model.hub import checkpoints
 
 SHORT = Parameters(max_new_tokens=5)
@@ -41,7 +42,7 @@ def folder_of(name: str, tmp_path: Path) -> Path:
 def test_a_checkpoint_is_served_whatever_its_family(
     name: str, sites: dict[str, tuple[str, str]], tmp_path: Path
 ) -> None:
-    model = load_served(folder_of(name, tmp_path))
+    model = load(folder_of(name, tmp_path))
     assert isinstance(model, Served)
     facts = model.describe()
     assert {site["name"]: (site["queries"], site["keys"]) for site in facts["sites"]} == sites
@@ -68,7 +69,7 @@ def test_a_checkpoint_is_served_whatever_its_family(
 
 @pytest.mark.parametrize("name", ["t5", "llama", "bert"])
 def test_a_trace_file_gives_every_map_to_numpy_alone(name: str, tmp_path: Path) -> None:
-    (trace,) = load_served(folder_of(name, tmp_path)).trace([Request("Where is the station?", parameters=SHORT)])
+    (trace,) = load(folder_of(name, tmp_path)).trace([Request("Where is the station?", parameters=SHORT)])
     assert isinstance(trace, Trace)
     path = tmp_path / "trace.safetensors"
     trace.save(path)
@@ -96,7 +97,7 @@ def test_a_trace_file_gives_every_map_to_numpy_alone(name: str, tmp_path: Path) 
 
 
 def test_one_bad_input_does_not_spoil_the_others(tmp_path: Path) -> None:
-    model = load_served(folder_of("bert", tmp_path))
+    model = load(folder_of("bert", tmp_path))
     for run in (model.predict, model.trace):
         good, empty, long = run([Request("Hello"), Request(""), Request("word " * 500)])
         assert not isinstance(good, InputError)
@@ -153,7 +154,7 @@ def test_dense_weights_have_a_limit_and_it_says_what_fits(tmp_path: Path, monkey
 
 @pytest.mark.parametrize("name", ["bert", "t5", "llama"])
 def test_a_trace_over_the_limit_is_refused_and_it_says_what_fits(name: str, tmp_path: Path) -> None:
-    model = load_served(folder_of(name, tmp_path))
+    model = load(folder_of(name, tmp_path))
     (trace,) = model.trace([Request("Hello there", parameters=SHORT)])
     assert isinstance(trace, Trace)
     model.trace_limit = trace.nbytes
@@ -207,7 +208,7 @@ def test_the_same_file_gives_the_same_id_and_another_file_another() -> None:
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 def test_half_precision_is_certified_within_its_own_tolerance(dtype: str, tmp_path: Path) -> None:
-    model = load_served(f"{folder_of('llama', tmp_path)}?dtype={dtype}")
+    model = load(f"{folder_of('llama', tmp_path)}?dtype={dtype}")
     (trace,) = model.trace([Request("Where is the station?", parameters=SHORT)])
     assert isinstance(trace, Trace)
     assert trace.certificate.dtype == dtype
@@ -218,7 +219,7 @@ def test_half_precision_is_certified_within_its_own_tolerance(dtype: str, tmp_pa
 
 
 def test_a_recorder_that_heard_nothing_makes_no_trace(tmp_path: Path) -> None:
-    model = load_served(folder_of("bert", tmp_path))
+    model = load(folder_of("bert", tmp_path))
     assert isinstance(model, HubModel)
     (before,) = model.trace([Request("Hello")])
     assert isinstance(before, Trace)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from model.errors import InputError
-from model.tokens import END, PAD, Tokenizer
-from model.training.data import Batches, Pair, read_pairs, split
+from heedmap.model.errors import InputError
+from heedmap.model.native.tokenizer import END, PAD, Tokenizer
+from heedmap.model.training.data import Batches, Pair, read_pairs, split
 
 PAIRS = [Pair(f"Satz {i % 40}", f"sentence {i}") for i in range(60)] + [Pair(f"Wort {i}", "word") for i in range(5)]
 

@@ -6,15 +6,15 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from model import checkpoint
-from model.checkpoint import Network
-from model.errors import CheckpointError
-from model.recurrent import RecurrentConfig
-from model.tokens import PAD, Tokenizer
-from model.training.data import Batches, Pair
-from model.training.loop import Recipe, Trainer
-from model.training.loss import smoothed_cross_entropy
-from model.transformer import TransformerConfig
+from heedmap.model.errors import CheckpointError
+from heedmap.model.native import checkpoint
+from heedmap.model.native.checkpoint import Network
+from heedmap.model.native.recurrent import RecurrentConfig
+from heedmap.model.native.tokenizer import PAD, Tokenizer
+from heedmap.model.native.transformer import TransformerConfig
+from heedmap.model.training.data import Batches, Pair
+from heedmap.model.training.loop import Recipe, Trainer
+from heedmap.model.training.loss import smoothed_cross_entropy
 
 PAIRS = [Pair(f"Satz {a} {b}", f"sentence {b} {a}") for a in range(6) for b in range(6)]
 CPU = torch.device("cpu")
@@ -68,7 +68,7 @@ class Killed(BaseException):
 def test_a_killed_run_resumes_as_if_nothing_had_happened(
     tokenizer: Tokenizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("model.training.loop.SAVE_EVERY", 0.0)
+    monkeypatch.setattr("heedmap.model.training.loop.SAVE_EVERY", 0.0)
     batches = Batches(PAIRS, tokenizer, 100)
     whole = Trainer(network(tokenizer), recipe(), tmp_path / "whole", CPU)
     list(whole.run(batches))

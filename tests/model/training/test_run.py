@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from model import checkpoint
-from model.errors import CheckpointError
-from model.training.data import Reference
-from model.training.run import FACTS, score_and_card, write_references
+from heedmap.model.errors import CheckpointError
+from heedmap.model.native import checkpoint
+from heedmap.model.training.data import Reference
+from heedmap.model.training.run import FACTS, score_and_card, write_references
 from tests.conftest import SENTENCES
 
 

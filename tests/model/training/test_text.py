@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from model.errors import CheckpointError, InputError
-from model.language_model import LanguageModel, LanguageModelConfig
-from model.served import load_served
-from model.text_generation import TextGenerator
-from model.tokens import ByteTokenizer, Tokenizer
-from model.training.loop import Recipe
-from model.training.run import score_text, surprise, train_text
-from model.training.text import Windows, read_text
+from heedmap.model.errors import CheckpointError, InputError
+from heedmap.model.load import load
+from heedmap.model.native.language_model import LanguageModel, LanguageModelConfig
+from heedmap.model.native.text_generator import TextGenerator
+from heedmap.model.native.tokenizer import ByteTokenizer, Tokenizer
+from heedmap.model.training.loop import Recipe
+from heedmap.model.training.run import score_text, surprise, train_text
+from heedmap.model.training.text import Windows, read_text
 
 SHAPE = {"width": 32, "feed_forward": 48, "heads": 2, "kv_heads": 1, "windows": (8, None)}
 RECIPE = Recipe(epochs=3, batch_tokens=256, learning_rate=5e-3, warmup_steps=2, label_smoothing=0.0)
@@ -99,7 +99,7 @@ def test_a_run_learns_keeps_its_best_epoch_and_goes_on(data: Path, tmp_path: Pat
     card = (out / "README.md").read_text(encoding="utf-8")
     assert f"{bits['test']:.3f} (test)" in card
     assert "public" in card
-    model = load_served(out)
+    model = load(out)
     assert isinstance(model, TextGenerator)
     assert model.describe()["licence"] == "apache-2.0"
     assert (out / "test.txt").read_text(encoding="utf-8") == parts.test

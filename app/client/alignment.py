@@ -1,0 +1,153 @@
+"""A prediction with its attention, from a model loaded here or from a service: what `heedmap predict` shows."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from heedmap.app.render.terminal import alignment_score
+from heedmap.model.contract import Axis, Inputs, Parameters, Prediction, Request
+from heedmap.model.errors import CheckpointError, RangeError
+
+CROSS = "cross"
+Maps = Float[np.ndarray, "H Q K"]
+
+
+@dataclass(frozen=True)
+class Layers:
+    """The maps of a site's layers, read when they are asked for."""
+
+    count: int
+    read: Callable[[int], Maps]
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, layer: int) -> Maps:
+        if not 0 <= layer < self.count:
+            raise IndexError(layer)
+        return self.read(layer)
+
+    def __iter__(self) -> Iterator[Maps]:
+        return (self.read(layer) for layer in range(self.count))
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """A prediction, and per layer of a site its maps, (heads, queries, keys): of `cross`, where there is one."""
+
+    prediction: Prediction
+    queries: Axis
+    keys: Axis
+    layers: Sequence[Maps] | Layers
+    site: str = CROSS
+
+    def choose(self, layer: int | None, head: int | None) -> tuple[int, int | None]:
+        """Layer and head, from 0: those asked for, and the best aligning of what was left open.
+
+        Where there is nothing to align, the last layer, and None for the mean of its heads.
+
+        Raises:
+            RangeError: there is no such layer or head.
+        """
+        if self.site != CROSS:
+            chosen = len(self.layers) - 1 if layer is None else self._index(layer, len(self.layers), "layer")
+            return chosen, None if head is None else self._index(head, len(self.layers[chosen]), "head")
+        layers = range(len(self.layers)) if layer is None else [self._index(layer, len(self.layers), "layer")]
+        choices: list[tuple[float, int, int]] = []
+        for index in layers:
+            scores = alignment_score(self.layers[index], self.queries, self.keys)
+            heads = range(len(scores)) if head is None else [self._index(head, len(scores), "head")]
+            choices += [(float(scores[number]), index, number) for number in heads]
+        _, best_layer, best_head = max(choices, key=lambda choice: choice[0])
+        return best_layer, best_head
+
+    def _index(self, asked: int, size: int, field: str) -> int:
+        if not -size <= asked < size:
+            raise RangeError(f"{field} {asked} does not exist: {self.site} has {field}s 0 to {size - 1}", field=field)
+        return asked % size
+
+    def weights(self, layer: int, head: int | None) -> Float[np.ndarray, "Q K"]:
+        """The map of a head, or the mean of all."""
+        maps = self.layers[layer]
+        chosen: Float[np.ndarray, "Q K"] = maps.mean(axis=0) if head is None else maps[head]
+        return chosen
+
+
+def site_to_show(names: Sequence[str]) -> str:
+    """What output looks at in the input, where there is such a site; else the last: a decoder, or a last stage."""
+    return CROSS if CROSS in names else names[-1]
+
+
+def run_here(
+    inputs: Inputs, model: str | None, target: str | None, parameters: Mapping[str, Any], device: str
+) -> Alignment:
+    """Load a shipped model by its name, a checkpoint folder or a hub id, and run it in this process.
+
+    Raises:
+        CheckpointError: there is no such model.
+        InputError: the input cannot be used.
+    """
+    from heedmap.model.load import load
+
+    served = load(_source(model or "de-en"), device)
+    trace = served.trace([Request(inputs, target, Parameters(**parameters))])[0]
+    if isinstance(trace, Exception):
+        raise trace
+    sites = {site["name"]: site for site in trace.sites()}
+    name = site_to_show(list(sites))
+    site = sites[name]
+
+    def read(layer: int) -> Maps:
+        maps: Maps = trace.map(name, layer).dense().numpy()
+        return maps
+
+    axes = trace.axes[site["queries"]], trace.axes[site["keys"]]
+    return Alignment(trace.prediction, *axes, Layers(site["layers"], read), name)
+
+
+def _source(model: str) -> str:
+    """Where a model is: shipped, in a folder, or on a hub."""
+    from heedmap.app.settings import WEIGHTS
+    from heedmap.model.hub.load.sources import HUB_ID, Source
+
+    shipped = WEIGHTS / model
+    if shipped.is_dir():
+        return str(shipped)
+    location = Source.parse(model).location
+    if Path(location).expanduser().is_dir() or HUB_ID.fullmatch(location):
+        return model
+    names = ", ".join(sorted(path.name for path in WEIGHTS.iterdir() if path.is_dir())) or "none"
+    raise CheckpointError(f"{model!r} is neither a shipped model ({names}) nor a checkpoint folder or a hub id")
+
+
+def ask_service(
+    url: str,
+    api_key: str | None,
+    inputs: Inputs,
+    model: str | None,
+    target: str | None,
+    parameters: Mapping[str, Any],
+) -> Alignment:
+    """Ask a service for a trace and its maps.
+
+    Raises:
+        ClientError: the service did not answer, or answered with a problem.
+    """
+    from heedmap.app.client.api import Client
+
+    with Client(url, api_key=api_key) as client:
+        trace = client.trace(inputs, model=model, target=target, **parameters)
+        name = site_to_show(list(trace.sites))
+        site = trace.sites[name]
+
+    @cache  # looked through for the best head, then shown
+    def read(layer: int) -> Maps:
+        with Client(url, api_key=api_key) as client:
+            return client.map(trace, name, layer=layer, head="all").weights
+
+    return Alignment(trace.prediction, trace.axes[site.queries], trace.axes[site.keys], Layers(site.layers, read), name)

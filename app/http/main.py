@@ -1,0 +1,150 @@
+"""The application: routes, the worker, and the explorer's files."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Receive, Scope, Send
+
+from heedmap.app import errors
+from heedmap.app.http import docs
+from heedmap.app.http.callers import Gate
+from heedmap.app.http.observe import Metrics, Observe, configure_logging
+from heedmap.app.http.routes import attention, health, maps, predict, tiles, traces
+from heedmap.app.http.routes import models as model_routes
+from heedmap.app.http.services import Services
+from heedmap.app.requests.bodies import BodyLimit
+from heedmap.app.requests.schemas import AttentionRequest, PredictRequest, ProblemDetails, TraceRequest
+from heedmap.app.service.engine import Engine
+from heedmap.app.service.models import Models
+from heedmap.app.service.store import TraceStore
+from heedmap.app.service.tiles import Tiles
+from heedmap.app.settings import STATIC, Settings
+from heedmap.model import __version__
+
+DAY = 86_400.0  # seconds
+PROBLEM = {"$ref": "#/components/schemas/Problem"}
+
+
+class Explorer(StaticFiles):
+    """The explorer's files; browsers ask each time whether they are still current."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The service, with the models of its settings; loaded when it starts or when they are first asked for."""
+    settings = settings or Settings()
+    configure_logging(settings.log)
+    metrics = Metrics()
+    engine = Engine(queue=settings.queue, batch=settings.batch, deadline=settings.deadline)
+    store = TraceStore(
+        settings.traces,
+        budget=settings.trace_bytes,
+        memory=settings.memory_bytes,
+        lifetime=settings.trace_days * DAY,
+    )
+    models = Models(
+        settings.models,
+        engine,
+        metrics,
+        device=settings.device,
+        budget=settings.model_bytes,
+        trace_limit=settings.trace_bytes,
+    )
+    own = Services(settings, engine, store, metrics, models, Tiles(engine, store))
+    _watch(own)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        engine.start()
+        try:
+            await engine.run(store.open, patient=True)
+            if settings.load == "start":
+                await own.models.start()
+            else:
+                own.models.look()
+            yield
+        finally:
+            await own.models.stop()
+            engine.stop()
+
+    app = FastAPI(
+        title="Heedmap",
+        version=__version__,
+        summary="Predictions of attention models, and exactly where they looked.",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.services, app.state.gate = own, Gate(settings)
+    for routes in (health, model_routes, predict, traces, maps, tiles, attention):
+        app.include_router(routes.router)
+    docs.install(app)
+    errors.install(app)
+    _serve_explorer(app)
+    app.add_middleware(BodyLimit, limit=settings.body_bytes)
+    if settings.origins:
+        exposed = ["ETag", "Location", "Retry-After", "X-Request-ID", "X-Tile-Shape"]
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.origins,
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "X-API-Key"],
+            expose_headers=exposed,
+        )
+    app.add_middleware(Observe, metrics=metrics)
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    return app
+
+
+def _watch(own: Services) -> None:
+    """Metrics that are read from the parts that know them."""
+    own.engine.batches = own.metrics.batch.observe
+    own.metrics.gauge("queue", "Calls that wait for the device.", lambda: float(own.engine.waiting))
+    own.metrics.gauge("worker_alive", "1 while the worker lives.", lambda: float(own.engine.alive))
+    own.metrics.gauge("models_loaded", "Models in memory.", lambda: float(len(own.models.in_state("loaded"))))
+    own.metrics.gauge("model_bytes", "Bytes of the weights in memory.", lambda: float(own.models.bytes))
+    own.metrics.gauge("traces", "Traces on disk.", lambda: float(len(own.store)))
+    own.metrics.gauge("trace_bytes", "Bytes of traces on disk.", lambda: float(own.store.bytes))
+
+
+def _serve_explorer(app: FastAPI) -> None:
+    """What no route answers is a file of the explorer, or nothing: so a wrong method on a route stays a 405."""
+    explorer = Explorer(directory=STATIC, html=True)
+
+    async def fallback(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"].startswith("/v1/"):
+            raise HTTPException(404)
+        await explorer(scope, receive, send)
+
+    app.router.default = fallback
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    """The schema, with the bodies that `heedmap.app.requests.bodies` reads and the one body of all errors."""
+    if app.openapi_schema is None:
+        schema = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
+        components = schema.setdefault("components", {}).setdefault("schemas", {})
+        for model in (PredictRequest, TraceRequest, AttentionRequest, ProblemDetails):
+            described = model.model_json_schema(ref_template="#/components/schemas/{model}")
+            components.update(described.pop("$defs", {}))
+            components[model.__name__] = described
+        answer = {"description": "A problem (RFC 9457).", "content": {errors.MEDIA_TYPE: {"schema": PROBLEM}}}
+        for operations in schema["paths"].values():
+            for operation in operations.values():
+                operation["responses"].pop("422", None)  # the framework's own shape, which nothing here answers
+                operation["responses"]["default"] = answer
+        for name in ("HTTPValidationError", "ValidationError"):
+            components.pop(name, None)
+        app.openapi_schema = schema
+    return app.openapi_schema

@@ -1,0 +1,45 @@
+"""Whether the service lives, whether it would answer now, and what it has done."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.responses import Response
+
+from heedmap.app.errors import Overloaded
+from heedmap.app.http.services import Services, services
+from heedmap.app.render.wire import to_json
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/healthz", summary="200 while the worker lives")
+async def healthz(own: Annotated[Services, Depends(services)]) -> Response:
+    """503 once the worker that owns the device is dead: restart the process."""
+    if not own.engine.alive:
+        raise Overloaded("the worker has died; restart the service")
+    return Response(to_json({"status": "ok"}), media_type="application/json")
+
+
+@router.get("/readyz", summary="200 when a prediction would be answered now")
+async def readyz(own: Annotated[Services, Depends(services)]) -> Response:
+    """503 while no model can answer yet, while the queue is full, and once the worker is dead.
+
+    A model that is loaded on first use counts as ready until it is found to be none.
+    """
+    if not own.engine.alive:
+        raise Overloaded("the worker has died; restart the service")
+    answering = own.models.in_state("loaded") or own.models.in_state("unloaded")
+    if not answering:
+        loading = own.models.in_state("loading")
+        why = "the models are being loaded" if loading else f"no model can be loaded: {', '.join(own.models)}"
+        raise Overloaded(why, headers={"Retry-After": "1" if loading else "30"})
+    if own.engine.full:
+        raise Overloaded("the queue is full", headers={"Retry-After": "1"})
+    return Response(to_json({"status": "ready", "models": answering}), media_type="application/json")
+
+
+@router.get("/metrics", summary="Prometheus metrics", response_class=Response)
+async def metrics(own: Annotated[Services, Depends(services)]) -> Response:
+    """Requests, seconds, batch sizes, the queue, and the traces on disk."""
+    return Response(generate_latest(own.metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})

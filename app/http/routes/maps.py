@@ -1,0 +1,155 @@
+"""Maps of a trace: any window of any head in any representation, and all heads at a glance."""
+
+from typing import Annotated
+
+import numpy as np
+from fastapi import APIRouter, Depends, Header, Path, Query
+from numpy.typing import NDArray
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+
+from heedmap.app.http.caching import cached
+from heedmap.app.http.callers import Caller, admitted
+from heedmap.app.http.services import Services, services
+from heedmap.app.render import figures, wire
+from heedmap.app.requests.schemas import check_head
+from heedmap.app.service import maps
+from heedmap.app.service.store import StoredTrace
+from heedmap.app.settings import THUMBNAIL_SIZES
+from heedmap.model.errors import ParameterError
+
+router = APIRouter(prefix="/v1/traces/{id}", tags=["maps"])
+CallerNow = Annotated[Caller, Depends(admitted)]
+Own = Annotated[Services, Depends(services)]
+Accept = Annotated[str | None, Header(description="The representation; ?format= goes before it.")]
+ADVICE = "ask for windows with ?rows=a:b&cols=c:d, for one head at a time, or for application/x-npy"
+CHARSET = {wire.CSV: "; charset=utf-8", wire.HTML: "; charset=utf-8"}
+
+
+def encoded(
+    form: wire.Format,
+    held: StoredTrace,
+    place: maps.Place,
+    weights: NDArray[np.float32],
+    visible: NDArray[np.bool_],
+    cell: int | None,
+) -> bytes:
+    """A window in one representation."""
+    axes = held.trace.axes
+    queries = axes[place.queries].labels[place.rows.start : place.rows.stop]
+    keys = axes[place.keys].labels[place.cols.start : place.cols.stop]
+    if form is wire.NPY:
+        return wire.to_npy(weights)
+    if form is wire.CSV:
+        return wire.to_csv(weights, queries, keys)
+    if form is wire.PNG:
+        codes = wire.linear_codes(weights, visible, 1.0 if place.plain else float(weights.max()))
+        return wire.to_png(wire.side_by_side(codes) if codes.ndim == 3 else codes, cell)
+    if form is wire.JSON:
+        rows, cols = ([r.start, r.stop] for r in (place.rows, place.cols))
+        named = {"site": place.site, "layer": place.layer, "head": place.head, "measure": place.measure}
+        return wire.to_json({**named, "rows": rows, "cols": cols, "weights": weights})
+    drawn = figures.figure(
+        weights,
+        visible,
+        queries,
+        keys,
+        title=place.title,
+        axes=(place.queries, place.keys),
+        origin=(place.rows.start, place.cols.start),
+        top=1.0 if place.plain else float(weights.max()),
+        measure="weight" if place.plain else place.measure,
+    )
+    return figures.page(drawn, place.title) if form is wire.HTML else wire.to_json(drawn)
+
+
+@router.get(
+    "/maps/{site}/{layer}/{head}",
+    summary="A window of a map, exact",
+    response_class=Response,
+    responses={200: {"content": {form.media_type: {} for form in wire.MAP_FORMATS}}},
+)
+async def get_map(
+    request: Request,
+    id: str,
+    site: str,
+    layer: Annotated[int, Path(description="From 0; negatives count from the end.")],
+    head: Annotated[str, Path(description="From 0, negatives from the end; or mean, max, all.")],
+    caller: CallerNow,
+    own: Own,
+    rows: Annotated[str | None, Query(description="Queries a:b, half open.")] = None,
+    cols: Annotated[str | None, Query(description="Keys a:b, half open.")] = None,
+    measure: Annotated[str, Query(description="weights, or what is derived from them: value-norm.")] = "weights",
+    format: Annotated[str | None, Query(description="json, npy, csv, png, plotly or html.")] = None,
+    cell: Annotated[int | None, Query(ge=1, le=wire.PNG_CELL, description="png: pixels a side of a cell.")] = None,
+    accept: Accept = None,
+) -> Response:
+    """Weights as the kernel has them; masked cells are 0, and gaps where a representation has such."""
+    form = wire.negotiate(accept, format, wire.MAP_FORMATS)
+    held = await own.trace(caller, id)
+    try:
+        which = check_head(head)
+    except ParameterError as error:
+        raise ParameterError(str(error), field="head") from None
+    window = maps.parse_range(rows, "rows"), maps.parse_range(cols, "cols")
+    place = maps.locate(held.trace, site, layer, which, *window, measure)
+    pixels = (cell or 1) ** 2 if form is wire.PNG else 1
+    wire.check_size(place.cells * pixels, form, own.settings.response_bytes, ADVICE)
+
+    async def body() -> bytes:
+        weights, visible = await own.engine.run(lambda: maps.weights(held.trace, place))
+        return await run_in_threadpool(encoded, form, held, place, weights, visible, cell)
+
+    what = ("map", place, cell)
+    headers = {"Content-Security-Policy": figures.page_policy()} if form is wire.HTML else {}
+    return await cached(request, caller, held, what, form.media_type + CHARSET.get(form, ""), body, headers)
+
+
+@router.get(
+    "/thumbnails/{site}",
+    summary="All heads of a site at a glance",
+    response_class=Response,
+    responses={200: {"content": {form.media_type: {} for form in wire.THUMBNAIL_FORMATS}}},
+)
+async def get_thumbnails(
+    request: Request,
+    id: str,
+    site: str,
+    caller: CallerNow,
+    own: Own,
+    size: Annotated[int, Query(ge=THUMBNAIL_SIZES[0], le=THUMBNAIL_SIZES[1], description="Pixels a side.")] = 64,
+    format: Annotated[str | None, Query(description="raw, npy or png.")] = None,
+    accept: Accept = None,
+) -> Response:
+    """Layers x heads x size x size, named in X-Tile-Shape; each pixel is the largest weight of the cells under it.
+
+    raw: a byte a pixel, row-major, in the code of tiles (u8log). npy: float32 weights. png: a picture of size x size a
+    head, a line per layer and a column per head, coloured by that code.
+    """
+    form = wire.negotiate(accept, format, wire.THUMBNAIL_FORMATS)
+    held = await own.trace(caller, id)
+    place = maps.locate(held.trace, site, 0, "all")
+    shape = (len(held.trace.layers[site]), place.heads, size, size)
+    wire.check_size(int(np.prod(shape)), form, own.settings.response_bytes, "ask for a smaller size")
+
+    async def body() -> bytes:
+        if form is not wire.NPY:
+            codes = await own.tiles.thumbnails(caller.owner, held, site, size)
+            if codes is not None:
+                return await run_in_threadpool(picture, codes)
+        turns = await own.engine.run_turns(maps.thumbnails(held.trace, site, size))
+        return await run_in_threadpool(drawn, [made for made in turns if made is not None])
+
+    def drawn(pictures: list[maps.Picture]) -> bytes:
+        weights = np.stack([weights for weights, _ in pictures]).reshape(shape)
+        visible = np.stack([visible for _, visible in pictures]).reshape(shape)
+        return wire.to_npy(weights) if form is wire.NPY else picture(wire.to_codes(weights, visible))
+
+    def picture(codes: NDArray[np.uint8]) -> bytes:
+        if form is wire.RAW:
+            return codes.tobytes()
+        return wire.to_png(codes.transpose(0, 2, 1, 3).reshape(shape[0] * size, shape[1] * size), 1)
+
+    headers = {"X-Tile-Shape": ",".join(str(length) for length in shape)}
+    return await cached(request, caller, held, ("thumbnails", site, size), form.media_type, body, headers)

@@ -1,0 +1,46 @@
+"""The models that are served."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
+from starlette.responses import Response
+
+from heedmap.app.http.callers import admitted
+from heedmap.app.http.services import Services, services
+from heedmap.app.render.encoding import as_json
+from heedmap.app.render.wire import to_json
+
+router = APIRouter(prefix="/v1/models", tags=["models"], dependencies=[Depends(admitted)])
+
+# Sentences to begin with, by source language; the first moves a participle, so that its alignment is no diagonal.
+EXAMPLES = {
+    "de": [
+        "Ich habe gestern ein interessantes Buch gelesen.",
+        "Wo ist der Bahnhof?",
+        "Wenn es morgen regnet, bleiben wir zu Hause.",
+        "Das Haus, in dem sie wohnt, ist sehr alt.",
+    ],
+}
+
+
+def described(own: Services, name: str) -> dict[str, Any]:
+    """A model as the contract shows it: what it is, what it says of itself, and inputs to begin with.
+
+    Files among the inputs are base64, as requests have them.
+    """
+    told = own.models.describe(name)
+    known = EXAMPLES.get((told.get("languages") or {}).get("source", ""), [])
+    return {**told, "examples": as_json(told.get("examples", known))}
+
+
+@router.get("", summary="All models")
+async def list_models(own: Annotated[Services, Depends(services)]) -> Response:
+    """Each with its name, state (loaded, loading, unloaded, failed), task, sites, licence and example inputs."""
+    body = {"models": [described(own, name) for name in own.models]}
+    return Response(to_json(body), media_type="application/json")
+
+
+@router.get("/{model}", summary="One model")
+async def get_model(model: str, own: Annotated[Services, Depends(services)]) -> Response:
+    """Its name, state (loaded, loading, unloaded, failed), task, sites, licence and example inputs."""
+    return Response(to_json(described(own, own.models.name(model))), media_type="application/json")

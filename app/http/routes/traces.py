@@ -1,0 +1,102 @@
+"""Traces: made, shown, handed out whole, and forgotten."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request as HttpRequest
+from starlette.responses import FileResponse, Response
+
+from heedmap.app.errors import NotFound
+from heedmap.app.http.caching import cached
+from heedmap.app.http.callers import Caller, admitted, while_waiting
+from heedmap.app.http.routes.predict import requests_of
+from heedmap.app.http.services import Services, services
+from heedmap.app.render.wire import to_json
+from heedmap.app.requests.bodies import parsed, request_body
+from heedmap.app.requests.schemas import TraceRequest
+from heedmap.app.service import maps
+from heedmap.app.service.store import ANYONE, StoredTrace
+from heedmap.model.contract import Request
+from heedmap.model.errors import InputError, ParameterError, TraceError
+from heedmap.model.trace.trace import content_id
+
+router = APIRouter(prefix="/v1/traces", tags=["traces"])
+CallerNow = Annotated[Caller, Depends(admitted)]
+Own = Annotated[Services, Depends(services)]
+
+
+async def identify(own: Services, caller: Caller, name: str, wanted: Request) -> str:
+    """The id of the trace of a request: one checkpoint may be served for several tasks and in several dtypes."""
+    facts = own.models.facts(name)
+    revision = f"{facts['revision']}?task={facts['task']}&dtype={facts['dtype']}"
+    return await run_in_threadpool(content_id, revision, wanted, "" if caller.owner == ANYONE else caller.owner)
+
+
+async def made(own: Services, caller: Caller, body: TraceRequest) -> StoredTrace:
+    """The trace of a request: the one that is kept already, or a new one.
+
+    Raises:
+        InputError: the model cannot use the input.
+    """
+    if isinstance(body.inputs, list):
+        raise ParameterError("a trace is of one input; POST /v1/predict takes lists", field="inputs")
+    [wanted] = requests_of(body)
+    name = own.models.name(body.model)
+    if not own.models.facts(name).get("revision"):
+        await own.models.get(name)
+    try:
+        return await own.trace(caller, await identify(own, caller, name, wanted))
+    except (NotFound, TraceError):
+        pass  # there is none yet, or its file is damaged and will be written anew
+    _, model = await own.models.get(name)
+    identifier = await identify(own, caller, name, wanted)  # a model that comes back may have been changed meanwhile
+    [trace] = await own.engine.run_batch((name, "trace", body.parameters), [wanted], model.trace)
+    if isinstance(trace, InputError):
+        raise trace
+    return await own.engine.run(lambda: own.store.put(caller.owner, identifier, name, trace))
+
+
+@router.post("", status_code=201, summary="Predict, and keep a trace", openapi_extra=request_body(TraceRequest))
+async def create_trace(
+    request: HttpRequest, caller: CallerNow, body: Annotated[TraceRequest, Depends(parsed(TraceRequest))], own: Own
+) -> Response:
+    """The summary of the trace. The same input, parameters and model give the same id, and the work is done once."""
+    held = await while_waiting(request, made(own, caller, body))
+    content = await run_in_threadpool(to_json, held.summary())
+    return Response(content, 201, {"Location": f"/v1/traces/{held.id}"}, "application/json")
+
+
+@router.get("/{id}", summary="The summary again")
+async def get_trace(id: str, caller: CallerNow, own: Own) -> Response:
+    """Prediction, axes, sites, certificate, size, and when it expires."""
+    held = await own.trace(caller, id)
+    return Response(await run_in_threadpool(to_json, held.summary()), media_type="application/json")
+
+
+@router.get("/{id}/file", summary="The trace's safetensors file", response_class=Response)
+async def get_file(id: str, caller: CallerNow, own: Own) -> Response:
+    """Opens offline: `Trace.load`, or any safetensors reader."""
+    path = own.store.path(caller.owner, id)
+    return FileResponse(path, media_type="application/octet-stream", filename=f"{id}.safetensors")
+
+
+@router.delete("/{id}", status_code=204, summary="Forget a trace", response_class=Response)
+async def delete_trace(id: str, caller: CallerNow, own: Own) -> Response:
+    """The file is deleted."""
+    await run_in_threadpool(own.store.delete, caller.owner, id)
+    return Response(status_code=204)
+
+
+@router.get("/{id}/heads", summary="What kind of head each is")
+async def get_heads(request: HttpRequest, id: str, caller: CallerNow, own: Own) -> Response:
+    """A row per head, means over its queries: entropy in nats, distance in tokens, sink (the weight on key 0), ..."""
+    held = await own.trace(caller, id)
+
+    async def body() -> bytes:
+        if held.heads is None:
+            layers = await own.engine.run_turns(maps.heads(held.trace))
+            held.heads = [row for rows in layers for row in rows]
+        return await run_in_threadpool(to_json, {"heads": held.heads})
+
+    return await cached(request, caller, held, ("heads",), "application/json", body)

@@ -1,0 +1,207 @@
+"""An alignment in the terminal: target words down, source words across, each cell's background its weight.
+
+Tokens are joined to words: a word's weight is the sum over its key tokens and the mean over its query tokens, so that
+a row still sums to what its tokens' rows sum to.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+
+from heedmap.app.render.colours import palette
+from heedmap.model.contract import Axis, Prediction
+
+SPACE = "▁"
+CONTINUES = "##"  # WordPiece's mark; its other tokens begin words and have none
+LISTED = 10  # entries of a prediction that has many
+ATTENDED = 5  # keys that are named, of those most looked at
+NUMBERS = 4  # of an embedding, so that it is seen to be one
+APOSTROPHES = ("'", "’")  # as in don't
+NARROWEST = 3  # cells of a column: room for two digits and a space
+
+
+@dataclass(frozen=True)
+class Word:
+    """A run of tokens: `start` to `stop` of its axis."""
+
+    text: str
+    start: int
+    stop: int
+    special: bool
+
+
+def words(axis: Axis) -> list[Word]:
+    """The words of an axis; punctuation and special tokens stand alone."""
+    found: list[Word] = []
+    pieces = any(label.startswith(CONTINUES) for label in axis.labels)
+    for index, (label, special) in enumerate(zip(axis.labels, axis.special, strict=True)):
+        begins = label.startswith(SPACE) or (pieces and not label.startswith(CONTINUES))
+        text = label.replace(SPACE, "").removeprefix(CONTINUES if pieces else "")
+        last = found[-1] if found else None
+        if last and not special and not last.special and not begins and _joined(last.text, text):
+            found[-1] = Word(last.text + text, last.start, index + 1, False)
+        else:
+            found.append(Word(text, index, index + 1, special))
+    return found
+
+
+def _joined(left: str, right: str) -> bool:
+    return not left or (_inside(left[-1]) and _inside(right[:1]))
+
+
+def _inside(character: str) -> bool:
+    return character.isalnum() or character in APOSTROPHES
+
+
+def by_words(weights: Float[np.ndarray, "Q K"], targets: list[Word], sources: list[Word]) -> Float[np.ndarray, "W S"]:
+    """Token weights as word weights: summed over keys, averaged over queries."""
+    summed = np.add.reduceat(weights, [word.start for word in sources], axis=1)
+    rows = np.add.reduceat(summed, [word.start for word in targets], axis=0)
+    means: Float[np.ndarray, "W S"] = rows / np.array([word.stop - word.start for word in targets])[:, None]
+    return means
+
+
+def alignment_score(weights: Float[np.ndarray, "H Q K"], queries: Axis, keys: Axis) -> Float[np.ndarray, "H"]:
+    """How well each head aligns, 0 to 1: how sure its rows are of one key, times how much of the source is seen.
+
+    A head that looks at the closing token alone scores 0, as does one that spreads its weight evenly over a long input.
+    """
+    rows = [i for i, special in enumerate(queries.special) if not special] or list(range(len(queries)))
+    cols = [i for i, special in enumerate(keys.special) if not special] or list(range(len(keys)))
+    block = weights[:, rows][:, :, cols]
+    scores: Float[np.ndarray, "H"] = block.max(axis=2).mean(axis=1) * block.max(axis=1).mean(axis=1)
+    return scores
+
+
+def print_prediction(console: Console, prediction: Prediction) -> None:
+    """Print a text, or each entry of an answer of another shape on a line of its own, its score first."""
+    for line in prediction_lines(prediction):
+        console.print(line, style="bold", markup=False, soft_wrap=True)
+
+
+def prediction_lines(prediction: Prediction) -> list[str]:
+    """What there is to say of a prediction, a line each."""
+    if prediction.output is None or prediction.tokens:
+        return [prediction.text]
+    return _lines(prediction.output)
+
+
+def _lines(output: Any) -> list[str]:
+    if isinstance(output, dict):
+        rest = {name: value for name, value in output.items() if name != "score"}
+        named = [f"{value}" if isinstance(value, str) else f"{name} {_brief(value)}" for name, value in rest.items()]
+        return ["  ".join(([f"{output['score']:.4f}"] if output.get("score") is not None else []) + named)]
+    if not isinstance(output, list):
+        return [_brief(output)]
+    if output and all(isinstance(entry, dict) for entry in output):
+        more = [f"... and {len(output) - LISTED} more"] if len(output) > LISTED else []
+        return [line for entry in output[:LISTED] for line in _lines(entry)] + more
+    if output and all(isinstance(entry, list) and entry and isinstance(entry[0], dict) for entry in output):
+        return [line for entry in output for line in _lines(entry)]
+    return [_brief(output)]
+
+
+def _brief(value: Any) -> str:
+    """A value in a few words; of nested lists of numbers their shape and the first of them."""
+    shape, inner = [], value
+    while isinstance(inner, list) and inner and isinstance(inner[0], list):
+        shape.append(len(inner))
+        inner = inner[0]
+    if not isinstance(inner, list):
+        return f"{value:.4g}" if isinstance(value, float) else str(value)
+    shown = ", ".join(_brief(number) for number in inner[:NUMBERS]) + (", ..." if len(inner) > NUMBERS else "")
+    return f"[{shown}]" + (f" ({' x '.join(map(str, [*shape, len(inner)]))})" if len(inner) > NUMBERS else "")
+
+
+def print_attended(console: Console, weights: Float[np.ndarray, "Q K"], queries: Axis, keys: Axis) -> None:
+    """Print the keys that most of the attention goes to: for each word of an output, or over all queries."""
+    targets, sources = words(queries), words(keys)
+    if keys.kind != "text":
+        sources = [Word(_place(keys, i), i, i + 1, special) for i, special in enumerate(keys.special)]
+    if queries.kind != "text":
+        targets = [Word(label, i, i + 1, special) for i, (label, special) in enumerate(_labelled(queries))]
+    table = by_words(weights, targets, sources)
+    if queries is keys or queries == keys:
+        rows = [("all", table.mean(axis=0))]
+    else:
+        rows = [(word.text, table[index]) for index, word in enumerate(targets) if not word.special]
+    left = max((cell_len(name) for name, _ in rows), default=0)
+    for name, row in rows:
+        best = [int(index) for index in np.argsort(-row, kind="stable")[:ATTENDED]]
+        line = Text(_padded(name, left), style="bold")
+        line.append(" ← " + ", ".join(f"{sources[i].text} {_percent(float(row[i]))}" for i in best), style="not bold")
+        console.print(line, soft_wrap=True)
+
+
+def _labelled(axis: Axis) -> list[tuple[str, bool]]:
+    return list(zip(axis.labels, axis.special, strict=True))
+
+
+def _place(axis: Axis, index: int) -> str:
+    """What a patch or a frame is called: where it lies in the picture, or when it is heard."""
+    if axis.seconds is not None:
+        start, stop = axis.seconds[index]
+        return f"{start:.2f}-{stop:.2f} s"
+    return axis.labels[index].replace(SPACE, "")
+
+
+def print_alignment(console: Console, weights: Float[np.ndarray, "Q K"], queries: Axis, keys: Axis) -> None:
+    """Print each target word with its best source word, and the matrix in percent, folded to the console's width."""
+    targets, sources = words(queries), words(keys)
+    table = by_words(weights, targets, sources)
+    shown = [index for index, word in enumerate(targets) if not word.special] or list(range(len(targets)))
+    content = [index for index, word in enumerate(sources) if not word.special] or list(range(len(sources)))
+    best = {row: content[int(table[row, content].argmax())] for row in shown}
+    left = max(cell_len(targets[row].text) for row in shown)
+    middle = max(cell_len(sources[best[row]].text) for row in shown)
+    widths = [max(NARROWEST, cell_len(word.text) + 1) for word in sources]
+    for columns in _folded(widths, console.width - left - middle - 12):
+        heading = Text(" " * (left + middle + 10))
+        for column in columns:
+            heading.append(
+                _padded(sources[column].text, widths[column]), style="dim" if sources[column].special else "bold"
+            )
+        console.print(heading, no_wrap=True, overflow="crop")
+        for row in shown:
+            line = Text(_padded(targets[row].text, left), style="bold")
+            line.append(
+                f" ← {_padded(sources[best[row]].text, middle)} {_percent(table[row, best[row]]):>4}  ",
+                style="not bold",
+            )
+            for column in columns:
+                line.append_text(_cell(float(table[row, column]), widths[column]))
+            console.print(line, no_wrap=True, overflow="crop")
+
+
+def _folded(widths: list[int], room: int) -> list[list[int]]:
+    """Columns in blocks that fit the room; a column wider than it stands alone."""
+    blocks: list[list[int]] = [[]]
+    used = 0
+    for column, width in enumerate(widths):
+        if blocks[-1] and used + width > room:
+            blocks.append([])
+            used = 0
+        blocks[-1].append(column)
+        used += width
+    return blocks
+
+
+def _padded(text: str, width: int) -> str:
+    return text + " " * (width - cell_len(text))
+
+
+def _percent(weight: float) -> str:
+    return f"{100 * weight:.0f}%"
+
+
+def _cell(weight: float, width: int) -> Text:
+    number = f"{min(99, 100 * weight):.0f}" if weight >= 0.01 else ""
+    code = 1 + round(254 * min(1.0, max(0.0, weight)))
+    red, green, blue = palette()[3 * code : 3 * code + 3]
+    ink = "black" if weight > 0.5 else "white"
+    return Text(number.center(width), style=f"{ink} on rgb({red},{green},{blue})")

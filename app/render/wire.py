@@ -1,0 +1,172 @@
+"""Arrays on the wire: JSON straight from numpy, npy, labelled CSV, PNG, and the one-byte code of tiles.
+
+No array is ever turned into Python numbers here; what a representation costs is known before it is made.
+"""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+from PIL import Image
+
+from heedmap.app.errors import NotAcceptable, TooLarge
+from heedmap.app.render.colours import palette
+
+FLOOR_EXPONENT = -24  # u8log: the smallest weight that still has a code of its own is 2^-24
+STEPS = 253  # codes 2..255 span the exponents -24..0
+PNG_SIDE = 256  # pixels: a map of few tokens is enlarged to about this, so that it can be looked at
+PNG_CELL = 32  # pixels: the largest cell of an enlarged map
+
+
+@dataclass(frozen=True)
+class Format:
+    """A representation: its short name for ?format=, its media type, and the bytes that a cell takes at most."""
+
+    name: str
+    media_type: str
+    cell: int
+
+
+JSON = Format("json", "application/json", 16)  # float32 in its shortest form is at most 15 characters, and a comma
+NPY = Format("npy", "application/x-npy", 4)
+CSV = Format("csv", "text/csv", 16)
+PNG = Format("png", "image/png", 1)
+PLOTLY = Format("plotly", "application/vnd.plotly.v1+json", 16)
+HTML = Format("html", "text/html", 16)
+RAW = Format("raw", "application/octet-stream", 1)
+MAP_FORMATS = (JSON, NPY, CSV, PNG, PLOTLY, HTML)
+THUMBNAIL_FORMATS = (RAW, NPY, PNG)
+
+
+def negotiate(accept: str | None, wanted: str | None, offers: Sequence[Format]) -> Format:
+    """The representation that ?format= names, or else the one that Accept prefers; of equals, the first offered.
+
+    Raises:
+        NotAcceptable: none is offered.
+    """
+    names = ", ".join(offer.name for offer in offers)
+    if wanted is not None:
+        for offer in offers:
+            if wanted in (offer.name, offer.media_type):
+                return offer
+        raise NotAcceptable(f"there is no format {wanted!r} here: {names}", field="format")
+    ranges = [_media_range(part) for part in (accept or "*/*").split(",") if part.strip()]
+    best = max(offers, key=lambda offer: _quality(ranges, offer.media_type))
+    if _quality(ranges, best.media_type) <= 0:
+        types = ", ".join(offer.media_type for offer in offers)
+        raise NotAcceptable(f"this address has no representation that {accept!r} accepts: {types}")
+    return best
+
+
+def _media_range(part: str) -> tuple[str, float]:
+    media, *parameters = (piece.strip().lower() for piece in part.split(";"))
+    quality = 1.0
+    for parameter in parameters:
+        if parameter.startswith("q="):
+            try:
+                quality = min(1.0, max(0.0, float(parameter[2:])))
+            except ValueError:
+                quality = 0.0
+    return media, quality
+
+
+def _quality(ranges: Sequence[tuple[str, float]], media: str) -> float:
+    """The quality that the most particular matching range gives (RFC 9110, section 12.5.1)."""
+    for pattern in (media, media.partition("/")[0] + "/*", "*/*"):
+        matching = [quality for name, quality in ranges if name == pattern]
+        if matching:
+            return max(matching)
+    return 0.0
+
+
+def check_size(cells: int, form: Format, limit: int, advice: str) -> None:
+    """Refuse a response that would be over the limit, before it is computed.
+
+    Raises:
+        TooLarge: it would be; `advice` names the way to get it in parts.
+    """
+    if cells * form.cell > limit:
+        raise TooLarge(
+            f"{cells:,} weights as {form.media_type} may take {cells * form.cell:,} bytes, "
+            f"the limit is {limit:,}: {advice}"
+        )
+
+
+def to_json(body: Mapping[str, Any]) -> bytes:
+    """JSON, arrays included; NaN and infinities become null."""
+    return orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def to_npy(weights: NDArray[np.float32]) -> bytes:
+    """NumPy's own format, version 1.0: little-endian float32, row-major."""
+    buffer = io.BytesIO()
+    np.lib.format.write_array(buffer, np.ascontiguousarray(weights, "<f4"), version=(1, 0), allow_pickle=False)
+    return buffer.getvalue()
+
+
+def to_csv(weights: NDArray[np.float32], queries: Sequence[str], keys: Sequence[str]) -> bytes:
+    """A line per query and a column per key, both named; of several heads, one block under the other, head first."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\r\n")  # RFC 4180
+    blocks = weights if weights.ndim == 3 else weights[None]
+    writer.writerow([*(["head"] if weights.ndim == 3 else []), "query", *keys])
+    for head, block in enumerate(blocks):
+        for label, row in zip(queries, np.asarray(block, np.float32).astype(str), strict=True):
+            writer.writerow([*([head] if weights.ndim == 3 else []), label, *row])
+    return buffer.getvalue().encode()
+
+
+def to_codes(weights: NDArray[np.float32], visible: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """u8log: 0 masked, 1 zero or under 2^-24, and c = 2..255 for 2^(-24 (255 - c) / 253), so that 255 is 1."""
+    with np.errstate(divide="ignore"):
+        exponent = np.log2(weights.astype(np.float32))
+    scaled = np.rint(255 - exponent * (STEPS / FLOOR_EXPONENT))
+    codes = np.where(exponent < FLOOR_EXPONENT, 1, np.clip(scaled, 2, 255))
+    return np.where(visible, codes, 0).astype(np.uint8)
+
+
+def to_png(codes: NDArray[np.uint8], cell: int | None = None) -> bytes:
+    """A picture of codes (rows, columns) in cividis: the colour is the weight, linearly, and masked is transparent.
+
+    cell: pixels a side of each cell; by default the map is enlarged to be about 256 pixels wide or high.
+    """
+    rows, columns = codes.shape
+    side = cell or max(1, min(PNG_CELL, PNG_SIDE // max(rows, columns)))
+    image = Image.frombytes("P", (columns, rows), np.ascontiguousarray(codes).tobytes())
+    image.putpalette(palette())
+    if side > 1:
+        image = image.resize((columns * side, rows * side), Image.Resampling.NEAREST)
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", transparency=0, optimize=False)
+    return buffer.getvalue()
+
+
+def linear_codes(weights: NDArray[np.float32], visible: NDArray[np.bool_], top: float = 1.0) -> NDArray[np.uint8]:
+    """0 masked, 1..255 for values from 0 to `top`."""
+    scaled = 1 + np.rint(np.clip(weights / (top or 1.0), 0, 1) * 254)
+    return np.where(visible, scaled, 0).astype(np.uint8)
+
+
+def side_by_side(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Pictures (heads, rows, columns) in one row, a transparent column between them."""
+    heads, rows, columns = codes.shape
+    canvas = np.zeros((rows, heads * (columns + 1) - 1), np.uint8)
+    for index, picture in enumerate(codes):
+        canvas[:, index * (columns + 1) : index * (columns + 1) + columns] = picture
+    return canvas
+
+
+def to_square(cells: NDArray[Any], size: int, axes: tuple[int, ...] = (-2, -1)) -> NDArray[Any]:
+    """A map (..., Q, K) at size x size: the maximum of what falls on a pixel; where it is smaller, the nearest cell."""
+    for axis in axes:
+        length = cells.shape[axis]
+        if length > size:
+            cells = np.maximum.reduceat(cells, np.arange(size) * length // size, axis=axis)
+        else:
+            cells = np.take(cells, ((np.arange(size) + 0.5) * length / size).astype(np.int64), axis=axis)
+    return cells

@@ -1,0 +1,177 @@
+"""Request bodies: JSON, or multipart forms of texts and files, read within a limit while they stream."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import orjson
+from pydantic import BaseModel
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from heedmap.app.errors import TooLarge, Unreadable, UnsupportedMedia, problem_response
+from heedmap.app.requests.inputs import check_size
+from heedmap.app.settings import BATCH_INPUTS, BODY_VALUES, FILE_BYTES
+
+M = TypeVar("M", bound=BaseModel)
+FORM_FIELDS = 400  # the most sentences of a comparison, and the other fields
+STRUCTURED = ("parameters", "attention", "messages")  # form fields that hold JSON
+FILES = ("image", "audio")  # form fields that hold files
+BESIDE = ("text", "question", "context", "source_sentence", "messages")  # form fields that are parts of an input
+
+
+class BodyLimit:
+    """Stops reading a body at so many bytes, whatever its headers say."""
+
+    def __init__(self, app: ASGIApp, limit: int) -> None:
+        self.app, self.limit = app, limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        refusal = TooLarge(f"a request body may have {self.limit:,} bytes at most", headers={"Connection": "close"})
+        declared = dict(scope["headers"]).get(b"content-length", b"")
+        if declared.isdigit() and int(declared) > self.limit:
+            await problem_response(refusal)(scope, receive, send)
+            return
+        read = 0
+
+        async def counted() -> Message:
+            nonlocal read
+            message = await receive()
+            read += len(message.get("body", b""))
+            if read > self.limit:
+                raise refusal
+            return message
+
+        await self.app(scope, counted, send)
+
+
+def parsed(model: type[M], *, forms: bool = True) -> Callable[[Request], Awaitable[M]]:
+    """A dependency that reads the body as this model.
+
+    Raises (in the request):
+        UnsupportedMedia: neither JSON nor a form. Unreadable: not what it says it is. ValidationError: other fields.
+    """
+
+    types = "application/json" + (", multipart/form-data" if forms else "")
+
+    async def read(request: Request) -> M:
+        media = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+        if media == "application/json" or (media.startswith("application/") and media.endswith("+json")):
+            body = await request.body()
+            return await run_in_threadpool(_from_json, model, body)
+        if media == "multipart/form-data" and forms:
+            return await _from_form(model, request)
+        raise UnsupportedMedia(
+            f"this route reads {types}, not {media}"
+            + ("; with curl, add -H 'Content-Type: application/json'" if media.endswith("urlencoded") else ""),
+            headers={"Accept-Post": types},
+        )
+
+    return read
+
+
+def _from_json(model: type[M], body: bytes) -> M:
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Unreadable(
+            f"the body is not UTF-8: byte {error.start} is 0x{body[error.start]:02x}", field="body"
+        ) from None
+    values = body.count(b",") + body.count(b"[") + body.count(b"{")  # at least, and base64 has none of the three
+    if values > BODY_VALUES:
+        raise TooLarge(f"the body has about {values:,} values, at most {BODY_VALUES:,} are read", field="body")
+    try:
+        data = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise Unreadable(f"the body is not JSON: {error}", field="body") from None
+    if not isinstance(data, dict):
+        raise Unreadable("the body must be a JSON object", field="body")
+    return model.model_validate(data)
+
+
+async def _from_form(model: type[M], request: Request) -> M:
+    try:
+        async with request.form(max_files=BATCH_INPUTS, max_fields=FORM_FIELDS) as form:
+            files = {name: [await _content(name, value) for value in form.getlist(name)] for name in FILES}
+            data = _form_data(form)
+    except HTTPException as error:
+        raise Unreadable(f"the form cannot be read: {error.detail}", field="body") from None
+    except UnicodeDecodeError:
+        raise Unreadable("the form is not UTF-8", field="body") from None
+    return await run_in_threadpool(model.model_validate, _with_inputs(data, files))
+
+
+async def _content(name: str, value: UploadFile | str) -> bytes | str:
+    """A file's bytes, or what a text field of that name says: base64 then."""
+    if isinstance(value, str):
+        return value
+    if value.size is not None:
+        check_size(name, value.size, FILE_BYTES[name], name)
+    return await value.read()
+
+
+def _with_inputs(data: dict[str, Any], files: dict[str, list[Any]]) -> dict[str, Any]:
+    """Files and texts beside them as the same inputs that JSON has; several files of one kind are a list of inputs."""
+    parts = {name: data.pop(name) for name in BESIDE if name in data}
+    if "sentences" in data:
+        sentences = data.pop("sentences")
+        parts["sentences"] = sentences if isinstance(sentences, list) else [sentences]
+    given = {name: values for name, values in files.items() if values}
+    if not parts and not given:
+        return data
+    if "inputs" in data:
+        if list(given) != ["image"] or parts:
+            named = ", ".join((*given, *parts))
+            raise Unreadable(f"the form has inputs and also {named}; send one or the other", field="inputs")
+        parts["text"] = data.pop("inputs")
+    if len(given) > 1:
+        raise Unreadable("the form has an image and a recording; send one of them", field="inputs")
+    made = [{name: value, **parts} for name, values in given.items() for value in values] or [parts]
+    return {**data, "inputs": made[0] if len(made) == 1 else made}
+
+
+def _form_data(form: FormData) -> dict[str, Any]:
+    data: dict[str, Any] = {}
+    for name in form:
+        values = form.getlist(name)
+        if name in FILES:
+            continue
+        if any(not isinstance(value, str) for value in values):
+            raise Unreadable(f"the form field {name[:100]!r} is text; files go into {' or '.join(FILES)}", field="body")
+        if name in STRUCTURED:
+            try:
+                data[name] = orjson.loads(str(values[-1]))
+            except orjson.JSONDecodeError as error:
+                raise Unreadable(f"the form field is not JSON: {error}", field=name) from None
+        else:
+            data[name] = values[0] if len(values) == 1 else values
+    return data
+
+
+def request_body(model: type[BaseModel], *, forms: bool = True) -> dict[str, Any]:
+    """What OpenAPI should say of a body that `parsed` reads; `main` adds the schemas it refers to."""
+    schema = {"$ref": f"#/components/schemas/{model.__name__}"}
+    content = {"application/json": {"schema": schema}}
+    if forms:
+        content["multipart/form-data"] = {"schema": FORM}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+_TEXT = {"type": "string"}
+_FILE = {"type": "string", "contentMediaType": "application/octet-stream"}
+FORM: dict[str, Any] = {
+    "type": "object",
+    "description": "The fields of the JSON body; an input's parts may stand as fields of their own, files as files.",
+    "properties": {
+        **dict.fromkeys(("inputs", "model", "target"), _TEXT),
+        **dict.fromkeys(FILES, _FILE),
+        **dict.fromkeys(BESIDE, _TEXT),
+        "sentences": {"type": "array", "items": _TEXT},
+        **{name: {**_TEXT, "contentMediaType": "application/json"} for name in STRUCTURED},
+    },
+}

@@ -1,0 +1,165 @@
+"""Requests and responses as pydantic models; arrays pass through untouched, as what they were read as."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+from heedmap.app.requests.inputs import SCHEMA, OneInput, check_inputs, check_text, kind
+from heedmap.app.settings import MAPS_PER_REQUEST
+from heedmap.model.contract import Parameters
+from heedmap.model.errors import ParameterError
+
+Head = int | Literal["mean", "max", "all"]
+
+
+def check_target(value: Any) -> str | list[str | None] | None:
+    """A text, or with a list of inputs a list of texts and nulls."""
+    if value is None:
+        return None
+    if isinstance(value, list):
+        return [None if item is None else check_text(item, str(index)) for index, item in enumerate(value)]
+    return check_text(value)
+
+
+def check_head(value: Any) -> Head:
+    """An integer, mean, max or all."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if value in ("mean", "max", "all"):
+        return value  # type: ignore[no-any-return]
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        raise ParameterError(f"expected a number, mean, max or all, got {value!r}") from None
+
+
+HeadName = Annotated[Head, BeforeValidator(check_head)]
+
+
+class Strict(BaseModel):
+    """Unknown fields are errors."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class MapWanted(Strict):
+    """A map to answer with."""
+
+    site: str = Field(examples=["cross"])
+    layer: int = Field(-1, description="From 0; negatives count from the end.")
+    head: HeadName = Field("all", description="From 0, negatives from the end; or mean, max, all.")
+
+
+class TraceRequest(Strict):
+    """An input to a model."""
+
+    model: str | None = Field(None, description="Optional when one model is served.")
+    inputs: Annotated[
+        OneInput | list[OneInput],
+        BeforeValidator(check_inputs),
+        Field(
+            examples=["Wo ist der Bahnhof?"],
+            description="A text, or an object with what the model's task reads, files as base64; for predictions also "
+            "a list of them, one batch.",
+        ),
+        WithJsonSchema(SCHEMA),
+    ]
+    target: Annotated[
+        str | list[str | None] | None,
+        BeforeValidator(check_target),
+        Field(description="A given output to score instead of generating one; a list where inputs is a list."),
+    ] = None
+    parameters: Parameters = Parameters()
+
+
+class PredictRequest(TraceRequest):
+    """An input to a model, and the maps to answer with."""
+
+    attention: list[MapWanted] = Field(default=[], max_length=MAPS_PER_REQUEST)
+
+
+def check_mask(value: Any) -> Any:
+    """A mask by name, or its description, or a matrix that goes to numpy unseen."""
+    if isinstance(value, str):
+        value = {"kind": value}
+    if isinstance(value, dict):
+        return MaskWanted.model_validate(value)
+    if isinstance(value, list):
+        return value
+    raise ParameterError(f"expected none, causal, an object with a kind or a boolean matrix, got {kind(value)}")
+
+
+class MaskWanted(Strict):
+    """A mask by its kind."""
+
+    kind: Literal["none", "causal", "sliding_window", "padding"]
+    size: Annotated[int, Field(ge=1)] | None = Field(None, description="sliding_window: keys less than so many away.")
+    length: int | list[int] | None = Field(None, description="padding: visible keys, one number or one a sequence.")
+
+    @staticmethod
+    def _complete(mask: "MaskWanted") -> "MaskWanted":
+        needed = {"sliding_window": "size", "padding": "length"}.get(mask.kind)
+        for name in ("size", "length"):
+            given = getattr(mask, name) is not None
+            if given != (name == needed):
+                word = "needs" if name == needed else "takes no"
+                raise ParameterError(f"a mask of kind {mask.kind} {word} {name}", field=name)
+        return mask
+
+
+Array = Annotated[
+    Any, WithJsonSchema({"type": "array", "items": {}, "description": "Nested lists of numbers, one depth throughout."})
+]
+
+
+class AttentionRequest(Strict):
+    """The bare operator on arrays of one's own: (queries, width), or with a leading axis of sequences."""
+
+    queries: Array = Field(validation_alias=AliasChoices("queries", "q"), examples=[[[1.0, 0.0], [0.0, 1.0]]])
+    keys: Array | None = Field(None, validation_alias=AliasChoices("keys", "k"), description="Default: the queries.")
+    values: Array | None = Field(None, validation_alias=AliasChoices("values", "v"), description="Default: the keys.")
+    score: Literal["dot", "scaled_dot", "additive", "general"] = "scaled_dot"
+    scale: float | None = Field(
+        None, gt=0, allow_inf_nan=False, description="scaled_dot: 1/sqrt(head size) unless given."
+    )
+    matrix: Array | None = Field(None, description="general: (query width, key width).")
+    query_matrix: Array | None = Field(
+        None, description="additive: (width, query width); none leaves queries as they are."
+    )
+    key_matrix: Array | None = Field(None, description="additive: (width, key width); none leaves keys as they are.")
+    vector: Array | None = Field(None, description="additive: one number per component of a head.")
+    heads: Annotated[int, Field(ge=1, le=1024)] | None = Field(None, description="Splits the queries' width.")
+    kv_heads: Annotated[int, Field(ge=1, le=1024)] | None = Field(None, description="Heads of keys and values.")
+    mask: Annotated[
+        Any,
+        Field(validate_default=True),
+        BeforeValidator(check_mask),
+        AfterValidator(lambda mask: MaskWanted._complete(mask) if isinstance(mask, MaskWanted) else mask),
+        WithJsonSchema(
+            {
+                "anyOf": [
+                    {"enum": ["none", "causal"]},
+                    MaskWanted.model_json_schema(),
+                    {"type": "array", "items": {"type": "array", "items": {"type": "boolean"}}},
+                ]
+            }
+        ),
+    ] = "none"
+    return_weights: bool = Field(True, description="Whether the answer holds the weights too.")
+
+
+class ProblemField(BaseModel):
+    """A field at fault."""
+
+    path: str
+    detail: str
+
+
+class ProblemDetails(BaseModel):
+    """RFC 9457 problem details."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[ProblemField] | None = None

@@ -1,0 +1,159 @@
+"""What the routes read from a trace: windows, thumbnails and heads' statistics, in numpy. Runs on the worker."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from heedmap.app.render.wire import to_square
+from heedmap.app.requests.schemas import Head
+from heedmap.model.attention.maps import span
+from heedmap.model.attention.tiles import below, reduce_strips, size_at
+from heedmap.model.errors import RangeError
+from heedmap.model.measures import measure
+from heedmap.model.trace.trace import Trace
+
+FINE = 16  # blocks under a thumbnail's pixel: its edges fall between cells, and a sixteenth is not seen
+ROWS = 1024  # of a long map, whose statistics are taken: every row of what a sentence model reads
+RANGE = re.compile(r"(\d*):(\d*)")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in a trace a window lies: site, layer and head as numbers from 0, rows and columns inside the map."""
+
+    site: str
+    layer: int
+    head: Head
+    heads: int
+    rows: range
+    cols: range
+    queries: str
+    keys: str
+    measure: str
+
+    @property
+    def cells(self) -> int:
+        """Weights in the answer."""
+        return (self.heads if self.head == "all" else 1) * len(self.rows) * len(self.cols)
+
+    @property
+    def title(self) -> str:
+        """What a figure of it is called."""
+        head = "all heads" if self.head == "all" else f"head {self.head}"
+        return f"{self.site} · layer {self.layer} · {head}" + ("" if self.plain else f" · {self.measure}")
+
+    @property
+    def plain(self) -> bool:
+        """Whether values are weights, so at most 1."""
+        return self.measure == "weights"
+
+
+def parse_range(text: str | None, field: str) -> slice:
+    """`a:b`, half open; either end may be left out.
+
+    Raises:
+        RangeError: it does not read so.
+    """
+    if text is None:
+        return slice(None)
+    match = RANGE.fullmatch(text)
+    if match is None or len(text) > 40:
+        raise RangeError(f"expected a half-open range such as 0:64, got {text[:40]!r}", field=field)
+    start, stop = match.groups()
+    return slice(int(start) if start else None, int(stop) if stop else None)
+
+
+def locate(
+    trace: Trace,
+    site: str,
+    layer: int,
+    head: Head,
+    rows: slice = slice(None),
+    cols: slice = slice(None),
+    name: str = "weights",
+) -> Place:
+    """Check a window against a trace; runs no torch.
+
+    Raises:
+        RangeError: site, layer, head, rows or cols lie outside, or no measure has that name; its field says which.
+    """
+    measure(name)
+    layer_map = trace.map(site, layer)
+    if isinstance(head, int):
+        if not -layer_map.heads <= head < layer_map.heads:
+            raise RangeError(f"head {head} does not exist: {site} has heads 0 to {layer_map.heads - 1}", field="head")
+        head %= layer_map.heads
+    queries, keys = trace.site_axes[site]
+    return Place(
+        site,
+        layer % len(trace.layers[site]),
+        head,
+        layer_map.heads,
+        span(rows, layer_map.shape[0], "rows"),
+        span(cols, layer_map.shape[1], "cols"),
+        queries,
+        keys,
+        name,
+    )
+
+
+def weights(trace: Trace, place: Place) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """The exact values of a window, (R, C) or with head "all" (H, R, C), and which cells are visible (R, C)."""
+    how = measure(place.measure)
+    layer_map = trace.map(place.site, place.layer)
+    rows, cols = slice(place.rows.start, place.rows.stop), slice(place.cols.start, place.cols.stop)
+    visible: NDArray[np.bool_] = layer_map.visible(rows, cols).cpu().numpy()
+    if isinstance(place.head, int):
+        return _numpy(how.window(layer_map.head(place.head), rows, cols))[0], visible
+    block = _numpy(how.window(layer_map, rows, cols))
+    if place.head == "all":
+        return block, visible
+    return (block.mean(axis=0) if place.head == "mean" else block.max(axis=0)), visible
+
+
+Picture = tuple[NDArray[np.float32], NDArray[np.bool_]]
+
+
+def thumbnails(trace: Trace, site: str, size: int) -> Iterator[Picture | None]:
+    """All heads of a site, small, a head at a time: weights (size, size), and which pixels have a visible cell.
+
+    None comes between, where a long map is not done yet: others may have their turn.
+
+    A pixel is the largest weight of the cells under it; of a map over 16 times its size, to a sixteenth of a pixel.
+    """
+    for layer_map in trace.layers[site]:
+        level = 0
+        while max(size_at(length, level + 1) for length in layer_map.shape) >= FINE * size:
+            level += 1
+        whole = [range(size_at(length, level)) for length in layer_map.shape]
+        parts = []
+        for _, part in reduce_strips(layer_map, whole[0], whole[1], level):
+            parts.append(part)
+            yield None
+        blocks = below(parts)
+        visible = to_square(_numpy(blocks.visible) > 0, size)
+        yield from ((to_square(weights, size), visible) for weights in _numpy(blocks.values))
+
+
+def heads(trace: Trace) -> Iterator[list[dict[str, Any]]]:
+    """One row per head, a layer at a time: site, layer, head, and the statistics of `AttentionMap.statistics`.
+
+    Of a map over ROWS rows they are taken from so many, spread evenly.
+    """
+    for site, layers in trace.layers.items():
+        for layer, layer_map in enumerate(layers):
+            columns = {name: values.cpu().numpy() for name, values in layer_map.statistics(ROWS).items()}
+            yield [
+                {"site": site, "layer": layer, "head": head, **{name: values[head] for name, values in columns.items()}}
+                for head in range(layer_map.heads)
+            ]
+
+
+def _numpy(block: Tensor) -> NDArray[np.float32]:
+    array: NDArray[np.float32] = block.float().cpu().numpy()
+    return array

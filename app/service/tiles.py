@@ -1,0 +1,203 @@
+"""The tiles of a head: the coarse levels made once and kept beside the trace, the fine ones when they are looked at.
+
+A head's coarse levels take one pass over its whole map. The pass runs on the worker in short turns, so that windows and
+predictions of others come between them, and callers who want the same head wait for the same pass.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from heedmap.app.render.wire import to_codes, to_square
+from heedmap.app.service.engine import Engine
+from heedmap.app.service.store import StoredTrace, TraceStore
+from heedmap.model.attention.tiles import SIDE, How, Reduced, below, levels, reduce, reduce_strips, size_at
+from heedmap.model.errors import RangeError
+
+Codes = NDArray[np.uint8]
+KEPT = 2048  # pixels a side of the finest level that is kept: what is finer costs 40 ms a tile at most up to 32k tokens
+TOGETHER = 1 << 24  # blocks of a layer's heads that are made in one pass: 64 MiB of float32
+MEMORY_BYTES = 256 << 20  # of coarse levels and tiles in memory: two dozen heads
+
+
+@dataclass(frozen=True)
+class Address:
+    """One head of a trace."""
+
+    site: str
+    layer: int
+    head: int
+
+    def __str__(self) -> str:
+        return f"{self.site}.{self.layer}.{self.head}"
+
+
+@dataclass(frozen=True, eq=False)
+class Pyramid:
+    """The coarse levels of a head by one reduction, in u8log: `codes[level - base]`."""
+
+    base: int
+    codes: list[Codes]
+
+    @property
+    def nbytes(self) -> int:
+        """What it takes in memory."""
+        return sum(level.nbytes for level in self.codes)
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """As a safetensors file has it, by level."""
+        return {str(self.base + index): torch.from_numpy(codes) for index, codes in enumerate(self.codes)}
+
+    @classmethod
+    def of(cls, tensors: dict[str, torch.Tensor]) -> "Pyramid":
+        """The pyramid that `tensors` wrote."""
+        known = sorted(map(int, tensors))
+        return cls(known[0], [tensors[str(level)].numpy() for level in known])
+
+
+def base_of(shape: tuple[int, int]) -> int:
+    """The finest level that is kept."""
+    level = 0
+    while max(size_at(length, level) for length in shape) > KEPT:
+        level += 1
+    return level
+
+
+def finished(reduced: Reduced, base: int, top: int) -> Pyramid:
+    """All levels of one head from `base` to `top`, each from the one before."""
+    codes = [coded(reduced)]
+    for _ in range(base, top):
+        reduced = reduced.coarser()
+        codes.append(coded(reduced))
+    return Pyramid(base, codes)
+
+
+def coded(reduced: Reduced) -> Codes:
+    """One head's blocks as bytes: 0 masked."""
+    return to_codes(reduced.values[0].cpu().numpy(), reduced.visible.cpu().numpy() > 0)
+
+
+def blocks_of(shape: tuple[int, int], level: int, row: int, col: int) -> tuple[range, range]:
+    """The rows and columns of blocks that a tile has; finds one outside the pyramid before any work is done.
+
+    Raises:
+        RangeError: there is no such level or tile.
+    """
+    top = levels(shape) - 1
+    if not 0 <= level <= top:
+        raise RangeError(f"level {level} does not exist: this map has levels 0 to {top}", field="level")
+    for name, index, length in (("row", row, shape[0]), ("col", col, shape[1])):
+        last = (size_at(length, level) - 1) // SIDE
+        if not 0 <= index <= last:
+            raise RangeError(
+                f"{name} {index} does not exist: level {level} has tile {name}s 0 to {last}, of {SIDE} blocks each",
+                field=name,
+            )
+    rows, cols = (
+        range(i * SIDE, min((i + 1) * SIDE, size_at(n, level))) for i, n in zip((row, col), shape, strict=True)
+    )
+    return rows, cols
+
+
+class Tiles:
+    """Makes tiles, and remembers them within a budget; whoever asks was let in to the trace before."""
+
+    def __init__(self, engine: Engine, store: TraceStore, memory: int = MEMORY_BYTES) -> None:
+        self.engine, self.store, self.memory = engine, store, memory
+        self._kept: OrderedDict[Any, Pyramid | Codes] = OrderedDict()
+        self._passes: dict[Any, asyncio.Task[list[Pyramid]]] = {}
+
+    async def tile(self, owner: str, held: StoredTrace, at: Address, how: How, level: int, row: int, col: int) -> Codes:
+        """At most 256 x 256 blocks of a head in u8log.
+
+        Raises:
+            RangeError: there is no such level or tile.
+        """
+        layer = held.trace.map(at.site, at.layer).head(at.head)
+        rows, cols = blocks_of(layer.shape, level, row, col)
+        if level >= base_of(layer.shape) > 0:
+            whole = await self.pyramid(owner, held, at, how)
+            return whole.codes[level - whole.base][rows.start : rows.stop, cols.start : cols.stop]
+        key = (owner, held.version, at, how, level, row, col)
+        found = self._remembered(key)
+        if found is None:
+            found = await self.engine.run(lambda: coded(reduce(layer, rows, cols, level, how)))
+            self._remember(key, found)
+        assert not isinstance(found, Pyramid)
+        return found
+
+    async def thumbnails(self, owner: str, held: StoredTrace, site: str, size: int) -> Codes | None:
+        """All heads of a site in u8log (L, H, size, size), from their coarse levels; None where maps have no such."""
+        layers = held.trace.layers[site]
+        base = base_of(layers[0].shape)
+        if not base:
+            return None
+        blocks = size_at(layers[0].shape[0], base) * size_at(layers[0].shape[1], base)
+        made = []
+        for index, layer in enumerate(layers):
+            together = layer.heads if layer.heads * blocks <= TOGETHER else 1
+            row = []
+            for first in range(0, layer.heads, together):
+                heads = [Address(site, index, first + head) for head in range(together)]
+                row += [to_square(whole.codes[0], size) for whole in await self._pyramids(owner, held, heads, "max")]
+            made.append(row)
+        return np.array(made)
+
+    async def pyramid(self, owner: str, held: StoredTrace, at: Address, how: How) -> Pyramid:
+        """The coarse levels of a head: from memory, from beside the trace, or by a pass over its map."""
+        [found] = await self._pyramids(owner, held, [at], how)
+        return found
+
+    async def _pyramids(self, owner: str, held: StoredTrace, heads: list[Address], how: How) -> list[Pyramid]:
+        """Those of one head, or of all heads of a layer, for which the mask is then looked at once."""
+        keys = [(owner, held.version, at, how) for at in heads]
+        found = [self._remembered(key) for key in keys]
+        if None in found:
+            key = (owner, held.version, tuple(heads), how)
+            if key not in self._passes:
+                task = asyncio.create_task(self._make(owner, held, heads, how))
+                task.add_done_callback(lambda done: self._passes.pop(key, None))
+                self._passes[key] = task
+            made = await asyncio.shield(self._passes[key])  # one who goes away stops nobody else's
+            for each, pyramid in zip(keys, made, strict=True):
+                self._remember(each, pyramid)
+            return made
+        return [each for each in found if isinstance(each, Pyramid)]
+
+    async def _make(self, owner: str, held: StoredTrace, heads: list[Address], how: How) -> list[Pyramid]:
+        names = [f"{at}.{how}" for at in heads]
+        layer = held.trace.map(heads[0].site, heads[0].layer)
+        layer = layer.head(heads[0].head) if len(heads) == 1 else layer
+        base, top = base_of(layer.shape), levels(layer.shape) - 1
+        written = await self.engine.run(lambda: [self.store.beside(owner, held.id, name) for name in names])
+        known = [Pyramid.of(tensors) for tensors in written if str(base) in tensors]
+        if len(known) == len(heads):
+            return known
+        rows, cols = (range(size_at(length, base)) for length in layer.shape)
+        parts = await self.engine.run_turns(part for _, part in reduce_strips(layer, rows, cols, base, how))
+
+        def end() -> Iterator[Pyramid]:
+            whole = below(parts)
+            for index, name in enumerate(names):
+                made = finished(whole.head(index), base, top)
+                self.store.keep_beside(owner, held.id, name, made.tensors())
+                yield made
+
+        return await self.engine.run_turns(end())
+
+    def _remembered(self, key: Any) -> "Pyramid | Codes | None":
+        if key in self._kept:
+            self._kept.move_to_end(key)
+        return self._kept.get(key)
+
+    def _remember(self, key: Any, value: "Pyramid | Codes") -> None:
+        self._kept[key] = value
+        self._kept.move_to_end(key)
+        while len(self._kept) > 1 and sum(kept.nbytes for kept in self._kept.values()) > self.memory:
+            self._kept.popitem(last=False)

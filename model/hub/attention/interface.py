@@ -1,0 +1,190 @@
+"""The attention function that transformers' models call, and the mask function that goes with it.
+
+A model that follows transformers' AttentionInterface asks for its attention by name at every call. Under ours it runs
+PyTorch's fused attention, exactly as under "sdpa", until a recorder listens: then the same kernel also hands out its
+log-sum-exp, and queries, keys, values, mask and bias go to the recorder. What "sdpa" cannot do, soft-capped scores and
+attention sinks, runs here too.
+
+Both functions are registered together: without its mask function an attention function gets no causal mask at all.
+"""
+
+import contextlib
+import logging
+import math
+from collections.abc import Iterator
+from contextvars import ContextVar
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+from transformers import AttentionInterface
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import AttentionMaskInterface
+
+from heedmap.model.attention.kernels import blockwise, fused, fused_cells
+from heedmap.model.attention.masks import Causal, Full, Given, Mask
+from heedmap.model.attention.scores import ScaledDot, Score, SoftCapped
+from heedmap.model.hub.attention import bands
+
+IMPLEMENTATION = "heedmap"
+
+
+@runtime_checkable
+class Listener(Protocol):
+    """Takes what one attention module computed."""
+
+    def heard(
+        self,
+        module: nn.Module,
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+        lse: Tensor,
+        output: Tensor,
+        *,
+        score: Score,
+        mask: Mask,
+        bias: Tensor | None,
+        kernel: str,
+    ) -> None:
+        """q, output: (B H Q D); k, v: (B G K D); lse: (B H Q); bias: (B H Q K), broadcast."""
+
+
+_listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
+
+
+@contextlib.contextmanager
+def listening(listener: Listener) -> Iterator[None]:
+    """Send what every attention module computes to the listener, in this thread."""
+    token = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(token)
+
+
+def attention(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+    is_causal: bool | None = None,
+    position_bias: Tensor | None = None,
+    softcap: float | None = None,
+    s_aux: Tensor | None = None,
+    **kwargs: Any,
+) -> tuple[Tensor, None]:
+    """Attention as transformers calls it.
+
+    Args:
+        module: the attention module that asks.
+        query: (B H Q D); key: (B G K D); value: (B G K E).
+        attention_mask: boolean, true where visible, or floating, added to the scores; broadcast over (B H Q K).
+        scaling: of the products, 1/sqrt(D) if None.
+        is_causal: without a mask, whether keys after the query are hidden; the module's own answer if None.
+        position_bias: added to the scores, broadcast over (B H Q K).
+        softcap: no score is larger than it (Gemma 2).
+        s_aux: one logit a head that takes part in the softmax and stands for no key (GPT-OSS's sinks).
+
+    Returns:
+        The output (B Q H E), and no weights.
+    """
+    listener = _listener.get()
+    band = None if attention_mask is None else bands.band_of(attention_mask)
+    if listener is None and softcap is None and s_aux is None and band is None:
+        output, _ = sdpa_attention_forward(
+            module,
+            query,
+            key,
+            value,
+            attention_mask,
+            dropout=dropout,
+            scaling=scaling,
+            is_causal=is_causal,
+            position_bias=position_bias,
+            **kwargs,
+        )
+        return output, None
+    scale = 1 / math.sqrt(query.shape[-1]) if scaling is None else float(scaling)
+    score: Score = ScaledDot(scale) if softcap is None else SoftCapped(scale, float(softcap))
+    mask, bias = _seen(module, query, key, attention_mask, is_causal) if band is None else (band, None)
+    if position_bias is not None:
+        bias = position_bias if bias is None else bias + position_bias
+    mixed, lse, kernel = _attend(query, key, value, mask, bias, score)
+    if s_aux is not None:
+        sinks = s_aux.float()[None, :, None]
+        total = torch.logaddexp(lse.float(), sinks)
+        mixed = mixed * torch.exp(lse - total).to(mixed.dtype)[..., None]
+        lse = total
+    if listener is not None:
+        listener.heard(
+            module, query, key, value, lse, mixed, score=score, mask=mask, bias=bias, kernel=kernel
+        )  # fmt: skip
+    return mixed.transpose(1, 2).contiguous(), None
+
+
+def _seen(
+    module: nn.Module, query: Tensor, key: Tensor, attention_mask: Tensor | None, is_causal: bool | None
+) -> tuple[Mask, Tensor | None]:
+    """Which keys are visible, and what a floating mask adds besides."""
+    if attention_mask is None:
+        causal = getattr(module, "is_causal", True) if is_causal is None else is_causal
+        return (Causal() if causal and query.shape[2] > 1 else Full()), None
+    attention_mask = attention_mask[..., : key.shape[2]]
+    if attention_mask.dtype == torch.bool:
+        return Given(_one_head(attention_mask).expand(-1, query.shape[2], -1)), None
+    hidden = attention_mask <= torch.finfo(attention_mask.dtype).min / 2  # transformers hides with the dtype's minimum
+    if not hidden.any():
+        return Full(), attention_mask
+    cells = _one_head(~hidden).expand(-1, query.shape[2], -1)
+    bias = attention_mask.masked_fill(hidden, 0)
+    return Given(cells), bias if bias.any() else None
+
+
+def _one_head(visible: Tensor) -> Tensor:
+    """(B 1 Q K) -> (B Q K).
+
+    Raises:
+        NotImplementedError: heads see different keys; no family here does that.
+    """
+    if visible.shape[1] > 1 and not bool((visible == visible[:, :1]).all()):
+        raise NotImplementedError("the heads of one layer have different masks")
+    return visible[:, 0]
+
+
+def _attend(
+    query: Tensor, key: Tensor, value: Tensor, mask: Mask, bias: Tensor | None, score: Score
+) -> tuple[Tensor, Tensor, str]:
+    if isinstance(score, ScaledDot):
+        with contextlib.suppress(NotImplementedError):
+            if isinstance(mask, Given):
+                attended = fused_cells(query, key, value, mask.cells[:, None], bias, False, score.scale)
+            else:
+                attended = fused(query, key, value, mask, bias, score.scale)
+            return attended.output, attended.lse, attended.kernel
+    output, lse = blockwise(query, key, value, mask, bias, score)
+    return output, lse, "blockwise"
+
+
+def register() -> None:
+    """Make the implementation known to transformers; again is no harm."""
+    AttentionInterface.register(IMPLEMENTATION, attention)
+    AttentionMaskInterface.register(IMPLEMENTATION, bands.mask)
+
+
+@contextlib.contextmanager
+def quiet(name: str = "transformers") -> Iterator[None]:
+    """Without what transformers logs about choices that are made here on purpose."""
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+register()

@@ -1,0 +1,208 @@
+"""From a transformers model's modules to a recorder's sites: who computed attention, and where in the model that is."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+import transformers
+from torch import Tensor, nn
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES, MODEL_FOR_MASKED_LM_MAPPING_NAMES
+
+from heedmap.model.attention.masks import Mask
+from heedmap.model.attention.scores import Score
+from heedmap.model.errors import TraceError
+from heedmap.model.hub.attention.interface import IMPLEMENTATION, listening, quiet
+from heedmap.model.hub.attention.sites import Sites
+from heedmap.model.hub.attention.swin import GridLayout, grid_layout
+from heedmap.model.trace.recorder import Recorder
+
+ROW_SUM = 1e-2  # how far from 1 a row of weights may sum in half precision
+SHARING = "num_hidden_groups"  # in the config of a model whose layers are one module, called again and again (ALBERT)
+WINDOWED = {"SwinLayer", "DonutSwinLayer", "MaskFormerSwinLayer"}
+
+
+@dataclass(eq=False)
+class Wiring:
+    """A model on our attention implementation, with what is known of its modules.
+
+    names: of its attention modules. eager: those that do not follow the interface and compute attention themselves.
+    windowed: layers that cut a grid into windows, by their attention module.
+    """
+
+    model: Any
+    sites: Sites
+    names: dict[nn.Module, str]
+    eager: frozenset[nn.Module]
+    windowed: dict[nn.Module, nn.Module] = field(default_factory=dict)
+
+    @property
+    def follows(self) -> bool:
+        """Whether all attention goes through the interface."""
+        return not self.eager
+
+
+def prepare(model: Any, *, eager: bool = False) -> Wiring:
+    """Put a model on our attention implementation, where its modules follow the interface; the rest stays eager.
+
+    Args:
+        model: a transformers model that was loaded with eager attention.
+        eager: leave all of it so, for a family that follows the interface in name alone.
+
+    Raises:
+        ValueError: it was loaded with another attention, which a module that does not follow the interface would keep.
+    """
+    with quiet():
+        model.set_attn_implementation("eager" if eager else IMPLEMENTATION)
+    names = {module: name for name, module in model.named_modules()}
+    attention = {module: name for module, name in names.items() if "Attention" in type(module).__name__}
+    homes = _homes(model)
+    own = frozenset(m for m in attention if eager or not homes[m]._can_set_attn_implementation())
+    if strays := {homes[m].config._attn_implementation for m in own} - {"eager"}:
+        raise ValueError(f"load it with attn_implementation='eager', not {strays.pop()!r}: parts of it would keep that")
+    windowed = {
+        part: layer
+        for layer in names
+        if type(layer).__name__ in WINDOWED
+        for part in layer.modules()
+        if part in attention
+    }
+    config = model.config
+    sites = Sites(
+        names.values(),
+        encoder_decoder=bool(config.is_encoder_decoder)
+        or config.model_type in ("vision-encoder-decoder", "speech-encoder-decoder", "encoder-decoder"),
+        causal=_causal(model, attention),
+        staged=frozenset(names[module] for module in windowed),
+    )
+    return Wiring(model, sites, attention, own, windowed)
+
+
+@contextlib.contextmanager
+def record(wiring: Wiring) -> Iterator["ModuleRecorder"]:
+    """Record the forward pass of the model that runs inside."""
+    recorder = ModuleRecorder(versions={"transformers": transformers.__version__})
+    ear = _Ear(wiring, recorder)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(listening(ear))
+        for layer in set(wiring.windowed.values()):
+            handle = layer.register_forward_pre_hook(ear.windows, with_kwargs=True)
+            stack.callback(handle.remove)
+        if wiring.eager:
+            stack.enter_context(_weights_wanted(wiring.model))
+            for module in wiring.eager:
+                stack.callback(module.register_forward_hook(ear.overheard).remove)
+        yield recorder
+
+
+@dataclass
+class ModuleRecorder(Recorder):
+    """A recorder that also knows which modules were heard."""
+
+    heard: set[nn.Module] = field(default_factory=set)
+
+
+@dataclass(eq=False)
+class _Ear:
+    """Hears what modules compute and tells the recorder at which site."""
+
+    wiring: Wiring
+    recorder: ModuleRecorder
+    layouts: dict[nn.Module, GridLayout] = field(default_factory=dict)
+    seen: list[Tensor] = field(default_factory=list)  # weights that an inner module gave already
+
+    def heard(
+        self,
+        module: nn.Module,
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+        lse: Tensor,
+        output: Tensor,
+        *,
+        score: Score,
+        mask: Mask,
+        bias: Tensor | None,
+        kernel: str,
+    ) -> None:
+        """A module on the interface computed its attention."""
+        site = self.wiring.sites.of(self.wiring.names[module])
+        self._once(module)
+        layer = self.wiring.windowed.get(module)
+        if layer is None:
+            self.recorder.record(site, q, k, v, lse, output, score=score, mask=mask, kernel=kernel, bias=bias)
+            return
+        cut = self.layouts[layer]
+        q, k, v, lse, output = (cut.raster(x) for x in (q, k, v, lse, output))
+        self.recorder.record(
+            site, q, k, v, lse, output, score=score, mask=cut.mask(), kernel=kernel, bias=cut.bias(bias)
+        )
+
+    def overheard(self, module: nn.Module, inputs: Any, outputs: Any) -> None:
+        """A module of its own kind returned, perhaps with its weights."""
+        for value in outputs if isinstance(outputs, tuple) else ():
+            if _are_weights(value) and not any(value is known for known in self.seen):
+                self.seen.append(value)
+                self._once(module)
+                self.recorder.record_weights(self.wiring.sites.of(self.wiring.names[module]), value)
+
+    def _once(self, module: nn.Module) -> None:
+        """A module is one layer, but where layers share their weights.
+
+        Raises:
+            TraceError: it attended a second time, to another piece of its input.
+        """
+        if module in self.recorder.heard and not hasattr(self.wiring.model.config, SHARING):
+            raise TraceError(
+                f"{self.wiring.names[module]} attended in several pieces in one pass (several pictures, or windows); "
+                "give one at a time"
+            )
+        self.recorder.heard.add(module)
+
+    def windows(self, layer: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
+        """A windowed layer is about to cut this grid."""
+        grid = named["input_dimensions"] if "input_dimensions" in named else inputs[1]
+        self.layouts[layer] = grid_layout(layer, grid)
+
+
+def _are_weights(value: Any) -> bool:
+    """Whether this is (B H Q K), and every row sums to 1 or, with nothing visible, to 0."""
+    if not isinstance(value, Tensor) or value.dim() != 4 or not value.is_floating_point() or not value.numel():
+        return False
+    sums = value.float().sum(dim=-1)
+    return bool((value >= 0).all()) and bool((((sums - 1).abs() < ROW_SUM) | (sums == 0)).all())
+
+
+def _homes(model: Any) -> dict[nn.Module, Any]:
+    """For each module the transformers model that it is part of, the innermost one."""
+    homes: dict[nn.Module, Any] = {}
+    for part in model.modules():  # outer ones come first, so that inner ones have the last word
+        if isinstance(part, transformers.PreTrainedModel):
+            homes |= dict.fromkeys(part.modules(), part)
+    return homes
+
+
+def _causal(model: Any, attention: dict[nn.Module, str]) -> bool:
+    """Whether the text stack is a language model, which sees the past alone."""
+    if any(getattr(module, "is_causal", False) for module in attention):
+        return True
+    kind = model.config.model_type
+    if kind not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+        return False
+    return kind not in MODEL_FOR_MASKED_LM_MAPPING_NAMES or type(model).__name__.endswith("ForCausalLM")
+
+
+@contextlib.contextmanager
+def _weights_wanted(model: Any) -> Iterator[None]:
+    """Have modules that compute attention themselves return their weights."""
+    configs = {id(part.config): part.config for part in model.modules() if hasattr(part, "config")}
+    before = {key: getattr(config, "_output_attentions", False) for key, config in configs.items()}
+    for config in configs.values():
+        config._output_attentions = True  # the public setter refuses where a part of the model is not eager
+    try:
+        with quiet(), torch.no_grad():
+            yield
+    finally:
+        for key, config in configs.items():
+            config._output_attentions = before[key]

@@ -1,0 +1,240 @@
+"""A checkpoint folder into memory: weights from safetensors alone, every one of them there, and no code but our own."""
+
+import logging
+import re
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+
+from heedmap.model.card import examples, licence
+from heedmap.model.errors import CheckpointError, CheckpointMismatch
+from heedmap.model.hub.load.safety import CONFIG, check
+from heedmap.model.hub.load.sources import Source, read_json, resolve, revision_of
+from heedmap.model.hub.load.task_choice import choose_task
+from heedmap.model.hub.loaded import Loaded
+
+T = TypeVar("T")
+
+# `architecture` in the config.json of our own checkpoints, and what each is for.
+NATIVE = {"transformer": "translation", "recurrent": "translation", "language-model": "text-generation"}
+TOKENIZER_FILES = (
+    *("tokenizer.json", "tokenizer_config.json", "vocab.txt", "vocab.json", "merges.txt", "tokenizer.model"),
+    *("spiece.model", "sentencepiece.bpe.model", "source.spm", "spm.model"),
+)
+# Weights that a forward pass outside training never reads, so that a checkpoint may lack them.
+UNREAD = re.compile(r"(^|\.)(masked_spec_embed|position_ids)$")
+POOLER = "pooler."  # on top of a bare encoder; what is served of one are its hidden states
+NAMED = 5  # tensors that a message names
+
+
+def is_native(folder: Path) -> bool:
+    """Whether a folder is a checkpoint of our own rather than one of transformers'."""
+    if not (folder / CONFIG).is_file():
+        return False
+    config = read_json(folder / CONFIG)
+    return isinstance(config, dict) and "model_type" not in config and config.get("architecture") in NATIVE
+
+
+def read_config(folder: Path, location: str | None = None) -> Any:
+    """The transformers configuration of a folder that was found to be safe.
+
+    Raises:
+        UnsafeCheckpoint: it asks for code of its own, or its weights are pickles; `location` is what the user calls it.
+        CheckpointError: it cannot be read, or transformers does not know its model type.
+    """
+    raw = check(folder, location)
+    import transformers
+
+    model_type = raw.get("model_type")
+    if not isinstance(model_type, str):
+        raise CheckpointError(f"{CONFIG} has no model_type, so nothing says what {folder.name} is")
+    if model_type not in transformers.CONFIG_MAPPING:
+        architectures = ", ".join(str(name) for name in raw.get("architectures") or []) or "unnamed"
+        raise CheckpointError(
+            f"transformers {transformers.__version__} knows no model type {model_type!r} (architecture {architectures})"
+        )
+    options = {"trust_remote_code": False, "local_files_only": True}
+    with quiet():
+        return _attempt(CONFIG, lambda: transformers.AutoConfig.from_pretrained(folder, **options))
+
+
+def peek(text: str) -> dict[str, Any]:
+    """What can be said of a model without loading or downloading it: task, architecture, examples, where they are here.
+
+    A source that cannot be read says nothing; loading it will say why.
+    """
+    try:
+        source = Source.parse(text)
+        folder = Path(source.location).expanduser()
+        if is_native(folder):
+            return _peek_native(folder)
+        if not folder.is_dir():
+            return {"task": source.task} if source.task else {}
+        config = read_config(folder)
+        task = choose_task(folder, config, source.task)
+        from heedmap.model.hub.tasks import TASKS  # tasks import this module's neighbours, so it meets them late
+
+        example = getattr(TASKS[task].for_config(config), "example", None)  # some need the loaded tokenizer for theirs
+    except (CheckpointError, OSError):
+        return {}
+    named = getattr(config, "architectures", None) or [None]
+    told = {"task": task, "architecture": named[0], "family": config.model_type}
+    return told if example is None else {**told, "examples": [example]}
+
+
+def _peek_native(folder: Path) -> dict[str, Any]:
+    config = read_json(folder / CONFIG)
+    told = {"task": NATIVE[config["architecture"]], "architecture": config["architecture"]}
+    if told["task"] == "text-generation":
+        return {**told, "examples": examples(folder)}
+    languages = {side: config.get(f"{side}_language") for side in ("source", "target")}
+    return {**told, "languages": languages}
+
+
+def load(
+    folder: Path,
+    auto_class: str,
+    *,
+    device: str | torch.device = "cpu",
+    dtype: str | torch.dtype | None = None,
+    attention: str = "eager",
+) -> Loaded:
+    """Load a model with its head, and the processors that the folder has files of.
+
+    Args:
+        folder: the checkpoint.
+        auto_class: the transformers class that knows the head: AutoModelForMaskedLM.
+        device: where to run.
+        dtype: of the weights; unless given the checkpoint's own on an accelerator, float32 on the CPU.
+        attention: the name of the attention function, as transformers' AttentionInterface has it.
+
+    Raises:
+        UnsafeCheckpoint: it asks for code of its own, or its weights are pickles.
+        CheckpointMismatch: weights are missing or of another shape than the configuration says.
+        CheckpointError: it cannot be read.
+    """
+    import transformers
+
+    config = read_config(folder)
+    own = "auto" if torch.device(device).type != "cpu" else torch.float32
+    wanted = getattr(torch, dtype) if isinstance(dtype, str) else dtype
+    options = {"trust_remote_code": False, "local_files_only": True}
+
+    def build() -> tuple[Any, dict[str, Any]]:
+        found: tuple[Any, dict[str, Any]] = getattr(transformers, auto_class).from_pretrained(
+            folder,
+            dtype=own if wanted is None else wanted,
+            attn_implementation=attention,
+            use_safetensors=True,
+            ignore_mismatched_sizes=True,  # told below, with both shapes
+            output_loading_info=True,
+            **options,
+        )
+        return found
+
+    with quiet():
+        model, info = _attempt(f"{config.model_type} as {auto_class}", build)
+        _check_weights(model, info, bare=auto_class == "AutoModel")
+        tokenizer = None
+        if any((folder / name).is_file() for name in TOKENIZER_FILES):
+            tokenizer = _attempt("the tokenizer", lambda: transformers.AutoTokenizer.from_pretrained(folder, **options))
+        image, audio = None, None
+        kinds = _processors(folder)
+        if "image" in kinds:
+            automatic: Any = transformers.AutoImageProcessor
+            image = _attempt("the image processor", lambda: automatic.from_pretrained(folder, backend="pil", **options))
+        if "audio" in kinds:
+            hearing: Any = transformers.AutoFeatureExtractor
+            audio = _attempt("the feature extractor", lambda: hearing.from_pretrained(folder, **options))
+        model = _attempt(f"the weights on {device}", lambda: model.to(device).eval().requires_grad_(False))
+    return Loaded(model, model.config, tokenizer, image, audio, folder, revision_of(folder), licence(folder))
+
+
+def _check_weights(model: Any, info: dict[str, Any], *, bare: bool) -> None:
+    """Nothing may be made up: a weight that the checkpoint lacks would be random.
+
+    Raises:
+        CheckpointMismatch: names what is missing or misshapen.
+    """
+    misshapen = sorted(info["mismatched_keys"])
+    if misshapen:
+        told = "; ".join(
+            f"{key} has shape {list(has)}, expected {list(needs)}" for key, has, needs in misshapen[:NAMED]
+        )
+        more = f"; and {len(misshapen) - NAMED} more" if len(misshapen) > NAMED else ""
+        raise CheckpointMismatch(f"the weights do not fit {CONFIG}: {told}{more}")
+    missing = sorted(name for name in info["missing_keys"] if not UNREAD.search(name))
+    if bare and any(name.startswith(POOLER) for name in missing) and hasattr(model, "pooler"):
+        model.pooler = None  # as `add_pooling_layer=False` would have it: random weights answer nobody
+        missing = [name for name in missing if not name.startswith(POOLER)]
+    if missing:
+        named = ", ".join(missing[:NAMED]) + (f" and {len(missing) - NAMED} more" if len(missing) > NAMED else "")
+        raise CheckpointMismatch(
+            f"the checkpoint lacks {len(missing)} weights that {type(model).__name__} needs: {named}; they would be "
+            "random. It was made for another task, name that one with ?task="
+        )
+
+
+def _processors(folder: Path) -> set[str]:
+    """Which processors the folder has files of: image, audio."""
+    kinds: set[str] = set()
+    for name in ("processor_config.json", "preprocessor_config.json"):
+        told = read_json(folder / name) if (folder / name).is_file() else {}
+        if not isinstance(told, dict):
+            raise CheckpointError(f"{name} must be a JSON object")
+        kinds |= {kind for key, kind in (("image_processor", "image"), ("feature_extractor", "audio")) if told.get(key)}
+        if name.startswith("pre") and told and not kinds:
+            heard = "sampling_rate" in told and "image_processor_type" not in told
+            kinds.add("audio" if heard else "image")
+    return kinds
+
+
+def _attempt(what: str, action: Callable[[], T]) -> T:
+    """Run transformers on files that others made: whatever it raises says that they cannot be used.
+
+    Raises:
+        CheckpointError: with the first lines of what it said.
+    """
+    try:
+        return action()
+    except Exception as error:
+        said = " ".join(str(error).split()) or type(error).__name__
+        raise CheckpointError(f"{what} cannot be loaded: {said[:400]}") from error
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keeps transformers' loading report, progress bar and warnings off the log: what matters is raised."""
+    from transformers import utils
+
+    library: Any = utils.logging
+    logger = logging.getLogger("transformers")
+    level, bars = logger.level, library.is_progress_bar_enabled()
+    logger.setLevel(logging.ERROR)
+    library.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # recommendations of further packages, parameters of old files
+            yield
+    finally:
+        logger.setLevel(level)
+        if bars:
+            library.enable_progress_bar()
+
+
+__all__ = [
+    "Loaded",
+    "Source",
+    "choose_task",
+    "is_native",
+    "load",
+    "peek",
+    "quiet",
+    "read_config",
+    "resolve",
+    "revision_of",
+]

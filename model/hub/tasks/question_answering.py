@@ -1,0 +1,79 @@
+"""Question-answering: the span of a context that answers a question."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from heedmap.model.contract import Prediction, Request
+from heedmap.model.errors import EmptyInput
+from heedmap.model.hub.loaded import Loaded
+from heedmap.model.hub.tasks.base import Item, SinglePass
+from heedmap.model.hub.tasks.text import Encoded, encode, parts, positions
+
+
+class QuestionAnswering(SinglePass):
+    """The likeliest span of the context (Devlin et al. 2019): start and end are two distributions over its tokens.
+
+    The score is the product of their probabilities; the class token takes part in both, as "no answer here", and is
+    never the answer. The span is widened to whole words. Segment 0 of the axis is the question, 1 the context.
+    """
+
+    name = "question-answering"
+    auto_class = "AutoModelForQuestionAnswering"
+    example = {"question": "Where does Angela live?", "context": "Angela Smith lives in New York."}  # noqa: RUF012
+
+    def __init__(self, loaded: Loaded) -> None:
+        super().__init__(loaded)
+        self.limit = positions(loaded)
+
+    def prepare(self, request: Request) -> Item:
+        """Tokenize question and context as one sequence."""
+        reads = "a question with its context"
+        question, context = parts(request.inputs, self.name, reads, "question", "context")
+        encoded = encode(self.loaded, question, context, limit=self.limit)
+        answers = _words(encoded)
+        if not answers:
+            raise EmptyInput("nothing of the context is left after tokenization", field="inputs.context")
+        return Item(request, {"tokens": encoded.axis}, encoded.tensors, {"answers": answers, "context": context})
+
+    def read(self, outputs: Any, items: Sequence[Item]) -> list[Prediction]:
+        """The best span of each."""
+        rows = zip(outputs.start_logits.float(), outputs.end_logits.float(), items, strict=True)
+        return [self._read(start, end, item) for start, end, item in rows]
+
+    def _read(self, start: Tensor, end: Tensor, item: Item) -> Prediction:
+        answers, context = item.facts["answers"], item.facts["context"]
+        places = list(answers)
+        if item.axes["tokens"].ids[0] == self.loaded.tokenizer.cls_token_id:
+            places = [0, *places]
+        first, last = (logits[places].softmax(dim=0)[-len(answers) :] for logits in (start, end))
+        score, begin, stop = best_span(first, last, item.request.parameters.max_answer_len)
+        spans = list(answers.values())
+        left, right = spans[begin][0], spans[stop][1]
+        answer = {"score": score, "start": left, "end": right, "answer": context[left:right]}
+        return Prediction.from_json(answer, item.axes)
+
+
+def best_span(start: Float[Tensor, "N"], end: Float[Tensor, "N"], longest: int) -> tuple[float, int, int]:
+    """The likeliest span of at most so many tokens: its probability, its first and its last token."""
+    products = torch.outer(start, end).triu().tril(longest - 1)
+    begin, stop = divmod(int(products.argmax()), len(end))
+    return float(products[begin, stop]), begin, stop
+
+
+def _words(encoded: Encoded) -> dict[int, tuple[int, int]]:
+    """The tokens of the context, and of each the characters of its whole word."""
+    axis = encoded.axis
+    segments = axis.segments or []
+    own = [at for at, segment in enumerate(segments) if segment == 1 and not axis.special[at]]
+    if encoded.words is None:
+        return {at: axis.spans[at] for at in own}
+    words: dict[int | None, tuple[int, int]] = {}
+    for at in own:
+        start, stop = axis.spans[at]
+        before = words.get(encoded.words[at], (start, stop))
+        words[encoded.words[at]] = (min(before[0], start), max(before[1], stop))
+    return {at: words[encoded.words[at]] for at in own}

@@ -1,0 +1,115 @@
+"""Text-generation: a decoder goes on from a prompt, or answers a chat."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor
+
+from heedmap.model.contract import Axis, Prediction, Request
+from heedmap.model.errors import InputTooLong
+from heedmap.model.hub.axes.text import output_axis
+from heedmap.model.hub.loaded import Loaded
+from heedmap.model.hub.tasks.base import Item
+from heedmap.model.hub.tasks.chat import encode_chat
+from heedmap.model.hub.tasks.generative import GenerativeTask
+from heedmap.model.hub.tasks.text import (
+    TARGET_LIMITS,
+    encode,
+    filled,
+    fits,
+    pad_token,
+    padded,
+    position_offset,
+    positions,
+    the_text,
+)
+from heedmap.model.native.decoding import Generated
+from heedmap.model.watch import Stop
+
+
+class TextGeneration(GenerativeTask):
+    """What a decoder writes after a prompt; `generated_text` is the new text alone.
+
+    Its one axis holds prompt and output. `segments` say which text a token's span counts in: 0 is the prompt and 1 the
+    output; of a chat each message has its number, and the output comes after the last. A given `target` is scored as it
+    is: no end token is put behind it, because a text may go on.
+    """
+
+    name = "text-generation"
+    auto_class = "AutoModelForCausalLM"
+    example = "The girl is reading"
+    probe_target = " a book."
+
+    def __init__(self, loaded: Loaded) -> None:
+        super().__init__(loaded)
+        self.limit = positions(loaded, TARGET_LIMITS)
+        self.offset = position_offset(loaded)
+
+    def prepare(self, request: Request) -> Item:
+        """Tokenize a prompt or a chat, and the target if there is one."""
+        inputs = request.inputs
+        if not isinstance(inputs, str) and "messages" in inputs:
+            encoded = encode_chat(self.loaded, inputs["messages"], self.limit)
+        else:
+            text = the_text(inputs, self.name, 'a text, or a chat as {"messages": [{"role", "content"}]}')
+            encoded = encode(self.loaded, text, limit=self.limit)
+        room = None if self.limit is None else self.limit - len(encoded.ids)
+        facts: dict[str, Any] = {"given": None, "settings": {}}
+        if request.target is not None:
+            target = encode(self.loaded, filled(request.target, "target"), field="target", add_special_tokens=False)
+            fits(len(encoded.ids) + len(target.ids), self.limit, "target")
+            facts |= {"given": target.ids, "limit": len(target.ids), "output": target.axis}
+        elif room is not None and room < 1:
+            raise InputTooLong(
+                f"the text has {len(encoded.ids):,} tokens and the model positions for {self.limit:,}: that leaves no "
+                "room for an output, shorten the text",
+                field="inputs",
+            )
+        else:
+            wanted = request.parameters.max_new_tokens
+            facts["limit"] = wanted if room is None else min(wanted, room)
+        tensors = {name: encoded.tensors[name] for name in ("input_ids", "attention_mask")}
+        return Item(request, {"tokens": encoded.axis}, tensors, facts)
+
+    def batch(self, items: Sequence[Item]) -> dict[str, Tensor]:
+        """Prompts padded on the left, so that every output begins at the same place."""
+        rows = [item.axes["tokens"].ids for item in items]
+        ids, mask = padded(rows, pad_token(self.loaded), left=True)
+        return self._placed(ids.to(self.loaded.device), mask.to(self.loaded.device))
+
+    def _placed(self, ids: Tensor, mask: Tensor) -> dict[str, Tensor]:
+        """Ids with their mask, and with their positions where transformers' `generate` would count them from 0."""
+        batch = {"input_ids": ids, "attention_mask": mask}
+        return batch | ({"position_ids": (mask.cumsum(dim=1) - 1).clamp(min=0) + self.offset} if self.offset else {})
+
+    def starts(self, items: Sequence[Item], inputs: dict[str, Tensor]) -> Tensor:
+        """The padded prompts."""
+        return inputs["input_ids"]
+
+    def told(self, item: Item, output: Generated) -> Prediction:
+        """The new text, and the axis of prompt and output."""
+        if item.facts["given"] is None:
+            text, axis = output_axis(self.loaded.tokenizer, output.ids)
+        else:
+            text, axis = str(item.request.target), item.facts["output"]
+        axes = {"tokens": joined(item.axes["tokens"], axis)}
+        return Prediction(text, axis.labels, output.score, axes, {"generated_text": text})
+
+    def trace(self, items: Sequence[Item], cancelled: Stop) -> tuple[list[Prediction], dict[str, Any]]:
+        """The recorded pass reads prompt and output."""
+        predictions = self.predict(items, cancelled)
+        ids, mask = self.right_padded([prediction.axes["tokens"].ids for prediction in predictions])
+        return predictions, {**self._placed(ids, mask), **self.lean()}
+
+
+def joined(prompt: Axis, output: Axis) -> Axis:
+    """One axis of two texts."""
+    first = prompt.segments or [0] * len(prompt)
+    return Axis(
+        prompt.kind,
+        [*prompt.labels, *output.labels],
+        [*prompt.ids, *output.ids],
+        [*prompt.spans, *output.spans],
+        [*prompt.special, *output.special],
+        [*first, *[max(first, default=0) + 1] * len(output)],
+    )

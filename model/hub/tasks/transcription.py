@@ -1,0 +1,112 @@
+"""What the tasks share in which a decoder writes what an encoder heard."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from heedmap.model.contract import Axis, Parameters, Prediction, Request
+from heedmap.model.hub.axes.text import output_axis, prefix_axis, text_axis
+from heedmap.model.hub.loaded import Loaded
+from heedmap.model.hub.tasks.base import Item, collate
+from heedmap.model.hub.tasks.generative import GenerativeTask
+from heedmap.model.hub.tasks.media import example_audio
+from heedmap.model.hub.tasks.recordings import TASK, extractor_of, samples_of
+from heedmap.model.hub.tasks.text import encode, filled, fits
+from heedmap.model.hub.tasks.transformers_generate import end_tokens
+from heedmap.model.native.decoding import Generated
+from heedmap.model.watch import Stop
+
+Samples = Float[np.ndarray, "samples"]
+
+
+class TranscriptionTask(GenerativeTask):
+    """What a decoder writes of a recording.
+
+    Axes: `source`, the encoder's positions with their seconds; `target`, with what the decoder was told to begin with;
+    and `prefix`, what it had read at each position of the target. The score is that of the text and its end.
+    """
+
+    name = TASK
+    example: Any = {"audio": example_audio()}  # noqa: RUF012
+    auto_class = "AutoModelForSpeechSeq2Seq"
+    probe_target = "hello"
+    longest: int  # tokens that the decoder has positions for
+
+    def __init__(self, loaded: Loaded) -> None:
+        """Raises:
+        CheckpointError: the checkpoint has no feature extractor or no tokenizer.
+        """
+        super().__init__(loaded)
+        self.extractor = extractor_of(loaded)
+        self.rate = int(self.extractor.sampling_rate)
+
+    @abstractmethod
+    def heard(self, samples: Samples) -> tuple[dict[str, Tensor], Axis]:
+        """The model's inputs of a recording, and the axis of its encoder."""
+
+    @abstractmethod
+    def start(self, parameters: Parameters) -> list[int]:
+        """What the decoder begins with."""
+
+    def settings(self, item: Item) -> dict[str, Any]:
+        """What the generation is told besides."""
+        return {}
+
+    def prepare(self, request: Request) -> Item:
+        """Decode the recording; tokenize the target if there is one."""
+        samples = samples_of(request, self.extractor)
+        start = self.start(request.parameters)
+        tensors, axis = self.heard(samples)
+        facts: dict[str, Any] = {"start": start, "settings": {}, "given": None}
+        if request.target is not None:
+            given = encode(self.loaded, filled(request.target, "target"), field="target", add_special_tokens=False)
+            offsets = given.offsets or []
+            facts |= {"given": [*given.ids, *end_tokens(self.loaded.model)[:1]], "offsets": offsets}
+            fits(len(facts["given"]), self.longest - len(start) + 1, "target")
+            facts["limit"] = len(facts["given"])
+        else:
+            facts["limit"] = min(request.parameters.max_new_tokens, self.longest - len(start))
+        return Item(request, {"source": axis}, tensors, facts)
+
+    def batch(self, items: Sequence[Item]) -> dict[str, Tensor]:
+        """The recordings, and what the decoder begins with."""
+        return {**collate(items, self.loaded), "decoder_input_ids": self.starts(items, {})}
+
+    def starts(self, items: Sequence[Item], inputs: dict[str, Tensor]) -> Tensor:
+        """What the decoder begins with."""
+        return torch.tensor([item.facts["start"] for item in items], device=self.loaded.device)
+
+    def told(self, item: Item, output: Generated) -> Prediction:
+        """The text and its three axes."""
+        start, request = item.facts["start"], item.request
+        ids = [*start[1:], *output.ids]
+        if request.target is None:
+            text, target = output_axis(self.loaded.tokenizer, ids)
+        else:
+            text, known = request.target, item.facts["offsets"]
+            before, after = [(0, 0)] * (len(start) - 1), [(0, 0)] * (len(output.ids) - len(known))
+            offsets = [*before, *known, *after] if known else None
+            target = text_axis(self.loaded.tokenizer, ids, text, offsets)
+        target = self.marked(target)
+        axes = {**item.axes, "target": target, "prefix": prefix_axis(self.loaded.tokenizer, start, target)}
+        chunks = self.chunks(output.ids) if request.parameters.return_timestamps else None
+        return Prediction(text, target.labels, output.score, axes, None if chunks is None else {"chunks": chunks})
+
+    def marked(self, target: Axis) -> Axis:
+        """The target with what is no text marked as special."""
+        return target
+
+    def chunks(self, ids: Sequence[int]) -> list[dict[str, Any]]:
+        """Stretches of the text with their seconds."""
+        return []
+
+    def trace(self, items: Sequence[Item], cancelled: Stop) -> tuple[list[Prediction], dict[str, Any]]:
+        """The recorded pass hears the recording and reads, in the decoder, what came before each token."""
+        predictions = self.predict(items, cancelled)
+        read, _ = self.right_padded([prediction.axes["prefix"].ids for prediction in predictions])
+        return predictions, {**collate(items, self.loaded), "decoder_input_ids": read, **self.lean()}

@@ -1,0 +1,246 @@
+"""Outputs of transformers' own `generate`, under our parameters, each with its summed log-probability."""
+
+import copy
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from heedmap.model.contract import Parameters
+from heedmap.model.errors import Cancelled
+from heedmap.model.hub.attention import chunks
+from heedmap.model.hub.loaded import Loaded
+from heedmap.model.native.decoding import Generated, Sampler
+from heedmap.model.watch import Stop, never
+
+
+def generate(
+    loaded: Loaded,
+    inputs: Mapping[str, Tensor],
+    parameters: Parameters,
+    limit: int,
+    cancelled: Stop = never,
+    piece: int | None = None,
+    **settings: Any,
+) -> list[Generated]:
+    """One output per row of a batch: greedy, by beams, or drawn.
+
+    What the checkpoint's generation_config forces, suppresses or forbids holds; its beams, sampling and lengths are
+    those of the parameters. The score is the sum of the model's own log-probabilities, in nats, of all tokens of the
+    output, its end included, before anything is forced or suppressed, as a teacher-forced pass would have it.
+
+    Args:
+        inputs: of the model's `generate`. A decoder-only model's prompts are padded on the left.
+        limit: the longest output, in tokens.
+        piece: tokens of a long prompt that go in at once; all of them if None.
+        settings: more of a GenerationConfig: forced_bos_token_id.
+
+    Raises:
+        Cancelled: `cancelled` became true between two steps.
+    """
+    model = loaded.model
+    ends = end_tokens(model)
+    if piece is not None and inputs["input_ids"].shape[1] > piece:
+        settings = {**settings, "prefill_chunk_size": piece}
+    width = 1 if parameters.do_sample else parameters.beam_size
+    batch = next(iter(inputs.values())).shape[0]
+    tally = _Tally(batch, ends, cancelled)
+    if cancelled():
+        raise Cancelled("the generation was cancelled")
+    handle = model.register_forward_hook(tally.keep) if width == 1 else None
+    try:
+        with torch.inference_mode():
+            rows = model.generate(
+                **inputs,
+                generation_config=_config(model, parameters, limit, width, settings),
+                stopping_criteria=[tally],
+                logits_processor=[_Draw(parameters, batch)] if parameters.do_sample else [],
+            )
+    finally:
+        if handle is not None:
+            handle.remove()
+    began = _start_length(model, inputs)
+    outputs = [_cut(row, ends) for row in rows[:, began:].tolist()]
+    if width > 1 or not tally.steps:  # not heard at all: a model within the model generates
+        totals = score(loaded, inputs, rows[:, :began], outputs, piece)
+    else:
+        totals = [float(total) for total in tally.totals]
+    return [Generated(ids, total) for ids, total in zip(outputs, totals, strict=True)]
+
+
+def end_tokens(model: Any) -> list[int]:
+    """The tokens that end an output; none, where the checkpoint names none."""
+    found = model.generation_config.eos_token_id
+    if found is None:
+        found = getattr(model.config, "eos_token_id", None)
+    return [] if found is None else [found] if isinstance(found, int) else list(found)
+
+
+def start_tokens(model: Any) -> list[int]:
+    """What an encoder-decoder's decoder reads before its first output."""
+    settings = model.generation_config
+    for name in ("decoder_start_token_id", "bos_token_id"):
+        for source in (settings, model.config):
+            found = getattr(source, name, None)
+            if found is not None:
+                return [found] if isinstance(found, int) else list(found)
+    raise AssertionError("an encoder-decoder without decoder_start_token_id")
+
+
+def score(
+    loaded: Loaded,
+    inputs: Mapping[str, Tensor],
+    start: Int[Tensor, "B Q"],
+    outputs: Sequence[Sequence[int]],
+    piece: int | None = None,
+) -> list[float]:
+    """The log-probability of given outputs under the model, in nats, by one teacher-forced pass.
+
+    Args:
+        inputs: as for `generate`; prompts may be padded on either side.
+        start: what each output follows: the prompt, or the decoder's start tokens.
+        piece: tokens of a long prompt that go in at once; all of them if None.
+    """
+    model = loaded.model
+    longest = max(len(output) for output in outputs)
+    wanted = torch.tensor([[*output, *[0] * (longest - len(output))] for output in outputs], device=start.device)
+    real = torch.tensor([[at < len(output) for at in range(longest)] for output in outputs], device=start.device)
+    read = torch.cat([start, wanted[:, :-1]], dim=1)
+    with torch.inference_mode():
+        if model.config.is_encoder_decoder:
+            given = {k: v for k, v in inputs.items() if not k.startswith("decoder_")}
+            logits = model(**given, decoder_input_ids=read).logits
+        else:
+            more: dict[str, Any] = {**_prolonged(model, inputs, real[:, :-1])}
+            accepted = set(inspect.signature(model.forward).parameters)
+            more |= {"logits_to_keep": longest} if "logits_to_keep" in accepted else {}
+            more |= {"input_ids": read, "use_cache": False}
+            if piece is not None and read.shape[1] > piece and chunks.can_be_cut(more, model.config):
+                logits = chunks.read(model, more, piece=piece, kept=longest).logits
+            else:
+                logits = model(**more).logits
+    found = log_probabilities(logits[:, -longest:], wanted)
+    return [float(total) for total in (found * real).sum(dim=1)]
+
+
+def _prolonged(model: Any, inputs: Mapping[str, Tensor], real: Bool[Tensor, "B Q"]) -> dict[str, Tensor]:
+    """A prompt's inputs, but for its ids, with room for what follows it; `real` says which of that there is."""
+    more = {name: tensor for name, tensor in inputs.items() if name not in ("input_ids", "position_ids")}
+    for name, tensor in more.items():
+        if tensor.shape == inputs["input_ids"].shape:  # what each token is: text goes on as text
+            after = real.to(tensor.dtype) if name == "attention_mask" else torch.zeros_like(real, dtype=tensor.dtype)
+            more[name] = torch.cat([tensor, after], dim=1)
+    if set(inputs) <= {"input_ids", "attention_mask", "position_ids"}:  # with a picture, places are the model's affair
+        places = (more["attention_mask"].cumsum(dim=1) - 1).clamp(min=0)  # padding on the left takes none
+        if "position_ids" in inputs:
+            places += inputs["position_ids"][0, 0] - places[0, 0]
+        if "position_ids" in inspect.signature(model.forward).parameters:
+            more["position_ids"] = places
+    return more
+
+
+def log_probabilities(logits: Float[Tensor, "B Q V"], chosen: Int[Tensor, "B Q"]) -> Float[Tensor, "B Q"]:
+    """Of each chosen token under the distribution at its place, summed up in float64."""
+    rows = [row.float() for row in logits]  # a row at a time: the batch in float32 may be large
+    parts = [row.gather(1, ids[:, None])[:, 0] - row.logsumexp(dim=1) for row, ids in zip(rows, chosen, strict=True)]
+    return torch.stack(parts).double()
+
+
+class _Tally:
+    """Watches a generation: adds up the chosen tokens' log-probabilities and stops it when nobody waits any more.
+
+    `keep` is a forward hook and `__call__` a stopping criterion of transformers. Only the last position's logits are
+    held, where `generate` itself would keep those of every step.
+    """
+
+    def __init__(self, batch: int, ends: Sequence[int], cancelled: Stop) -> None:
+        self.totals = torch.zeros(batch, dtype=torch.float64)
+        self.finished = torch.zeros(batch, dtype=torch.bool)
+        self.ends = torch.tensor(list(ends), dtype=torch.long)
+        self.cancelled = cancelled
+        self.logits: Tensor | None = None
+        self.steps = 0
+
+    def keep(self, _model: Any, _inputs: Any, outputs: Any) -> None:
+        """Remember what the next token will be chosen from."""
+        self.logits = outputs.logits[:, -1:].clone()
+
+    def __call__(self, ids: Tensor, _scores: Any, **_: Any) -> Tensor:
+        """Note which token was chosen; nothing is ever stopped by returning true."""
+        if self.cancelled():
+            raise Cancelled("the generation was cancelled")
+        if self.logits is not None:
+            chosen = ids[:, -1:]
+            parts = log_probabilities(self.logits, chosen)[:, 0]
+            self.totals = self.totals.to(parts.device) + parts.masked_fill(self.finished.to(parts.device), 0)
+            self.finished = self.finished.to(parts.device) | torch.isin(chosen[:, 0], self.ends.to(parts.device))
+            self.logits = None
+            self.steps += 1
+        return torch.zeros(ids.shape[0], dtype=torch.bool, device=ids.device)
+
+
+class _Draw:
+    """A logits processor that leaves one token of each row: drawn with a generator of the row's own.
+
+    transformers' sampling draws a whole batch from one generator, so that an output depends on its neighbours.
+    """
+
+    def __init__(self, parameters: Parameters, batch: int) -> None:
+        self.sampler, self.rows = Sampler(parameters, batch), list(range(batch))
+
+    def __call__(self, _ids: Tensor, scores: Tensor) -> Tensor:
+        """Everything but the token drawn is impossible."""
+        chosen = self.sampler(scores, self.rows)
+        return torch.full_like(scores, -torch.inf).scatter(1, chosen[:, None], 0.0)
+
+
+def _config(model: Any, parameters: Parameters, limit: int, width: int, settings: Mapping[str, Any]) -> Any:
+    """The checkpoint's generation config with our parameters in it."""
+    config = copy.deepcopy(model.generation_config)
+    ends = end_tokens(model)
+    pad = config.pad_token_id
+    if pad is None:
+        pad = getattr(model.config, "pad_token_id", None)
+    ours: dict[str, Any] = {
+        "max_new_tokens": limit,
+        "max_length": None,
+        "min_length": min(config.min_length or 0, limit),
+        "min_new_tokens": None if config.min_new_tokens is None else min(config.min_new_tokens, limit),
+        "num_beams": width,
+        "length_penalty": parameters.length_penalty,
+        # Drawing is done by `_Draw`; to transformers it is greedy decoding.
+        "do_sample": False,
+        "temperature": 1.0,
+        "top_k": 50,
+        "top_p": 1.0,
+        "num_return_sequences": 1,
+        "use_cache": True,
+        "return_dict_in_generate": False,
+        "output_attentions": False,
+        "output_hidden_states": False,
+        "output_scores": False,
+        "output_logits": False,
+        "eos_token_id": ends or None,
+        "pad_token_id": pad if pad is not None else (ends[0] if ends else 0),
+        **settings,
+    }
+    for name, value in ours.items():
+        setattr(config, name, value)
+    return config
+
+
+def _start_length(model: Any, inputs: Mapping[str, Tensor]) -> int:
+    """How many tokens of a row of `generate` are not of its making."""
+    name = "decoder_input_ids" if model.config.is_encoder_decoder else "input_ids"
+    if name in inputs:
+        return inputs[name].shape[1]
+    return len(start_tokens(model)) if model.config.is_encoder_decoder else 0
+
+
+def _cut(ids: list[int], ends: Sequence[int]) -> list[int]:
+    """A row up to its first end token, which stays."""
+    stop = next((at for at, token in enumerate(ids) if token in ends), len(ids) - 1)
+    return ids[: stop + 1]

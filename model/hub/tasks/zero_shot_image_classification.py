@@ -1,0 +1,101 @@
+"""zero-shot-image-classification: a picture to scores of labels that the caller names (CLIP, SigLIP)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from heedmap.model.contract import Parameters, Prediction, Request
+from heedmap.model.errors import ParameterError
+from heedmap.model.hub.axes.image import picture_axes
+from heedmap.model.hub.loaded import Loaded
+from heedmap.model.hub.tasks.base import Item, Task, collate
+from heedmap.model.hub.tasks.media import example_image
+from heedmap.model.hub.tasks.pictures import one_shape, picture_of, ranked, seen, tower_of
+from heedmap.model.hub.tasks.text import Encoded, encode, filled, positions
+from heedmap.model.watch import Stop
+
+TEMPLATE = "This is a photo of {}."
+PADDED = 64  # tokens: SigLIP was trained on texts filled up to these, and attends to the filling
+
+
+class ZeroShotImageClassification(Task):
+    """How well each of the caller's labels, put into a sentence, describes a picture; best first.
+
+    The scores are a softmax over the labels, in SigLIP a sigmoid of each. The recorded pass sees the picture and reads
+    the best label's sentence: the site `text` is that sentence's.
+    """
+
+    name = "zero-shot-image-classification"
+    auto_class = "AutoModelForZeroShotImageClassification"
+    example: Any = {"image": example_image()}  # noqa: RUF012
+    probe_parameters = Parameters(candidate_labels=("a red ball", "a green field"))
+
+    def __init__(self, loaded: Loaded) -> None:
+        """Raises:
+        CheckpointError: the checkpoint has no image processor, or the layout of its patches is not known.
+        """
+        super().__init__(loaded)
+        self.tower, self.limit = tower_of(loaded), positions(loaded)
+        self.siglip = "siglip" in loaded.config.model_type
+
+    @property
+    def batchable(self) -> bool:
+        """Pictures that are resized to one shape can share a pass."""
+        return one_shape(self.loaded.image_processor)
+
+    def prepare(self, request: Request) -> Item:
+        """Decode and preprocess the picture, tokenize a sentence for each label."""
+        labels = request.parameters.candidate_labels
+        if not labels:
+            raise ParameterError(
+                'give the labels to choose from: "parameters": {"candidate_labels": ["cat", "dog"]}',
+                field="parameters.candidate_labels",
+            )
+        template = TEMPLATE if (given := request.parameters.hypothesis_template) is None else given
+        if "{}" not in template:
+            raise ParameterError(
+                f"the template needs a {{}} where the label goes: {TEMPLATE}", field="parameters.hypothesis_template"
+            )
+        tensors, shown = seen(self.loaded, picture_of(request.inputs, self.name))
+        sentences = [template.replace("{}", filled(label, "parameters.candidate_labels")) for label in labels]
+        encoded = [self._encode(sentence) for sentence in sentences]
+        return Item(request, picture_axes(shown, self.tower, "vision"), tensors, {"sentences": encoded})
+
+    def predict(self, items: Sequence[Item], cancelled: Stop) -> list[Prediction]:
+        """All labels against the pictures, in one pass, or in one for each picture where their shapes differ."""
+        batches = [items] if self.batchable else [[item] for item in items]
+        return [self._answer(row, item) for batch in batches for row, item in self._compared(batch)]
+
+    def trace(self, items: Sequence[Item], cancelled: Stop) -> tuple[list[Prediction], dict[str, Any]]:
+        """The pass that is recorded reads the best label's sentence alone."""
+        predictions = self.predict(items, cancelled)
+        pairs = zip(predictions, items, strict=True)
+        chosen = [item.with_(tensors={**_best(told, item).tensors, **item.tensors}) for told, item in pairs]
+        return predictions, dict(collate(chosen, self.loaded))
+
+    def _encode(self, sentence: str) -> Encoded:
+        filling: dict[str, Any] = {"padding": "max_length", "max_length": PADDED} if self.siglip else {}
+        return encode(self.loaded, sentence, limit=self.limit, field="parameters.candidate_labels", **filling)
+
+    def _compared(self, items: Sequence[Item]) -> list[tuple[torch.Tensor, Item]]:
+        """For each item the scores of its labels; all items have the same ones."""
+        sentences = [Item(items[0].request, {}, one.tensors) for one in items[0].facts["sentences"]]
+        outputs = self.forward({**collate(sentences, self.loaded), **collate(items, self.loaded)})
+        logits = outputs.logits_per_image.float().cpu()
+        scores = logits.sigmoid() if self.siglip else logits.softmax(dim=-1)
+        return list(zip(scores, items, strict=True))
+
+    def _answer(self, scores: torch.Tensor, item: Item) -> Prediction:
+        labels = item.request.parameters.candidate_labels
+        best = item.facts["sentences"][int(scores.argmax())]
+        output = ranked(labels, scores, item.request.parameters.top_k or len(labels))
+        return Prediction.from_json(output, {"text": best.axis, **item.axes})
+
+
+def _best(prediction: Prediction, item: Item) -> Encoded:
+    """The sentence of the label that a prediction names first."""
+    labels: Mapping[str, Encoded] = dict(
+        zip(item.request.parameters.candidate_labels, item.facts["sentences"], strict=True)
+    )
+    return labels[prediction.text]

@@ -1,0 +1,213 @@
+"""Greedy, beam and sampled decoding over a key/value cache, batched, each sequence with its own stop.
+
+A decoder only needs `decode` (logits of the next token, the state moving on) and a state that can `reorder` its rows;
+finished sequences leave the batch, so that a long sentence never makes short ones wait for nothing.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from heedmap.model.contract import Parameters
+from heedmap.model.errors import Cancelled
+from heedmap.model.native.tokenizer import END, PAD
+from heedmap.model.watch import never
+
+CHUNK = 64  # logits whose best is found at once
+COMPACT = 8  # finished sequences leave the batch when they are one in so many: moving the rest costs as much as a step
+
+
+@runtime_checkable
+class State(Protocol):
+    """All that a decoding step needs from before it."""
+
+    def reorder(self, rows: Tensor) -> None:
+        """Keep these rows of the batch, in this order."""
+
+
+@runtime_checkable
+class Decoder(Protocol):
+    """A network that predicts the next token."""
+
+    def decode(self, ids: Tensor, state: Any) -> Tensor:
+        """Logits (B Q V) of the token after each of `ids` (B Q); the state moves on."""
+
+
+@dataclass(frozen=True)
+class Generated:
+    """One output: token ids, closed by the end token unless the length ran out, and their summed log-probability."""
+
+    ids: list[int]
+    score: float
+
+
+def generate(
+    decoder: Decoder,
+    state: State,
+    batch: int,
+    parameters: Parameters,
+    limit: int,
+    device: torch.device,
+    cancelled: Callable[[], bool] = never,
+    first: Int[Tensor, "B"] | None = None,
+) -> list[Generated]:
+    """Generate one output per sequence of the batch.
+
+    Args:
+        state: the decoder's state before `first`, one row per sequence.
+        limit: the longest output, in tokens.
+        first: what each sequence reads first; the end token, which opens a translation, unless given.
+
+    Raises:
+        Cancelled: `cancelled` became true between two steps.
+    """
+    opening = torch.full((batch,), END, device=device) if first is None else first.to(device)
+    with torch.inference_mode():
+        if parameters.do_sample:
+            return _stepwise(decoder, state, opening, limit, cancelled, Sampler(parameters, batch))
+        if parameters.beam_size == 1:
+            return _stepwise(decoder, state, opening, limit, cancelled, greedy)
+        return _beam(decoder, state, opening, parameters, limit, cancelled)
+
+
+def greedy(logits: Float[Tensor, "N V"], _rows: Sequence[int]) -> Int[Tensor, "N"]:
+    """The likeliest token of each row.
+
+    On the CPU `amax` is vectorised and `argmax` is not: the best of each chunk first, then its place, halves the time.
+    """
+    rows, vocabulary = logits.shape
+    if rows < 4 or vocabulary % CHUNK or logits.device.type != "cpu":
+        return logits.argmax(dim=-1)
+    chunks = logits.view(rows, -1, CHUNK)
+    best = chunks.amax(dim=-1).argmax(dim=-1)
+    return best * CHUNK + chunks[torch.arange(rows), best].argmax(dim=-1)
+
+
+class Sampler:
+    """Draws a token for each row, with a generator of its own for each sequence, so that neighbours change nothing."""
+
+    def __init__(self, parameters: Parameters, batch: int) -> None:
+        self.parameters = parameters
+        self.generators = [torch.Generator().manual_seed(parameters.seed) for _ in range(batch)]
+
+    def __call__(self, logits: Float[Tensor, "N V"], rows: Sequence[int]) -> Int[Tensor, "N"]:
+        """One draw per row from the tempered distribution, cut to `top_k` and `top_p` (Holtzman et al. 2020)."""
+        ordered, ids = (logits.float() / self.parameters.temperature).sort(dim=-1, descending=True)
+        if self.parameters.top_k:
+            ordered[:, self.parameters.top_k :] = -torch.inf
+        probabilities = ordered.softmax(dim=-1)
+        before = probabilities.cumsum(dim=-1) - probabilities
+        probabilities = probabilities.masked_fill(before >= self.parameters.top_p, 0)
+        cumulative = probabilities.cumsum(dim=-1)
+        draws = torch.stack([torch.rand(1, generator=self.generators[row]) for row in rows]).to(logits.device)
+        chosen = torch.searchsorted(cumulative, draws * cumulative[:, -1:], right=True)
+        last = (probabilities > 0).sum(dim=-1, keepdim=True) - 1
+        return ids.gather(1, torch.minimum(chosen, last))[:, 0]
+
+
+def _check(cancelled: Callable[[], bool]) -> None:
+    if cancelled():
+        raise Cancelled("the prediction was cancelled")
+
+
+def _stepwise(
+    decoder: Decoder,
+    state: State,
+    opening: Tensor,
+    limit: int,
+    cancelled: Callable[[], bool],
+    choose: Callable[[Tensor, Sequence[int]], Tensor],
+) -> list[Generated]:
+    """One token per sequence and step, until each has met its end."""
+    batch, device = len(opening), opening.device
+    outputs: list[list[int]] = [[] for _ in range(batch)]
+    scores = [0.0] * batch
+    rows = list(range(batch))  # of the decoder's batch: finished ones stay until it pays to move the others
+    tokens = opening[:, None]
+    for _ in range(limit):
+        _check(cancelled)
+        logits = decoder.decode(tokens, state)[:, -1]
+        logits[:, PAD] = -torch.inf
+        chosen = choose(logits, rows)
+        log_probability = logits.float().log_softmax(dim=-1).gather(1, chosen[:, None])[:, 0]
+        for row, token, part in zip(rows, chosen.tolist(), log_probability.tolist(), strict=True):
+            if not outputs[row] or outputs[row][-1] != END:
+                outputs[row].append(token)
+                scores[row] += part
+        alive = [place for place, row in enumerate(rows) if outputs[row][-1] != END]
+        if not alive:
+            break
+        if (len(rows) - len(alive)) * COMPACT >= len(rows):
+            kept = torch.tensor(alive, device=device)
+            state.reorder(kept)
+            chosen, rows = chosen[kept], [rows[place] for place in alive]
+        tokens = chosen[:, None]
+    return [Generated(ids, score) for ids, score in zip(outputs, scores, strict=True)]
+
+
+def _beam(
+    decoder: Decoder,
+    state: State,
+    opening: Tensor,
+    parameters: Parameters,
+    limit: int,
+    cancelled: Callable[[], bool],
+) -> list[Generated]:
+    """Beam search: a sequence stops when none of its open hypotheses can still beat its best finished one.
+
+    Hypotheses are ranked by log-probability / length^length_penalty (Wu et al. 2016, without its constants).
+    """
+    width, penalty = parameters.beam_size, parameters.length_penalty
+    batch, device = len(opening), opening.device
+    finished: list[list[tuple[float, Generated]]] = [[] for _ in range(batch)]
+    running = list(range(batch))
+    state.reorder(torch.arange(batch, device=device).repeat_interleave(width))
+    tokens = opening.repeat_interleave(width)[:, None]
+    scores = torch.full((batch, width), -torch.inf, device=device)
+    scores[:, 0] = 0  # all beams start equal: only the first may speak
+    outputs: list[list[list[int]]] = [[[] for _ in range(width)] for _ in range(batch)]
+    for step in range(1, limit + 1):
+        _check(cancelled)
+        logits = decoder.decode(tokens, state)[:, -1].float()
+        logits[:, PAD] = -torch.inf
+        vocabulary = logits.shape[-1]
+        totals = scores[..., None] + logits.log_softmax(dim=-1).view(len(running), width, vocabulary)
+        best, flat = totals.flatten(1).topk(2 * width, dim=-1)  # at most `width` of these can end
+        rows: list[int] = []
+        next_tokens: list[int] = []
+        next_scores: list[list[float]] = []
+        survivors: list[int] = []
+        for place, row in enumerate(running):
+            open_hypotheses: list[tuple[float, int, int]] = []
+            for rank, (total, index) in enumerate(zip(best[place].tolist(), flat[place].tolist(), strict=True)):
+                beam, token = divmod(index, vocabulary)
+                if token == END:
+                    if rank < width:
+                        ended = Generated([*outputs[row][beam], END], total)
+                        finished[row].append((total / step**penalty, ended))
+                elif len(open_hypotheses) < width:
+                    open_hypotheses.append((total, beam, token))
+            top = max((score for score, _ in finished[row]), default=-torch.inf)
+            # With a penalty, a longer output can still rise to its total over the longest length allowed.
+            reachable = open_hypotheses[0][0] / (limit if penalty else 1) ** penalty
+            if step == limit or (len(finished[row]) >= width and top >= reachable) or top >= reachable:
+                if not finished[row]:
+                    total, beam, token = open_hypotheses[0]
+                    finished[row].append((total, Generated([*outputs[row][beam], token], total)))
+                continue
+            survivors.append(row)
+            rows += [place * width + beam for _, beam, _ in open_hypotheses]
+            next_tokens += [token for _, _, token in open_hypotheses]
+            next_scores.append([total for total, _, _ in open_hypotheses])
+            outputs[row] = [[*outputs[row][beam], token] for _, beam, token in open_hypotheses]
+        if not survivors:
+            break
+        running = survivors
+        state.reorder(torch.tensor(rows, device=device))
+        tokens = torch.tensor(next_tokens, device=device)[:, None]
+        scores = torch.tensor(next_scores, device=device)
+    return [max(hypotheses, key=lambda pair: pair[0])[1] for hypotheses in finished]

@@ -1,0 +1,206 @@
+"""A native language model, served: a text in, its continuation and traces out."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from heedmap.model.card import examples, licence
+from heedmap.model.contract import Axis, Prediction, Request
+from heedmap.model.errors import Cancelled, CheckpointError, EmptyInput, InputError, InputTooLong, ParameterError
+from heedmap.model.native.checkpoint import Checkpoint
+from heedmap.model.native.decoding import Generated, generate
+from heedmap.model.native.language_model import LanguageModel, LanguageModelState
+from heedmap.model.native.tokenizer import PAD, SPECIAL, Encoding
+from heedmap.model.trace.recorder import Recorder
+from heedmap.model.trace.size import check
+from heedmap.model.trace.trace import Trace
+from heedmap.model.watch import never
+
+SITES = {"decoder": ("tokens", "tokens")}
+CHUNK = 8192  # tokens: from there on the layers' own memory matters, and the pieces' masks cost nothing beside it
+
+
+class TextGenerator:
+    """Predictions and traces of a language model; a `Served`."""
+
+    task = "text-generation"
+    trace_limit = 0
+
+    def __init__(self, loaded: Checkpoint, folder: Path | None = None) -> None:
+        if not isinstance(loaded.network, LanguageModel):
+            raise CheckpointError("only a language model continues a text")
+        self.network, self.tokenizer, self.revision = loaded.network, loaded.tokenizer, loaded.revision
+        self.licence = None if folder is None else licence(folder)
+        self.examples = [] if folder is None else examples(folder)
+        weight = self.network.output_weight
+        self.device, self.dtype = weight.device, weight.dtype
+
+    def describe(self) -> dict[str, Any]:
+        """Task, shape, dtype, device, sites and licence, as JSON."""
+        config = self.network.config
+        return {
+            "task": self.task,
+            "architecture": config.architecture,
+            "revision": self.revision,
+            "languages": {"source": config.language, "target": config.language},
+            "parameters": sum(p.numel() for p in self.network.parameters()),
+            "vocabulary": config.vocabulary,
+            "width": config.width,
+            "max_positions": config.max_positions,
+            "windows": list(config.windows),
+            "chat": False,
+            "dtype": str(self.dtype).removeprefix("torch."),
+            "device": str(self.device),
+            "licence": self.licence,
+            "examples": self.examples,
+            "sites": [
+                {
+                    "name": "decoder",
+                    "layers": config.layers,
+                    "heads": config.heads,
+                    "kv_heads": config.kv_heads,
+                    "queries": "tokens",
+                    "keys": "tokens",
+                }
+            ],
+        }
+
+    def predict(
+        self, requests: Sequence[Request], cancelled: Callable[[], bool] = never
+    ) -> list[Prediction | InputError]:
+        """Answer each request by itself: prompts of different lengths share no cache."""
+        return [self._answer(request, cancelled) for request in requests]
+
+    def trace(self, requests: Sequence[Request], cancelled: Callable[[], bool] = never) -> list[Trace | InputError]:
+        """Predict, then record one pass over prompt and output."""
+        return [self._traced(request, cancelled) for request in requests]
+
+    def _traced(self, request: Request, cancelled: Callable[[], bool]) -> Trace | InputError:
+        recorder = Recorder()
+        try:
+            self._check_trace(request)
+        except InputError as error:
+            return error
+        prediction = self._answer(request, cancelled, recorder)
+        if isinstance(prediction, InputError):
+            return prediction
+        recorder.join({"decoder": self.network.config.layers})
+        with torch.inference_mode():
+            return recorder.trace(0, prediction, SITES, task=self.task, revision=self.revision)
+
+    def _check_trace(self, request: Request) -> None:
+        """Raises:
+        TraceTooLarge: a trace of the prompt alone would be over the limit.
+        """
+        if not self.trace_limit:
+            return
+        config, size = self.network.config, self.dtype.itemsize
+        head = config.width // config.heads
+        query = config.layers * config.heads * (head * size + 4)
+        key = config.layers * config.kv_heads * 2 * head * size
+        ids = self._encode(request.inputs, "inputs").ids
+        axes = {"tokens": Axis("text", [""] * len(ids), ids, [], [])}
+        check({"decoder": (query, key)}, SITES, axes, self.trace_limit)
+
+    def _answer(
+        self, request: Request, cancelled: Callable[[], bool], recorder: Recorder | None = None
+    ) -> Prediction | InputError:
+        try:
+            prompt = self._encode(request.inputs, "inputs")
+            limit = self.network.config.max_positions - len(prompt.ids)
+            if request.target is None:
+                if limit < 1:
+                    raise self._too_long(len(prompt.ids), "inputs")
+                limit = min(limit, request.parameters.max_new_tokens)
+                output = self._continue(prompt.ids, request, limit, cancelled, recorder)
+            else:
+                given = self._encode(request.target, "target")
+                if len(given.ids) > limit:
+                    raise self._too_long(len(prompt.ids) + len(given.ids), "target")
+                output = self._score(prompt.ids, given.ids, cancelled, recorder)
+        except InputError as error:
+            return error
+        written = self.tokenizer.describe(output.ids)
+        whole = self.tokenizer.describe([*prompt.ids, *output.ids])
+        text = self.tokenizer.decode(output.ids)
+        special = [token < len(SPECIAL) for token in whole.ids]
+        axes = {"tokens": Axis("text", whole.labels, whole.ids, whole.spans, special)}
+        return Prediction(text, written.labels, output.score, axes, {"generated_text": text})
+
+    @torch.inference_mode()
+    def _continue(
+        self,
+        prompt: list[int],
+        request: Request,
+        limit: int,
+        cancelled: Callable[[], bool],
+        recorder: Recorder | None,
+    ) -> Generated:
+        """Generate; what is recorded is the pass over the prompt and one over the output, not its single steps."""
+        state = self.network.start()
+        for _ in self._read(prompt[:-1], state, recorder, cancelled):
+            pass
+        first = torch.tensor(prompt[-1:], device=self.device)
+        (output,) = generate(self.network, state, 1, request.parameters, limit, self.device, cancelled, first)
+        if recorder is not None:
+            state.rewind(len(prompt) - 1)
+            for _ in self._read([prompt[-1], *output.ids], state, recorder, cancelled):
+                pass
+        return output
+
+    @torch.inference_mode()
+    def _score(
+        self, prompt: list[int], given: list[int], cancelled: Callable[[], bool], recorder: Recorder | None
+    ) -> Generated:
+        """The given output and its summed log-probability under teacher forcing."""
+        state = self.network.start()
+        for _ in self._read(prompt[:-1], state, recorder, cancelled):
+            pass
+        total, following = 0.0, torch.tensor(given, device=self.device)
+        for hidden in self._read([prompt[-1], *given], state, recorder, cancelled):
+            logits = torch.nn.functional.linear(hidden[0], self.network.output_weight).float()
+            logits[:, PAD] = -torch.inf  # as when the output is generated
+            wanted, following = following[: len(logits)], following[len(logits) :]
+            log_probabilities = logits[: len(wanted)].log_softmax(-1)  # what follows the last token nobody asks
+            total += float(log_probabilities.gather(1, wanted[:, None]).sum())
+        return Generated(given, total)
+
+    def _read(
+        self,
+        tokens: Sequence[int],
+        state: LanguageModelState,
+        recorder: Recorder | None,
+        cancelled: Callable[[], bool],
+    ) -> Iterator[Tensor]:
+        """Take a long text in, a piece at a time: what the layers hold between attentions is no longer than a piece.
+
+        Yields:
+            The hidden states of each piece.
+
+        Raises:
+            Cancelled: `cancelled` became true between two pieces.
+        """
+        for start in range(0, len(tokens), CHUNK):
+            if cancelled():
+                raise Cancelled("the prediction was cancelled")
+            if recorder is not None:
+                recorder.next_piece()
+            piece = torch.tensor([tokens[start : start + CHUNK]], device=self.device)
+            yield self.network.decode_hidden(piece, state, recorder)
+
+    def _encode(self, text: Any, field: str) -> Encoding:
+        if not isinstance(text, str):
+            raise ParameterError("this model continues text; give a text", field=field)
+        if not text:
+            raise EmptyInput("the text is empty; give at least one character", field=field)
+        encoding = self.tokenizer.encode(text)
+        if len(encoding.ids) > self.network.config.max_positions:
+            raise self._too_long(len(encoding.ids), field)
+        return encoding
+
+    def _too_long(self, tokens: int, field: str) -> InputTooLong:
+        limit = self.network.config.max_positions
+        return InputTooLong(f"{tokens:,} tokens, the model has positions for {limit:,}: shorten the text", field=field)

@@ -1,0 +1,237 @@
+"""A pre-norm Transformer encoder-decoder (Vaswani et al. 2017; pre-norm after Xiong et al. 2020).
+
+Shared source, target and output embeddings scaled by sqrt(M), sinusoidal positions, a final norm on each stack: the
+shape of M2M100, so that weights exchange with it.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from pydantic import BaseModel, ConfigDict, PositiveInt
+from torch import Tensor, nn
+
+from heedmap.model.attention.masks import Causal, Mask, Padding
+from heedmap.model.attention.multihead import AttentionRecorder, MultiHeadAttention
+from heedmap.model.attention.positions import sinusoidal
+from heedmap.model.shapes import Hidden, Lengths, Logits, Memory, TokenIds
+
+
+class TransformerConfig(BaseModel):
+    """The shape of a Transformer; unknown fields are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    architecture: Literal["transformer"] = "transformer"
+    task: Literal["translation"] = "translation"
+    source_language: str
+    target_language: str
+    vocabulary: PositiveInt
+    width: PositiveInt = 256
+    feed_forward: PositiveInt = 1024
+    heads: PositiveInt = 8
+    kv_heads: PositiveInt = 8
+    encoder_layers: PositiveInt = 6
+    decoder_layers: PositiveInt = 3
+    dropout: float = 0.1
+    max_positions: PositiveInt = 512
+    first_position: int = 2  # fairseq counts positions from after the padding id, and M2M100 with it
+
+
+def dropout(x: Float[Tensor, "*B M"], probability: float, training: bool) -> Float[Tensor, "*B M"]:
+    """Dropout (Srivastava et al. 2014) to a 256th, with eight draws from each 64-bit random number.
+
+    PyTorch's CPU generator draws one number an element, which took a quarter of a training step.
+    """
+    if not training or probability == 0:
+        return x
+    if x.is_cuda:
+        return F.dropout(x, probability)
+    kept = 256 - round(256 * probability)
+    draws = torch.empty(-(-x.numel() // 8), dtype=torch.int64).random_(-(2**63), None)
+    keep = draws.view(torch.uint8)[: x.numel()].view(x.shape) < kept
+    return x * keep.to(x.dtype).mul_(256 / kept)
+
+
+class FeedForward(nn.Module):
+    """Two linear layers with a rectifier between, position by position."""
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        self.up = nn.Linear(config.width, config.feed_forward)
+        self.down = nn.Linear(config.feed_forward, config.width)
+
+    def forward(self, hidden: Hidden) -> Hidden:
+        down: Tensor = self.down(F.relu(self.up(hidden)))
+        return down
+
+
+class EncoderLayer(nn.Module):
+    """Self-attention and feed-forward, each normed before and added after."""
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        self.attention_norm = nn.LayerNorm(config.width)
+        self.attention = MultiHeadAttention(config.width, config.heads, config.kv_heads)
+        self.feed_forward_norm = nn.LayerNorm(config.width)
+        self.feed_forward = FeedForward(config)
+        self.dropout = config.dropout
+
+    def forward(self, hidden: Hidden, mask: Mask | None, capture: AttentionRecorder | None) -> Hidden:
+        normed = self.attention_norm(hidden)
+        mixed = self.attention(normed, *self.attention.keys_values(normed), mask, capture, "encoder")
+        hidden = hidden + dropout(mixed, self.dropout, self.training)
+        mixed = self.feed_forward(self.feed_forward_norm(hidden))
+        return hidden + dropout(mixed, self.dropout, self.training)
+
+
+class DecoderLayer(nn.Module):
+    """Causal self-attention, cross-attention and feed-forward, each normed before and added after."""
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        self.attention_norm = nn.LayerNorm(config.width)
+        self.attention = MultiHeadAttention(config.width, config.heads, config.kv_heads)
+        self.cross_norm = nn.LayerNorm(config.width)
+        self.cross = MultiHeadAttention(config.width, config.heads, config.kv_heads)
+        self.feed_forward_norm = nn.LayerNorm(config.width)
+        self.feed_forward = FeedForward(config)
+        self.dropout = config.dropout
+
+    def forward(
+        self,
+        hidden: Hidden,
+        cache: "LayerCache",
+        causal: Mask | None,
+        source: Mask | None,
+        capture: AttentionRecorder | None,
+    ) -> Hidden:
+        normed = self.attention_norm(hidden)
+        k, v = cache.extend(*self.attention.keys_values(normed))
+        mixed = self.attention(normed, k, v, causal, capture, "decoder")
+        hidden = hidden + dropout(mixed, self.dropout, self.training)
+        mixed = self.cross(self.cross_norm(hidden), cache.source_k, cache.source_v, source, capture, "cross")
+        hidden = hidden + dropout(mixed, self.dropout, self.training)
+        mixed = self.feed_forward(self.feed_forward_norm(hidden))
+        return hidden + dropout(mixed, self.dropout, self.training)
+
+
+class LayerCache:
+    """Keys and values of one decoder layer: the source's, projected once, and those of the steps so far."""
+
+    def __init__(self, source_k: Tensor, source_v: Tensor) -> None:
+        self.source_k, self.source_v = source_k, source_v  # B G K D
+        self.k: Tensor | None = None
+        self.v: Tensor | None = None
+
+    def extend(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """Append a step's keys and values, and return all of them."""
+        self.k = k if self.k is None else torch.cat([self.k, k], dim=2)
+        self.v = v if self.v is None else torch.cat([self.v, v], dim=2)
+        return self.k, self.v
+
+    def reorder(self, rows: Tensor) -> None:
+        """Keep these rows of the batch, in this order: beams that lived, sequences still running."""
+        self.source_k, self.source_v = self.source_k[rows], self.source_v[rows]
+        if self.k is not None and self.v is not None:
+            self.k, self.v = self.k[rows], self.v[rows]
+
+
+class TransformerState:
+    """All that a decoding step needs from before it."""
+
+    def __init__(self, caches: Sequence[LayerCache], source: Mask | None) -> None:
+        self.caches, self.source, self.length = caches, source, 0
+
+    def reorder(self, rows: Tensor) -> None:
+        """Keep these rows of the batch, in this order."""
+        for cache in self.caches:
+            cache.reorder(rows)
+        if isinstance(self.source, Padding):
+            self.source = Padding(self.source.lengths[rows])
+
+
+class Transformer(nn.Module):
+    """The encoder-decoder: `encode` a source, then `decode` target tokens, whole or step by step."""
+
+    sites = ("encoder", "decoder", "cross")
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.embedding = nn.Embedding(config.vocabulary, config.width)
+        self.encoder = nn.ModuleList(EncoderLayer(config) for _ in range(config.encoder_layers))
+        self.encoder_norm = nn.LayerNorm(config.width)
+        self.decoder = nn.ModuleList(DecoderLayer(config) for _ in range(config.decoder_layers))
+        self.decoder_norm = nn.LayerNorm(config.width)
+        positions = torch.arange(config.max_positions) + config.first_position
+        self.register_buffer("positions", sinusoidal(positions, config.width), persistent=False)
+        self.positions: Tensor
+        self.apply(self._initialise)
+        nn.init.normal_(self.embedding.weight, std=config.width**-0.5)
+
+    @staticmethod
+    def _initialise(module: nn.Module) -> None:
+        if isinstance(module, nn.Linear):
+            nn.init.xavier_uniform_(module.weight)
+            nn.init.zeros_(module.bias)
+
+    def _embed(self, ids: TokenIds, start: int = 0) -> Hidden:
+        scaled = self.embedding(ids) * math.sqrt(self.config.width)
+        hidden = scaled + self.positions[start : start + ids.shape[1]]
+        return dropout(hidden, self.config.dropout, self.training)
+
+    @property
+    def output_weight(self) -> Float[Tensor, "V M"]:
+        """The output projection, tied to the embedding (Press and Wolf 2017)."""
+        return self.embedding.weight
+
+    def encode(self, ids: TokenIds, lengths: Lengths, capture: AttentionRecorder | None = None) -> Memory:
+        """Source ids (B Q), padded on the right to the longest of `lengths`, to hidden states (B Q M)."""
+        hidden = self._embed(ids)
+        mask = _padding(ids, lengths)
+        for layer in self.encoder:
+            hidden = layer(hidden, mask, capture)
+        memory: Tensor = self.encoder_norm(hidden)
+        return memory
+
+    def _decoder_layers(self) -> Iterator[DecoderLayer]:
+        return (layer for layer in self.decoder if isinstance(layer, DecoderLayer))
+
+    def start(self, memory: Memory, lengths: Lengths) -> TransformerState:
+        """The state before the first target token."""
+        caches = [LayerCache(*layer.cross.keys_values(memory)) for layer in self._decoder_layers()]
+        return TransformerState(caches, _padding(memory[..., 0], lengths))
+
+    def decode_hidden(self, ids: TokenIds, state: TransformerState, capture: AttentionRecorder | None = None) -> Hidden:
+        """Normed hidden states (B Q M) at each of `ids` (B Q), which follow what `state` has seen; it moves on."""
+        hidden = self._embed(ids, state.length)
+        causal = None if ids.shape[1] == 1 else Causal(state.length)
+        for layer, cache in zip(self._decoder_layers(), state.caches, strict=True):
+            hidden = layer(hidden, cache, causal, state.source, capture)
+        state.length += ids.shape[1]
+        normed: Tensor = self.decoder_norm(hidden)
+        return normed
+
+    def decode(self, ids: TokenIds, state: TransformerState, capture: AttentionRecorder | None = None) -> Logits:
+        """Logits (B Q V) of the token after each of `ids` (B Q), which follow what `state` has seen; it moves on."""
+        return F.linear(self.decode_hidden(ids, state, capture), self.output_weight)
+
+    def hidden(self, source: TokenIds, lengths: Lengths, target: Int[Tensor, "B T"]) -> Float[Tensor, "B T M"]:
+        """Normed hidden states at every target token under teacher forcing: `output_weight` makes logits of them."""
+        return self.decode_hidden(target, self.start(self.encode(source, lengths), lengths))
+
+    def forward(
+        self, source: TokenIds, lengths: Lengths, target: Int[Tensor, "B T"], capture: AttentionRecorder | None = None
+    ) -> Float[Tensor, "B T V"]:
+        """Logits of the next token after every target token, under teacher forcing."""
+        memory = self.encode(source, lengths, capture)
+        return self.decode(target, self.start(memory, lengths), capture)
+
+
+def _padding(ids: Tensor, lengths: Tensor) -> Mask | None:
+    """No mask at all where nothing is padded: the kernels are faster without."""
+    return None if bool((lengths == ids.shape[1]).all()) else Padding(lengths)

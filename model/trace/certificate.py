@@ -1,0 +1,97 @@
+"""Certificates: the proof that the maps are the model's own."""
+
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from heedmap.model import __version__
+from heedmap.model.attention.maps import AttentionMap, sampled_rows
+
+CHECKED_ROWS = 32  # rows of each layer that a certificate recomputes: all of them below that length, a sample above
+EAGER = "eager"  # the kernel's name where a model gives only its weights
+
+# The error that rounding explains, against the layer's largest output. float32: 2^-24 times scores of up to 100 and a
+# few hundred terms. Half precision: the kernel rounds the weights and the output to 2^-9 (bfloat16) or 2^-12.
+TOLERANCES = {"float64": 1e-9, "float32": 1e-4, "float16": 5e-3, "bfloat16": 3e-2}
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A·V recomputed from the maps against the output that the model used.
+
+    max_error: the largest difference, in the output's own units; relative_error: against the layer's largest output,
+    the worst layer; tolerance: what rounding explains in this dtype. None where the model gives its weights but not
+    what they multiply. warning: why a map is not to be trusted as exact, else None. errors: site -> layer -> head.
+    """
+
+    max_error: float | None
+    rows_checked: int
+    kernel: str
+    dtype: str
+    versions: dict[str, str]
+    errors: dict[str, list[list[float] | None]]
+    relative_error: float | None = None
+    tolerance: float | None = None
+    warning: str | None = None
+
+
+def certify(
+    layers: Mapping[str, Sequence[AttentionMap]],
+    outputs: Mapping[str, Sequence[Tensor | None]],
+    kernels: Mapping[str, Sequence[str]],
+    versions: Mapping[str, str] | None = None,
+) -> Certificate:
+    """Check sampled rows of every layer.
+
+    Args:
+        layers: per site, the maps of its layers.
+        outputs: per site and layer what the model used, (H, Q, E); None where it only gave its weights.
+        kernels: per site and layer what computed it.
+        versions: of what else had a part in it.
+    """
+    errors: dict[str, list[list[float] | None]] = {}
+    absolute, relative, rows, unchecked = [0.0], [0.0], 0, []
+    for site, maps in layers.items():
+        for index, layer in enumerate(maps):
+            output = outputs[site][index]
+            if output is None:
+                errors.setdefault(site, []).append(None)
+                unchecked.append(site)
+                continue
+            error = layer.output_error(output, CHECKED_ROWS)
+            errors.setdefault(site, []).append(error.tolist())
+            absolute.append(float(error.max()))
+            largest = float(output.abs().max())
+            relative.append(float(error.max()) / largest if largest > 0 else float(error.max()))
+            rows += len(sampled_rows(layer.shape[0], CHECKED_ROWS)) * layer.heads
+    checked = rows > 0
+    names = sorted({kernel for site in kernels.values() for kernel in site})
+    dtypes = sorted({str(layer.q.dtype).removeprefix("torch.") for maps in layers.values() for layer in maps})
+    tolerance = max(TOLERANCES[dtype] for dtype in dtypes)
+    worst, largest_error = (float(torch.tensor(found).max()) for found in (relative, absolute))  # NaN wins
+    warning = None
+    if checked and not worst <= tolerance:  # NaN is no pass
+        warning = (
+            f"the maps do not give the model's output again: the error is {worst:.1e} of the largest output, rounding "
+            f"in {dtypes[0]} explains {tolerance:.0e}; do not take these maps as the model's"
+        )
+    elif unchecked:
+        warning = (
+            f"{', '.join(dict.fromkeys(unchecked))}: the model's own eager weights, as it handed them out; its family "
+            "does not give queries and keys, so they cannot be recomputed and checked"
+        )
+    known = {"heedmap": __version__, "torch": torch.__version__, "python": platform.python_version()}
+    return Certificate(
+        max_error=largest_error if checked else None,
+        rows_checked=rows,
+        kernel="+".join(names),
+        dtype="+".join(dtypes),
+        versions=known | dict(versions or {}),
+        errors=errors,
+        relative_error=worst if checked else None,
+        tolerance=tolerance if checked else None,
+        warning=warning,
+    )

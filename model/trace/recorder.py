@@ -1,0 +1,236 @@
+"""The recorder: takes what each attention layer of a forward pass computed, and cuts it into traces."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from heedmap.model.attention import biases, masks
+from heedmap.model.attention.biases import Bias
+from heedmap.model.attention.maps import AttentionMap
+from heedmap.model.attention.masks import Full, Given, Mask
+from heedmap.model.attention.scores import Additive, ScaledDot, Score
+from heedmap.model.contract import Prediction
+from heedmap.model.errors import TraceError
+from heedmap.model.trace.certificate import EAGER, Certificate, certify
+from heedmap.model.trace.trace import Trace
+
+Lengths = Mapping[str, tuple[int, int]]
+
+
+@dataclass(frozen=True, eq=False)
+class AttentionRecord:
+    """What one layer handed over, for a whole batch."""
+
+    q: Tensor
+    k: Tensor
+    v: Tensor
+    lse: Tensor
+    output: Tensor
+    score: Score
+    mask: Mask
+    bias: Tensor | Bias | None
+    kernel: str
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(Q, K), padding included."""
+        return self.q.shape[2], self.k.shape[2]
+
+
+@dataclass(frozen=True, eq=False)
+class WeightsRecord:
+    """What a layer handed over that gives nothing but its weights, (B H Q K)."""
+
+    weights: Tensor
+    kernel: str = EAGER
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(Q, K), padding included."""
+        return self.weights.shape[2], self.weights.shape[3]
+
+
+@dataclass
+class Recorder:
+    """Collects what each attention layer of one forward pass computed; a `Capture`."""
+
+    records: dict[str, list[AttentionRecord | WeightsRecord]] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    _biases: dict[tuple[int, int, int, int], Bias | None] = field(default_factory=dict)
+    _masks: dict[tuple[int, int, int, int], Mask] = field(default_factory=dict)
+
+    def record(
+        self,
+        site: str,
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+        lse: Tensor,
+        output: Tensor,
+        *,
+        score: Score,
+        mask: Mask | None,
+        kernel: str,
+        bias: Tensor | Bias | None = None,
+    ) -> None:
+        """Keep one layer's tensors, without copying them; a bias is (B H Q K), broadcast."""
+        self.records.setdefault(site, []).append(
+            AttentionRecord(q, k, v, lse, output, score, mask or Full(), bias, kernel)
+        )
+
+    def record_weights(self, site: str, weights: Tensor) -> None:
+        """Keep the weights (B H Q K) of a layer that gives nothing else."""
+        self.records.setdefault(site, []).append(WeightsRecord(weights))
+
+    def next_piece(self) -> None:
+        """Let go of keys and values so far: those of the piece to come, over one cache, hold them too."""
+        for records in self.records.values():
+            for index, record in enumerate(records):
+                if isinstance(record, AttentionRecord) and record.k.shape[2]:
+                    records[index] = replace(record, k=record.k[:, :, :0].clone(), v=record.v[:, :, :0].clone())
+
+    def join(self, layers: Mapping[str, int]) -> None:
+        """Make one record of each layer of a pass that went in pieces over one causal sequence, a cache between them.
+
+        Args:
+            layers: of each site.
+
+        Raises:
+            TraceError: the records are no whole number of passes.
+        """
+        for site, count in layers.items():
+            records = self.records[site]
+            if len(records) % count:
+                raise TraceError(f"{site} recorded {len(records)} attentions, which is no multiple of {count} layers")
+            self.records[site] = []
+            for left in range(count, 0, -1):  # layers, which stand in each piece one after the other
+                self.records[site].append(_joined(records[::left]))
+                del records[::left]  # no more than one layer is in memory twice
+
+    def maps(self, row: int, lengths: Lengths) -> dict[str, list[AttentionMap]]:
+        """The maps of one sequence of the batch, cut to its own length.
+
+        Args:
+            row: its place in the batch.
+            lengths: per site, its queries and keys; what lies beyond is padding.
+
+        Raises:
+            TraceError: a layer attended over something else than the whole sequence.
+        """
+        return {
+            site: [self._map(record, row, *lengths[site], f"{site} layer {i}") for i, record in enumerate(records)]
+            for site, records in self.records.items()
+        }
+
+    def certify(self, row: int, maps: Mapping[str, list[AttentionMap]]) -> Certificate:
+        """The certificate of one sequence's maps."""
+        outputs = {
+            site: [
+                None if isinstance(record, WeightsRecord) else record.output[row, :, : layer.shape[0]].cpu()
+                for record, layer in zip(self.records[site], layers, strict=True)
+            ]
+            for site, layers in maps.items()
+        }
+        kernels = {site: [record.kernel for record in self.records[site]] for site in maps}
+        return certify(maps, outputs, kernels, self.versions)
+
+    def trace(self, row: int, prediction: Prediction, sites: Mapping[str, tuple[str, str]], **model: str) -> Trace:
+        """The trace of one sequence of the batch, cut to its own length and certified.
+
+        Args:
+            row: its place in the batch.
+            prediction: whose axes say how long it is.
+            sites: per site, the names of its query and key axes.
+            model: what to write down about the model: task, revision.
+
+        Raises:
+            TraceError: the pass recorded other sites than these, or a layer attended over something else.
+        """
+        if not self.records or sites.keys() ^ self.records.keys():
+            recorded = ", ".join(self.records) or "nothing"
+            raise TraceError(f"the pass recorded {recorded}, where {', '.join(sites) or 'something'} was expected")
+        axes = prediction.axes
+        lengths = {site: (len(axes[queries]), len(axes[keys])) for site, (queries, keys) in sites.items()}
+        layers = self.maps(row, lengths)
+        ordered = {site: layers[site] for site in sites}
+        return Trace(model, prediction, dict(sites), self.certify(row, ordered), ordered)
+
+    def _map(
+        self, record: AttentionRecord | WeightsRecord, row: int, queries: int, keys: int, where: str
+    ) -> AttentionMap:
+        if record.shape[0] < queries or record.shape[1] < keys:
+            raise TraceError(
+                f"{where} attended from {record.shape[0]} to {record.shape[1]} positions, not from {queries} to {keys}"
+            )
+        if isinstance(record, WeightsRecord):
+            return _weighed(record.weights[row, :, :queries, :keys])
+        alone = record.q.shape[0] == 1  # a view keeps the whole batch in memory: of a batch of one that is no loss
+
+        def own(part: Tensor, length: int) -> Tensor:
+            cut = part[row, :, :length].cpu()
+            return cut if alone else cut.contiguous()
+
+        return AttentionMap(
+            q=own(record.q, queries),
+            k=own(record.k, keys),
+            v=own(record.v, keys),
+            lse=own(record.lse, queries).float(),
+            score=_detached(record.score),
+            mask=self._mask(record.mask, row, queries, keys),
+            bias=self._bias(record.bias, row, queries, keys),
+        )
+
+    def _mask(self, mask: Mask, row: int, queries: int, keys: int) -> Mask:
+        """Layers share their masks, and finding the form of one reads all of its cells: once."""
+        if not isinstance(mask, Given):
+            return mask.of(row, queries, keys)
+        key = (id(mask.cells), row, queries, keys)
+        if key not in self._masks:
+            self._masks[key] = mask.of(row, queries, keys)
+        return self._masks[key]
+
+    def _bias(self, bias: Tensor | Bias | None, row: int, queries: int, keys: int) -> Bias | None:
+        if not isinstance(bias, Tensor):
+            return bias
+        key = (id(bias), row, queries, keys)
+        if key not in self._biases:
+            own = bias[row if bias.shape[0] > 1 else 0]
+            own = own[:, :queries] if own.shape[1] > 1 else own.expand(-1, queries, -1)
+            self._biases[key] = biases.recognise(own[:, :, :keys].detach().cpu())
+        return self._biases[key]
+
+
+def _joined(pieces: list[AttentionRecord | WeightsRecord]) -> AttentionRecord:
+    """The queries of all pieces with the keys of the last one, which hold those before; the first one's mask."""
+    whole = [piece for piece in pieces if isinstance(piece, AttentionRecord)]
+    if len(whole) < len(pieces):
+        raise TraceError("weights alone cannot be recorded in pieces")
+    if any(isinstance(piece.mask, Given) for piece in whole if piece.shape[0] > 1):
+        raise TraceError("a mask that is given cell by cell cannot be recorded in pieces")
+    q, lse, output = (torch.cat([getattr(piece, name) for piece in whole], dim=2) for name in ("q", "lse", "output"))
+    return replace(whole[0], q=q, k=whole[-1].k, v=whole[-1].v, lse=lse, output=output)
+
+
+def _weighed(weights: Tensor) -> AttentionMap:
+    """A map whose weights are given: they stand in the bias, as logarithms."""
+    heads, queries, keys = weights.shape
+    weights = weights.detach().float().cpu()
+    nothing = weights.new_zeros(heads, 0, 0)
+    above = torch.ones(queries, keys, dtype=torch.bool).triu(1 + keys - queries)
+    causal = queries > 1 and queries <= keys and not bool((weights * above).any())
+    return AttentionMap(
+        q=nothing.new_zeros(heads, queries, 0),
+        k=nothing.new_zeros(heads, keys, 0),
+        v=nothing.new_zeros(heads, keys, 0),
+        lse=weights.new_zeros(heads, queries),
+        score=ScaledDot(1.0),
+        mask=masks.Causal(keys - queries) if causal else Full(),
+        bias=biases.Dense(weights.log()),
+    )
+
+
+def _detached(score: Score) -> Score:
+    """The score without its parameters' gradients, where it has parameters."""
+    return Additive(score.vector.detach().cpu().contiguous()) if isinstance(score, Additive) else score

@@ -1,0 +1,45 @@
+"""What a trace will take, known before it is made: bytes for each query and each key of each site."""
+
+from collections.abc import Mapping, Sequence
+
+from heedmap.model.attention.maps import AttentionMap
+from heedmap.model.contract import Axis
+from heedmap.model.errors import TraceTooLarge
+
+Cost = Mapping[str, tuple[int, int]]  # site -> bytes for a query and for a key, of all its layers
+
+
+def cost_of(layers: Mapping[str, Sequence[AttentionMap]]) -> dict[str, tuple[int, int]]:
+    """The cost that the maps of one trace show."""
+    return {
+        site: (
+            sum(m.heads * (m.q.shape[-1] * m.q.element_size() + 4) for m in maps),
+            sum(m.kv_heads * (m.k.shape[-1] * m.k.element_size() + m.v.shape[-1] * m.v.element_size()) for m in maps),
+        )
+        for site, maps in layers.items()
+    }
+
+
+def check(cost: Cost, sites: Mapping[str, tuple[str, str]], axes: Mapping[str, Axis], limit: int) -> None:
+    """Refuse a trace that is too large to keep, before any work.
+
+    Args:
+        cost: of the model's sites.
+        sites: the names of each site's query and key axes.
+        axes: those that are known so far; an output that is yet to be generated only adds to them.
+        limit: in bytes; 0 is none.
+
+    Raises:
+        TraceTooLarge: with the number of positions that would fit.
+    """
+    if not limit:
+        return
+    known = [(cost[site], len(axes[q]), len(axes[k])) for site, (q, k) in sites.items() if q in axes and k in axes]
+    needed = sum(query * queries + key * keys for (query, key), queries, keys in known)
+    if needed > limit:
+        longest = max(max(queries, keys) for _, queries, keys in known)
+        raise TraceTooLarge(
+            f"the trace would take {needed:,} bytes for {longest:,} positions, and {limit:,} are kept: about "
+            f"{longest * limit // needed:,} positions would fit",
+            field="inputs",
+        )

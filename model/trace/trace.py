@@ -1,0 +1,216 @@
+"""Traces: what one forward pass leaves behind, and the safetensors file that holds it.
+
+The tensors of layer l of a site are {site}.{l}.q, .k, .v and .lse; an additive score adds .vector, a bias .bias (and
+.place, where it is one table for many windows), a mask of blocks .blocks, one that is given cell by cell .visible. The
+header's metadata holds `heedmap`, the format's version, and `trace`, JSON: the summary, and per site and layer the
+score with its scale, the mask and the bias. From the file alone anyone can recompute any map.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from heedmap.model.attention import biases, masks, scores
+from heedmap.model.attention.maps import AttentionMap
+from heedmap.model.attention.scores import Additive
+from heedmap.model.attention.tiles import levels
+from heedmap.model.contract import Axis, Prediction, Request
+from heedmap.model.errors import RangeError, TraceError
+from heedmap.model.trace.certificate import Certificate
+from heedmap.model.trace.tensor_file import write_tensors
+
+FORMAT = "1"
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """The immutable record of one forward pass: axes, prediction, and Q, K, V, lse of each attention layer."""
+
+    model: dict[str, str]
+    prediction: Prediction
+    site_axes: dict[str, tuple[str, str]]
+    certificate: Certificate
+    layers: dict[str, list[AttentionMap]]
+
+    @property
+    def task(self) -> str:
+        """The model's task."""
+        return self.model["task"]
+
+    @property
+    def axes(self) -> dict[str, Axis]:
+        """What the queries and keys of each site stand for."""
+        return self.prediction.axes
+
+    @property
+    def nbytes(self) -> int:
+        """The size of its tensors."""
+        return sum(
+            tensor.numel() * tensor.element_size()
+            for maps in self.layers.values()
+            for layer in maps
+            for tensor in _tensors(layer).values()
+        )
+
+    def sites(self) -> list[dict[str, Any]]:
+        """One entry per site: name, layers, heads, kv_heads, queries, keys, shape, levels of tiles, kind of mask."""
+        rows = []
+        for name, (queries, keys) in self.site_axes.items():
+            first = self.layers[name][0]
+            rows.append(
+                {
+                    "name": name,
+                    "layers": len(self.layers[name]),
+                    "heads": first.heads,
+                    "kv_heads": first.kv_heads,
+                    "queries": queries,
+                    "keys": keys,
+                    "shape": list(first.shape),
+                    "levels": levels(first.shape),
+                    "mask": first.mask.describe()["kind"],
+                }
+            )
+        return rows
+
+    def map(self, site: str, layer: int) -> AttentionMap:
+        """The maps of a layer, counted from 0, negatives from the end.
+
+        Raises:
+            RangeError: there is no such site or layer.
+        """
+        if site not in self.layers:
+            known = ", ".join(self.layers)
+            raise RangeError(f"site {site!r} does not exist: this trace has {known}", field="site")
+        maps = self.layers[site]
+        if not -len(maps) <= layer < len(maps):
+            raise RangeError(f"layer {layer} does not exist: {site} has layers 0 to {len(maps) - 1}", field="layer")
+        return maps[layer]
+
+    def to_json(self) -> dict[str, Any]:
+        """The summary: task, prediction, axes, sites and certificate."""
+        return {
+            "task": self.task,
+            "prediction": self.prediction.to_json(),
+            "axes": {name: axis.to_json() for name, axis in self.axes.items()},
+            "sites": self.sites(),
+            "certificate": asdict(self.certificate),
+        }
+
+    def save(self, path: Path, extra: Mapping[str, str] | None = None) -> int:
+        """Write the file whole or not at all (aside, fsync, rename); returns its size in bytes.
+
+        `extra` joins the header's metadata. Nothing is copied that lies in one piece already.
+        """
+        tensors: dict[str, Tensor] = {}
+        layers: dict[str, list[dict[str, Any]]] = {}
+        for site, maps in self.layers.items():
+            for index, layer in enumerate(maps):
+                tensors |= {f"{site}.{index}.{name}": tensor for name, tensor in _tensors(layer).items()}
+                entry = {
+                    "score": layer.score.describe(),
+                    "scale": layer.score.describe()["scale"],
+                    "mask": layer.mask.describe(),
+                    "bias": None if layer.bias is None else layer.bias.describe(),
+                }
+                layers.setdefault(site, []).append(entry)
+        summary = {**self.to_json(), "model": self.model, "layers": layers}
+        header = {**(extra or {}), "heedmap": FORMAT, "trace": json.dumps(summary, ensure_ascii=False)}
+        aside = path.with_name(path.name + ".partial")
+        with aside.open("wb") as file:
+            size = write_tensors(file, tensors, header)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(aside, path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+        return size
+
+    @classmethod
+    def load(cls, path: Path) -> "Trace":
+        """Open a trace file; the tensors are memory-mapped.
+
+        Raises:
+            TraceError: the file is missing, truncated, of another version or no trace.
+        """
+        header = read_header(path)
+        try:
+            with safe_open(path, framework="pt") as file:
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no mapping
+            return cls._read(json.loads(header["trace"]), tensors)
+        except (SafetensorError, OSError) as error:
+            raise TraceError(f"{path.name} is not a readable trace, it may be truncated: {error}") from error
+        except (KeyError, TypeError, ValueError) as error:
+            raise TraceError(f"{path.name} is not a complete trace: {error!r}") from error
+
+    @classmethod
+    def _read(cls, summary: dict[str, Any], tensors: dict[str, Tensor]) -> "Trace":
+        layers: dict[str, list[AttentionMap]] = {}
+        for site, described in summary["layers"].items():
+            for index, entry in enumerate(described):
+                prefix = f"{site}.{index}."
+                own = {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
+                layers.setdefault(site, []).append(
+                    AttentionMap(
+                        q=own["q"],
+                        k=own["k"],
+                        v=own["v"],
+                        lse=own["lse"],
+                        score=scores.from_description(entry["score"], own.get("vector")),
+                        mask=masks.from_description(entry["mask"], own),
+                        bias=biases.from_description(entry["bias"], own),
+                    )
+                )
+        axes = {name: Axis.from_json(axis) for name, axis in summary["axes"].items()}
+        prediction = Prediction.from_json(summary["prediction"], axes)
+        site_axes = {site["name"]: (site["queries"], site["keys"]) for site in summary["sites"]}
+        return cls(summary["model"], prediction, site_axes, Certificate(**summary["certificate"]), layers)
+
+
+def _tensors(layer: AttentionMap) -> dict[str, Tensor]:
+    """A layer's tensors by the last part of their names."""
+    found = {"q": layer.q, "k": layer.k, "v": layer.v, "lse": layer.lse, **layer.mask.tensors()}
+    if isinstance(layer.score, Additive):
+        found["vector"] = layer.score.vector
+    return found if layer.bias is None else {**found, **layer.bias.tensors()}
+
+
+def read_header(path: Path) -> dict[str, str]:
+    """The metadata of a trace file, without its tensors: `heedmap`, `trace` and what `save` was given besides.
+
+    Raises:
+        TraceError: the file is missing, truncated or no trace.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            header: dict[str, str] = file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise TraceError(f"{path.name} is not a readable trace, it may be truncated: {error}") from error
+    if header.get("heedmap") != FORMAT or "trace" not in header:
+        raise TraceError(
+            f"{path.name} is not a trace of version {FORMAT} (its version: {header.get('heedmap', 'none')})"
+        )
+    return header
+
+
+def content_id(revision: str, request: Request, owner: str = "") -> str:
+    """The trace's id, 32 hexadecimal characters: equal model revision, input, parameters and owner give equal ids."""
+    given = request.parameters.model_dump(exclude_defaults=True)
+    content = [FORMAT, revision, request.inputs, request.target, given, owner]
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=_digest).encode()).hexdigest()[:32]
+
+
+def _digest(value: Any) -> str:
+    """A file among the inputs, as its hash; never equal to a text."""
+    if not isinstance(value, bytes):
+        raise TypeError(f"inputs hold texts and files, not {type(value).__name__}")
+    return f"\0sha256:{hashlib.sha256(value).hexdigest()}"

@@ -1,0 +1,162 @@
+"""The alignment in the terminal, by hand."""
+
+import io
+import re
+
+import numpy as np
+import pytest
+from rich.cells import cell_len
+from rich.console import Console
+
+from heedmap.app.client.alignment import Alignment
+from heedmap.app.render.colours import palette
+from heedmap.app.render.terminal import (
+    alignment_score,
+    by_words,
+    prediction_lines,
+    print_alignment,
+    print_attended,
+    words,
+)
+from heedmap.model.contract import Axis, Prediction
+from heedmap.model.errors import RangeError
+
+ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def axis(*labels: str) -> Axis:
+    """An axis with these labels; what stands in angle brackets is special."""
+    special = [label.startswith("<") for label in labels]
+    return Axis("text", list(labels), list(range(len(labels))), [(0, 0)] * len(labels), special)
+
+
+SOURCE = axis("▁Bahn", "hof", "?", "</s>")
+TARGET = axis("▁st", "ation", "?", "</s>")
+WEIGHTS = np.array([[0.5, 0.3, 0.1, 0.1], [0.7, 0.1, 0.0, 0.2], [0.0, 0.0, 1.0, 0.0], [0.0, 0.0, 0.0, 1.0]], np.float32)
+
+
+def printed(width: int, colour: bool = False) -> str:
+    """The alignment as a console of this width shows it."""
+    system = "truecolor" if colour else None
+    console = Console(file=io.StringIO(), width=width, color_system=system, force_terminal=colour, highlight=False)
+    print_alignment(console, WEIGHTS, TARGET, SOURCE)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_tokens_are_joined_to_words() -> None:
+    found = words(axis("▁don", "'", "t", "▁", "Bahn", "hof", ",", "▁12", "▁Köln", ".", "</s>"))
+    assert [word.text for word in found] == ["don't", "Bahnhof", ",", "12", "Köln", ".", "</s>"]
+    assert [(word.start, word.stop) for word in found][:3] == [(0, 3), (3, 6), (6, 7)]
+    assert [word.special for word in found] == [False] * 6 + [True]
+
+
+def test_a_words_weight_is_summed_over_keys_and_averaged_over_queries() -> None:
+    table = by_words(WEIGHTS, words(TARGET), words(SOURCE))
+    np.testing.assert_allclose(table, [[0.8, 0.05, 0.15], [0, 1, 0], [0, 0, 1]], atol=1e-6)
+
+
+def test_the_score_of_a_head_is_high_where_it_aligns() -> None:
+    tokens = axis("▁a", "▁b", "</s>")
+    aligned, sink, even = np.eye(3), np.tile([0.0, 0.0, 1.0], (3, 1)), np.full((3, 3), 1 / 3)
+    scores = alignment_score(np.stack([aligned, sink, even]).astype(np.float32), tokens, tokens)
+    np.testing.assert_allclose(scores, [1, 0, 1 / 9], atol=1e-6)
+
+
+def test_each_target_word_stands_beside_its_best_source_word() -> None:
+    lines = printed(100).splitlines()
+    assert lines[0].split() == ["Bahnhof", "?", "</s>"]
+    assert lines[1].split() == ["station", "←", "Bahnhof", "80%", "80", "5", "15"]
+    assert lines[2].split() == ["?", "←", "?", "100%", "99"]
+    assert len(lines) == 3, "the closing token has no row"
+
+
+def test_a_narrow_console_folds_the_columns() -> None:
+    lines = printed(40).splitlines()
+    assert all(cell_len(line) <= 40 for line in lines)
+    assert [line.split() for line in lines if "←" not in line] == [["Bahnhof", "?"], ["</s>"]]
+
+
+def test_the_background_is_the_weight() -> None:
+    red, green, blue = palette()[-3:]
+    coloured = printed(100, colour=True)
+    assert f"48;2;{red};{green};{blue}" in coloured
+    assert ESCAPE.sub("", coloured) == printed(100)
+
+
+def test_the_best_head_is_chosen_among_what_was_left_open() -> None:
+    even = np.full((2, 4, 4), 0.25, np.float32)
+    layers = [even, np.stack([even[0], WEIGHTS])]
+    found = Alignment(Prediction("station?", TARGET.labels, -1.0, {}), TARGET, SOURCE, layers)
+    assert found.choose(None, None) == (1, 1)
+    assert found.choose(None, 0) == (0, 0)
+    assert found.choose(-1, None) == (1, 1)
+    assert found.choose(0, -1) == (0, 1)
+    with pytest.raises(RangeError, match="head 2 does not exist: cross has heads 0 to 1"):
+        found.choose(1, 2)
+
+
+def test_pieces_of_wordpiece_are_joined() -> None:
+    found = words(axis("<cls>", "wo", "bahn", "##hof", "##s", "?", "<sep>"))
+    assert [word.text for word in found] == ["<cls>", "wo", "bahnhofs", "?", "<sep>"]
+    assert [(word.start, word.stop) for word in found] == [(0, 1), (1, 2), (2, 5), (5, 6), (6, 7)]
+
+
+def test_without_alignment_the_last_layers_mean_is_shown() -> None:
+    layers = [np.stack([WEIGHTS, WEIGHTS[::-1]]), np.stack([WEIGHTS[::-1], WEIGHTS])]
+    found = Alignment(Prediction("station?", [], None, {}), TARGET, SOURCE, layers, "encoder")
+    assert found.choose(None, None) == (1, None)
+    assert found.choose(-2, -1) == (0, 1)
+    np.testing.assert_array_equal(found.weights(1, None), (WEIGHTS + WEIGHTS[::-1]) / 2)
+    with pytest.raises(RangeError, match="layer 2 does not exist: encoder has layers 0 to 1"):
+        found.choose(2, None)
+
+
+def attended(weights: np.ndarray, queries: Axis, keys: Axis) -> list[str]:
+    """What a console shows of the keys that are looked at most."""
+    console = Console(file=io.StringIO(), width=200, color_system=None, highlight=False)
+    print_attended(console, weights, queries, keys)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue().splitlines()
+
+
+def test_what_is_attended_most() -> None:
+    tokens = axis("<cls>", "▁a", "▁b")
+    weights = np.array([[1, 0, 0], [0.5, 0, 0.5], [0.25, 0, 0.75]], np.float32)
+    assert attended(weights, tokens, tokens) == ["all ← <cls> 58%, b 42%, a 0%"]
+    frames = Axis("audio", ["0", "1"], [-1, -1], [(0, 0)] * 2, [False] * 2, seconds=[(0.0, 0.02), (0.02, 0.04)])
+    heard = np.array([[0.25, 0.75], [0.5, 0.5], [1, 0], [0, 1]], np.float32)
+    assert attended(heard, TARGET, frames) == [
+        "station ← 0.02-0.04 s 62%, 0.00-0.02 s 38%",
+        "?       ← 0.00-0.02 s 100%, 0.02-0.04 s 0%",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("prediction", "lines"),
+    [
+        (Prediction("Hi.", ["Hi", "."], -1.0, {}, {"generated_text": "Hi."}), ["Hi."]),
+        (Prediction("", [], None, {}), [""]),
+        (
+            Prediction("cat", [], 0.9, {}, [{"label": "cat", "score": 0.9}, {"label": "dog", "score": 0.1}]),
+            ["0.9000  cat", "0.1000  dog"],
+        ),
+        (
+            Prediction("me", [], 0.5, {}, {"score": 0.5, "start": 3, "end": 5, "answer": "me"}),
+            ["0.5000  start 3  end 5  me"],
+        ),
+        (
+            Prediction("a", [], 1.0, {}, [[{"score": 1.0, "token_str": "a"}], [{"score": 0.5, "token_str": "b"}]]),
+            ["1.0000  a", "0.5000  b"],
+        ),
+        (Prediction("", [], None, {}, [0.12345, 2.0]), ["[0.1235, 2]"]),
+        (Prediction("", [], None, {}, [[[0.5] * 8] * 3]), ["[0.5, 0.5, 0.5, 0.5, ...] (1 x 3 x 8)"]),
+        (Prediction("", [], None, {}, []), ["[]"]),
+        (
+            Prediction("x", [], 0.1, {}, [{"label": "x", "score": 0.1}] * 12),
+            ["0.1000  x"] * 10 + ["... and 2 more"],
+        ),
+    ],
+)
+def test_predictions_of_every_shape_have_lines(prediction: Prediction, lines: list[str]) -> None:
+    assert prediction_lines(prediction) == lines

@@ -1,0 +1,54 @@
+"""Figures: gaps for masked cells, thinned labels, and a page that no token can break out of."""
+
+import re
+
+import numpy as np
+
+from heedmap.app.render import figures
+
+WEIGHTS = np.array([[1.0, 0.0], [0.25, 0.75]], np.float32)
+VISIBLE = np.array([[True, False], [True, True]])
+
+
+def test_a_window_keeps_its_place_in_the_map() -> None:
+    drawn = figures.figure(WEIGHTS, VISIBLE, ["c", "d"], ["x", "x"], title="t", axes=("q", "k"), origin=(2, 5))
+    [heatmap] = drawn["data"]
+    assert (heatmap["x"].tolist(), heatmap["y"].tolist()) == ([5, 6], [2, 3])
+    assert np.isnan(heatmap["z"]).tolist() == (~VISIBLE).tolist()
+    assert drawn["layout"]["xaxis"]["tickvals"] == [5, 6]
+    assert drawn["layout"]["xaxis"]["ticktext"] == ["x", "x"], "equal tokens keep columns of their own"
+
+
+def test_many_labels_are_thinned() -> None:
+    labels = [str(number) for number in range(200)]
+    block = np.zeros((1, 200), np.float32)
+    drawn = figures.figure(block, block == 0, ["q"], labels, title="t", axes=("q", "k"))
+    assert drawn["layout"]["xaxis"]["tickvals"] == list(range(0, 200, 4))
+    assert drawn["layout"]["xaxis"]["ticktext"][1] == "4"
+
+
+def test_all_heads_have_a_menu() -> None:
+    drawn = figures.figure(np.stack([WEIGHTS] * 3), VISIBLE, ["a", "b"], ["x", "y"], title="t", axes=("q", "k"))
+    assert [trace["visible"] for trace in drawn["data"]] == [True, False, False]
+    assert drawn["layout"]["updatemenus"][0]["buttons"][2]["args"] == [{"visible": [False, False, True]}]
+
+
+def test_a_token_cannot_end_the_script_or_become_a_tag() -> None:
+    evil = "</script><b onclick=alert(1)>"
+    drawn = figures.figure(WEIGHTS, VISIBLE, [evil, "b"], ["x", evil], title=evil, axes=("q", "k"))
+    assert drawn["layout"]["yaxis"]["ticktext"][0].startswith("&lt;/script&gt;")
+    page = figures.page(drawn, evil).decode()
+    body = page[page.index("<body>") :]
+    assert len(re.findall("</script>", body)) == 2, "the figure's and the one that draws it"
+    assert evil not in page
+
+
+def test_the_policy_allows_exactly_the_pages_scripts() -> None:
+    import base64
+    import hashlib
+
+    page = figures.page(figures.figure(WEIGHTS, VISIBLE, ["a", "b"], ["x", "y"], title="t", axes=("q", "k")), "t")
+    scripts = re.findall(rb"<script>(.*?)</script>", page, flags=re.DOTALL)
+    hashes = {"sha256-" + base64.b64encode(hashlib.sha256(script).digest()).decode() for script in scripts}
+    assert set(re.findall(r"'(sha256-[^']+)'", figures.page_policy())) == hashes
+    assert len(hashes) == 2

@@ -1,0 +1,127 @@
+"""Representations are pinned by literal bytes."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from heedmap.app.errors import NotAcceptable, TooLarge
+from heedmap.app.render import wire
+
+WEIGHTS = np.array([[1.0, 0.0], [0.25, 0.75]], np.float32)
+VISIBLE = np.array([[True, False], [True, True]])
+
+
+def test_npy_is_version_1_little_endian_float32() -> None:
+    assert wire.to_npy(WEIGHTS) == (
+        b"\x93NUMPY\x01\x00v\x00{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2), }" + b" " * 58 + b"\n"
+        b"\x00\x00\x80?\x00\x00\x00\x00\x00\x00\x80>\x00\x00@?"
+    )
+
+
+def test_npy_of_another_order_is_row_major() -> None:
+    turned = np.load(io.BytesIO(wire.to_npy(WEIGHTS.T)))
+    assert turned.tolist() == WEIGHTS.T.tolist()
+    assert turned.flags.c_contiguous
+
+
+def test_json_holds_the_shortest_float32_and_null_for_what_json_cannot_say() -> None:
+    values = np.array([0.1, np.nan, -np.inf, 1e-8], np.float32)
+    assert wire.to_json({"weights": values}) == b'{"weights":[0.1,null,null,1e-8]}'
+
+
+def test_csv_is_labelled_and_quoted() -> None:
+    text = wire.to_csv(WEIGHTS, ['a"b', "c"], ["x,y", "▁z"]).decode()
+    assert text == 'query,"x,y",▁z\r\n"a""b",1.0,0.0\r\nc,0.25,0.75\r\n'
+
+
+def test_csv_of_all_heads_names_the_head() -> None:
+    text = wire.to_csv(np.stack([WEIGHTS, WEIGHTS]), ["a", "b"], ["x", "y"]).decode()
+    assert text.splitlines() == ["head,query,x,y", "0,a,1.0,0.0", "0,b,0.25,0.75", "1,a,1.0,0.0", "1,b,0.25,0.75"]
+
+
+def test_u8log_codes_are_the_contracts() -> None:
+    floor = 2.0**-24
+    values = np.array([[1.0, 0.0, floor, floor / 2, 0.5, 1.0000001, 0.3]], np.float32)
+    visible = np.array([[True, True, True, True, True, True, False]])
+    # one half is 2^(-24 (255 - c) / 253) at c = 244.46
+    assert wire.to_codes(values, visible).tobytes() == bytes([255, 1, 2, 1, 244, 255, 0])
+
+
+def test_u8log_stays_within_its_bound() -> None:
+    values = np.geomspace(2.0**-24, 1, 10_000, dtype=np.float32)
+    codes = wire.to_codes(values, np.ones_like(values, bool)).astype(np.float64)
+    back = 2 ** (-24 * (255 - codes) / 253)
+    bound = 2 ** (12 / 253)
+    assert np.maximum(back / values, values / back).max() <= bound * (1 + 1e-6)
+
+
+def test_png_has_a_pixel_a_cell_and_masked_is_transparent() -> None:
+    image = Image.open(io.BytesIO(wire.to_png(wire.linear_codes(WEIGHTS, VISIBLE), 1))).convert("RGBA")
+    assert image.size == (2, 2)
+    assert image.getpixel((0, 0)) == (255, 233, 69, 255)  # cividis at 1
+    assert image.getpixel((1, 0))[3] == 0
+    zero = Image.open(io.BytesIO(wire.to_png(wire.linear_codes(WEIGHTS * 0, VISIBLE), 1))).convert("RGBA")
+    assert zero.getpixel((0, 0)) == (0, 32, 76, 255)  # zero is a colour, not a gap
+
+
+def test_a_small_map_is_enlarged_to_be_seen() -> None:
+    assert Image.open(io.BytesIO(wire.to_png(np.ones((2, 4), np.uint8)))).size == (128, 64)
+    assert Image.open(io.BytesIO(wire.to_png(np.ones((2, 400), np.uint8)))).size == (400, 2)
+
+
+def test_heads_stand_side_by_side() -> None:
+    canvas = wire.side_by_side(np.array([[[1, 2]], [[3, 4]]], np.uint8))
+    assert canvas.tolist() == [[1, 2, 0, 3, 4]]
+
+
+def test_a_large_map_is_pooled_by_its_largest_cell() -> None:
+    cells = np.zeros((7, 40))
+    cells[6, 39] = cells[3, 17] = 1
+    small = wire.to_square(cells, 4)
+    assert small.shape == (4, 4)
+    assert small[3, 3] == 1
+    assert small[2, 1] == 1
+    assert small.sum() == 2
+
+
+def test_a_small_map_is_repeated_not_blurred() -> None:
+    assert wire.to_square(np.array([[1, 2]]), 4).tolist() == [[1, 1, 2, 2]] * 4
+
+
+@pytest.mark.parametrize(
+    ("accept", "wanted", "name"),
+    [
+        (None, None, "json"),
+        ("*/*", None, "json"),
+        ("text/*", None, "csv"),
+        ("application/x-npy", None, "npy"),
+        ("text/html,application/xhtml+xml,*/*;q=0.8", None, "html"),
+        ("image/png;q=0.5, text/csv;q=0.9", None, "csv"),
+        ("application/json;q=0, */*", None, "npy"),
+        ("application/json;q=0.1, application/*;q=0.9", None, "npy"),
+        ("image/png", "csv", "csv"),
+        (None, "application/vnd.plotly.v1+json", "plotly"),
+    ],
+)
+def test_negotiation(accept: str | None, wanted: str | None, name: str) -> None:
+    assert wire.negotiate(accept, wanted, wire.MAP_FORMATS).name == name
+
+
+@pytest.mark.parametrize(("accept", "wanted"), [("image/jpeg", None), ("*/*;q=0", None), ("*/*", "jpeg")])
+def test_nothing_acceptable(accept: str, wanted: str | None) -> None:
+    with pytest.raises(NotAcceptable):
+        wire.negotiate(accept, wanted, wire.MAP_FORMATS)
+
+
+def test_a_response_over_the_limit_names_the_way_in_parts() -> None:
+    wire.check_size(100, wire.NPY, 400, "ask for windows")
+    with pytest.raises(TooLarge, match="ask for windows"):
+        wire.check_size(101, wire.NPY, 400, "ask for windows")
+
+
+def test_the_json_estimate_is_an_upper_bound() -> None:
+    values = np.random.default_rng(0).uniform(0, 1, 4000).astype(np.float32)
+    values[::2] = np.float32(2.0) ** -np.arange(0, 2000) * np.float32(1.2345678e-3)
+    assert len(wire.to_json({"w": values})) <= values.size * wire.JSON.cell + len('{"w":[]}')

@@ -1,0 +1,148 @@
+"""A decoder's long text goes in by pieces: the maps and answers of one pass, and no model taken on trust."""
+
+from typing import Any
+
+import pytest
+import torch
+import transformers
+
+from heedmap.model.contract import Parameters, Prediction, Request
+from heedmap.model.errors import Cancelled, TraceError
+from heedmap.model.hub.attention import chunks
+from heedmap.model.hub.attention.recorder import prepare, record
+from heedmap.model.hub.loaded import Loaded
+from heedmap.model.hub.served import HubModel
+from heedmap.model.hub.tasks import TASKS
+from heedmap.model.trace.trace import Trace
+from tests.model.hub import checkpoints
+from tests.model.hub.attention.test_bands import gemma, mistral, oss
+from tests.model.hub.families import BY_NAME
+
+TEXT = "The girl is reading a book about the train, and the train is late again, I think; who knows."
+DECODERS = [
+    "gpt2",
+    "opt",
+    "phi",
+    "gpt-neox",
+    "llama",
+    "mistral",
+    "qwen2",
+    "qwen3",
+    "mixtral",
+    "gemma2",
+    "gemma3",
+    "gpt-oss",
+]
+
+
+@pytest.mark.parametrize("piece", [13, 40, 39])
+@pytest.mark.parametrize("build", [mistral, gemma, oss])
+def test_pieces_give_the_maps_of_the_whole(build: Any, piece: int) -> None:
+    model = build()
+    ids = torch.randint(5, 600, (1, 40), generator=torch.Generator().manual_seed(0))
+    inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    with torch.no_grad():
+        expected = model(ids, output_attentions=True)
+        wiring = prepare(model)
+        with record(wiring) as recorder:
+            outputs = chunks.read(model, inputs, recorder=recorder, piece=piece)
+    torch.testing.assert_close(outputs.logits[:, -1], expected.logits[:, -1], atol=1e-4, rtol=1e-4)
+    maps = recorder.maps(0, {"decoder": (40, 40)})
+    assert recorder.certify(0, maps).warning is None
+    for layer, weights in zip(maps["decoder"], expected.attentions, strict=True):
+        torch.testing.assert_close(layer.dense(), weights[0], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("name", [*DECODERS, "gpt-oss"])
+def test_decoders_read_in_pieces(name: str) -> None:
+    model = BY_NAME[name].build("eager")
+    ids = torch.randint(5, model.config.vocab_size, (1, 12), generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        expected = model(ids).logits[:, -1]
+        with record(prepare(model)) as recorder:
+            found = chunks.tried(model, {"input_ids": ids}, recorder)
+    assert found is not None
+    torch.testing.assert_close(found, expected.float(), atol=1e-4, rtol=1e-4)
+
+
+@pytest.fixture
+def tokenizer(tmp_path: Any) -> Any:
+    return transformers.AutoTokenizer.from_pretrained(checkpoints.gpt2(tmp_path / "tokenizer"))
+
+
+def served(model: Any, tokenizer: Any) -> HubModel:
+    return HubModel(Loaded(model, model.config, tokenizer, revision="r"), TASKS["text-generation"])
+
+
+@pytest.mark.parametrize("build", [mistral, gemma])
+@pytest.mark.parametrize("options", [{}, {"beam_size": 2}, {"target": " who knows?"}])
+def test_a_long_text_is_answered_and_traced_in_pieces(
+    build: Any, options: dict[str, Any], tokenizer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = options.get("target")
+    parameters = Parameters(max_new_tokens=4, beam_size=options.get("beam_size", 1))
+    asked = [Request(TEXT, target, parameters), Request("The train", target, parameters)]
+    wholes = served(build(), tokenizer).trace(asked)
+    monkeypatch.setattr(chunks, "PIECE", 8)
+    model = served(build(), tokenizer)
+    assert model.pieces
+    read: list[int] = []
+    forward = model.loaded.model.model.forward
+
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        ids = kwargs["input_ids"] if "input_ids" in kwargs else args[0]
+        read.append(ids.shape[1])
+        return forward(*args, **kwargs)
+
+    monkeypatch.setattr(model.loaded.model.model, "forward", counted)
+    for request, whole, found in zip(asked, wholes, model.trace(asked), strict=True):
+        assert isinstance(whole, Trace)
+        assert isinstance(found, Trace)
+        assert found.prediction.text == whole.prediction.text
+        assert found.prediction.score == pytest.approx(whole.prediction.score, abs=1e-4)
+        assert found.certificate.warning is None
+        for one, other in zip(found.layers["decoder"], whole.layers["decoder"], strict=True):
+            torch.testing.assert_close(one.dense(), other.dense(), atol=1e-5, rtol=0)
+        [predicted] = model.predict([request])
+        assert isinstance(predicted, Prediction)
+        assert predicted.text == whole.prediction.text
+    assert max(read) <= 8 + 5  # a piece, and what the logits of a given text need
+
+
+def test_texts_that_outgrow_a_piece_together_are_traced_as_a_batch(
+    tokenizer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = [Request(text, parameters=Parameters(max_new_tokens=6)) for text in (TEXT, TEXT[:60])]
+    wholes = served(mistral(), tokenizer).trace(asked)
+    assert all(isinstance(whole, Trace) for whole in wholes)
+    prompts = [len(served(mistral(), tokenizer).runner.prepare(one).axes["tokens"]) for one in asked]
+    monkeypatch.setattr(chunks, "PIECE", max(prompts))  # each fits, but not with what is written after it
+    for whole, found in zip(wholes, served(mistral(), tokenizer).trace(asked), strict=True):
+        assert isinstance(whole, Trace)
+        assert isinstance(found, Trace)
+        assert found.prediction.text == whole.prediction.text
+        for one, other in zip(found.layers["decoder"], whole.layers["decoder"], strict=True):
+            torch.testing.assert_close(one.dense(), other.dense(), atol=1e-5, rtol=0)
+
+
+def test_a_reader_who_goes_away_stops_the_reading() -> None:
+    model = mistral()
+    with pytest.raises(Cancelled):
+        chunks.read(model, {"input_ids": torch.ones(1, 9, dtype=torch.long)}, lambda: True)
+
+
+def test_a_model_that_forgets_its_cache_reads_in_one_piece(tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = mistral()
+    forward = model.model.forward
+    monkeypatch.setattr(model.model, "forward", lambda *a, **k: forward(*a, **{**k, "past_key_values": None}))
+    assert not served(model, tokenizer).pieces
+
+
+def test_masks_of_cells_are_not_joined(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = mistral()
+    monkeypatch.setattr("heedmap.model.hub.attention.bands._wanted", lambda *given: None)
+    ids = torch.ones(1, 12, dtype=torch.long)
+    with torch.no_grad(), record(prepare(model)) as recorder, pytest.raises(TraceError, match="cell by cell"):
+        chunks.read(model, {"input_ids": ids}, recorder=recorder, piece=6)
+    with record(prepare(model)) as recorder:
+        assert chunks.tried(model, {"input_ids": ids}, recorder) is None
