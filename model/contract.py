@@ -1,17 +1,15 @@
 """What the service knows of a model: requests in, predictions and traces out, whatever the family."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from heedmap.model.card import licence
 from heedmap.model.errors import InputError
+from heedmap.model.watch import Stop, never
 
-if TYPE_CHECKING:
-    from heedmap.model.trace.trace import Trace
+Traced = TypeVar("Traced")
 
 
 class Parameters(BaseModel):
@@ -171,14 +169,9 @@ def _headline(output: Any) -> tuple[str, list[str], float | None]:
     return next((str(best[name]) for name in names if name in best), ""), [], best.get("score")
 
 
-def never() -> bool:
-    """Nobody cancels."""
-    return False
-
-
 @runtime_checkable
-class Served(Protocol):
-    """A model under a name."""
+class Served(Protocol[Traced]):
+    """A model under a name; `Traced` is what it records a pass as."""
 
     task: str
     revision: str
@@ -187,51 +180,16 @@ class Served(Protocol):
     def describe(self) -> dict[str, Any]:
         """Task, shape, dtype, device, sites and licence, as JSON."""
 
-    def predict(
-        self, requests: Sequence[Request], cancelled: Callable[[], bool] = never
-    ) -> "list[Prediction | InputError]":
+    def predict(self, requests: Sequence[Request], cancelled: Stop = never) -> list[Prediction | InputError]:
         """Answer one batch; each request has its own result or its own error, in the same order.
 
         Raises:
             Cancelled: `cancelled` became true between two steps.
         """
 
-    def trace(self, requests: Sequence[Request], cancelled: Callable[[], bool] = never) -> "list[Trace | InputError]":
+    def trace(self, requests: Sequence[Request], cancelled: Stop = never) -> list[Traced | InputError]:
         """Predict, then record one teacher-forced pass over input and output.
 
         Raises:
             Cancelled: `cancelled` became true between two steps.
         """
-
-
-def load(where: str | Path, device: str = "cpu") -> Served:
-    """A model of whatever family, ready to serve.
-
-    Args:
-        where: a folder of ours or of transformers' layout, or a hub id: PATH_OR_HUB_ID[@REVISION][?task=&dtype=].
-        device: where to run.
-
-    Raises:
-        CheckpointError: it cannot be had, or is not a sound checkpoint.
-    """
-    from heedmap.model.hub.load.loading import Source, is_native  # families import this module, so it meets them late
-
-    source = Source.parse(str(where))
-    folder = Path(source.location).expanduser()
-    if is_native(folder):
-        return _native(folder, device)
-    from heedmap.model.hub import served
-
-    return served.load(source, device)
-
-
-def _native(folder: Path, device: str) -> Served:
-    from heedmap.model.native import checkpoint
-    from heedmap.model.native.language_model import LanguageModel
-    from heedmap.model.native.text_generator import TextGenerator
-    from heedmap.model.native.translator import Translator
-
-    loaded = checkpoint.load(folder, device)
-    if isinstance(loaded.network, LanguageModel):
-        return TextGenerator(loaded, folder)
-    return Translator(loaded, licence(folder))

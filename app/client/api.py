@@ -168,7 +168,7 @@ class Operations:
 
     @Operation
     def download(self, /, trace: TraceSummary | str, path: str | Path) -> Flow[Path]:
-        """A trace's safetensors file, written whole or not at all; `heedmap.model.trace.trace.Trace.load` opens it offline."""
+        """A trace's safetensors file, written whole or not at all; `heedmap.Trace.load` opens it offline."""
         return (yield from fetched(trace, Path(path)))
 
     @Operation
@@ -243,4 +243,4 @@ def _headers(api_key: str | None) -> dict[str, str]:
     return {**agent, "Authorization": f"Bearer {api_key}"} if api_key else agent
 
 
-__all__ = ["AsyncClient", "Client", "ClientError", "APIError", "TimedOut", "Unreachable"]
+__all__ = ["APIError", "AsyncClient", "Client", "ClientError", "TimedOut", "Unreachable"]

@@ -15,13 +15,14 @@ from starlette.types import Receive, Scope, Send
 from heedmap.app import errors
 from heedmap.app.http import docs
 from heedmap.app.http.callers import Gate
-from heedmap.app.http.observe import Metrics, Observe, configure_logging
+from heedmap.app.http.observe import Observe, configure_logging
 from heedmap.app.http.routes import attention, health, maps, predict, tiles, traces
 from heedmap.app.http.routes import models as model_routes
 from heedmap.app.http.services import Services
 from heedmap.app.requests.bodies import BodyLimit
 from heedmap.app.requests.schemas import AttentionRequest, PredictRequest, ProblemDetails, TraceRequest
 from heedmap.app.service.engine import Engine
+from heedmap.app.service.metrics import Metrics
 from heedmap.app.service.models import Models
 from heedmap.app.service.store import TraceStore
 from heedmap.app.service.tiles import Tiles
@@ -29,7 +30,7 @@ from heedmap.app.settings import STATIC, Settings
 from heedmap.model import __version__
 
 DAY = 86_400.0  # seconds
-PROBLEM = {"$ref": "#/components/schemas/Problem"}
+PROBLEM = {"$ref": "#/components/schemas/ProblemDetails"}
 
 
 class Explorer(StaticFiles):

@@ -4,14 +4,13 @@ import logging
 import re
 import time
 import uuid
-from collections.abc import Callable
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from heedmap.app.errors import problem_response
+from heedmap.app.service.metrics import Metrics
 
 REQUEST_ID = re.compile(
     r"[A-Za-z0-9._-]{1,64}"
@@ -49,40 +48,6 @@ def configure_logging(form: str) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         cache_logger_on_first_use=False,
     )
-
-
-class Metrics:
-    """Prometheus metrics of one app."""
-
-    def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        self.requests = Counter(
-            "heedmap_requests", "Requests answered.", ["method", "route", "status"], registry=self.registry
-        )
-        self.seconds = Histogram(
-            "heedmap_request_seconds", "Seconds until a request was answered.", ["route"], registry=self.registry
-        )
-        self.batch = Histogram(
-            "heedmap_batch_size",
-            "Inputs that were answered together.",
-            buckets=(1, 2, 4, 8, 16, 32, 64, 128),
-            registry=self.registry,
-        )
-
-        self.loads = Histogram(
-            "heedmap_model_load_seconds",
-            "Seconds until a model was loaded.",
-            ["model"],
-            buckets=(0.1, 0.3, 1, 3, 10, 30, 100, 300),
-            registry=self.registry,
-        )
-        self.load_failures = Counter(
-            "heedmap_model_load_failures", "Models that could not be loaded.", ["model"], registry=self.registry
-        )
-
-    def gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
-        """A value that is read whenever the metrics are."""
-        Gauge(f"heedmap_{name}", text, registry=self.registry).set_function(read)
 
 
 class Observe:

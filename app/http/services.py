@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from starlette.requests import Request
 
 from heedmap.app.http.callers import Caller
-from heedmap.app.http.observe import Metrics
 from heedmap.app.service.engine import Engine
+from heedmap.app.service.metrics import Metrics
 from heedmap.app.service.models import Models
 from heedmap.app.service.store import StoredTrace, TraceStore
 from heedmap.app.service.tiles import Tiles

@@ -14,7 +14,7 @@ from heedmap.app.requests.schemas import Head
 from heedmap.model.attention.maps import span
 from heedmap.model.attention.tiles import below, reduce_strips, size_at
 from heedmap.model.errors import RangeError
-from heedmap.model.measures import measure
+from heedmap.model.measures.registry import measure
 from heedmap.model.trace.trace import Trace
 
 FINE = 16  # blocks under a thumbnail's pixel: its edges fall between cells, and a sixteenth is not seen

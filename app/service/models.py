@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import structlog
 
 from heedmap.app.errors import DeadlineExceeded, ModelUnavailable, NotFound
-from heedmap.app.http.observe import Metrics
 from heedmap.app.service.engine import Engine
+from heedmap.app.service.metrics import Metrics
 from heedmap.app.service.threads import in_thread
 from heedmap.model.contract import Served
 from heedmap.model.errors import CheckpointError, HeedmapError, ParameterError
-from heedmap.model.load import load
+from heedmap.model.load import load, peek
+from heedmap.model.trace.trace import Trace
 
 if TYPE_CHECKING:
     from torch import nn
@@ -41,10 +42,10 @@ class _Entry:
 
     source: str
     facts: dict[str, Any] = field(default_factory=dict)  # what it says of itself; kept when it is let go
-    model: Served | None = None
+    model: Served[Trace] | None = None
     size: int = 0  # bytes of its weights, once they have been in memory
     used: int = 0  # a count that grows with every use of any model
-    task: "asyncio.Task[Served | Exception] | None" = None  # the load that is under way
+    task: "asyncio.Task[Served[Trace] | Exception] | None" = None  # the load that is under way
     error: str | None = None  # why the last load failed
     failed: float = -math.inf
 
@@ -80,7 +81,7 @@ class Models:
         device: str = "auto",
         budget: int = 0,
         trace_limit: int = 0,
-        read: Callable[[str, str], Served] | None = None,
+        read: Callable[[str, str], Served[Trace]] | None = None,
     ) -> None:
         self.engine, self.metrics, self.device, self.budget = engine, metrics, device, budget
         self.read, self.trace_limit = read or load, trace_limit
@@ -104,7 +105,7 @@ class Models:
             raise NotFound(f"there is no model {asked[:100]!r} here; there is {names}", field="model")
         return asked
 
-    async def get(self, asked: str | None) -> tuple[str, Served]:
+    async def get(self, asked: str | None) -> tuple[str, Served[Trace]]:
         """A model, loaded first where it is not; whoever asks meanwhile waits for the same load.
 
         Raises:
@@ -149,8 +150,6 @@ class Models:
         """Find out in the background what can be known of each without loading it."""
 
         async def look() -> None:
-            from heedmap.model.hub.load.loading import peek
-
             for entry in self._entries.values():
                 async with self._turn:  # also because transformers cannot be imported by two threads at once
                     facts = await in_thread(THREAD, partial(peek, entry.source))
@@ -189,11 +188,11 @@ class Models:
         """Of the weights in memory."""
         return sum(entry.size for entry in self._entries.values() if entry.model is not None)
 
-    def _begin(self, name: str, entry: _Entry) -> "asyncio.Task[Served | Exception]":
+    def _begin(self, name: str, entry: _Entry) -> "asyncio.Task[Served[Trace] | Exception]":
         entry.task = asyncio.create_task(self._load(name, entry))
         return entry.task
 
-    async def _load(self, name: str, entry: _Entry) -> Served | Exception:
+    async def _load(self, name: str, entry: _Entry) -> Served[Trace] | Exception:
         """The model, or what went wrong: nobody may be waiting for it any more."""
         try:
             async with self._turn:
@@ -230,7 +229,7 @@ class Models:
         )
         return model
 
-    def _read(self, source: str) -> tuple[Served, int]:
+    def _read(self, source: str) -> tuple[Served[Trace], int]:
         """Read a model in a thread of its own, after what was let go has left the memory."""
         import torch
 

@@ -14,14 +14,14 @@ from heedmap.model.contract import Axis, Parameters, Prediction, Request
 from heedmap.model.errors import CheckpointError, InputError, InputTooLong, TraceError
 from heedmap.model.hub.attention import chunks
 from heedmap.model.hub.attention.bands import Use, banded
-from heedmap.model.hub.attention.interface import quiet
 from heedmap.model.hub.attention.recorder import prepare, record
 from heedmap.model.hub.load import loading
 from heedmap.model.hub.load.loading import Source, choose_task, read_config, resolve
 from heedmap.model.hub.loaded import Loaded
-from heedmap.model.hub.tasks import TASKS
+from heedmap.model.hub.quiet import quiet
 from heedmap.model.hub.tasks.base import Item, SinglePass, Task
 from heedmap.model.hub.tasks.generative import GenerativeTask
+from heedmap.model.hub.tasks.registry import TASKS
 from heedmap.model.trace.size import Cost, check, cost_of
 from heedmap.model.trace.trace import Trace
 from heedmap.model.watch import never

@@ -8,6 +8,7 @@ from pathlib import Path
 from tokenizers import Tokenizer as Backend
 from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 
+from heedmap.model.byte_alphabet import byte_alphabet
 from heedmap.model.errors import CheckpointError
 
 # The ids of BART and M2M100, so that exported checkpoints need no remapping.
@@ -146,7 +147,7 @@ class ByteTokenizer(Tokenizer):
         return Encoding(list(ids), self._labels(ids, self.decode(ids), spans), spans)
 
     def _bytes(self, ids: list[int]) -> bytes:
-        return bytes(_BYTES[token] for i in ids if (token := self.backend.id_to_token(i)) in _BYTES)
+        return bytes(byte_alphabet()[token] for i in ids if (token := self.backend.id_to_token(i)) in byte_alphabet())
 
     def _labels(self, ids: list[int], text: str, spans: list[tuple[int, int]]) -> list[str]:
         """A character as itself, white space as a mark that can be seen, part of a character as its byte."""
@@ -160,13 +161,3 @@ class ByteTokenizer(Tokenizer):
             else:
                 labels.append(VISIBLE.get(piece, piece))
         return labels
-
-
-def _byte_alphabet() -> dict[str, int]:
-    """The printable character that stands for each byte in byte-level vocabularies (Radford et al. 2019, GPT-2)."""
-    shown = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    hidden = [byte for byte in range(256) if byte not in shown]
-    return {chr(byte): byte for byte in shown} | {chr(256 + index): byte for index, byte in enumerate(hidden)}
-
-
-_BYTES = _byte_alphabet()

@@ -16,11 +16,11 @@ from heedmap.model.native.checkpoint import Checkpoint
 from heedmap.model.native.decoding import Generated, generate
 from heedmap.model.native.inference import InferenceTransformer
 from heedmap.model.native.language_model import LanguageModel
-from heedmap.model.native.tokenizer import END, SPECIAL, Encoding
+from heedmap.model.native.tokenizer import END, PAD, SPECIAL, Encoding
 from heedmap.model.native.transformer import Transformer, TransformerConfig
+from heedmap.model.padding import padded
 from heedmap.model.trace.recorder import Recorder
 from heedmap.model.trace.trace import Trace
-from heedmap.model.training.data import padded
 from heedmap.model.watch import never
 
 SITE_AXES = {"encoder": ("source", "source"), "decoder": ("target", "prefix"), "cross": ("target", "source")}
@@ -155,7 +155,7 @@ class Translator:
 
     def _batch(self, rows: list[list[int]]) -> tuple[Tensor, Tensor]:
         lengths = torch.tensor([len(row) for row in rows], device=self.device)
-        return padded(rows).to(self.device), lengths
+        return padded(rows, PAD)[0].to(self.device), lengths
 
     def _encode(self, text: str, field: str) -> Encoding:
         if not text.strip():

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from heedmap.model.errors import InputError
 from heedmap.model.native.tokenizer import END, PAD, Tokenizer
+from heedmap.model.padding import padded
 
 
 @dataclass(frozen=True)
@@ -185,14 +186,9 @@ class Batches:
             seed += 1
 
 
-def padded(rows: list[list[int]]) -> Tensor:
-    """Rows of ids, padded on the right to the longest."""
-    widest = max(map(len, rows))
-    return torch.tensor([row + [PAD] * (widest - len(row)) for row in rows])
-
-
 def collate(examples: list[tuple[list[int], list[int]]]) -> PairBatch:
     """A batch of (source ids, target ids), each closed by the end token; the decoder starts from the end token."""
     sources, targets = [s for s, _ in examples], [t for _, t in examples]
     lengths = torch.tensor([len(s) for s in sources])
-    return PairBatch(padded(sources), lengths, padded([[END, *t[:-1]] for t in targets]), padded(targets))
+    read, written, wanted = (padded(rows, PAD)[0] for rows in (sources, [[END, *t[:-1]] for t in targets], targets))
+    return PairBatch(read, lengths, written, wanted)

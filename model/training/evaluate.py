@@ -27,7 +27,10 @@ class Scores:
 
 
 def translate(
-    model: Served, sources: Sequence[str], parameters: Parameters, report: Callable[[int], None] = lambda done: None
+    model: Served[Any],
+    sources: Sequence[str],
+    parameters: Parameters,
+    report: Callable[[int], None] = lambda done: None,
 ) -> list[str]:
     """Translations in the order of the sources; `report` hears how many are done."""
     order = sorted(range(len(sources)), key=lambda index: len(sources[index]))

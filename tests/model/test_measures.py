@@ -8,7 +8,7 @@ from heedmap.model.attention.maps import AttentionMap
 from heedmap.model.attention.masks import Causal
 from heedmap.model.attention.scores import ScaledDot
 from heedmap.model.errors import RangeError
-from heedmap.model.measures import MEASURES, measure
+from heedmap.model.measures.registry import MEASURES, measure
 
 
 def layer() -> AttentionMap:

@@ -40,7 +40,7 @@ def read(
     Args:
         inputs: of one text that can be cut.
         recorder: one that listens; it then has the maps of the whole text.
-        piece: tokens, PIECE by default.
+        piece: tokens, CHUNK by default.
 
     Raises:
         Cancelled: `cancelled` became true between two pieces.

@@ -9,7 +9,6 @@ Both functions are registered together: without its mask function an attention f
 """
 
 import contextlib
-import logging
 import math
 from collections.abc import Iterator
 from contextvars import ContextVar
@@ -173,18 +172,6 @@ def register() -> None:
     """Make the implementation known to transformers; again is no harm."""
     AttentionInterface.register(IMPLEMENTATION, attention)
     AttentionMaskInterface.register(IMPLEMENTATION, bands.mask)
-
-
-@contextlib.contextmanager
-def quiet(name: str = "transformers") -> Iterator[None]:
-    """Without what transformers logs about choices that are made here on purpose."""
-    logger = logging.getLogger(name)
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
 
 
 register()

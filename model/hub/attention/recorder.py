@@ -13,9 +13,10 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_N
 from heedmap.model.attention.masks import Mask
 from heedmap.model.attention.scores import Score
 from heedmap.model.errors import TraceError
-from heedmap.model.hub.attention.interface import IMPLEMENTATION, listening, quiet
+from heedmap.model.hub.attention.interface import IMPLEMENTATION, listening
 from heedmap.model.hub.attention.sites import Sites
 from heedmap.model.hub.attention.swin import GridLayout, grid_layout
+from heedmap.model.hub.quiet import quiet
 from heedmap.model.trace.recorder import Recorder
 
 ROW_SUM = 1e-2  # how far from 1 a row of weights may sum in half precision

@@ -1,11 +1,12 @@
 """The text that a token stands for, as bytes, whatever way its tokenizer spells it; and its readable label."""
 
-import functools
 import json
 import re
 import unicodedata
 from collections.abc import Sequence
 from typing import Any
+
+from heedmap.model.byte_alphabet import byte_alphabet
 
 SPACE = "▁"
 SIGNS = {"\n": "↵", "\r": "␍", "\t": "⇥"}
@@ -14,17 +15,6 @@ END_OF_WORD = "</w>"  # BPE as in CLIP, GPT and XLM
 CONTINUES = "##"  # WordPiece
 CONTINUED = "@@"  # BPE as in CTRL and BERTweet
 OF_BYTES = ("ByT5Tokenizer", "PerceiverTokenizer")  # one token per byte, written as the character of that number
-
-
-@functools.cache
-def byte_alphabet() -> dict[str, int]:
-    """The characters by which byte-level BPE writes bytes (Radford et al. 2019).
-
-    Printable ones of Latin-1 stand for themselves, the others for the code points from 256 on.
-    """
-    own = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
-    others = [value for value in range(256) if value not in own]
-    return {chr(value): value for value in own} | {chr(256 + at): value for at, value in enumerate(others)}
 
 
 class Spelling:

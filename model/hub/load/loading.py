@@ -1,26 +1,22 @@
 """A checkpoint folder into memory: weights from safetensors alone, every one of them there, and no code but our own."""
 
-import logging
 import re
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 
-from heedmap.model.card import examples, licence
+from heedmap.model.card import licence
 from heedmap.model.errors import CheckpointError, CheckpointMismatch
 from heedmap.model.hub.load.safety import CONFIG, check
 from heedmap.model.hub.load.sources import Source, read_json, resolve, revision_of
 from heedmap.model.hub.load.task_choice import choose_task
 from heedmap.model.hub.loaded import Loaded
+from heedmap.model.hub.quiet import quiet_loading
 
 T = TypeVar("T")
 
-# `architecture` in the config.json of our own checkpoints, and what each is for.
-NATIVE = {"transformer": "translation", "recurrent": "translation", "language-model": "text-generation"}
 TOKENIZER_FILES = (
     *("tokenizer.json", "tokenizer_config.json", "vocab.txt", "vocab.json", "merges.txt", "tokenizer.model"),
     *("spiece.model", "sentencepiece.bpe.model", "source.spm", "spm.model"),
@@ -29,14 +25,6 @@ TOKENIZER_FILES = (
 UNREAD = re.compile(r"(^|\.)(masked_spec_embed|position_ids)$")
 POOLER = "pooler."  # on top of a bare encoder; what is served of one are its hidden states
 NAMED = 5  # tensors that a message names
-
-
-def is_native(folder: Path) -> bool:
-    """Whether a folder is a checkpoint of our own rather than one of transformers'."""
-    if not (folder / CONFIG).is_file():
-        return False
-    config = read_json(folder / CONFIG)
-    return isinstance(config, dict) and "model_type" not in config and config.get("architecture") in NATIVE
 
 
 def read_config(folder: Path, location: str | None = None) -> Any:
@@ -58,41 +46,8 @@ def read_config(folder: Path, location: str | None = None) -> Any:
             f"transformers {transformers.__version__} knows no model type {model_type!r} (architecture {architectures})"
         )
     options = {"trust_remote_code": False, "local_files_only": True}
-    with quiet():
+    with quiet_loading():
         return _attempt(CONFIG, lambda: transformers.AutoConfig.from_pretrained(folder, **options))
-
-
-def peek(text: str) -> dict[str, Any]:
-    """What can be said of a model without loading or downloading it: task, architecture, examples, where they are here.
-
-    A source that cannot be read says nothing; loading it will say why.
-    """
-    try:
-        source = Source.parse(text)
-        folder = Path(source.location).expanduser()
-        if is_native(folder):
-            return _peek_native(folder)
-        if not folder.is_dir():
-            return {"task": source.task} if source.task else {}
-        config = read_config(folder)
-        task = choose_task(folder, config, source.task)
-        from heedmap.model.hub.tasks import TASKS  # tasks import this module's neighbours, so it meets them late
-
-        example = getattr(TASKS[task].for_config(config), "example", None)  # some need the loaded tokenizer for theirs
-    except (CheckpointError, OSError):
-        return {}
-    named = getattr(config, "architectures", None) or [None]
-    told = {"task": task, "architecture": named[0], "family": config.model_type}
-    return told if example is None else {**told, "examples": [example]}
-
-
-def _peek_native(folder: Path) -> dict[str, Any]:
-    config = read_json(folder / CONFIG)
-    told = {"task": NATIVE[config["architecture"]], "architecture": config["architecture"]}
-    if told["task"] == "text-generation":
-        return {**told, "examples": examples(folder)}
-    languages = {side: config.get(f"{side}_language") for side in ("source", "target")}
-    return {**told, "languages": languages}
 
 
 def load(
@@ -136,7 +91,7 @@ def load(
         )
         return found
 
-    with quiet():
+    with quiet_loading():
         model, info = _attempt(f"{config.model_type} as {auto_class}", build)
         _check_weights(model, info, bare=auto_class == "AutoModel")
         tokenizer = None
@@ -206,34 +161,11 @@ def _attempt(what: str, action: Callable[[], T]) -> T:
         raise CheckpointError(f"{what} cannot be loaded: {said[:400]}") from error
 
 
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keeps transformers' loading report, progress bar and warnings off the log: what matters is raised."""
-    from transformers import utils
-
-    library: Any = utils.logging
-    logger = logging.getLogger("transformers")
-    level, bars = logger.level, library.is_progress_bar_enabled()
-    logger.setLevel(logging.ERROR)
-    library.disable_progress_bar()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # recommendations of further packages, parameters of old files
-            yield
-    finally:
-        logger.setLevel(level)
-        if bars:
-            library.enable_progress_bar()
-
-
 __all__ = [
     "Loaded",
     "Source",
     "choose_task",
-    "is_native",
     "load",
-    "peek",
-    "quiet",
     "read_config",
     "resolve",
     "revision_of",

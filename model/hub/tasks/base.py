@@ -1,7 +1,7 @@
 """What a task is: requests to model inputs, model outputs to predictions, and what the axes of its maps stand for."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -10,8 +10,8 @@ from torch import Tensor
 
 from heedmap.model.contract import Axis, Parameters, Prediction, Request
 from heedmap.model.errors import ParameterError
-
-Stop = Callable[[], bool]
+from heedmap.model.hub.loaded import Loaded
+from heedmap.model.watch import Stop
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,32 +30,6 @@ class Item:
     def with_(self, **changes: Any) -> "Item":
         """The same item, changed."""
         return replace(self, **changes)
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """A checkpoint in memory: the transformers model, its config and its processors."""
-
-    model: Any  # transformers.PreTrainedModel, in eval mode on its device
-    config: Any
-    tokenizer: Any = None  # transformers.PreTrainedTokenizerBase
-    image_processor: Any = None
-    feature_extractor: Any = None
-    folder: Any = None  # Path of the checkpoint's files
-    revision: str = ""
-    licence: str | None = None
-
-    @property
-    def device(self) -> torch.device:
-        """Where its weights lie."""
-        found: torch.device = next(self.model.parameters()).device
-        return found
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """Of its weights, the largest group of them."""
-        found: torch.dtype = self.model.dtype
-        return found
 
 
 class Task(ABC):

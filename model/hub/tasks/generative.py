@@ -11,9 +11,10 @@ from torch import Tensor
 from heedmap.model.contract import Prediction
 from heedmap.model.hub.loaded import Loaded
 from heedmap.model.hub.tasks.base import Item, Task
-from heedmap.model.hub.tasks.text import pad_token, padded
+from heedmap.model.hub.tasks.text import pad_token
 from heedmap.model.hub.tasks.transformers_generate import generate, score
 from heedmap.model.native.decoding import Generated
+from heedmap.model.padding import padded
 from heedmap.model.watch import Stop
 
 

@@ -17,8 +17,9 @@ from heedmap.model.hub.tasks.base import Item, collate
 from heedmap.model.hub.tasks.generative import GenerativeTask
 from heedmap.model.hub.tasks.media import example_image
 from heedmap.model.hub.tasks.pictures import one_shape, picture_of, seen, tower_of
-from heedmap.model.hub.tasks.text import TARGET_LIMITS, encode, filled, fits, pad_token, padded, positions, wrong_kind
+from heedmap.model.hub.tasks.text import TARGET_LIMITS, encode, filled, fits, pad_token, positions, wrong_kind
 from heedmap.model.native.decoding import Generated
+from heedmap.model.padding import padded
 from heedmap.model.watch import Stop
 
 READS = 'an image with a text: {"image", "text"}'

@@ -169,18 +169,6 @@ def position_offset(loaded: Loaded) -> int:
     return 0
 
 
-def padded(rows: Sequence[Sequence[int]], value: int, *, left: bool = False) -> tuple[Tensor, Tensor]:
-    """Rows of ids as one batch, and its mask: 1 where a row's own tokens are."""
-    width = max(len(row) for row in rows)
-    ids, mask = [], []
-    for row in rows:
-        fill, own = [value] * (width - len(row)), [1] * len(row)
-        none = [0] * len(fill)
-        ids.append([*fill, *row] if left else [*row, *fill])
-        mask.append([*none, *own] if left else [*own, *none])
-    return torch.tensor(ids), torch.tensor(mask)
-
-
 def pad_token(loaded: Loaded) -> int:
     """What fills a batch; nobody attends to it, so that any token will do where none is named."""
     for source in (loaded.tokenizer, loaded.config):

@@ -18,12 +18,12 @@ from heedmap.model.hub.tasks.text import (
     filled,
     fits,
     pad_token,
-    padded,
     position_offset,
     positions,
     the_text,
 )
 from heedmap.model.native.decoding import Generated
+from heedmap.model.padding import padded
 from heedmap.model.watch import Stop
 
 

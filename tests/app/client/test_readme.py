@@ -10,7 +10,7 @@ import pytest
 
 from tests.live import environment
 
-README = Path(__file__).resolve().parents[2] / "README.md"
+README = Path(__file__).resolve().parents[3] / "README.md"
 SERVED = ("http://127.0.0.1:8000", "localhost:8000")  # where the README's service listens
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from heedmap.model.contract import Parameters, Prediction, Request
 from heedmap.model.hub.load import loading
 from heedmap.model.hub.served import HubModel
-from heedmap.model.hub.tasks import TASKS
+from heedmap.model.hub.tasks.registry import TASKS
 from heedmap.model.trace.trace import Trace
 
 

@@ -15,7 +15,7 @@ from heedmap.model.errors import CheckpointError, InputError, InputTooLong, Trac
 from heedmap.model.hub import served
 from heedmap.model.hub.loaded import Loaded
 from heedmap.model.hub.served import HubModel
-from heedmap.model.hub.tasks import TASKS
+from heedmap.model.hub.tasks.registry import TASKS
 from heedmap.model.load import load
 from heedmap.model.trace.trace import Trace, content_id, read_header
 from tests.model.hub import checkpoints

@@ -16,7 +16,7 @@ from heedmap.model.native.tokenizer import ByteTokenizer
 from heedmap.model.trace.trace import Trace
 from heedmap.model.training.run import surprise
 
-FOLDER = Path(__file__).resolve().parents[2] / "model" / "weights" / "shakespeare"
+FOLDER = Path(__file__).resolve().parents[3] / "model" / "weights" / "shakespeare"
 READ = 3000  # bytes of the example
 
 

@@ -129,7 +129,7 @@ def test_a_trace_reads_the_prompt_once(model: Served, monkeypatch: pytest.Monkey
 def test_a_text_taken_in_by_pieces_gives_the_same_trace(model: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     request = Request("To be, or not to be. " * 9, parameters=Parameters(max_new_tokens=4))
     (whole,) = model.trace([request])
-    monkeypatch.setattr(text_generator, "PIECE", 50)
+    monkeypatch.setattr(text_generator, "CHUNK", 50)
     monkeypatch.setattr(kernels, "MASK_CELLS", 400)  # a few rows at a time
     (pieces,) = model.trace([request])
     assert isinstance(whole, Trace)
@@ -143,7 +143,7 @@ def test_a_text_taken_in_by_pieces_gives_the_same_trace(model: Served, monkeypat
 
 
 def test_a_text_can_be_given_up_between_two_pieces(model: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(text_generator, "PIECE", 10)
+    monkeypatch.setattr(text_generator, "CHUNK", 10)
     calls = iter([False, False, True])
     with pytest.raises(Cancelled):
         model.trace([Request("x" * 100)], lambda: next(calls))

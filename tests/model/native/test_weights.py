@@ -12,7 +12,7 @@ from heedmap.model.trace.trace import Trace
 from heedmap.model.training.evaluate import evaluate
 from heedmap.model.training.run import read_references
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 WEIGHTS = ROOT / "model" / "weights"
 TEST = ROOT / "tests" / "data" / "de-en" / "test.jsonl"
 NAMES = ("de-en", "de-en-gru")

@@ -16,7 +16,7 @@ from heedmap.app.service import tiles
 from heedmap.app.settings import Settings
 from tests.writer import tiny
 
-GOLDEN = Path(__file__).parents[2] / "data" / "tiles"
+GOLDEN = Path(__file__).parents[3] / "data" / "tiles"
 
 
 def test_weights_have_the_codes_that_were_worked_out_by_hand() -> None:

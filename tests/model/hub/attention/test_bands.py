@@ -14,7 +14,7 @@ from heedmap.model.hub.attention.bands import band_of, banded, mask
 from heedmap.model.hub.attention.recorder import prepare, record
 from heedmap.model.hub.loaded import Loaded
 from heedmap.model.hub.served import HubModel
-from heedmap.model.hub.tasks import TASKS
+from heedmap.model.hub.tasks.registry import TASKS
 from tests.model.hub import checkpoints
 
 SHAPE = {

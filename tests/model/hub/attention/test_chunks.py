@@ -12,7 +12,7 @@ from heedmap.model.hub.attention import chunks
 from heedmap.model.hub.attention.recorder import prepare, record
 from heedmap.model.hub.loaded import Loaded
 from heedmap.model.hub.served import HubModel
-from heedmap.model.hub.tasks import TASKS
+from heedmap.model.hub.tasks.registry import TASKS
 from heedmap.model.trace.trace import Trace
 from tests.model.hub import checkpoints
 from tests.model.hub.attention.test_bands import gemma, mistral, oss
@@ -83,7 +83,7 @@ def test_a_long_text_is_answered_and_traced_in_pieces(
     parameters = Parameters(max_new_tokens=4, beam_size=options.get("beam_size", 1))
     asked = [Request(TEXT, target, parameters), Request("The train", target, parameters)]
     wholes = served(build(), tokenizer).trace(asked)
-    monkeypatch.setattr(chunks, "PIECE", 8)
+    monkeypatch.setattr(chunks, "CHUNK", 8)
     model = served(build(), tokenizer)
     assert model.pieces
     read: list[int] = []
@@ -116,7 +116,7 @@ def test_texts_that_outgrow_a_piece_together_are_traced_as_a_batch(
     wholes = served(mistral(), tokenizer).trace(asked)
     assert all(isinstance(whole, Trace) for whole in wholes)
     prompts = [len(served(mistral(), tokenizer).runner.prepare(one).axes["tokens"]) for one in asked]
-    monkeypatch.setattr(chunks, "PIECE", max(prompts))  # each fits, but not with what is written after it
+    monkeypatch.setattr(chunks, "CHUNK", max(prompts))  # each fits, but not with what is written after it
     for whole, found in zip(wholes, served(mistral(), tokenizer).trace(asked), strict=True):
         assert isinstance(whole, Trace)
         assert isinstance(found, Trace)

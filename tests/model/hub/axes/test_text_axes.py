@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import BertTokenizer, CLIPTokenizer, GPT2Tokenizer, LlamaTokenizer, T5Tokenizer
 
+from heedmap.model.byte_alphabet import byte_alphabet
 from heedmap.model.contract import Axis
 from heedmap.model.hub.axes.spans import align
 from heedmap.model.hub.axes.text import merge_words, output_axis, prefix_axis, text_axis, words
-from heedmap.model.hub.axes.token_bytes import byte_alphabet, readable
+from heedmap.model.hub.axes.token_bytes import readable
 from tests.model.hub import vocabularies
 
 TEXT = "Über 😀, I don't\nread 漢 é."

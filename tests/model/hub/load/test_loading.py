@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 import torch
@@ -10,9 +10,7 @@ import transformers
 from safetensors.torch import load_file, save_file
 
 from heedmap.model.errors import CheckpointError, CheckpointMismatch
-from heedmap.model.hub.load.loading import NATIVE, is_native, load, peek, read_config
-from heedmap.model.hub.tasks import TASKS
-from heedmap.model.native import checkpoint
+from heedmap.model.hub.load.loading import load
 from tests.model.hub import checkpoints, vocabularies
 
 MASKED = "AutoModelForMaskedLM"
@@ -197,30 +195,3 @@ def test_loading_says_nothing(
     load(folder, "AutoModel")
     captured = capfd.readouterr()
     assert (captured.out, captured.err, caplog.text) == ("", "", "")
-
-
-def test_our_own_folders_are_told_from_theirs(tiny: Path, tiny_gru: Path, folder: Path, tmp_path: Path) -> None:
-    assert [is_native(path) for path in (tiny, tiny_gru, folder, tmp_path)] == [True, True, False, False]
-    assert read_config(folder).hidden_size == 32
-
-
-def test_every_architecture_of_our_own_is_known() -> None:
-    assert {config.model_fields["architecture"].default for config in get_args(checkpoint.Config)} == set(NATIVE)
-
-
-def test_what_is_known_without_loading(tiny: Path, folder: Path, tmp_path: Path) -> None:
-    native = {"task": "translation", "architecture": "transformer"}
-    assert peek(str(tiny)) == {**native, "languages": {"source": "de", "target": "en"}}
-    writer = peek(str(Path(model.__file__).with_name("weights") / "shakespeare"))
-    assert writer["task"] == "text-generation"
-    assert [len(text) for text in writer["examples"]] == sorted(len(text) for text in writer["examples"])
-    assert len(writer["examples"]) == 2
-    told = {"architecture": "BertForMaskedLM", "family": "bert"}
-    assert peek(str(folder)) == {"task": "fill-mask", **told}
-    assert peek(f"{folder}?task=feature-extraction") == {
-        "task": "feature-extraction",
-        **told,
-        "examples": [TASKS["feature-extraction"].example],
-    }
-    assert peek("org/name?task=translation") == {"task": "translation"}
-    assert [peek(text) for text in ("org/name", str(tmp_path / "gone"), str(tmp_path), "a?b=c")] == [{}] * 4

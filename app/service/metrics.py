@@ -1,0 +1,39 @@
+"""What the service counts of itself, for Prometheus."""
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+
+class Metrics:
+    """Prometheus metrics of one app."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "heedmap_requests", "Requests answered.", ["method", "route", "status"], registry=self.registry
+        )
+        self.seconds = Histogram(
+            "heedmap_request_seconds", "Seconds until a request was answered.", ["route"], registry=self.registry
+        )
+        self.batch = Histogram(
+            "heedmap_batch_size",
+            "Inputs that were answered together.",
+            buckets=(1, 2, 4, 8, 16, 32, 64, 128),
+            registry=self.registry,
+        )
+
+        self.loads = Histogram(
+            "heedmap_model_load_seconds",
+            "Seconds until a model was loaded.",
+            ["model"],
+            buckets=(0.1, 0.3, 1, 3, 10, 30, 100, 300),
+            registry=self.registry,
+        )
+        self.load_failures = Counter(
+            "heedmap_model_load_failures", "Models that could not be loaded.", ["model"], registry=self.registry
+        )
+
+    def gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
+        """A value that is read whenever the metrics are."""
+        Gauge(f"heedmap_{name}", text, registry=self.registry).set_function(read)

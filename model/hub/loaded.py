@@ -1,0 +1,32 @@
+"""A checkpoint of transformers' layout in memory."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A checkpoint in memory: the transformers model, its config and its processors."""
+
+    model: Any  # transformers.PreTrainedModel, in eval mode on its device
+    config: Any
+    tokenizer: Any = None  # transformers.PreTrainedTokenizerBase
+    image_processor: Any = None
+    feature_extractor: Any = None
+    folder: Any = None  # Path of the checkpoint's files
+    revision: str = ""
+    licence: str | None = None
+
+    @property
+    def device(self) -> torch.device:
+        """Where its weights lie."""
+        found: torch.device = next(self.model.parameters()).device
+        return found
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of its weights, the largest group of them."""
+        found: torch.dtype = self.model.dtype
+        return found

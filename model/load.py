@@ -1,0 +1,92 @@
+"""A model of whatever family, ready to serve: the one file that knows the native networks and transformers' alike."""
+
+from pathlib import Path
+from typing import Any
+
+from heedmap.model.card import examples, licence
+from heedmap.model.contract import Served
+from heedmap.model.errors import CheckpointError
+from heedmap.model.hub.load.loading import read_config
+from heedmap.model.hub.load.safety import CONFIG
+from heedmap.model.hub.load.sources import Source, read_json
+from heedmap.model.hub.load.task_choice import choose_task
+from heedmap.model.native import checkpoint
+from heedmap.model.native.language_model import LanguageModel
+from heedmap.model.native.text_generator import TextGenerator
+from heedmap.model.native.translator import Translator
+from heedmap.model.trace.trace import Trace
+
+# `architecture` in the config.json of our own checkpoints, and what each is for.
+NATIVE = {"transformer": "translation", "recurrent": "translation", "language-model": "text-generation"}
+
+
+def load(where: str | Path, device: str = "cpu") -> Served[Trace]:
+    """A model of whatever family, ready to serve.
+
+    Args:
+        where: a folder of ours or of transformers' layout, or a hub id: PATH_OR_HUB_ID[@REVISION][?task=&dtype=].
+        device: where to run.
+
+    Raises:
+        CheckpointError: it cannot be had, or is not a sound checkpoint.
+    """
+    source = Source.parse(str(where))
+    folder = Path(source.location).expanduser()
+    if is_native(folder):
+        return native(folder, device)
+    from heedmap.model.hub import served  # transformers takes seconds to import, and native models do without
+
+    return served.load(source, device)
+
+
+def native(folder: Path, device: str = "cpu") -> Served[Trace]:
+    """A checkpoint of our own networks, ready to serve.
+
+    Raises:
+        CheckpointError: it is not a sound checkpoint.
+    """
+    loaded = checkpoint.load(folder, device)
+    if isinstance(loaded.network, LanguageModel):
+        return TextGenerator(loaded, folder)
+    return Translator(loaded, licence(folder))
+
+
+def is_native(folder: Path) -> bool:
+    """Whether a folder is a checkpoint of our own rather than one of transformers'."""
+    if not (folder / CONFIG).is_file():
+        return False
+    config = read_json(folder / CONFIG)
+    return isinstance(config, dict) and "model_type" not in config and config.get("architecture") in NATIVE
+
+
+def peek(text: str) -> dict[str, Any]:
+    """What can be said of a model without loading or downloading it: task, architecture, examples, where they are here.
+
+    A source that cannot be read says nothing; loading it will say why.
+    """
+    try:
+        source = Source.parse(text)
+        folder = Path(source.location).expanduser()
+        if is_native(folder):
+            return _peek_native(folder)
+        if not folder.is_dir():
+            return {"task": source.task} if source.task else {}
+        config = read_config(folder)
+        task = choose_task(folder, config, source.task)
+        from heedmap.model.hub.tasks.registry import TASKS
+
+        example = getattr(TASKS[task].for_config(config), "example", None)  # some need the loaded tokenizer for theirs
+    except (CheckpointError, OSError):
+        return {}
+    named = getattr(config, "architectures", None) or [None]
+    told = {"task": task, "architecture": named[0], "family": config.model_type}
+    return told if example is None else {**told, "examples": [example]}
+
+
+def _peek_native(folder: Path) -> dict[str, Any]:
+    config = read_json(folder / CONFIG)
+    told = {"task": NATIVE[config["architecture"]], "architecture": config["architecture"]}
+    if told["task"] == "text-generation":
+        return {**told, "examples": examples(folder)}
+    languages = {side: config.get(f"{side}_language") for side in ("source", "target")}
+    return {**told, "languages": languages}
