@@ -4,6 +4,7 @@ The pieces share a cache that forgets nothing, so that the recorder can join wha
 map of the whole text. Not every model takes a text in so; each is tried first, on an example.
 """
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,20 @@ from heedmap.model.watch import Stop, never
 CHUNK = 8192  # tokens: from there on the layers' own memory matters, and the pieces' masks cost nothing beside it
 CUT = ("input_ids", "position_ids")
 WHOLE = {"attention_mask", "use_cache", "logits_to_keep"}
+CACHE = ("cache", "past_key_values")  # what transformers calls it from 5.24 on, and what it did before
+
+
+def cache_argument(model: Any) -> str:
+    """The name under which the model's forward takes a cache, and under which its outputs hand it back.
+
+    Raises:
+        TypeError: it takes none.
+    """
+    taken = inspect.signature(model.forward).parameters
+    for name in CACHE:
+        if name in taken:
+            return name
+    raise TypeError(f"{type(model).__name__}.forward takes no cache")
 
 
 def can_be_cut(inputs: Mapping[str, Any], config: Any) -> bool:
@@ -50,7 +65,7 @@ def read(
     length = inputs["input_ids"].shape[1]
     mask, rest = inputs.get("attention_mask"), {n: inputs[n] for n in ("logits_to_keep",) if n in inputs}
     starts = list(range(0, max(length - kept, 0) + 1, piece))
-    cache, outputs, layers = DynamicCache(), None, dict[str, int]()
+    cache, outputs, layers = {cache_argument(model): DynamicCache()}, None, dict[str, int]()
     for start, stop in zip(starts, [*starts[1:], length], strict=True):
         if cancelled():
             raise Cancelled("the prediction was cancelled")
@@ -60,7 +75,7 @@ def read(
             recorder.heard.clear()  # each piece hears every module once more
             recorder.next_piece()
         with banded("always"):
-            outputs = model(**part, **rest, past_key_values=cache, use_cache=True)
+            outputs = model(**part, **rest, **cache, use_cache=True)
         if recorder is not None and not layers:
             layers = {site: len(records) for site, records in recorder.records.items()}
     if recorder is not None:

@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from heedmap.model.errors import CheckpointError
+from heedmap.model.hub.attention.chunks import cache_argument
 from heedmap.model.native.checkpoint import Checkpoint
 from heedmap.model.native.export import export_m2m100, rename
 from heedmap.model.native.recurrent import Recurrent, RecurrentConfig
@@ -91,7 +92,7 @@ def test_cached_steps_are_the_same(exported: tuple[Checkpoint, Path]) -> None:
     model, mask = opened(folder), (source != PAD).long()
     state = native.network.start(native.network.encode(source, lengths), lengths)
     memory = model.get_encoder()(input_ids=source, attention_mask=mask)
-    cache = None
+    cache, name = None, cache_argument(model)
     for step in range(target.shape[1]):
         token = target[:, step : step + 1]
         ours = native.network.decode(token, state)
@@ -99,10 +100,10 @@ def test_cached_steps_are_the_same(exported: tuple[Checkpoint, Path]) -> None:
             encoder_outputs=memory,
             attention_mask=mask,
             decoder_input_ids=token,
-            past_key_values=cache,
             use_cache=True,
+            **{name: cache},
         )
-        cache = theirs.past_key_values
+        cache = theirs[name]
         torch.testing.assert_close(ours, theirs.logits, rtol=0, atol=TOLERANCE)
 
 

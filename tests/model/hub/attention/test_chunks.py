@@ -133,9 +133,16 @@ def test_a_reader_who_goes_away_stops_the_reading() -> None:
 
 def test_a_model_that_forgets_its_cache_reads_in_one_piece(tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     model = mistral()
-    forward = model.model.forward
-    monkeypatch.setattr(model.model, "forward", lambda *a, **k: forward(*a, **{**k, "past_key_values": None}))
+    forward, name = model.model.forward, chunks.cache_argument(model.model)
+    monkeypatch.setattr(model.model, "forward", lambda *a, **k: forward(*a, **{**k, name: None}))
     assert not served(model, tokenizer).pieces
+
+
+def test_a_model_whose_forward_takes_no_cache_is_said_to() -> None:
+    """A fill-mask head, for one."""
+    model = BY_NAME["bert"].build("eager")
+    with pytest.raises(TypeError, match="takes no cache"):
+        chunks.cache_argument(model)
 
 
 def test_masks_of_cells_are_not_joined(monkeypatch: pytest.MonkeyPatch) -> None:
