@@ -45,6 +45,11 @@ class TranscriptionTask(GenerativeTask):
         self.extractor = extractor_of(loaded)
         self.rate = int(self.extractor.sampling_rate)
 
+    @property
+    def capacity(self) -> int | None:
+        """Of the output."""
+        return self.longest
+
     @abstractmethod
     def heard(self, samples: Samples) -> tuple[dict[str, Tensor], Axis]:
         """The model's inputs of a recording, and the axis of its encoder."""
@@ -70,7 +75,7 @@ class TranscriptionTask(GenerativeTask):
             fits(len(facts["given"]), self.longest - len(start) + 1, "target")
             facts["limit"] = len(facts["given"])
         else:
-            facts["limit"] = min(request.parameters.max_new_tokens, self.longest - len(start))
+            facts["limit"] = self.output_limit(request.parameters, self.longest - len(start), len(start))
         return Item(request, {"source": axis}, tensors, facts)
 
     def batch(self, items: Sequence[Item]) -> dict[str, Tensor]:
@@ -95,7 +100,8 @@ class TranscriptionTask(GenerativeTask):
         target = self.marked(target)
         axes = {**item.axes, "target": target, "prefix": prefix_axis(self.loaded.tokenizer, start, target)}
         chunks = self.chunks(output.ids) if request.parameters.return_timestamps else None
-        return Prediction(text, target.labels, output.score, axes, None if chunks is None else {"chunks": chunks})
+        more = None if chunks is None else {"chunks": chunks}
+        return Prediction(text, target.labels, output.score, axes, more, output.finish_reason)
 
     def marked(self, target: Axis) -> Axis:
         """The target with what is no text marked as special."""
