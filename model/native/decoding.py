@@ -17,8 +17,8 @@ from heedmap.model.errors import Cancelled
 from heedmap.model.native.tokenizer import END, PAD
 from heedmap.model.watch import never
 
-# The longest output where nobody names a length. What a language model goes on with need not ever end, and on a CPU a
-# billion parameters write five tokens a second: a call is given up after a minute. An encoder-decoder's output does end.
+# The longest output where nobody names a length. What a language model goes on with need not end, and on a CPU a
+# billion parameters write five tokens a second, where a call is given up after a minute. An encoder-decoder does end.
 CONTINUATION = 256
 WRITTEN = 1_024
 CHUNK = 64  # logits whose best is found at once

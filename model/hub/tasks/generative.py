@@ -12,6 +12,7 @@ from heedmap.model.contract import Parameters, Prediction, Request
 from heedmap.model.errors import CheckpointError
 from heedmap.model.hub.generation_settings import FILE, culprits, settle
 from heedmap.model.hub.loaded import Loaded
+from heedmap.model.hub.messages import library_message
 from heedmap.model.hub.tasks.base import Item, Task
 from heedmap.model.hub.tasks.text import pad_token, padded
 from heedmap.model.hub.tasks.transformers_generate import generate, score
@@ -63,7 +64,7 @@ class GenerativeTask(Task):
         try:
             self.predict([item], never)
         except Exception as error:  # of whatever kind: in a request it would have been the service's fault
-            said = " ".join(str(error).split())[:400] or type(error).__name__
+            said = library_message(error)
             fault = next((name for name in culprits(self.writer.model) if self._writes_without(name, item)), None)
             cause = f": without {fault} it can, take {fault} out of {FILE} or mend it" if fault else ""
             raise CheckpointError(f"the model cannot write about its own example ({said}){cause}") from error

@@ -36,6 +36,7 @@ class TranscriptionTask(GenerativeTask):
     auto_class = "AutoModelForSpeechSeq2Seq"
     probe_target = "hello"
     longest: int  # tokens that the decoder has positions for
+    seconds: float | None = None  # of a recording, the most that the encoder hears at once
 
     def __init__(self, loaded: Loaded) -> None:
         """Raises:
@@ -64,7 +65,7 @@ class TranscriptionTask(GenerativeTask):
 
     def prepare(self, request: Request) -> Item:
         """Decode the recording; tokenize the target if there is one."""
-        samples = samples_of(request, self.extractor)
+        samples = samples_of(request, self.extractor, self.seconds)
         start = self.start(request.parameters)
         tensors, axis = self.heard(samples)
         facts: dict[str, Any] = {"start": start, "settings": {}, "given": None}

@@ -1,4 +1,4 @@
-"""generation_config.json: what is followed comes out as of transformers' own `generate`; the rest is told or refused."""
+"""generation_config.json: what is followed comes out as from transformers' `generate`; the rest is told or refused."""
 
 import json
 from pathlib import Path
@@ -89,7 +89,7 @@ FOLLOWING: list[tuple[str, dict[str, Any]]] = [
     ("gpt2", {"min_new_tokens": 5, "eos_token_id": list(range(0, 300, 2))}),
     ("llama", {"bad_words_ids": [[5], [7, 8]], "suppress_tokens": list(range(40, 90))}),
     ("gpt2", {"sequence_bias": [[[65], 9.0]], "renormalize_logits": True, "remove_invalid_values": True}),
-    ("llama", {"begin_suppress_tokens": list(range(0, 200))}),
+    ("llama", {"begin_suppress_tokens": list(range(200))}),
     ("llama", {"exponential_decay_length_penalty": [2, 30.0], "eos_token_id": 2}),
     ("bart", {"encoder_no_repeat_ngram_size": 1, "forced_eos_token_id": 2}),
     ("t5", {"encoder_repetition_penalty": 4.0, "no_repeat_ngram_size": 2}),
@@ -182,7 +182,7 @@ def test_a_field_of_a_newer_transformers_is_refused_where_it_is_set(
 ) -> None:
     monkeypatch.setattr(generation_settings, "IGNORED", {k: v for k, v in IGNORED.items() if k != "top_h"})
     opened(tmp_path / "plain", "llama")
-    with pytest.raises(CheckpointError, match="sets top_h to 0.5.* does not know what it does; take top_h out"):
+    with pytest.raises(CheckpointError, match=r"sets top_h to 0\.5.* does not know what it does; take top_h out"):
         opened(tmp_path / "set", "llama", top_h=0.5)
 
 
