@@ -12,13 +12,20 @@ from heedmap.model.watch import Stop, never
 Traced = TypeVar("Traced")
 
 
+MOST_TOKENS = 32_768  # of an output: a tenth of a second each takes an hour, and no deadline is that far
+FinishReason = Literal["stop", "length"]
+"""Why an output ended: with its end token or a stop string, or cut because the length ran out."""
+
+
 class Parameters(BaseModel):
     """How to generate; unknown fields are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     beam_size: int = Field(1, ge=1, le=16, description="Hypotheses kept at every step; 1 is greedy.")
-    max_new_tokens: int = Field(128, ge=1, le=512, description="The longest output, in tokens.")
+    max_new_tokens: int | None = Field(
+        None, ge=1, le=MOST_TOKENS, description="The longest output, in tokens; the model's own limit by default."
+    )
     length_penalty: float = Field(1.0, ge=0, le=5, description="Beams are ranked by log-probability / length^this.")
     do_sample: bool = Field(False, description="Draw from the distribution instead of taking its best.")
     temperature: float = Field(1.0, gt=0, le=10, description="Divides the logits before sampling.")
@@ -134,6 +141,7 @@ class Prediction:
 
     `output` is the answer in the shape of the task where that is more than a text: labels with scores, an embedding,
     spans of entities. Then `text` is the headline (the best label), `tokens` is empty and `score` is the headline's.
+    `finish_reason` says why a text that was generated ended, and is None of everything else.
     """
 
     text: str
@@ -141,22 +149,25 @@ class Prediction:
     score: float | None
     axes: dict[str, Axis]
     output: Any = None
+    finish_reason: FinishReason | None = None
 
     def to_json(self) -> Any:
         """The prediction as the contract's JSON, without its axes, which stand beside it.
 
-        A text has `text`, `tokens` and `score`, and what `output` adds; any other output stands for itself.
+        A text has `text`, `tokens`, `score`, `finish_reason` where there is one, and what `output` adds; any other
+        output stands for itself.
         """
         if self.output is None or (isinstance(self.output, dict) and "score" not in self.output):
-            return {"text": self.text, "tokens": self.tokens, "score": self.score, **(self.output or {})}
+            ended = {} if self.finish_reason is None else {"finish_reason": self.finish_reason}
+            return {"text": self.text, "tokens": self.tokens, "score": self.score, **ended, **(self.output or {})}
         return self.output
 
     @classmethod
     def from_json(cls, told: Any, axes: dict[str, Axis]) -> "Prediction":
         """The prediction that `to_json` wrote."""
         if isinstance(told, dict) and "text" in told and "tokens" in told:
-            more = {name: value for name, value in told.items() if name not in ("text", "tokens", "score")}
-            return cls(told["text"], told["tokens"], told.get("score"), axes, more or None)
+            more = {k: v for k, v in told.items() if k not in ("text", "tokens", "score", "finish_reason")}
+            return cls(told["text"], told["tokens"], told.get("score"), axes, more or None, told.get("finish_reason"))
         return cls(*_headline(told), axes, told)
 
 

@@ -74,6 +74,11 @@ class Answer:
         """What the queries and keys of the maps stand for."""
         return self.prediction.axes
 
+    @property
+    def finish_reason(self) -> str | None:
+        """Why a generated text ended: "stop", or "length" where it was cut; None of every other answer."""
+        return self.prediction.finish_reason
+
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Answer":
         """The answer of POST /v1/predict."""

@@ -82,6 +82,8 @@ def print_prediction(console: Console, prediction: Prediction) -> None:
     """Print a text, or each entry of an answer of another shape on a line of its own, its score first."""
     for line in prediction_lines(prediction):
         console.print(line, style="bold", markup=False, soft_wrap=True)
+    if prediction.finish_reason == "length":
+        console.print(f"(cut at {len(prediction.tokens)} tokens)", style="dim", markup=False)
 
 
 def prediction_lines(prediction: Prediction) -> list[str]:

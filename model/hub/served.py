@@ -76,6 +76,7 @@ class HubModel:
             "attention": "fused" if self.wiring.follows else "eager",
             "unrecorded": self.unrecorded,
             "chat": getattr(self.loaded.tokenizer, "chat_template", None) is not None,
+            **({"generation": self.runner.describe_generation()} if isinstance(self.runner, GenerativeTask) else {}),
             "sites": self.sites,
             "examples": [self.runner.example],
         }
@@ -179,6 +180,8 @@ class HubModel:
                 self.bands = "long"
             if self.bands == "long" and isinstance(self.runner, GenerativeTask) and self._reads_in_pieces(inputs):
                 self.runner.piece = chunks.CHUNK
+            if isinstance(self.runner, GenerativeTask):
+                self.runner.attempt()
         family = self.loaded.config.model_type
         if not recorder.records:
             raise CheckpointError(

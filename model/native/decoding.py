@@ -12,11 +12,15 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from heedmap.model.contract import Parameters
+from heedmap.model.contract import FinishReason, Parameters
 from heedmap.model.errors import Cancelled
 from heedmap.model.native.tokenizer import END, PAD
 from heedmap.model.watch import never
 
+# The longest output where nobody names a length. What a language model goes on with need not end, and on a CPU a
+# billion parameters write five tokens a second, where a call is given up after a minute. An encoder-decoder does end.
+CONTINUATION = 256
+WRITTEN = 1_024
 CHUNK = 64  # logits whose best is found at once
 COMPACT = 8  # finished sequences leave the batch when they are one in so many: moving the rest costs as much as a step
 
@@ -39,10 +43,14 @@ class Decoder(Protocol):
 
 @dataclass(frozen=True)
 class Generated:
-    """One output: token ids, closed by the end token unless the length ran out, and their summed log-probability."""
+    """One output: token ids, closed by the end token unless the length ran out, and their summed log-probability.
+
+    finish_reason: why it ended; None where it was given.
+    """
 
     ids: list[int]
     score: float
+    finish_reason: FinishReason | None = None
 
 
 def generate(
@@ -109,6 +117,10 @@ class Sampler:
         return ids.gather(1, torch.minimum(chosen, last))[:, 0]
 
 
+def _generated(ids: list[int], score: float) -> Generated:
+    return Generated(ids, score, "stop" if ids[-1] == END else "length")
+
+
 def _check(cancelled: Callable[[], bool]) -> None:
     if cancelled():
         raise Cancelled("the prediction was cancelled")
@@ -146,7 +158,7 @@ def _stepwise(
             state.reorder(kept)
             chosen, rows = chosen[kept], [rows[place] for place in alive]
         tokens = chosen[:, None]
-    return [Generated(ids, score) for ids, score in zip(outputs, scores, strict=True)]
+    return [_generated(ids, score) for ids, score in zip(outputs, scores, strict=True)]
 
 
 def _beam(
@@ -187,7 +199,7 @@ def _beam(
                 beam, token = divmod(index, vocabulary)
                 if token == END:
                     if rank < width:
-                        ended = Generated([*outputs[row][beam], END], total)
+                        ended = _generated([*outputs[row][beam], END], total)
                         finished[row].append((total / step**penalty, ended))
                 elif len(open_hypotheses) < width:
                     open_hypotheses.append((total, beam, token))
@@ -197,7 +209,7 @@ def _beam(
             if step == limit or (len(finished[row]) >= width and top >= reachable) or top >= reachable:
                 if not finished[row]:
                     total, beam, token = open_hypotheses[0]
-                    finished[row].append((total, Generated([*outputs[row][beam], token], total)))
+                    finished[row].append((total, _generated([*outputs[row][beam], token], total)))
                 continue
             survivors.append(row)
             rows += [place * width + beam for _, beam, _ in open_hypotheses]

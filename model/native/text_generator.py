@@ -11,7 +11,7 @@ from heedmap.model.card import examples, licence
 from heedmap.model.contract import Axis, Prediction, Request
 from heedmap.model.errors import Cancelled, CheckpointError, EmptyInput, InputError, InputTooLong, ParameterError
 from heedmap.model.native.checkpoint import Checkpoint
-from heedmap.model.native.decoding import Generated, generate
+from heedmap.model.native.decoding import CONTINUATION, Generated, generate
 from heedmap.model.native.language_model import LanguageModel, LanguageModelState
 from heedmap.model.native.tokenizer import PAD, SPECIAL, Encoding
 from heedmap.model.trace.recorder import Recorder
@@ -114,7 +114,7 @@ class TextGenerator:
             if request.target is None:
                 if limit < 1:
                     raise self._too_long(len(prompt.ids), "inputs")
-                limit = min(limit, request.parameters.max_new_tokens)
+                limit = min(limit, request.parameters.max_new_tokens or CONTINUATION)
                 output = self._continue(prompt.ids, request, limit, cancelled, recorder)
             else:
                 given = self._encode(request.target, "target")
@@ -128,7 +128,7 @@ class TextGenerator:
         text = self.tokenizer.decode(output.ids)
         special = [token < len(SPECIAL) for token in whole.ids]
         axes = {"tokens": Axis("text", whole.labels, whole.ids, whole.spans, special)}
-        return Prediction(text, written.labels, output.score, axes, {"generated_text": text})
+        return Prediction(text, written.labels, output.score, axes, {"generated_text": text}, output.finish_reason)
 
     @torch.inference_mode()
     def _continue(

@@ -132,7 +132,8 @@ class Translator:
         self, sources: list[list[int]], parameters: Parameters, cancelled: Callable[[], bool] = never
     ) -> list[Generated]:
         """Outputs for a batch of source ids, each closed by the end token."""
-        limit = min(parameters.max_new_tokens, self.network.config.max_positions)
+        room = self.network.config.max_positions
+        limit = min(parameters.max_new_tokens or room, room)
         with torch.inference_mode():
             ids, lengths = self._batch(sources)
             if self.engine is None:
@@ -179,7 +180,7 @@ class Translator:
             [END, *target.ids[:-1]], [SPECIAL[END], *target.labels[:-1]], [(0, 0), *target.spans[:-1]]
         )  # fmt: skip
         axes = {"source": _axis(source), "target": _axis(target), "prefix": _axis(prefix)}
-        return Prediction(text, target.labels, output.score, axes)
+        return Prediction(text, target.labels, output.score, axes, finish_reason=output.finish_reason)
 
 
 def _axis(encoding: Encoding) -> Axis:

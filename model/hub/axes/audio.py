@@ -10,7 +10,9 @@ from math import prod
 from typing import Any
 
 from heedmap.model.contract import Axis
-from heedmap.model.errors import CheckpointError, InputTooLong, ParameterError
+from heedmap.model.errors import CheckpointError, ParameterError
+from heedmap.model.hub.messages import apart
+from heedmap.model.hub.tasks.media import too_long
 
 # Whose encoder is a stack of unpadded convolutions over the waveform, with one position for each of its outputs.
 WAVEFORM = (
@@ -42,14 +44,16 @@ def spectrogram_axis(config: Any, extractor: Any, samples: int, field: str = "in
         InputTooLong: the recording is longer than the encoder has positions for.
     """
     rate, step = extractor.sampling_rate, 2 * extractor.hop_length / extractor.sampling_rate
-    limit = min(extractor.n_samples, round(config.max_source_positions * step * rate))
-    if samples > limit:
-        raise InputTooLong(
-            f"the recording lasts {samples / rate:,.1f} s, the model hears {limit / rate:g} s at once: cut it into "
-            "parts of that length",
-            field=field,
-        )
+    longest = spectrogram_seconds(config, extractor)
+    if samples > round(longest * rate):
+        raise too_long(samples / rate, longest, longest, field)
     return frame_axis(config.max_source_positions, step, samples / rate)
+
+
+def spectrogram_seconds(config: Any, extractor: Any) -> float:
+    """The longest recording that Whisper's encoder hears at once."""
+    rate, step = extractor.sampling_rate, 2 * extractor.hop_length / extractor.sampling_rate
+    return float(min(extractor.n_samples / rate, config.max_source_positions * step))
 
 
 def waveform_axis(config: Any, rate: int, samples: int, field: str = "inputs.audio") -> Axis:
@@ -68,9 +72,8 @@ def waveform_axis(config: Any, rate: int, samples: int, field: str = "inputs.aud
     length = positions(config.conv_kernel, config.conv_stride, samples)
     if not length:
         needed = shortest(config.conv_kernel, config.conv_stride) / rate
-        raise ParameterError(
-            f"the recording lasts {samples / rate * 1000:.0f} ms, the model needs {needed * 1000:.0f} ms", field=field
-        )
+        lasts, least = apart(samples / rate * 1000, needed * 1000)
+        raise ParameterError(f"the recording lasts {lasts} ms, the model needs {least} ms", field=field)
     return frame_axis(length, prod(config.conv_stride) / rate, samples / rate)
 
 

@@ -4,18 +4,23 @@ import inspect
 from abc import abstractmethod
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor
 
-from heedmap.model.contract import Prediction
+from heedmap.model.contract import Parameters, Prediction, Request
+from heedmap.model.errors import CheckpointError
+from heedmap.model.hub.generation_settings import FILE, culprits, settle
 from heedmap.model.hub.loaded import Loaded
+from heedmap.model.hub.messages import library_message
 from heedmap.model.hub.tasks.base import Item, Task
 from heedmap.model.hub.tasks.text import pad_token
 from heedmap.model.hub.tasks.transformers_generate import generate, score
-from heedmap.model.native.decoding import Generated
+from heedmap.model.native.decoding import WRITTEN, Generated
 from heedmap.model.padding import padded
-from heedmap.model.watch import Stop
+from heedmap.model.watch import Stop, never
+
+ATTEMPT = 3  # tokens: the first is chosen by rules of its own, the second by a cache, the third follows a repetition
 
 
 class GenerativeTask(Task):
@@ -26,6 +31,56 @@ class GenerativeTask(Task):
     """
 
     piece: int | None = None  # tokens of a prompt that go in at once, where the model was found to take it in by pieces
+    most: ClassVar[int] = WRITTEN  # tokens of an output, where neither request nor checkpoint names a number
+
+    def __init__(self, loaded: Loaded) -> None:
+        """Raises:
+        CheckpointError: its generation_config.json asks for what is not followed.
+        """
+        super().__init__(loaded)
+        self.settings_of_checkpoint = settle(loaded.model, loaded.tokenizer)
+
+    def describe_generation(self) -> dict[str, Any]:
+        """What becomes of the checkpoint's generation settings, and the longest output where nobody names a length."""
+        longest = self.output_limit(Parameters(), self.capacity, 1)
+        return {"max_new_tokens": longest, **self.settings_of_checkpoint.to_json()}
+
+    @property
+    def capacity(self) -> int | None:
+        """How many tokens its decoder has positions for; None where nothing but memory bounds them."""
+        return None
+
+    def output_limit(self, parameters: Parameters, room: int | None, read: int) -> int:
+        """The longest output; `room` is how many positions are left, `read` what the decoder reads before it."""
+        return self.settings_of_checkpoint.limit(parameters.max_new_tokens, room, read, self.most)
+
+    def attempt(self) -> None:
+        """Write a few tokens about the example: what would fail in every answer fails when the model is loaded.
+
+        Raises:
+            CheckpointError: it cannot write, with the setting that is at fault where one is.
+        """
+        asked = self.probe_parameters.model_copy(update={"max_new_tokens": ATTEMPT})
+        item = self.prepare(Request(self.example, None, asked))
+        try:
+            self.predict([item], never)
+        except Exception as error:  # of whatever kind: in a request it would have been the service's fault
+            said = library_message(error)
+            fault = next((name for name in culprits(self.writer.model) if self._writes_without(name, item)), None)
+            cause = f": without {fault} it can, take {fault} out of {FILE} or mend it" if fault else ""
+            raise CheckpointError(f"the model cannot write about its own example ({said}){cause}") from error
+
+    def _writes_without(self, name: str, item: Item) -> bool:
+        config = self.writer.model.generation_config
+        value = getattr(config, name)
+        try:
+            setattr(config, name, None)
+            self.predict([item], never)
+        except Exception:  # then this setting is not it, or not alone
+            return False
+        finally:
+            setattr(config, name, value)
+        return True
 
     def predict(self, items: Sequence[Item], cancelled: Stop) -> list[Prediction]:
         """Generate what was not given and score what was; what shares limit and settings shares a batch."""
@@ -40,7 +95,9 @@ class GenerativeTask(Task):
             inputs = self.batch(chosen)
             if free:
                 parameters = chosen[0].request.parameters
-                found = generate(self.writer, inputs, parameters, limit, cancelled, self.piece, **dict(settings))
+                stops = self.settings_of_checkpoint.stop_strings
+                more = {"piece": self.piece, "stop_strings": stops, **dict(settings)}
+                found = generate(self.writer, inputs, parameters, limit, cancelled, **more)
             else:
                 given = [item.facts["given"] for item in chosen]
                 totals = score(self.writer, inputs, self.starts(chosen, inputs), given, self.piece)

@@ -18,7 +18,7 @@ from heedmap.model.hub.tasks.generative import GenerativeTask
 from heedmap.model.hub.tasks.media import example_image
 from heedmap.model.hub.tasks.pictures import one_shape, picture_of, seen, tower_of
 from heedmap.model.hub.tasks.text import TARGET_LIMITS, encode, filled, fits, pad_token, positions, wrong_kind
-from heedmap.model.native.decoding import Generated
+from heedmap.model.native.decoding import CONTINUATION, Generated
 from heedmap.model.padding import padded
 from heedmap.model.watch import Stop
 
@@ -44,6 +44,7 @@ class ImageTextToText(GenerativeTask):
     auto_class = "AutoModelForImageTextToText"
     example: Any = {"image": example_image(), "text": "What is in the picture?"}  # noqa: RUF012
     probe_target = "A red ball."
+    most = CONTINUATION
 
     def __init__(self, loaded: Loaded) -> None:
         """Raises:
@@ -69,6 +70,11 @@ class ImageTextToText(GenerativeTask):
         """Pictures of one shape can share a pass; Qwen2-VL's patches of several pictures have no batch."""
         return not self.merged and one_shape(self.loaded.image_processor)
 
+    @property
+    def capacity(self) -> int | None:
+        """Of prompt and output together."""
+        return self.limit
+
     def prepare(self, request: Request) -> Item:
         """Decode the picture, put the text into the model's prompt, and make room in it for the picture's pieces."""
         inputs = request.inputs
@@ -86,8 +92,8 @@ class ImageTextToText(GenerativeTask):
             fits(len(prompt) + len(target.ids), self.limit, "target")
             facts |= {"given": target.ids, "limit": len(target.ids), "output": target.axis}
         else:
-            wanted = request.parameters.max_new_tokens
-            facts["limit"] = wanted if self.limit is None else min(wanted, self.limit - len(prompt))
+            room = None if self.limit is None else self.limit - len(prompt)
+            facts["limit"] = self.output_limit(request.parameters, room, len(prompt))
         names = ("pixel_values", "image_grid_thw")
         kept = {name: tensors[name] for name in names if name in tensors}
         return Item(request, {"tokens": prompt, "vision": vision}, kept, facts)
@@ -113,7 +119,7 @@ class ImageTextToText(GenerativeTask):
         else:
             text, axis = str(item.request.target), item.facts["output"]
         axes = {"tokens": followed(item.axes["tokens"], axis), "vision": item.axes["vision"]}
-        return Prediction(text, axis.labels, output.score, axes, {"generated_text": text})
+        return Prediction(text, axis.labels, output.score, axes, {"generated_text": text}, output.finish_reason)
 
     def trace(self, items: Sequence[Item], cancelled: Stop) -> tuple[list[Prediction], dict[str, Any]]:
         """The recorded pass sees the picture and reads prompt and output."""

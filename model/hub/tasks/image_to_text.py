@@ -67,8 +67,7 @@ class ImageToText(TextToText):
             facts |= self._given(filled(request.target, "target"), start)
         room = None if self.longest is None else self.longest - len(start) + 1
         if facts["given"] is None:
-            wanted = request.parameters.max_new_tokens
-            facts["limit"] = wanted if room is None else min(wanted, room)
+            facts["limit"] = self.output_limit(request.parameters, room, len(start))
         else:
             fits(len(facts["given"]), room, "target")
         return Item(request, source_axes(shown, self.tower), {"pixel_values": tensors["pixel_values"]}, facts)
@@ -107,6 +106,7 @@ class BlipImageToText(ImageToText):
             part.generation_config.eos_token_id = text.sep_token_id
             part.generation_config.pad_token_id = text.pad_token_id
         super().__init__(loaded)
+        decoder.generation_config = loaded.model.generation_config  # settled; transformers would leave it aside
         self._writer = replace(loaded, model=decoder, config=text)
 
     @property
@@ -159,7 +159,7 @@ class BlipImageToText(ImageToText):
             return super().told(item, output)
         text, target = output_axis(self.loaded.tokenizer, [*start[1:], *output.ids])
         axes = {**item.axes, "target": target, "prefix": prefix_axis(self.loaded.tokenizer, start, target)}
-        return Prediction(text, target.labels, output.score, axes, {self.key: text})
+        return Prediction(text, target.labels, output.score, axes, {self.key: text}, output.finish_reason)
 
     def trace(self, items: Sequence[Item], cancelled: Stop) -> tuple[list[Prediction], dict[str, Any]]:
         """The recorded pass sees the picture and reads, in the decoder, what came before each token of the output."""

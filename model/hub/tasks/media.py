@@ -13,6 +13,7 @@ from jaxtyping import Float
 from PIL import Image, ImageOps
 
 from heedmap.model.errors import EmptyInput, InputError, InputTooLong, ParameterError
+from heedmap.model.hub.messages import apart, library_message
 
 IMAGE_PIXELS = 50_000_000  # 150 MB in RGB; cameras make up to 48 million, and models look at under two
 IMAGE_ASPECT = 200.0  # long side to short: with the short side scaled to 224, ten million pixels; Qwen2-VL's limit too
@@ -43,7 +44,7 @@ def open_image(data: bytes, pixels: int = IMAGE_PIXELS, field: str = "inputs.ima
     try:
         picture = _recognise(data)
     except Exception as error:  # Pillow's readers raise whatever a broken header leads them to
-        raise ParameterError(f"the image cannot be read: {_told(error)}", field=field) from error
+        raise ParameterError(f"the image cannot be read: {library_message(error)}", field=field) from error
     if picture is None:
         kind = "SVG is a drawing, not pixels" if _is_svg(data) else "these bytes are of no format that is read"
         raise ParameterError(f"{kind}; give one of {', '.join(PICTURES)}", field=field)
@@ -66,15 +67,19 @@ def open_image(data: bytes, pixels: int = IMAGE_PIXELS, field: str = "inputs.ima
             )
         return _rgb(picture)
     except Exception as error:  # as above; a truncated file is an OSError, a broken one anything
-        raise ParameterError(f"the image cannot be decoded: {_told(error)}", field=field) from error
+        raise ParameterError(f"the image cannot be decoded: {library_message(error)}", field=field) from error
 
 
 def open_audio(
-    data: bytes, rate: int, seconds: float = AUDIO_SECONDS, field: str = "inputs.audio"
+    data: bytes,
+    rate: int,
+    seconds: float = AUDIO_SECONDS,
+    field: str = "inputs.audio",
+    model_seconds: float | None = None,
 ) -> Float[np.ndarray, "samples"]:
     """The recording in a file: the mean of its channels, resampled to `rate` samples a second, float32 in [-1, 1].
 
-    seconds: the longest recording that is decoded.
+    seconds: the longest recording that is decoded. model_seconds: what the model hears at once, where it has a limit.
 
     Raises:
         EmptyInput: there are no bytes, or no samples.
@@ -98,13 +103,14 @@ def open_audio(
                 raise ParameterError(
                     f"the recording has {own:,} samples a second; {RATES[0]:,} to {RATES[1]:,} are read", field=field
                 )
-            if file.frames > seconds * own:
-                raise _too_long(file.frames / own, seconds, field)
-            samples = _decode(file, int(seconds * own))
+            most = seconds if model_seconds is None else min(seconds, model_seconds)
+            if file.frames > most * own:
+                raise too_long(file.frames / own, seconds, model_seconds, field)
+            samples = _decode(file, int(most * own))
     except soundfile.SoundFileError as error:
-        raise ParameterError(f"the recording cannot be decoded: {_told(error)}", field=field) from error
-    if len(samples) > seconds * own:
-        raise _too_long(len(samples) / own, seconds, field)
+        raise ParameterError(f"the recording cannot be decoded: {library_message(error)}", field=field) from error
+    if len(samples) > most * own:
+        raise too_long(len(samples) / own, seconds, model_seconds, field)
     if not len(samples):
         raise EmptyInput("the recording has no samples", field=field)
     if not np.isfinite(samples).all():
@@ -186,8 +192,15 @@ def _decode(file: Any, most: int) -> Float[np.ndarray, "samples"]:
     return np.concatenate(parts) if parts else np.zeros(0, dtype=np.float32)
 
 
-def _too_long(found: float, most: float, field: str) -> InputError:
-    return InputTooLong(f"the recording lasts {found:,.0f} s, at most {most:,.0f} s are read: cut it", field=field)
+def too_long(length: float, seconds: float, model_seconds: float | None, field: str) -> InputError:
+    """The error that says how long a recording is, and how long it may be: all lengths in seconds."""
+    if model_seconds is not None and model_seconds <= seconds:
+        lasts, most = apart(length, model_seconds)
+        limit = f"the model hears {most} s at once: cut it into parts of that length"
+    else:
+        lasts, most = apart(length, seconds)
+        limit = f"at most {most} s are read: cut it"
+    return InputTooLong(f"the recording lasts {lasts} s, {limit}", field=field)
 
 
 def _is_svg(data: bytes) -> bool:
@@ -196,8 +209,3 @@ def _is_svg(data: bytes) -> bool:
 
 def _is_mpeg(data: bytes) -> bool:
     return len(data) > 1 and data[0] == 0xFF and data[1] in MPEG_FRAMES
-
-
-def _told(error: Exception) -> str:
-    """What a library says, in one line."""
-    return " ".join(str(error).split()).rstrip(".") or type(error).__name__

@@ -28,8 +28,8 @@ def extractor_of(loaded: Loaded) -> Any:
     return loaded.feature_extractor
 
 
-def samples_of(request: Request, extractor: Any) -> Float[np.ndarray, "samples"]:
-    """The recording of a request, at the rate that the model hears.
+def samples_of(request: Request, extractor: Any, longest: float | None = None) -> Float[np.ndarray, "samples"]:
+    """The recording of a request, at the rate that the model hears; `longest` is how many seconds it hears at once.
 
     Raises:
         InputError: there is none, or it cannot be read.
@@ -37,7 +37,7 @@ def samples_of(request: Request, extractor: Any) -> Float[np.ndarray, "samples"]
     inputs = request.inputs
     if not isinstance(inputs, Mapping) or not isinstance(inputs.get("audio"), bytes):
         raise wrong_kind(inputs, TASK, "a recording")
-    return open_audio(inputs["audio"], int(extractor.sampling_rate))
+    return open_audio(inputs["audio"], int(extractor.sampling_rate), model_seconds=longest)
 
 
 def no_language(parameters: Parameters) -> None:

@@ -22,7 +22,7 @@ from heedmap.model.hub.tasks.text import (
     positions,
     the_text,
 )
-from heedmap.model.native.decoding import Generated
+from heedmap.model.native.decoding import CONTINUATION, Generated
 from heedmap.model.padding import padded
 from heedmap.model.watch import Stop
 
@@ -39,11 +39,17 @@ class TextGeneration(GenerativeTask):
     auto_class = "AutoModelForCausalLM"
     example = "The girl is reading"
     probe_target = " a book."
+    most = CONTINUATION
 
     def __init__(self, loaded: Loaded) -> None:
         super().__init__(loaded)
         self.limit = positions(loaded, TARGET_LIMITS)
         self.offset = position_offset(loaded)
+
+    @property
+    def capacity(self) -> int | None:
+        """Of prompt and output together."""
+        return self.limit
 
     def prepare(self, request: Request) -> Item:
         """Tokenize a prompt or a chat, and the target if there is one."""
@@ -66,8 +72,7 @@ class TextGeneration(GenerativeTask):
                 field="inputs",
             )
         else:
-            wanted = request.parameters.max_new_tokens
-            facts["limit"] = wanted if room is None else min(wanted, room)
+            facts["limit"] = self.output_limit(request.parameters, room, len(encoded.ids))
         tensors = {name: encoded.tensors[name] for name in ("input_ids", "attention_mask")}
         return Item(request, {"tokens": encoded.axis}, tensors, facts)
 
@@ -93,7 +98,7 @@ class TextGeneration(GenerativeTask):
         else:
             text, axis = str(item.request.target), item.facts["output"]
         axes = {"tokens": joined(item.axes["tokens"], axis)}
-        return Prediction(text, axis.labels, output.score, axes, {"generated_text": text})
+        return Prediction(text, axis.labels, output.score, axes, {"generated_text": text}, output.finish_reason)
 
     def trace(self, items: Sequence[Item], cancelled: Stop) -> tuple[list[Prediction], dict[str, Any]]:
         """The recorded pass reads prompt and output."""

@@ -36,6 +36,7 @@ class TranscriptionTask(GenerativeTask):
     auto_class = "AutoModelForSpeechSeq2Seq"
     probe_target = "hello"
     longest: int  # tokens that the decoder has positions for
+    seconds: float | None = None  # of a recording, the most that the encoder hears at once
 
     def __init__(self, loaded: Loaded) -> None:
         """Raises:
@@ -44,6 +45,11 @@ class TranscriptionTask(GenerativeTask):
         super().__init__(loaded)
         self.extractor = extractor_of(loaded)
         self.rate = int(self.extractor.sampling_rate)
+
+    @property
+    def capacity(self) -> int | None:
+        """Of the output."""
+        return self.longest
 
     @abstractmethod
     def heard(self, samples: Samples) -> tuple[dict[str, Tensor], Axis]:
@@ -59,7 +65,7 @@ class TranscriptionTask(GenerativeTask):
 
     def prepare(self, request: Request) -> Item:
         """Decode the recording; tokenize the target if there is one."""
-        samples = samples_of(request, self.extractor)
+        samples = samples_of(request, self.extractor, self.seconds)
         start = self.start(request.parameters)
         tensors, axis = self.heard(samples)
         facts: dict[str, Any] = {"start": start, "settings": {}, "given": None}
@@ -70,7 +76,7 @@ class TranscriptionTask(GenerativeTask):
             fits(len(facts["given"]), self.longest - len(start) + 1, "target")
             facts["limit"] = len(facts["given"])
         else:
-            facts["limit"] = min(request.parameters.max_new_tokens, self.longest - len(start))
+            facts["limit"] = self.output_limit(request.parameters, self.longest - len(start), len(start))
         return Item(request, {"source": axis}, tensors, facts)
 
     def batch(self, items: Sequence[Item]) -> dict[str, Tensor]:
@@ -95,7 +101,8 @@ class TranscriptionTask(GenerativeTask):
         target = self.marked(target)
         axes = {**item.axes, "target": target, "prefix": prefix_axis(self.loaded.tokenizer, start, target)}
         chunks = self.chunks(output.ids) if request.parameters.return_timestamps else None
-        return Prediction(text, target.labels, output.score, axes, None if chunks is None else {"chunks": chunks})
+        more = None if chunks is None else {"chunks": chunks}
+        return Prediction(text, target.labels, output.score, axes, more, output.finish_reason)
 
     def marked(self, target: Axis) -> Axis:
         """The target with what is no text marked as special."""

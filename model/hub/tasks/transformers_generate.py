@@ -2,7 +2,7 @@
 
 import copy
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -12,9 +12,12 @@ from torch import Tensor
 from heedmap.model.contract import Parameters
 from heedmap.model.errors import Cancelled
 from heedmap.model.hub.attention import chunks
+from heedmap.model.hub.generation_settings import looks_back
 from heedmap.model.hub.loaded import Loaded
 from heedmap.model.native.decoding import Generated, Sampler
 from heedmap.model.watch import Stop, never
+
+Criterion = Callable[[Tensor, Any], Tensor]  # ids (B Q) and anything to whether each row is to end
 
 
 def generate(
@@ -24,6 +27,7 @@ def generate(
     limit: int,
     cancelled: Stop = never,
     piece: int | None = None,
+    stop_strings: Sequence[str] = (),
     **settings: Any,
 ) -> list[Generated]:
     """One output per row of a batch: greedy, by beams, or drawn.
@@ -32,22 +36,30 @@ def generate(
     those of the parameters. The score is the sum of the model's own log-probabilities, in nats, of all tokens of the
     output, its end included, before anything is forced or suppressed, as a teacher-forced pass would have it.
 
+    An output ends with its end token or with the token that completes a stop string, which both stay in it: "stop". One
+    that reaches the limit is "length", also where the checkpoint forces an end token there.
+
     Args:
         inputs: of the model's `generate`. A decoder-only model's prompts are padded on the left.
         limit: the longest output, in tokens.
         piece: tokens of a long prompt that go in at once; all of them if None.
+        stop_strings: texts that end an output.
         settings: more of a GenerationConfig: forced_bos_token_id.
 
     Raises:
         Cancelled: `cancelled` became true between two steps.
     """
     model = loaded.model
+    if looks_back(model.generation_config) and len(rows := _unpadded(inputs)) > 1:
+        more = {"piece": piece, "stop_strings": stop_strings, **settings}
+        return [output for row in rows for output in generate(loaded, row, parameters, limit, cancelled, **more)]
     ends = end_tokens(model)
+    stops = _stop_criterion(loaded, stop_strings)
     if piece is not None and inputs["input_ids"].shape[1] > piece:
         settings = {**settings, "prefill_chunk_size": piece}
     width = 1 if parameters.do_sample else parameters.beam_size
-    batch = next(iter(inputs.values())).shape[0]
-    tally = _Tally(batch, ends, cancelled)
+    batch, began = next(iter(inputs.values())).shape[0], _start_length(model, inputs)
+    tally = _Tally(batch, ends, stops, cancelled)
     if cancelled():
         raise Cancelled("the generation was cancelled")
     handle = model.register_forward_hook(tally.keep) if width == 1 else None
@@ -55,20 +67,24 @@ def generate(
         with torch.inference_mode():
             rows = model.generate(
                 **inputs,
-                generation_config=_config(model, parameters, limit, width, settings),
+                generation_config=_config(model, parameters, limit, width, began, settings),
                 stopping_criteria=[tally],
                 logits_processor=[_Draw(parameters, batch)] if parameters.do_sample else [],
             )
     finally:
         if handle is not None:
             handle.remove()
-    began = _start_length(model, inputs)
-    outputs = [_cut(row, ends) for row in rows[:, began:].tolist()]
+    lengths = [_length(row, began, ends, stops) for row in rows]
+    outputs = [row[began : began + length] for row, (length, _) in zip(rows.tolist(), lengths, strict=True)]
     if width > 1 or not tally.steps:  # not heard at all: a model within the model generates
         totals = score(loaded, inputs, rows[:, :began], outputs, piece)
     else:
         totals = [float(total) for total in tally.totals]
-    return [Generated(ids, total) for ids, total in zip(outputs, totals, strict=True)]
+    forced = model.generation_config.forced_eos_token_id is not None
+    return [
+        Generated(ids, total, "stop" if ended and not (forced and length == limit) else "length")
+        for ids, total, (length, ended) in zip(outputs, totals, lengths, strict=True)
+    ]
 
 
 def end_tokens(model: Any) -> list[int]:
@@ -156,11 +172,11 @@ class _Tally:
     held, where `generate` itself would keep those of every step.
     """
 
-    def __init__(self, batch: int, ends: Sequence[int], cancelled: Stop) -> None:
+    def __init__(self, batch: int, ends: Sequence[int], stops: Criterion | None, cancelled: Stop) -> None:
         self.totals = torch.zeros(batch, dtype=torch.float64)
         self.finished = torch.zeros(batch, dtype=torch.bool)
         self.ends = torch.tensor(list(ends), dtype=torch.long)
-        self.cancelled = cancelled
+        self.stops, self.cancelled = stops, cancelled
         self.logits: Tensor | None = None
         self.steps = 0
 
@@ -169,17 +185,20 @@ class _Tally:
         self.logits = outputs.logits[:, -1:].clone()
 
     def __call__(self, ids: Tensor, _scores: Any, **_: Any) -> Tensor:
-        """Note which token was chosen; nothing is ever stopped by returning true."""
+        """Note which token was chosen; true of the rows that a stop string ends."""
         if self.cancelled():
             raise Cancelled("the generation was cancelled")
+        nothing = torch.zeros(ids.shape[0], dtype=torch.bool, device=ids.device)
+        stopped = nothing if self.stops is None else self.stops(ids, None)
         if self.logits is not None:
             chosen = ids[:, -1:]
             parts = log_probabilities(self.logits, chosen)[:, 0]
             self.totals = self.totals.to(parts.device) + parts.masked_fill(self.finished.to(parts.device), 0)
-            self.finished = self.finished.to(parts.device) | torch.isin(chosen[:, 0], self.ends.to(parts.device))
+            ended = torch.isin(chosen[:, 0], self.ends.to(parts.device)) | stopped.to(parts.device)
+            self.finished = self.finished.to(parts.device) | ended
             self.logits = None
             self.steps += 1
-        return torch.zeros(ids.shape[0], dtype=torch.bool, device=ids.device)
+        return stopped
 
 
 class _Draw:
@@ -197,8 +216,8 @@ class _Draw:
         return torch.full_like(scores, -torch.inf).scatter(1, chosen[:, None], 0.0)
 
 
-def _config(model: Any, parameters: Parameters, limit: int, width: int, settings: Mapping[str, Any]) -> Any:
-    """The checkpoint's generation config with our parameters in it."""
+def _config(model: Any, parameters: Parameters, limit: int, width: int, read: int, settings: Mapping[str, Any]) -> Any:
+    """The checkpoint's generation config, as it was settled, with our parameters in it."""
     config = copy.deepcopy(model.generation_config)
     ends = end_tokens(model)
     pad = config.pad_token_id
@@ -207,7 +226,7 @@ def _config(model: Any, parameters: Parameters, limit: int, width: int, settings
     ours: dict[str, Any] = {
         "max_new_tokens": limit,
         "max_length": None,
-        "min_length": min(config.min_length or 0, limit),
+        "min_length": min(config.min_length or 0, read + limit),
         "min_new_tokens": None if config.min_new_tokens is None else min(config.min_new_tokens, limit),
         "num_beams": width,
         "length_penalty": parameters.length_penalty,
@@ -240,7 +259,30 @@ def _start_length(model: Any, inputs: Mapping[str, Tensor]) -> int:
     return len(start_tokens(model)) if model.config.is_encoder_decoder else 0
 
 
-def _cut(ids: list[int], ends: Sequence[int]) -> list[int]:
-    """A row up to its first end token, which stays."""
-    stop = next((at for at, token in enumerate(ids) if token in ends), len(ids) - 1)
-    return ids[: stop + 1]
+def _length(row: Int[Tensor, "Q"], began: int, ends: Sequence[int], stops: Criterion | None) -> tuple[int, bool]:
+    """How many tokens of a row, after those that it began with, are its output, and whether it ended by itself."""
+    for at, token in enumerate(row[began:].tolist(), began + 1):
+        if token in ends or (stops is not None and bool(stops(row[None, :at], None)[0])):
+            return at - began, True
+    return len(row) - began, False
+
+
+def _stop_criterion(loaded: Loaded, strings: Sequence[str]) -> Criterion | None:
+    """Says of which rows the last token completes a stop string."""
+    if not strings:
+        return None
+    from transformers import StopStringCriteria  # it keeps what it found out of a vocabulary
+
+    return StopStringCriteria(loaded.tokenizer, list(strings))
+
+
+def _unpadded(inputs: Mapping[str, Tensor]) -> list[dict[str, Tensor]]:
+    """Each row of a batch by itself, without padding; nothing where no row has any."""
+    mask = inputs.get("attention_mask")
+    if mask is None or mask.dim() != 2 or bool(mask.all()):
+        return []
+    found = []
+    for at, row in enumerate(mask.bool()):
+        alone = {name: tensor[at : at + 1] for name, tensor in inputs.items()}
+        found.append({name: t[:, row] if inputs[name].shape == mask.shape else t for name, t in alone.items()})
+    return found

@@ -37,6 +37,11 @@ class TextToText(GenerativeTask):
         self.longest = positions(loaded, TARGET_LIMITS)
         self.probe_parameters = sample(loaded)
 
+    @property
+    def capacity(self) -> int | None:
+        """Of the output."""
+        return self.longest
+
     def asked(self, request: Request) -> Languages:
         """What the model has to be told besides the text: its task, as T5 wants it, or languages."""
         if codes(self.loaded.tokenizer):
@@ -55,8 +60,7 @@ class TextToText(GenerativeTask):
             encoded = encode(self.loaded, text, before=asked.before, limit=self.limit)
             facts |= self._given(request.target, facts["start"]) if request.target is not None else {"given": None}
         if facts["given"] is None:
-            wanted = request.parameters.max_new_tokens
-            facts["limit"] = wanted if self.longest is None else min(wanted, self.longest)
+            facts["limit"] = self.output_limit(request.parameters, self.longest, len(facts["start"]))
         tensors = {name: encoded.tensors[name] for name in ("input_ids", "attention_mask")}
         return Item(request, {"source": encoded.axis}, tensors, facts)
 
@@ -95,7 +99,7 @@ class TextToText(GenerativeTask):
             text, target = str(item.request.target), item.facts["target"]
         prefix = prefix_axis(self.loaded.tokenizer, item.facts["start"], target)
         axes = {**item.axes, "target": target, "prefix": prefix}
-        return Prediction(text, target.labels, output.score, axes, {self.key: text})
+        return Prediction(text, target.labels, output.score, axes, {self.key: text}, output.finish_reason)
 
     def trace(self, items: Sequence[Item], cancelled: Stop) -> tuple[list[Prediction], dict[str, Any]]:
         """The recorded pass reads the source and, in the decoder, what came before each token of the output."""

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from heedmap.model.contract import Axis, Parameters, Prediction
 from heedmap.model.errors import CheckpointError, ParameterError
-from heedmap.model.hub.axes.audio import spectrogram_axis
+from heedmap.model.hub.axes.audio import spectrogram_axis, spectrogram_seconds
 from heedmap.model.hub.loaded import Loaded
 from heedmap.model.hub.tasks.base import Item, collate
 from heedmap.model.hub.tasks.recordings import no_language
@@ -33,6 +33,7 @@ class Whisper(TranscriptionTask):
         """
         super().__init__(loaded)
         self.longest = int(loaded.config.max_target_positions)
+        self.seconds = spectrogram_seconds(loaded.config, self.extractor)
         frames = 2 * int(loaded.config.max_source_positions)
         made = int(self.extractor.nb_max_frames)
         if made != frames:

@@ -2,6 +2,7 @@
 
 import io
 import re
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from heedmap.app.render.terminal import (
     prediction_lines,
     print_alignment,
     print_attended,
+    print_prediction,
     words,
 )
 from heedmap.model.contract import Axis, Prediction
@@ -160,3 +162,10 @@ def test_what_is_attended_most() -> None:
 )
 def test_predictions_of_every_shape_have_lines(prediction: Prediction, lines: list[str]) -> None:
     assert prediction_lines(prediction) == lines
+
+
+@pytest.mark.parametrize(("reason", "last"), [("length", "(cut at 3 tokens)"), ("stop", "a b c"), (None, "a b c")])
+def test_a_text_that_was_cut_says_so(reason: Any, last: str) -> None:
+    console = Console(file=io.StringIO(), width=80)
+    print_prediction(console, Prediction("a b c", ["a", "b", "c"], -1.0, {}, None, reason))
+    assert console.file.getvalue().splitlines()[-1] == last  # type: ignore[attr-defined]

@@ -49,6 +49,7 @@ def test_captions_are_those_of_generate(tmp_path: Path, make: Any, parameters: P
             "text": text,
             "tokens": prediction.axes["target"].labels,
             "score": prediction.score,
+            "finish_reason": "length" if len(prediction.axes["target"]) == 6 else "stop",
             "generated_text": text,
         }
 

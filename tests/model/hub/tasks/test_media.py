@@ -254,6 +254,27 @@ def test_what_is_no_recording_is_refused(data: bytes, told: str) -> None:
     with pytest.raises(ParameterError, match=told) as caught:
         open_audio(data, 16_000)
     assert caught.value.field == "inputs.audio"
+    assert not set("<>") & set(str(caught.value)), "a repr of ours is nothing to a caller"
+    assert " 0x" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("model_seconds", "limit"),
+    [
+        (30.0, "the model hears 30 s at once: cut it into parts of that length"),
+        (None, "at most 120 s are read: cut it"),
+    ],
+)
+def test_the_limit_that_is_told_is_the_smaller_one(
+    model_seconds: float | None, limit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    most = round((model_seconds or 120) * 1_000)
+    whole = recorded(np.zeros(most), 1_000, "WAV", "PCM_U8")
+    assert len(open_audio(whole, 1_000, model_seconds=model_seconds)) == most
+    monkeypatch.setattr(media, "_decode", lambda *_: pytest.fail("samples were decoded"))
+    with pytest.raises(InputTooLong) as caught:
+        open_audio(recorded(np.zeros(most + 1), 1_000, "WAV", "PCM_U8"), 1_000, model_seconds=model_seconds)
+    assert str(caught.value) == f"the recording lasts {most / 1_000:.0f}.001 s, {limit}"
 
 
 def test_a_recording_of_nothing_is_refused() -> None:

@@ -49,6 +49,7 @@ def test_texts_are_those_of_the_pipeline(tmp_path: Path, name: str) -> None:
             "text": prediction.text,
             "tokens": prediction.tokens,
             "score": prediction.score,
+            **({"finish_reason": "length"} if name in WRITING else {}),
         }
 
 

@@ -73,8 +73,12 @@ def test_translation(folder: Maker, family: str, beams: int) -> None:
         found = ask(model, text, max_new_tokens=8, beam_size=beams)
         told = translate(place, text, beams=beams)
         assert found.to_json() == {
-            "text": told, "tokens": found.axes["target"].labels, "score": found.score, "translation_text": told
-        }  # fmt: skip
+            "text": told,
+            "tokens": found.axes["target"].labels,
+            "score": found.score,
+            "finish_reason": "length" if len(found.tokens) == 8 else "stop",
+            "translation_text": told,
+        }
         assert list(found.axes) == ["source", "target", "prefix"]
         assert len(found.axes["target"]) == len(found.axes["prefix"])
         assert found.axes["prefix"].ids[1:] == found.axes["target"].ids[:-1]

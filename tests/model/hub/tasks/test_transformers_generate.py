@@ -145,7 +145,9 @@ def test_lengths_beams_and_sampling_are_the_parameters(load: Maker) -> None:
     settings.max_length, settings.min_length, settings.num_beams, settings.do_sample = 3, 100, 4, True
     settings.temperature, settings.num_return_sequences = 0.3, 2
     settings.output_logits = settings.return_dict_in_generate = True
-    assert run(loaded, TEXTS, limit=12) == greedy
+    for one, other in zip(run(loaded, TEXTS, limit=12), greedy, strict=True):
+        assert (one.ids, one.finish_reason) == (other.ids, "length")
+        assert one.score == pytest.approx(other.score, abs=1e-4)
     assert [len(found.ids) for found in greedy] == [12, 12, 12]
     assert (settings.max_length, settings.num_beams) == (3, 4), "the checkpoint's own settings were changed"
 

@@ -1,0 +1,39 @@
+"""Libraries' messages without what is nobody's business, and quantities that differ where they are shown."""
+
+import io
+
+import pytest
+
+from heedmap.model.hub.messages import apart, library_message
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (f"Error opening {io.BytesIO()!r}: Format not recognised.", "Error opening the file: Format not recognised"),
+        (f"cannot identify image file {io.BytesIO()!r}", "cannot identify image file the file"),
+        ("<_io.BufferedReader name='/tmp/a/b.wav'> is closed", "the file is closed"),
+        ("bad pointer 0x7f12ab34cd56 in block", "bad pointer an object in block"),
+        ("[Errno 2] No such file: '/srv/models/x/vocab.json'", "[Errno 2] No such file: 'vocab.json'"),
+        ("read\n  past   the end...", "read past the end"),
+        ("", "ValueError"),
+        ("either a/b or <pad> at 0x41", "either a/b or <pad> at 0x41"),  # no address, no path
+        ("see https://docs.example/a/b/c for more", "see https://docs.example/a/b/c for more"),
+    ],
+)
+def test_messages_by_hand(said: str, told: str) -> None:
+    assert library_message(ValueError(said)) == told
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "told"),
+    [
+        (30.0000625, 30.0, ("30.0001", "30")),
+        (30.04, 30.0, ("30.04", "30")),
+        (1.5, 1.0, ("1.5", "1")),
+        (10_800.0, 120.0, ("10,800", "120")),
+        (24.9375, 25.0, ("24.9", "25")),
+    ],
+)
+def test_quantities_are_told_apart(first: float, second: float, told: tuple[str, str]) -> None:
+    assert apart(first, second) == told
