@@ -1,9 +1,11 @@
-"""The application: routes, the worker, and the explorer's files."""
+"""The application: routes, the workers, and the explorer's files."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
+import torch
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
@@ -21,10 +23,11 @@ from heedmap.app.http.routes import models as model_routes
 from heedmap.app.http.services import Services
 from heedmap.app.requests.bodies import BodyLimit
 from heedmap.app.requests.schemas import AttentionRequest, PredictRequest, ProblemDetails, TraceRequest
-from heedmap.app.service.engine import Engine
+from heedmap.app.service.engine import READING, Engine
 from heedmap.app.service.metrics import Metrics
 from heedmap.app.service.models import Models
 from heedmap.app.service.store import TraceStore
+from heedmap.app.service.threads import CORES
 from heedmap.app.service.tiles import Tiles
 from heedmap.app.settings import STATIC, Settings
 from heedmap.model import __version__
@@ -48,6 +51,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     configure_logging(settings.log)
     metrics = Metrics()
     engine = Engine(queue=settings.queue, batch=settings.batch, deadline=settings.deadline)
+    reading = reader(settings, engine)
     store = TraceStore(
         settings.traces,
         budget=settings.trace_bytes,
@@ -62,12 +66,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         budget=settings.model_bytes,
         trace_limit=settings.trace_bytes,
     )
-    own = Services(settings, engine, store, metrics, models, Tiles(engine, store))
+    own = Services(settings, engine, reading, store, metrics, models, Tiles(reading, store))
     _watch(own)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         engine.start()
+        reading.start()
         try:
             await engine.run(store.open, patient=True)
             if settings.load == "start":
@@ -78,6 +83,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         finally:
             await own.models.stop()
             engine.stop()
+            reading.stop()
+            own.writers.shutdown(cancel_futures=True)
 
     app = FastAPI(
         title="Heedmap",
@@ -111,12 +118,35 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 def _watch(own: Services) -> None:
     """Metrics that are read from the parts that know them."""
     own.engine.batches = own.metrics.batch.observe
-    own.metrics.gauge("queue", "Calls that wait for the device.", lambda: float(own.engine.waiting))
-    own.metrics.gauge("worker_alive", "1 while the worker lives.", lambda: float(own.engine.alive))
+    workers = {"device": own.engine, "reading": own.reading}
+    for name, text, attribute in (
+        ("queue", "Calls that wait for a worker.", "waiting"),
+        ("worker_alive", "1 while the worker lives.", "alive"),
+    ):
+        reads = {worker: partial(_number, engine, attribute) for worker, engine in workers.items()}
+        own.metrics.gauges(name, text, "worker", reads)
     own.metrics.gauge("models_loaded", "Models in memory.", lambda: float(len(own.models.in_state("loaded"))))
     own.metrics.gauge("model_bytes", "Bytes of the weights in memory.", lambda: float(own.models.bytes))
     own.metrics.gauge("traces", "Traces on disk.", lambda: float(len(own.store)))
     own.metrics.gauge("trace_bytes", "Bytes of traces on disk.", lambda: float(own.store.bytes))
+
+
+def reader(settings: Settings, device: Engine) -> Engine:
+    """The worker that reads traces: beside a device that computes on the same cores it takes one of them.
+
+    Two teams of PyTorch's threads on the same cores wait for each other's: an operation then takes ten times as long.
+    A window is too small for more than one core anyway.
+    """
+
+    def cores(turn: bool) -> int:
+        crowded = device.busy and not (settings.device != "cpu" and torch.cuda.is_available())
+        return CORES if turn and not crowded else 1
+
+    return Engine(queue=settings.queue, batch=1, deadline=settings.deadline, name=READING, cores=cores)
+
+
+def _number(engine: Engine, attribute: str) -> float:
+    return float(getattr(engine, attribute))
 
 
 def _serve_explorer(app: FastAPI) -> None:

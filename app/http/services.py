@@ -1,6 +1,10 @@
 """What every route works with, gathered in one object on the app."""
 
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 from starlette.requests import Request
 
@@ -12,17 +16,31 @@ from heedmap.app.service.store import StoredTrace, TraceStore
 from heedmap.app.service.tiles import Tiles
 from heedmap.app.settings import Settings
 
+WRITERS = 4  # traces written at once: each waits for the disk, and no reader waits for them
+T = TypeVar("T")
+
 
 @dataclass
 class Services:
-    """The settings, the worker, the traces and the models of one app."""
+    """The settings, the workers, the traces and the models of one app."""
 
     settings: Settings
-    engine: Engine
+    engine: Engine  # the device's
+    reading: Engine
     store: TraceStore
     metrics: Metrics
     models: Models
     tiles: Tiles
+    writers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(WRITERS, "heedmap-writing"))
+
+    @property
+    def alive(self) -> bool:
+        """Whether all workers live."""
+        return self.engine.alive and self.reading.alive
+
+    async def write(self, function: Callable[[], T]) -> T:
+        """Run what writes files; once begun it is done, whether somebody waits for it or not."""
+        return await asyncio.get_running_loop().run_in_executor(self.writers, function)
 
     async def trace(self, caller: Caller, identifier: str) -> StoredTrace:
         """A trace of the caller's, from memory or from its file.
@@ -33,7 +51,7 @@ class Services:
         held = self.store.peek(caller.owner, identifier)
         if held is not None:
             return held
-        return await self.engine.run(lambda: self.store.get(caller.owner, identifier))
+        return await self.reading.run(lambda: self.store.get(caller.owner, identifier))
 
 
 def services(request: Request) -> Services:

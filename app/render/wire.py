@@ -25,19 +25,23 @@ PNG_CELL = 32  # pixels: the largest cell of an enlarged map
 
 @dataclass(frozen=True)
 class Format:
-    """A representation: its short name for ?format=, its media type, and the bytes that a cell takes at most."""
+    """A representation: its short name for ?format=, its media type, and the bytes that a cell takes at most.
+
+    gaps: whether it tells masked cells from weights of 0.
+    """
 
     name: str
     media_type: str
     cell: int
+    gaps: bool = False
 
 
 JSON = Format("json", "application/json", 16)  # float32 in its shortest form is at most 15 characters, and a comma
 NPY = Format("npy", "application/x-npy", 4)
 CSV = Format("csv", "text/csv", 16)
-PNG = Format("png", "image/png", 1)
-PLOTLY = Format("plotly", "application/vnd.plotly.v1+json", 16)
-HTML = Format("html", "text/html", 16)
+PNG = Format("png", "image/png", 1, gaps=True)
+PLOTLY = Format("plotly", "application/vnd.plotly.v1+json", 16, gaps=True)
+HTML = Format("html", "text/html", 16, gaps=True)
 RAW = Format("raw", "application/octet-stream", 1)
 MAP_FORMATS = (JSON, NPY, CSV, PNG, PLOTLY, HTML)
 THUMBNAIL_FORMATS = (RAW, NPY, PNG)

@@ -1,8 +1,9 @@
-"""The worker: one thread per device owns torch, and the event loop only waits for it.
+"""The workers: one thread for each kind of work, and the event loop only waits for them.
 
-Calls wait in a bounded queue. Short ones (a window of a map, a trace file) go ahead of predictions, and predictions
-that wait for the same model are answered as one batch: no timer holds anyone back, a batch is what came in while the
-device was busy. Everybody's wait ends at a deadline, and work whose callers have all gone is stopped.
+The device's worker predicts and records; the reading worker opens traces and computes what is looked at in them, so
+that no reader waits for a prediction. Calls wait in a bounded queue, one a worker. Short ones go ahead of batches, and
+predictions that wait for the same model are answered as one batch: no timer holds anyone back, a batch is what came in
+while the device was busy. Everybody's wait ends at a deadline, and work whose callers have all gone is stopped.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ from typing import Any, TypeVar, cast
 import structlog
 
 from heedmap.app.errors import DeadlineExceeded, Overloaded
+from heedmap.app.service.threads import CORES, use_cores
 from heedmap.model.errors import Cancelled
 
 T = TypeVar("T")
@@ -25,6 +27,7 @@ Stop = Callable[[], bool]
 RETRY_AFTER = "1"  # seconds: a full queue moves by several batches in that time
 TURN = 0.03  # seconds of one turn of a long piece of work: a window of somebody else's waits no longer
 THREAD = "heedmap-device"
+READING = "heedmap-reading"
 
 log = structlog.get_logger("heedmap")
 
@@ -37,6 +40,7 @@ class _Call:
     items: Sequence[Any]
     key: Hashable
     deadline: float
+    turn: bool = False  # of a long piece of work
     future: "Future[Any]" = field(default_factory=Future)
     given_up: bool = False
 
@@ -45,15 +49,32 @@ class _Call:
 
 
 class Engine:
-    """A queue and the thread that empties it."""
+    """A queue and the thread that empties it.
 
-    def __init__(self, *, queue: int, batch: int, deadline: float) -> None:
-        self.limit, self.batch, self.deadline = queue, batch, deadline
+    Args:
+        queue: calls that may wait.
+        batch: items that are answered together.
+        deadline: seconds until a call is given up.
+        name: of the thread.
+        cores: threads of a PyTorch operation, asked before every call: is it a turn of a long piece of work?
+    """
+
+    def __init__(
+        self,
+        *,
+        queue: int,
+        batch: int,
+        deadline: float,
+        name: str = THREAD,
+        cores: Callable[[bool], int] = lambda turn: CORES,
+    ) -> None:
+        self.limit, self.batch, self.deadline, self.cores = queue, batch, deadline, cores
         self._short: deque[_Call] = deque()
         self._long: deque[_Call] = deque()
         self._ready = threading.Condition()
         self._stopping = False
-        self._thread = threading.Thread(target=self._work, name=THREAD, daemon=True)
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+        self.busy = False  # whether it is at work now
         self.batches: Callable[[int], None] = lambda size: None  # told the size of every batch
 
     def start(self) -> None:
@@ -85,8 +106,10 @@ class Engine:
         """Whether the next call would be refused."""
         return self.waiting >= self.limit
 
-    async def run(self, function: Callable[[], T], *, patient: bool = False) -> T:
-        """Run a short function on the worker, ahead of waiting predictions.
+    async def run(
+        self, function: Callable[[], T], *, patient: bool = False, ahead: bool = True, turn: bool = False
+    ) -> T:
+        """Run a function on the worker: a short one ahead of waiting batches, a long one (not `ahead`) in its turn.
 
         A patient caller, which is the service itself, has no deadline and is never refused for a full queue.
 
@@ -94,7 +117,8 @@ class Engine:
             Overloaded: the queue is full or the worker is dead. DeadlineExceeded: it took too long.
         """
         seconds = math.inf if patient else self.deadline
-        return cast(T, await self._submit(self._short, lambda items, stop: function(), (), None, seconds))
+        call = _Call(lambda items, stop: function(), (), None, time.monotonic() + seconds, turn)
+        return cast(T, await self._submit(self._short if ahead else self._long, call, seconds))
 
     async def run_turns(self, work: Iterator[T]) -> list[T]:
         """Run a long piece of work on the worker, a turn at a time, so that others come between; all that it yields.
@@ -112,7 +136,7 @@ class Engine:
                     return True
             return False
 
-        while await self.run(turn):
+        while await self.run(turn, turn=True):
             pass
         return found
 
@@ -124,12 +148,10 @@ class Engine:
         Raises:
             Overloaded: the queue is full or the worker is dead. DeadlineExceeded: it took too long.
         """
-        return cast("list[Any]", await self._submit(self._long, function, items, key, self.deadline))
+        call = _Call(function, items, key, time.monotonic() + self.deadline)
+        return cast("list[Any]", await self._submit(self._long, call, self.deadline))
 
-    async def _submit(
-        self, line: "deque[_Call]", run: Callable[..., Any], items: Sequence[Any], key: Hashable, seconds: float
-    ) -> Any:
-        call = _Call(run, items, key, time.monotonic() + seconds)
+    async def _submit(self, line: "deque[_Call]", call: _Call, seconds: float) -> Any:
         with self._ready:
             if not self.alive or self._stopping:
                 raise _gone()
@@ -151,11 +173,14 @@ class Engine:
     def _work(self) -> None:
         try:
             while (calls := self._next()) is not None:
+                self.busy = True
+                use_cores(self.cores(calls[0].turn))
                 self._answer(calls)
+                self.busy = False
         except BaseException as error:  # an exit, or a fault of this file: the probes tell, and a restart helps
             log.critical("worker_died", cause=repr(error))
         with self._ready:  # nobody is left waiting for a worker that has gone
-            self._stopping = True
+            self._stopping, self.busy = True, False
             left = [*self._short, *self._long]
             self._short.clear()
             self._long.clear()

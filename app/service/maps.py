@@ -1,4 +1,4 @@
-"""What the routes read from a trace: windows, thumbnails and heads' statistics, in numpy. Runs on the worker."""
+"""What the routes read from a trace: windows, thumbnails, statistics of heads, in numpy. Runs on the reading worker."""
 
 import re
 from collections.abc import Iterator
@@ -40,6 +40,11 @@ class Place:
     def cells(self) -> int:
         """Weights in the answer."""
         return (self.heads if self.head == "all" else 1) * len(self.rows) * len(self.cols)
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Rows and columns as a map takes them."""
+        return slice(self.rows.start, self.rows.stop), slice(self.cols.start, self.cols.stop)
 
     @property
     def title(self) -> str:
@@ -102,18 +107,23 @@ def locate(
     )
 
 
-def weights(trace: Trace, place: Place) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """The exact values of a window, (R, C) or with head "all" (H, R, C), and which cells are visible (R, C)."""
+def weights(trace: Trace, place: Place) -> NDArray[np.float32]:
+    """The exact values of a window, (R, C) or with head "all" (H, R, C)."""
     how = measure(place.measure)
     layer_map = trace.map(place.site, place.layer)
-    rows, cols = slice(place.rows.start, place.rows.stop), slice(place.cols.start, place.cols.stop)
-    visible: NDArray[np.bool_] = layer_map.visible(rows, cols).cpu().numpy()
     if isinstance(place.head, int):
-        return _numpy(how.window(layer_map.head(place.head), rows, cols))[0], visible
-    block = _numpy(how.window(layer_map, rows, cols))
+        layer_map = layer_map.head(place.head)
+    block = _numpy(how.window(layer_map, *place.slices))
     if place.head == "all":
-        return block, visible
-    return (block.mean(axis=0) if place.head == "mean" else block.max(axis=0)), visible
+        return block
+    reduced: NDArray[np.float32] = block.mean(axis=0) if place.head == "mean" else block.max(axis=0)
+    return reduced
+
+
+def visible(trace: Trace, place: Place) -> NDArray[np.bool_]:
+    """Which cells of a window the mask leaves visible, (R, C): for representations that show it."""
+    seen: NDArray[np.bool_] = trace.map(place.site, place.layer).visible(*place.slices).cpu().numpy()
+    return seen
 
 
 Picture = tuple[NDArray[np.float32], NDArray[np.bool_]]

@@ -1,6 +1,6 @@
 """What the service counts of itself, for Prometheus."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -22,7 +22,6 @@ class Metrics:
             buckets=(1, 2, 4, 8, 16, 32, 64, 128),
             registry=self.registry,
         )
-
         self.loads = Histogram(
             "heedmap_model_load_seconds",
             "Seconds until a model was loaded.",
@@ -37,3 +36,9 @@ class Metrics:
     def gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
         """A value that is read whenever the metrics are."""
         Gauge(f"heedmap_{name}", text, registry=self.registry).set_function(read)
+
+    def gauges(self, name: str, text: str, label: str, reads: Mapping[str, Callable[[], float]]) -> None:
+        """The same of several things, each with its value of a label."""
+        gauge = Gauge(f"heedmap_{name}", text, [label], registry=self.registry)
+        for value, read in reads.items():
+            gauge.labels(value).set_function(read)

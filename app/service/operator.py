@@ -21,6 +21,7 @@ from heedmap.model.attention.scores import Additive, ScaledDot, Score
 from heedmap.model.errors import ParameterError
 
 SCORES = 1 << 26  # query-key pairs over all heads: 8,192 x 8,192, a second or two of a CPU
+SHORT = 1 << 24  # products of scores and outputs that take 20 ms at most: what readers can be asked to wait for
 HIDDEN = 1 << 28  # of an additive score, pairs of a block x head size: 1 GiB of float32, of which two are alive at once
 
 
@@ -45,6 +46,11 @@ class OperatorInputs:
         """Weights in the answer."""
         batch, heads, queries, _ = self.q.shape
         return int(batch * heads * queries * self.k.shape[2])
+
+    @property
+    def short(self) -> bool:
+        """Whether it is done in the time of a window."""
+        return self.cells * int(self.q.shape[3] + self.v.shape[3]) <= SHORT
 
 
 def array(value: Any, field: str, ranks: tuple[int, ...]) -> NDArray[np.float32]:
@@ -218,7 +224,7 @@ class Explicit(Mask):
 
 
 def compute(problem: OperatorInputs) -> dict[str, Any]:
-    """The answer, in numpy; runs on the worker.
+    """The answer, in numpy; runs on a worker.
 
     output (B, Q, H·E), weights (B, H, Q, K) and lse (B, H, Q), without B where the caller gave none and without H
     where the caller named no heads. A row that sees nothing has output 0, weights 0 and lse null.

@@ -1,4 +1,4 @@
-"""Long work beside the worker, awaited."""
+"""Threads beside the event loop: long work in one of its own, awaited, and how many cores PyTorch uses in each."""
 
 import asyncio
 import threading
@@ -6,7 +6,24 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TypeVar
 
+import torch
+
+CORES = torch.get_num_threads()  # what PyTorch takes of this machine, or was told to take (OMP_NUM_THREADS)
+
 T = TypeVar("T")
+_local = threading.local()
+
+
+def use_cores(count: int) -> None:
+    """Let PyTorch's operations in this thread, and in no other that has called this, use so many cores.
+
+    The number is the thread's own, but also what a thread begins with whose first operation is yet to come: so every
+    thread of ours that computes says what it wants.
+    """
+    if getattr(_local, "cores", None) != count:
+        torch.get_num_threads()  # a thread's first question sets its number to what any thread said last: so ask first
+        torch.set_num_threads(count)
+        _local.cores = count
 
 
 async def in_thread(name: str, function: Callable[[], T]) -> T:
@@ -14,6 +31,7 @@ async def in_thread(name: str, function: Callable[[], T]) -> T:
     future: Future[T] = Future()
 
     def run() -> None:
+        use_cores(CORES)
         try:
             result = function()
         except BaseException as error:

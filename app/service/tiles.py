@@ -1,7 +1,7 @@
 """The tiles of a head: the coarse levels made once and kept beside the trace, the fine ones when they are looked at.
 
-A head's coarse levels take one pass over its whole map. The pass runs on the worker in short turns, so that windows and
-predictions of others come between them, and callers who want the same head wait for the same pass.
+A head's coarse levels take one pass over its whole map. The pass runs on the reading worker in short turns, so that
+windows of others come between them, and callers who want the same head wait for the same pass.
 """
 
 import asyncio
@@ -108,8 +108,8 @@ def blocks_of(shape: tuple[int, int], level: int, row: int, col: int) -> tuple[r
 class Tiles:
     """Makes tiles, and remembers them within a budget; whoever asks was let in to the trace before."""
 
-    def __init__(self, engine: Engine, store: TraceStore, memory: int = MEMORY_BYTES) -> None:
-        self.engine, self.store, self.memory = engine, store, memory
+    def __init__(self, reading: Engine, store: TraceStore, memory: int = MEMORY_BYTES) -> None:
+        self.reading, self.store, self.memory = reading, store, memory
         self._kept: OrderedDict[Any, Pyramid | Codes] = OrderedDict()
         self._passes: dict[Any, asyncio.Task[list[Pyramid]]] = {}
 
@@ -127,7 +127,7 @@ class Tiles:
         key = (owner, held.version, at, how, level, row, col)
         found = self._remembered(key)
         if found is None:
-            found = await self.engine.run(lambda: coded(reduce(layer, rows, cols, level, how)))
+            found = await self.reading.run(lambda: coded(reduce(layer, rows, cols, level, how)))
             self._remember(key, found)
         assert not isinstance(found, Pyramid)
         return found
@@ -175,12 +175,12 @@ class Tiles:
         layer = held.trace.map(heads[0].site, heads[0].layer)
         layer = layer.head(heads[0].head) if len(heads) == 1 else layer
         base, top = base_of(layer.shape), levels(layer.shape) - 1
-        written = await self.engine.run(lambda: [self.store.beside(owner, held.id, name) for name in names])
+        written = await self.reading.run(lambda: [self.store.beside(owner, held.id, name) for name in names])
         known = [Pyramid.of(tensors) for tensors in written if str(base) in tensors]
         if len(known) == len(heads):
             return known
         rows, cols = (range(size_at(length, base)) for length in layer.shape)
-        parts = await self.engine.run_turns(part for _, part in reduce_strips(layer, rows, cols, base, how))
+        parts = await self.reading.run_turns(part for _, part in reduce_strips(layer, rows, cols, base, how))
 
         def end() -> Iterator[Pyramid]:
             whole = below(parts)
@@ -189,7 +189,7 @@ class Tiles:
                 self.store.keep_beside(owner, held.id, name, made.tensors())
                 yield made
 
-        return await self.engine.run_turns(end())
+        return await self.reading.run_turns(end())
 
     def _remembered(self, key: Any) -> "Pyramid | Codes | None":
         if key in self._kept:

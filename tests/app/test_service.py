@@ -86,7 +86,9 @@ def test_metrics_count_requests_and_batches_by_route(settings: Callable[..., Set
     assert 'heedmap_requests_total{method="POST",route="/v1/predict",status="200"} 1.0' in text
     assert 'heedmap_requests_total{method="GET",route="/v1/traces/{id}",status="404"} 1.0' in text
     assert "heedmap_batch_size_sum 1.0" in text
-    assert "heedmap_worker_alive 1.0" in text
+    for worker in ("device", "reading"):
+        assert f'heedmap_worker_alive{{worker="{worker}"}} 1.0' in text
+        assert f'heedmap_queue{{worker="{worker}"}} 0.0' in text
 
 
 def test_other_origins_only_where_they_are_allowed(settings: Callable[..., Settings]) -> None:
@@ -116,7 +118,8 @@ def test_a_body_is_counted_while_it_streams(settings: Callable[..., Settings]) -
         assert "4,096" in refused.json()["detail"]
 
 
-def test_a_dead_worker_shows_on_both_probes(settings: Callable[..., Settings]) -> None:
+@pytest.mark.parametrize("worker", ["engine", "reading"])
+def test_a_dead_worker_shows_on_both_probes(settings: Callable[..., Settings], worker: str) -> None:
     app = create_app(settings())
 
     def die() -> None:
@@ -124,14 +127,14 @@ def test_a_dead_worker_shows_on_both_probes(settings: Callable[..., Settings]) -
 
     @app.post("/die")
     async def kill() -> None:
-        await app.state.services.engine.run(die)
+        await getattr(app.state.services, worker).run(die)
 
     with TestClient(app) as client:
         assert [client.get(path).status_code for path in ("/healthz", "/readyz")] == [200, 200]
         assert client.post("/die").status_code == 503
-        app.state.services.engine._thread.join(5)
+        getattr(app.state.services, worker)._thread.join(5)
         assert [client.get(path).status_code for path in ("/healthz", "/readyz")] == [503, 503]
-        assert client.post("/v1/predict", json=BODY).status_code == 503
+        assert client.post("/v1/predict", json={**BODY, "attention": [{"site": "cross"}]}).status_code == 503
 
 
 def test_readiness_follows_the_queue(settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch) -> None:

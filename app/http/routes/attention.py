@@ -34,5 +34,6 @@ async def attention(
     output = problem.q.shape[0] * problem.q.shape[1] * problem.q.shape[2] * problem.v.shape[-1]
     advice = "set return_weights to false, or send fewer queries at once"
     check_size(cells + output, JSON, own.settings.response_bytes, advice)
-    answer = await while_waiting(request, own.engine.run(lambda: operator.compute(problem)))
+    worker = own.reading if problem.short else own.engine  # a long one waits among the predictions, not before them
+    answer = await while_waiting(request, worker.run(lambda: operator.compute(problem), ahead=problem.short))
     return Response(await run_in_threadpool(to_json, answer), media_type="application/json")

@@ -13,22 +13,22 @@ from heedmap.app.render.wire import to_json
 router = APIRouter(tags=["health"])
 
 
-@router.get("/healthz", summary="200 while the worker lives")
+@router.get("/healthz", summary="200 while the workers live")
 async def healthz(own: Annotated[Services, Depends(services)]) -> Response:
-    """503 once the worker that owns the device is dead: restart the process."""
-    if not own.engine.alive:
-        raise Overloaded("the worker has died; restart the service")
+    """503 once the device's worker or the reading one is dead: restart the process."""
+    if not own.alive:
+        raise Overloaded("a worker has died; restart the service")
     return Response(to_json({"status": "ok"}), media_type="application/json")
 
 
 @router.get("/readyz", summary="200 when a prediction would be answered now")
 async def readyz(own: Annotated[Services, Depends(services)]) -> Response:
-    """503 while no model can answer yet, while the queue is full, and once the worker is dead.
+    """503 while no model can answer yet, while the device's queue is full, and once a worker is dead.
 
     A model that is loaded on first use counts as ready until it is found to be none.
     """
-    if not own.engine.alive:
-        raise Overloaded("the worker has died; restart the service")
+    if not own.alive:
+        raise Overloaded("a worker has died; restart the service")
     answering = own.models.in_state("loaded") or own.models.in_state("unloaded")
     if not answering:
         loading = own.models.in_state("loading")

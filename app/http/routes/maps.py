@@ -32,10 +32,10 @@ def encoded(
     held: StoredTrace,
     place: maps.Place,
     weights: NDArray[np.float32],
-    visible: NDArray[np.bool_],
+    visible: NDArray[np.bool_] | None,
     cell: int | None,
 ) -> bytes:
-    """A window in one representation."""
+    """A window in one representation; which cells are visible is asked for by those with gaps alone."""
     axes = held.trace.axes
     queries = axes[place.queries].labels[place.rows.start : place.rows.stop]
     keys = axes[place.keys].labels[place.cols.start : place.cols.stop]
@@ -43,13 +43,14 @@ def encoded(
         return wire.to_npy(weights)
     if form is wire.CSV:
         return wire.to_csv(weights, queries, keys)
-    if form is wire.PNG:
-        codes = wire.linear_codes(weights, visible, 1.0 if place.plain else float(weights.max()))
-        return wire.to_png(wire.side_by_side(codes) if codes.ndim == 3 else codes, cell)
     if form is wire.JSON:
         rows, cols = ([r.start, r.stop] for r in (place.rows, place.cols))
         named = {"site": place.site, "layer": place.layer, "head": place.head, "measure": place.measure}
         return wire.to_json({**named, "rows": rows, "cols": cols, "weights": weights})
+    assert visible is not None
+    if form is wire.PNG:
+        codes = wire.linear_codes(weights, visible, 1.0 if place.plain else float(weights.max()))
+        return wire.to_png(wire.side_by_side(codes) if codes.ndim == 3 else codes, cell)
     drawn = figures.figure(
         weights,
         visible,
@@ -98,8 +99,11 @@ async def get_map(
     wire.check_size(place.cells * pixels, form, own.settings.response_bytes, ADVICE)
 
     async def body() -> bytes:
-        weights, visible = await own.engine.run(lambda: maps.weights(held.trace, place))
+        weights, visible = await own.reading.run(read)
         return await run_in_threadpool(encoded, form, held, place, weights, visible, cell)
+
+    def read() -> tuple[NDArray[np.float32], NDArray[np.bool_] | None]:
+        return maps.weights(held.trace, place), maps.visible(held.trace, place) if form.gaps else None
 
     what = ("map", place, cell)
     headers = {"Content-Security-Policy": figures.page_policy()} if form is wire.HTML else {}
@@ -138,7 +142,7 @@ async def get_thumbnails(
             codes = await own.tiles.thumbnails(caller.owner, held, site, size)
             if codes is not None:
                 return await run_in_threadpool(picture, codes)
-        turns = await own.engine.run_turns(maps.thumbnails(held.trace, site, size))
+        turns = await own.reading.run_turns(maps.thumbnails(held.trace, site, size))
         return await run_in_threadpool(drawn, [made for made in turns if made is not None])
 
     def drawn(pictures: list[maps.Picture]) -> bytes:

@@ -61,7 +61,7 @@ def check_wanted(wanted: Sequence[MapWanted], sites: Sequence[dict[str, Any]]) -
 
 
 def attention(trace: Trace, wanted: Sequence[MapWanted], limit: int) -> list[dict[str, Any]]:
-    """The maps of a trace that were asked for; runs on the worker.
+    """The maps of a trace that were asked for; runs on the reading worker.
 
     Raises:
         TooLarge: together they are over the limit.
@@ -76,7 +76,7 @@ def attention(trace: Trace, wanted: Sequence[MapWanted], limit: int) -> list[dic
             "shape": [len(place.rows), len(place.cols)],
             "queries": place.queries,
             "keys": place.keys,
-            "weights": maps.weights(trace, place)[0],
+            "weights": maps.weights(trace, place),
         }
         for place in places
     ]
@@ -100,7 +100,7 @@ async def answer(own: Services, body: PredictRequest) -> list[dict[str, Any] | E
             except Exception as error:
                 return error
 
-        maps_of = await own.engine.run(lambda: [read(outcome) for outcome in outcomes])
+        maps_of = await own.reading.run_turns(read(outcome) for outcome in outcomes)
     results: list[dict[str, Any] | Exception] = []
     for outcome, read_maps in zip(outcomes, maps_of, strict=True):
         error = next((part for part in (outcome, read_maps) if isinstance(part, Exception)), None)

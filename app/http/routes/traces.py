@@ -54,7 +54,7 @@ async def made(own: Services, caller: Caller, body: TraceRequest) -> StoredTrace
     [trace] = await own.engine.run_batch((name, "trace", body.parameters), [wanted], model.trace)
     if isinstance(trace, InputError):
         raise trace
-    return await own.engine.run(lambda: own.store.put(caller.owner, identifier, name, trace))
+    return await own.write(lambda: own.store.put(caller.owner, identifier, name, trace))
 
 
 @router.post("", status_code=201, summary="Predict, and keep a trace", openapi_extra=request_body(TraceRequest))
@@ -95,7 +95,7 @@ async def get_heads(request: HttpRequest, id: str, caller: CallerNow, own: Own) 
 
     async def body() -> bytes:
         if held.heads is None:
-            layers = await own.engine.run_turns(maps.heads(held.trace))
+            layers = await own.reading.run_turns(maps.heads(held.trace))
             held.heads = [row for rows in layers for row in rows]
         return await run_in_threadpool(to_json, {"heads": held.heads})
 

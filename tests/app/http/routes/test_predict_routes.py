@@ -13,7 +13,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from heedmap.app.http.main import create_app
-from heedmap.app.service.engine import THREAD
+from heedmap.app.service.engine import READING, THREAD
 from heedmap.app.settings import Settings
 from heedmap.model.contract import Parameters, Request
 from heedmap.model.load import load
@@ -120,7 +120,9 @@ def test_maps_over_the_limit_name_the_route_in_parts(settings: Callable[..., Set
     assert "/v1/traces/{id}/maps" in response.json()["detail"]
 
 
-def test_torch_runs_on_the_worker_alone(settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_runs_on_the_devices_worker_and_maps_are_read_on_another(
+    settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
     from heedmap.model.attention.maps import AttentionMap
     from heedmap.model.trace.trace import Trace
 
@@ -149,9 +151,13 @@ def test_torch_runs_on_the_worker_alone(settings: Callable[..., Settings], monke
         for path in ("maps/cross/0/0", "maps/cross/0/mean?format=png", "thumbnails/cross", "heads", "file", ""):
             assert client.get(f"/v1/traces/{identifier}/{path}".rstrip("/")).status_code == 200
         assert client.get("/v1/models").status_code == 200
+        asked = {"inputs": "Wer ist er?", "parameters": PARAMETERS, "attention": [{"site": "cross"}]}
+        assert client.post("/v1/predict", json=asked).status_code == 200
         assert client.post("/v1/attention", json={"queries": [[1, 2]]}).status_code == 200
-    assert set(seen) == {"predict", "describe", "save", "_weights", "visible", "statistics"}
-    assert set().union(*seen.values()) == {THREAD}
+    assert seen["predict"] == seen["describe"] == {THREAD}
+    assert seen["visible"] == seen["statistics"] == {READING}
+    assert seen["_weights"] == {THREAD, READING}, "the certificate's rows are the device's, windows are the reader's"
+    assert not seen["save"] & {THREAD, READING}, "nobody waits for a disk"
 
 
 async def test_two_at_once_are_one_batch(settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch) -> None:
