@@ -1,10 +1,10 @@
 /** What to show first where nobody has chosen: the site, the head and the cell that say most. */
 
-import { isFar } from "./atlas/levels.js";
-import { brightest } from "./cells.js";
-import { alignment, bestByStatistics, inPlace, sharpest } from "./heads.js";
+import { isFar } from "./map/atlas/levels.js";
+import { brightest } from "./map/cells.js";
+import { alignment, bestByStatistics, inPlace, sharpest } from "./map/grid/heads.js";
 
-/** @typedef {import("./session.js").Session} Session */
+/** @typedef {import("./source/session.js").Session} Session */
 /** @typedef {import("./types.js").State} State */
 
 const SEARCHED_CELLS = 1 << 20; // maps of up to 4 MB in all are looked through for the best aligner

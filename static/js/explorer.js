@@ -1,28 +1,28 @@
 /** What the page does: state in, answer and map out. Views report gestures here; everything passes through `go`. */
 
-import { Problem, Unreachable } from "./api.js";
-import { Beside } from "./atlas/beside.js";
-import { isFar, isLong } from "./atlas/levels.js";
-import { Long } from "./atlas/long.js";
+import { Problem, Unreachable } from "./api/routes.js";
+import { Beside } from "./beside/far.js";
+import { isFar, isLong } from "./map/atlas/levels.js";
+import { Long } from "./map/atlas/long.js";
 import { bestHead, firstCell, fitting } from "./beginning.js";
-import { mostInterested, strongest } from "./cells.js";
-import { showCertificate } from "./certificate.js";
-import { announce } from "./controls.js";
-import { byId } from "./dom.js";
-import { draftOf, stateOf } from "./draft.js";
-import { showExports } from "./exports.js";
-import { Grid } from "./grid.js";
-import { Heatmap } from "./heatmap.js";
-import { axisName, siteName, t } from "./i18n.js";
-import { clearProblem, showProblem, waiting, waitingFor } from "./notices.js";
-import { drawHeads, fetchAhead } from "./overview.js";
-import { headline, showPrediction } from "./prediction.js";
+import { mostInterested, strongest } from "./map/cells.js";
+import { showCertificate } from "./views/certificate.js";
+import { announce } from "./views/controls.js";
+import { byId } from "./views/dom.js";
+import { draftOf, stateOf } from "./input/draft.js";
+import { showExports } from "./views/exports.js";
+import { Grid } from "./map/grid/grid.js";
+import { Heatmap } from "./map/heatmap/heatmap.js";
+import { axisName, siteName, t } from "./text/i18n.js";
+import { clearProblem, showProblem, waiting, waitingFor } from "./views/notices.js";
+import { drawHeads, fetchAhead } from "./map/grid/overview.js";
+import { headline, showPrediction } from "./views/prediction.js";
 import { theme } from "./preferences.js";
-import { Scene } from "./scene.js";
-import { Sentences } from "./sentences.js";
-import { Session } from "./session.js";
-import { Tell } from "./tell.js";
-import { DEFAULTS, encodeState } from "./url.js";
+import { Scene } from "./beside/scene.js";
+import { Sentences } from "./text/sentences.js";
+import { Session } from "./source/session.js";
+import { Tell } from "./beside/cell-panel.js";
+import { DEFAULTS, encodeState } from "./link.js";
 
 /** @typedef {import("./types.js").Draft} Draft */
 /** @typedef {import("./types.js").Media} Media */

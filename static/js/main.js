@@ -1,23 +1,23 @@
 /** Puts the page together: controls, keys and address on one side, the explorer on the other. */
 
-import { changeKey, key, showAccess } from "./access.js";
+import { changeKey, key, showAccess } from "./api/access.js";
 import { fitting } from "./beginning.js";
-import { strongest } from "./cells.js";
-import { floorOf, PALETTES } from "./colour.js";
-import { choice, closeOutside, copy, fillSelect, notice, setChoice, step } from "./controls.js";
-import { byId, element } from "./dom.js";
-import { draftOf, sameDraft } from "./draft.js";
+import { strongest } from "./map/cells.js";
+import { floorOf, PALETTES } from "./map/colour.js";
+import { choice, closeOutside, copy, fillSelect, notice, setChoice, step } from "./views/controls.js";
+import { byId, element } from "./views/dom.js";
+import { draftOf, sameDraft } from "./input/draft.js";
 import { Explorer } from "./explorer.js";
-import { Form } from "./form.js";
-import { MEASURES } from "./heads.js";
-import { siteName, siteTitle, t, useLanguage } from "./i18n.js";
-import { keyCaps, KEYS, listen } from "./keys.js";
-import { showLegend } from "./legend.js";
-import { showProblem } from "./notices.js";
+import { Form } from "./input/form.js";
+import { MEASURES } from "./map/grid/heads.js";
+import { siteName, siteTitle, t, useLanguage } from "./text/i18n.js";
+import { keyCaps, KEYS, listen } from "./views/keys.js";
+import { showLegend } from "./map/legend.js";
+import { showProblem } from "./views/notices.js";
 import { language, onSystemTheme, setLanguage, setTheme, theme } from "./preferences.js";
-import { isMasked } from "./session.js";
+import { isMasked } from "./source/session.js";
 import { stepCell, stepHead } from "./steps.js";
-import { stateOfLocation } from "./url.js";
+import { stateOfLocation } from "./link.js";
 
 const SORTS = ["", ...Object.keys(MEASURES)];
 const SCALES = ["linear", "log"];

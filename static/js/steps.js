@@ -1,6 +1,6 @@
 /** One step from what is on show: to the head, layer or cell beside it. */
 
-import { inPlace } from "./heads.js";
+import { inPlace } from "./map/grid/heads.js";
 
 /** @typedef {import("./explorer.js").Explorer} Explorer */
 
