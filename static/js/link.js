@@ -35,8 +35,10 @@ export const DEFAULTS = Object.freeze({
   how: "",
 });
 
+const NAMES = /** @type {(keyof State)[]} */ (Object.keys(DEFAULTS));
 const NUMBERS = new Set(["layer", "head", "row", "col"]);
 const RANGES = new Set(["rows", "cols"]);
+/** @type {Record<string, string[]>} */
 const CHOICES = { point: ["keys"], how: ["mean"], scale: ["linear", "log"], palette: PALETTES };
 
 /**
@@ -45,10 +47,10 @@ const CHOICES = { point: ["keys"], how: ["mean"], scale: ["linear", "log"], pale
  */
 export function encodeState(state) {
   const parameters = new URLSearchParams();
-  for (const [name, standard] of Object.entries(DEFAULTS)) {
+  for (const name of NAMES) {
     const value = state[name] ?? null;
-    if (value === null || value === standard) continue;
-    parameters.set(name, RANGES.has(name) ? value.join(":") : String(value));
+    if (value === null || value === DEFAULTS[name]) continue;
+    parameters.set(name, Array.isArray(value) ? value.join(":") : String(value));
   }
   return parameters.toString();
 }
@@ -59,9 +61,9 @@ export function encodeState(state) {
  */
 export function decodeState(link) {
   const parameters = new URLSearchParams(link.replace(/^[#?]/, ""));
-  /** @type {any} */
+  /** @type {Record<string, unknown>} */
   const state = { ...DEFAULTS };
-  for (const name of Object.keys(DEFAULTS)) {
+  for (const name of NAMES) {
     const value = parameters.get(name);
     if (value === null) continue;
     if (NUMBERS.has(name)) {
@@ -74,10 +76,29 @@ export function decodeState(link) {
       state[name] = value;
     }
   }
-  return state;
+  return /** @type {State} */ (state); // every value was read as its name says
 }
 
-/** The state of an address; the fragment wins over the query. */
+/** The state of an address; the fragment wins over the query. @param {{hash: string, search: string}} address */
 export function stateOfLocation({ hash, search }) {
   return decodeState(hash.length > 1 ? hash : search);
+}
+
+const ONE_STEP = 800; // milliseconds: a run of key presses is one step of the history
+
+/** The address bar and the browser's history. */
+export class Address {
+  constructor() {
+    this.pushed = -Infinity; // when the history last grew
+  }
+
+  /** @param {State} state @param {import("./types.js").History} history */
+  write(state, history) {
+    const link = `#${encodeState(state)}`;
+    if (history === "none" || link === window.location.hash) return;
+    const soon = performance.now() - this.pushed < ONE_STEP;
+    if (history === "push" || (history === "step" && !soon)) window.history.pushState(null, "", link);
+    else window.history.replaceState(null, "", link);
+    if (history !== "replace") this.pushed = performance.now();
+  }
 }

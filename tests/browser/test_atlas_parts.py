@@ -30,7 +30,7 @@ BATCH = """m.parseBatch(new Uint8Array(a).buffer).map(({ row, col, tile }) =>
 
 
 def test_a_batch_of_literal_bytes(alone: Page) -> None:
-    assert call(alone, "map/atlas/codes", BATCH, list((GOLDEN / "batch.bin").read_bytes())) == [
+    assert call(alone, "source/tiles", BATCH, list((GOLDEN / "batch.bin").read_bytes())) == [
         {"row": 0, "col": 0, "tile": {"codes": [255, 0, 0, 128, 64, 0], "rows": 2, "cols": 3}},
         {"row": 0, "col": 1, "tile": {"codes": None, "rows": 2, "cols": 3}},
         {"row": 1, "col": 0, "tile": {"codes": [1, 2, 254], "rows": 1, "cols": 3}},
@@ -40,7 +40,7 @@ def test_a_batch_of_literal_bytes(alone: Page) -> None:
 @pytest.mark.parametrize("kept", [0, 3, 40, 141, 145])
 def test_a_batch_cut_short_is_refused(alone: Page, kept: int) -> None:
     with pytest.raises(Error, match="cut short"):
-        call(alone, "map/atlas/codes", BATCH, list((GOLDEN / "batch.bin").read_bytes()[:kept]))
+        call(alone, "source/tiles", BATCH, list((GOLDEN / "batch.bin").read_bytes()[:kept]))
 
 
 @pytest.mark.parametrize(

@@ -182,26 +182,6 @@ def test_the_colour_domain_is_locked(page: Page) -> None:
     )
 
 
-def test_an_aligner_beats_its_impostors(page: Page) -> None:
-    """Sharp on words in order wins over staring at the end mark, at one word, or nowhere in particular."""
-    code = """(() => {
-      const axis = {special: [false, false, false, false, true]};
-      const head = (look) => ({rows: 5, cols: 5, causal: false, weights: Float32Array.from(
-        [0, 1, 2, 3, 4].flatMap((row) => [0, 1, 2, 3, 4].map((col) => look(row, col))))});
-      const heads = [
-        head((row, col) => (row === col ? 0.9 : 0.025)),
-        head((row, col) => (col === 4 ? 1 : 0)),
-        head((row, col) => (col === 1 ? 1 : 0)),
-        head(() => 0.2),
-        head((row, col) => (row + col === 3 ? 1 : 0)),
-      ];
-      return heads.map((map) => m.alignment(map, axis, axis));
-    })()"""
-    scores = call(page, "map/grid/heads", code)
-    assert max(scores) == scores[0]
-    assert scores[1] == 0
-
-
 def test_a_page_of_words_in_any_script(page: Page) -> None:
     axis = {"kind": "text", "labels": [], "ids": [], "spans": [], "special": []}
     text = "Geht's gut? 你好。Ärger3 naïve"

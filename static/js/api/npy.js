@@ -1,6 +1,7 @@
 /** Reads NumPy's .npy format (versions 1 to 3), the dtypes that the service sends. */
 
 const MAGIC = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59];
+/** @type {Record<string, Float32ArrayConstructor | Float64ArrayConstructor | Uint8ArrayConstructor | Int32ArrayConstructor>} */
 const TYPES = { "<f4": Float32Array, "<f8": Float64Array, "|u1": Uint8Array, "<i4": Int32Array };
 
 /**

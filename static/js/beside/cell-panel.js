@@ -6,73 +6,106 @@ import { byId, cssColour, element, sharpContext } from "../views/dom.js";
 import { groupName, groupOf, grouped } from "../map/grid/groups.js";
 import { MEASURES, place } from "../map/grid/heads.js";
 import { t } from "../text/i18n.js";
+import { withBytesApart } from "../text/isolate.js";
 import { tokenText } from "../text/words.js";
 
+/** @typedef {import("../types.js").Axis} Axis */
+/** @typedef {import("../types.js").Cell} Cell */
 /** @typedef {import("../types.js").HeadMap} HeadMap */
+/** @typedef {{map: HeadMap, queries: Axis, keys: Axis}} Row of a map: all of it, or the row that is here */
 
 const LISTED = 6;
 const PROFILE_HEIGHT = 56;
 
-/** The largest of some weights in a row. @returns {number} its index */
-function largest(weights, start, count) {
+/** Where the largest of some weights in a row is. @param {Float32Array} weights @param {number} start @param {number} count */
+function largestIn(weights, start, count) {
   let best = start;
   for (let key = start + 1; key < Math.min(start + count, weights.length); key++)
     if (weights[key] > weights[best]) best = key;
   return best;
 }
 
-export class Tell {
-  /** @param {{choose: (cell: {row: number, col: number}) => void}} on */
+/** A token in an element of its own: what reads from right to left reorders nothing beside it. @param {string} id @param {string} text */
+function showToken(id, text) {
+  byId(id).dir = "auto";
+  byId(id).textContent = withBytesApart(text);
+}
+
+export class CellPanel {
+  /** @param {{choose: (cell: Cell) => void}} on */
   constructor(on) {
     this.on = on;
+    /** @type {HeadMap | null} */
+    this.map = null;
+    /** @type {Axis | null} */
+    this.queries = null;
+    /** @type {Axis | null} */
+    this.keys = null;
+    /** @type {HeadMap | null} the map whose row is listed */
+    this.listed = null;
+    /** @type {Cell | null} */
+    this.cell = null;
     byId("profile").addEventListener("click", (event) => {
-      if (!this.map) return;
-      const per = this.map.cols / event.target.clientWidth;
-      const col = largest(rowOf(this.map, this.row), Math.floor(event.offsetX * per), Math.ceil(per));
-      if (!masked(this.map, this.row, col)) this.on.choose({ row: this.row, col });
+      const { map, cell } = this;
+      if (!map || !cell) return;
+      const per = map.cols / byId("profile").clientWidth;
+      const col = largestIn(rowOf(map, cell.row), Math.floor(event.offsetX * per), Math.ceil(per));
+      if (!masked(map, cell.row, col)) this.on.choose({ row: cell.row, col });
     });
-    new ResizeObserver(() => this.map && this.profile()).observe(byId("tell"));
+    new ResizeObserver(() => this.map && this.profile(this.map)).observe(byId("tell"));
   }
 
-  /** @param {HeadMap} map */
+  /** @param {HeadMap} map @param {Axis} queries @param {Axis} keys */
   use(map, queries, keys) {
-    Object.assign(this, { map, queries, keys });
+    this.map = map;
+    this.queries = queries;
+    this.keys = keys;
     byId("tell").hidden = false;
   }
 
-  /** @param {{row: number, col: number}} cell */
-  show({ row, col }) {
-    const { map } = this;
-    const rowChanged = row !== this.row || map !== this.listed;
-    Object.assign(this, { row, col, listed: map });
-    const cell = cellOf(map, row, col);
+  /** The tokens of a cell. @param {Cell} cell */
+  place({ row, col }) {
     byId("cell-place").textContent = `(${row}, ${col})`;
+    if (this.queries) showToken("cell-query", tokenText(this.queries, row));
+    if (this.keys) showToken("cell-key", tokenText(this.keys, col));
+  }
+
+  /** @param {Cell} kept */
+  show(kept) {
+    const { map } = this;
+    if (!map) return;
+    const { row, col } = kept;
+    const rowChanged = row !== this.cell?.row || map !== this.listed;
+    this.cell = kept;
+    this.listed = map;
+    const cell = cellOf(map, row, col);
+    this.place(kept);
     byId("cell-weight").textContent = cell.masked ? "—" : exact(cell.weight);
     byId("cell-weight").classList.remove("quiet");
     byId("cell-weight").title = cell.masked ? t("cellMasked") : "";
-    byId("cell-query").textContent = tokenText(this.queries, row);
-    byId("cell-key").textContent = tokenText(this.keys, col);
     byId("cell-rank").textContent = cell.masked ? t("cellMasked") : t("rankOf", { rank: cell.rank, of: cell.of });
-    this.profile();
-    if (rowChanged) this.list();
-    for (const item of byId("top").children) item.classList.toggle("current", Number(item.dataset.col) === col);
+    this.profile(map);
+    if (rowChanged) this.list(map, row);
+    for (const item of listed()) item.classList.toggle("current", Number(item.dataset.col) === col);
   }
 
-  profile() {
-    const { map, row, col } = this;
+  /** Where the cell's query looks, as bars. @param {HeadMap} map */
+  profile(map) {
     const canvas = byId("profile");
-    const width = canvas.parentElement.clientWidth;
-    if (!width || row === undefined) return;
+    const width = canvas.parentElement?.clientWidth ?? 0;
+    if (!width || !this.cell) return;
+    const { row, col } = this.cell;
     const context = sharpContext(canvas, width, PROFILE_HEIGHT);
     const weights = rowOf(map, row);
     const per = Math.max(1, map.cols / width); // keys a pixel
     const step = width / map.cols;
-    const top = map.from === undefined ? 1 : weights[largest(weights, 0, map.cols)] || 1; // of so many, none is large
+    const top = map.from === undefined ? 1 : weights[largestIn(weights, 0, map.cols)] || 1; // of so many, none is large
     const gap = step > 6 ? 2 : step > 3 ? 1 : 0;
     const [bar, chosen, ground] = [cssColour("--bar"), cssColour("--accent"), cssColour("--line")];
     context.fillStyle = ground;
     context.fillRect(0, PROFILE_HEIGHT - 1, width, 1);
     // Where keys share a pixel the largest stands for them, as in the map.
+    /** @param {number} key @param {string} colour @param {number} least height, in pixels */
     const draw = (key, colour, least) => {
       const height = Math.max(Math.min(weights[key] / top, 1) * (PROFILE_HEIGHT - 1), least);
       if (height < 0.25) return;
@@ -81,29 +114,29 @@ export class Tell {
       const left = Math.min(key * step + gap / 2, width - 1);
       context.fillRect(left, PROFILE_HEIGHT - 1 - shown, Math.max(step - gap, 1), shown);
     };
-    for (let at = 0; at < map.cols; at += per) draw(largest(weights, Math.floor(at), Math.ceil(per)), bar, 0);
+    for (let at = 0; at < map.cols; at += per) draw(largestIn(weights, Math.floor(at), Math.ceil(per)), bar, 0);
     draw(col, chosen, 2);
   }
 
   /**
    * A cell whose row is not here: what is known of it, and no rank.
    *
-   * @param {{row: number, col: number}} cell
+   * @param {Cell} cell
    * @param {{weight: string, note?: string, certain: boolean}} known
    */
-  sketch({ row, col }, { weight, note = "", certain }) {
-    byId("cell-place").textContent = `(${row}, ${col})`;
+  sketch(cell, { weight, note = "", certain }) {
+    this.place(cell);
     byId("cell-weight").textContent = weight;
     byId("cell-weight").classList.toggle("quiet", !certain);
     byId("cell-weight").title = weight === "—" ? t("cellMasked") : "";
-    byId("cell-query").textContent = tokenText(this.queries, row);
-    byId("cell-key").textContent = tokenText(this.keys, col);
     byId("cell-rank").textContent = weight === "—" ? t("cellMasked") : note || t("rankLater");
-    for (const item of byId("top").children) item.classList.remove("current");
+    for (const item of listed()) item.classList.remove("current");
   }
 
-  list() {
-    const { map, row } = this;
+  /** The strongest keys of a row. @param {HeadMap} map @param {number} row */
+  list(map, row) {
+    const { keys } = this;
+    if (!keys) return;
     byId("top").replaceChildren(
       ...topK(map, row, LISTED).map(({ col, weight }, _, [first]) => {
         const bar = element("span", { class: "top-bar" });
@@ -111,7 +144,12 @@ export class Tell {
         const button = element(
           "button",
           { type: "button", class: "plain top-item", on: { click: () => this.on.choose({ row, col }) } },
-          element("span", { class: "token top-token" }, tokenText(this.keys, col), ...this.number(col)),
+          element(
+            "span",
+            { class: "token top-token" },
+            element("bdi", {}, withBytesApart(tokenText(keys, col))),
+            ...number(map, keys, col),
+          ),
           bar,
           element("span", { class: "tabular top-weight" }, weight < 5e-5 && weight > 0 ? "<.0001" : weight.toFixed(4)),
         );
@@ -120,36 +158,33 @@ export class Tell {
     );
   }
 
-  /** Among so many keys a token alone does not say which; a patch or frame does. @returns {HTMLElement[]} */
-  number(col) {
-    const { boxes, seconds } = this.keys;
-    return this.map.from === undefined || boxes?.[col] || seconds ? [] : [element("span", { class: "quiet small tabular" }, ` ${col}`)];
-  }
-
   /**
-   * @param {any[]} rows statistics of the site's heads
+   * @param {import("../types.js").HeadRow[]} rows statistics of the site's heads
    * @param {import("../types.js").Site} site
+   * @param {number} layer
+   * @param {number} head
    * @param {import("../types.js").Certificate} certificate
    */
   head(rows, site, layer, head, certificate) {
     byId("head-place").textContent = t("headShort", { layer, head });
     byId("head-group").hidden = !grouped(site);
     if (grouped(site)) byId("head-group").textContent = groupName(site, groupOf(site, head));
-    const own = rows.find((row) => row.layer === layer && row.head === head);
+    const statistics = rows.find((row) => row.layer === layer && row.head === head);
+    const measures = /** @type {import("../types.js").MeasureName[]} */ (Object.keys(MEASURES));
     byId("measures").replaceChildren(
-      ...Object.keys(MEASURES)
-        .filter((measure) => typeof own?.[measure] === "number")
-        .map((measure) => {
-          const { place: rank, of } = place(rows, measure, layer, head);
-          const where = t(MEASURES[measure] === "low" ? "placeLow" : "placeHigh", { place: rank, of });
-          return element(
-            "tr",
-            { title: `${t(`${measure}Title`)}. ${where}` },
-            element("th", { scope: "row" }, t(measure)),
-            element("td", { class: "tabular" }, own[measure].toFixed(3)),
-            element("td", { class: "tabular quiet" }, t("place", { place: rank, of })),
-          );
-        }),
+      ...measures.flatMap((measure) => {
+        const value = statistics?.[measure];
+        if (typeof value !== "number") return [];
+        const { place: rank, of } = place(rows, measure, layer, head);
+        const where = t(MEASURES[measure] === "low" ? "placeLow" : "placeHigh", { place: rank, of });
+        return element(
+          "tr",
+          { title: `${t(`${measure}Title`)}. ${where}` },
+          element("th", { scope: "row" }, t(measure)),
+          element("td", { class: "tabular" }, value.toFixed(3)),
+          element("td", { class: "tabular quiet" }, t("place", { place: rank, of })),
+        );
+      }),
       ...this.proof(errorOf(certificate, site.name, layer, head)),
     );
   }
@@ -165,3 +200,12 @@ export class Tell {
     return [element("tr", { title: t("headErrorTitle") }, ...cells)];
   }
 }
+
+/** Among so many keys a token alone does not say which; a patch or frame does. @param {HeadMap} map @param {Axis} keys @param {number} col */
+function number(map, { boxes, seconds }, col) {
+  if (map.from === undefined || boxes?.[col] || seconds) return [];
+  return [element("span", { class: "quiet small tabular" }, ` ${col}`)];
+}
+
+/** The strongest keys on show. */
+const listed = () => /** @type {HTMLElement[]} */ ([...byId("top").children]);

@@ -5,15 +5,22 @@
 
 import { largest } from "../map/cells.js";
 
+/** @typedef {import("../types.js").Cell} Cell */
 /** @typedef {import("../types.js").HeadMap} HeadMap */
 /** @typedef {import("../types.js").Place} Place */
-/** @typedef {import("../map/atlas/long.js").Cell} Cell */
+/** @typedef {{side: "row" | "column", index: number, place: Place}} Line the row of a query, or the column of a key */
 
-/** Whether a cell is meant; else some queries, or some keys. @param {Place | null} place */
-const ofCell = (place) => place === null || (place.rows !== undefined && place.cols !== undefined);
+/** The cell that a place is, where it is one. @param {Place} place @returns {Cell | null} */
+const cellAt = ({ rows, cols }) => (rows && cols ? { row: rows[0], col: cols[0] } : null);
 
-export class Beside {
-  /** @param {import("../map/atlas/long.js").Long} long @param {import("./scene.js").Scene} scene */
+/** The first row or column that a place means. @param {Place} place @returns {Line} */
+const lineOf = (place) =>
+  place.rows
+    ? { side: "row", index: place.rows[0], place }
+    : { side: "column", index: /** @type {number[]} */ (place.cols)[0], place };
+
+export class FarScene {
+  /** @param {import("../map/atlas/long.js").LongMap} long @param {import("./scene.js").Scene} scene */
   constructor(long, scene) {
     this.long = long;
     this.scene = scene;
@@ -27,21 +34,27 @@ export class Beside {
    */
   point(place, band) {
     const { long } = this;
-    if (ofCell(place)) {
-      long.point(place && { row: place.rows[0], col: place.cols[0] }, band);
-      const row = place ? long.source.rowHere(long.atlas.shown, place.rows[0]) : undefined;
-      return row ? this.scene.show(place, { side: "keys", light: row }) : this.keep(band);
+    const cell = place && cellAt(place);
+    if (!place || cell) {
+      long.point(cell, band);
+      const row = cell ? long.source.rowHere(long.shown, cell.row) : undefined;
+      return row && place ? this.scene.show(place, { side: "keys", light: row }) : this.keep(band);
     }
-    const line = this.lineHere(place);
-    if (line) {
+    const line = lineOf(place);
+    const weights = this.lineHere(line);
+    if (weights) {
       long.resting.stop();
-      return this.light(place, line);
+      return this.light(line, weights);
     }
     long.point(null, band);
     long.atlas.point(cross(place));
-    const alone = (place.rows ?? place.cols).length === 1;
+    const alone = (place.rows ?? place.cols ?? []).length === 1;
     this.keep(band, place, alone);
-    if (alone) long.resting.ask((signal) => this.line(place, signal), (found) => this.light(place, found));
+    if (alone)
+      long.resting.ask(
+        (signal) => this.fetch(line, signal),
+        (fetched) => this.light(line, fetched),
+      );
   }
 
   /** What the kept cell's row lights. @param {HeadMap} band @param {Place} [marked] @param {boolean} [waiting] */
@@ -51,44 +64,45 @@ export class Beside {
     this.scene.show(marked ?? { rows: [row], cols: [col] }, { side: "keys", light: band.weights }, waiting || late);
   }
 
-  /** The row or column that a patch or frame means, where it is here. @param {Place} place */
-  lineHere({ rows, cols }) {
-    const { source, atlas } = this.long;
-    const list = rows ?? cols;
+  /** The weights of a row or column, where they are here. @param {Line} line */
+  lineHere({ side, index, place }) {
+    const { source, shown } = this.long;
     // Of several only the first would come: that is not what they do together.
-    if (list.length > 1) return undefined;
-    return rows ? source.rowHere(atlas.shown, list[0]) : source.columnHere(atlas.shown, list[0]);
+    if ((place.rows ?? place.cols ?? []).length > 1) return undefined;
+    return side === "row" ? source.rowHere(shown, index) : source.columnHere(shown, index);
   }
 
-  /** @param {Place} place @param {AbortSignal} signal @returns {Promise<Float32Array>} */
-  line({ rows, cols }, signal) {
-    const { source, atlas } = this.long;
-    return rows ? source.row(atlas.shown, rows[0], signal) : source.column(atlas.shown, cols[0], signal);
+  /** @param {Line} line @param {AbortSignal} signal @returns {Promise<Float32Array>} */
+  fetch({ side, index }, signal) {
+    const { source, shown } = this.long;
+    return side === "row" ? source.row(shown, index, signal) : source.column(shown, index, signal);
   }
 
-  /** @param {Place} place @param {Float32Array} line its row or column */
-  light(place, line) {
-    this.long.atlas.point(cross(place));
-    this.scene.show(place, { side: place.rows ? "keys" : "queries", light: line });
-    this.long.tellLine(place, line, this.cellOf(place, line));
-  }
-
-  /** The strongest cell of a row or column. @param {Place} place @param {Float32Array} line @returns {Cell} */
-  cellOf({ rows, cols }, line) {
-    const best = largest(line);
-    return rows ? { row: rows[0], col: best } : { row: best, col: cols[0] };
+  /** @param {Line} line @param {Float32Array} weights */
+  light(line, weights) {
+    this.long.atlas.point(cross(line.place));
+    this.scene.show(line.place, { side: line.side === "row" ? "keys" : "queries", light: weights });
+    this.long.showLine(line.place, weights, strongestOf(line, weights));
   }
 
   /** A click means the strongest cell, whenever that is known. @param {Place} place */
   choose(place) {
     const { long } = this;
-    const chosen = (line) => long.on.choose(this.cellOf(place, line));
-    const line = this.lineHere(place);
+    const line = lineOf(place);
+    /** @param {Float32Array} weights */
+    const chosen = (weights) => long.on.choose(strongestOf(line, weights));
+    const weights = this.lineHere(line);
     long.clicking.stop();
-    if (line) return chosen(line);
+    if (weights) return chosen(weights);
     long.resting.stop(); // the same row need not come twice
-    long.clicking.ask((signal) => this.line(place, signal), chosen, 0);
+    long.clicking.ask((signal) => this.fetch(line, signal), chosen, 0);
   }
+}
+
+/** The strongest cell of a row or column. @param {Line} line @param {Float32Array} weights @returns {Cell} */
+function strongestOf({ side, index }, weights) {
+  const best = largest(weights);
+  return side === "row" ? { row: index, col: best } : { row: best, col: index };
 }
 
 /** The lines of the crosshair. @param {Place} place @returns {{row?: number, col?: number}} */

@@ -7,14 +7,14 @@ import { rowOf } from "../map/cells.js";
 /** @typedef {import("../types.js").HeadMap} HeadMap */
 /** @typedef {import("../types.js").Place} Place */
 
-/** @returns {Float32Array} what each key gets from some queries, their mean */
+/** What each key gets from some queries, their mean. @param {HeadMap} map @param {number[]} rows */
 export function fromQueries(map, rows) {
   const light = new Float32Array(map.cols);
   for (const row of rows) rowOf(map, row).forEach((weight, col) => (light[col] += weight / rows.length));
   return light;
 }
 
-/** @returns {Float32Array} what each query gives to some keys, their sum */
+/** What each query gives to some keys, their sum. @param {HeadMap} map @param {number[]} cols */
 export function ontoKeys(map, cols) {
   const light = new Float32Array(map.rows);
   for (let row = 0; row < map.rows; row++) for (const col of cols) light[row] += map.weights[row * map.cols + col];
@@ -22,6 +22,16 @@ export function ontoKeys(map, cols) {
 }
 
 /** @typedef {{side: "keys" | "queries", light: Float32Array}} Lit of each key, or of each query */
+/**
+ * @typedef {object} Light what is shown of a picture or recording
+ * @property {Float32Array | null} light of each entry of the axis; null: nothing is asked of it
+ * @property {number} most the light that shows an entry whole
+ * @property {number[]} marked entries to point out
+ * @property {import("../types.js").Scale} scale
+ */
+
+/** @type {Light} */
+export const UNLIT = { light: null, most: 0, marked: [], scale: "linear" };
 
 /**
  * What is lit where something is pointed at: the keys of its queries, else the queries of its keys.
@@ -42,7 +52,7 @@ const DECADES = 2; // on the logarithmic scale a hundredth of the strongest is d
  *
  * @param {number} light
  * @param {number} most
- * @param {"linear" | "log"} scale
+ * @param {import("../types.js").Scale} scale
  * @returns {number} 0..1
  */
 export function brightness(light, most, scale) {
@@ -51,7 +61,12 @@ export function brightness(light, most, scale) {
   return share > 0 ? Math.max(0, 1 + Math.log10(share) / DECADES) : 0;
 }
 
-/** The largest of some lights, and their sum; over those that an entry of `among` lets in. */
+/**
+ * The largest of some lights, and their sum.
+ *
+ * @param {Float32Array} light
+ * @param {(index: number) => boolean} among which of them count
+ */
 export function total(light, among) {
   let [most, sum] = [0, 0];
   light.forEach((weight, index) => {
@@ -66,6 +81,8 @@ export function total(light, among) {
  * The patch under a point of the picture; of several, the smallest, since crops lie upon the whole.
  *
  * @param {(Box | null)[]} boxes
+ * @param {number} x
+ * @param {number} y
  * @returns {number} -1 where there is none
  */
 export function patchAt(boxes, x, y) {
@@ -73,22 +90,29 @@ export function patchAt(boxes, x, y) {
   let area = Infinity;
   boxes.forEach((box, index) => {
     if (!box || x < box[0] || x >= box[2] || y < box[1] || y >= box[3]) return;
-    const own = (box[2] - box[0]) * (box[3] - box[1]);
-    if (own < area) [best, area] = [index, own];
+    const size = (box[2] - box[0]) * (box[3] - box[1]);
+    if (size < area) [best, area] = [index, size];
   });
   return best;
 }
 
-/** The patch next to another, `right` and `down` of it by -1, 0 or 1; itself at the edge. */
+/**
+ * The patch next to another; itself at the edge.
+ *
+ * @param {(Box | null)[]} boxes
+ * @param {number} index
+ * @param {number} right by -1, 0 or 1
+ * @param {number} down
+ */
 export function patchBeside(boxes, index, right, down) {
   const box = boxes[index];
   if (!box) return boxes.findIndex(Boolean);
   const [width, height] = [box[2] - box[0], box[3] - box[1]];
-  const found = patchAt(boxes, (box[0] + box[2]) / 2 + right * width, (box[1] + box[3]) / 2 + down * height);
-  return found < 0 ? index : found;
+  const next = patchAt(boxes, (box[0] + box[2]) / 2 + right * width, (box[1] + box[3]) / 2 + down * height);
+  return next < 0 ? index : next;
 }
 
-/** The frame at a moment; -1 outside all of them. */
+/** The frame at a moment; -1 outside all of them. @param {[number, number][]} seconds @param {number} moment */
 export function frameAt(seconds, moment) {
   return seconds.findIndex(([start, stop]) => moment >= start && moment < stop);
 }

@@ -2,9 +2,11 @@
 
 import { cssColour, element, sharpContext } from "../views/dom.js";
 import { envelope } from "../input/media.js";
-import { brightness, frameAt } from "./spotlight.js";
+import { brightness, frameAt, UNLIT } from "./spotlight.js";
 
 /** @typedef {import("../types.js").Axis} Axis */
+/** @typedef {CanvasRenderingContext2D} Context */
+/** @typedef {{began: number, source: AudioBufferSourceNode, speaker: AudioContext}} Playing since when, in its own time */
 
 const HEIGHT = 88; // pixels of the wave
 const RULER = 20;
@@ -20,7 +22,21 @@ export class Wave {
   constructor(root, on) {
     this.on = on;
     this.root = root;
-    this.canvas = /** @type {HTMLCanvasElement} */ (element("canvas", { "aria-hidden": "true" }));
+    this.canvas = element("canvas", { "aria-hidden": "true" });
+    /** @type {[number, number][]} start and end of each frame */
+    this.seconds = [];
+    /** @type {AudioBuffer | null} */
+    this.sound = null;
+    /** @type {AudioContext | null} */
+    this.speaker = null;
+    /** @type {Playing | null} */
+    this.running = null;
+    /** @type {Float32Array | null} the wave's height at each pixel */
+    this.peaks = null;
+    this.length = 1; // seconds
+    this.width = 0;
+    this.at = this.over = -1;
+    this.shown = UNLIT;
     root.append(this.canvas);
     root.addEventListener("pointermove", (event) => this.pointed(event));
     root.addEventListener("pointerleave", () => {
@@ -38,8 +54,11 @@ export class Wave {
   /** @param {Axis} axis @param {AudioBuffer | null} sound null: a ruler alone */
   use(axis, sound) {
     if (sound !== this.sound) this.stop();
-    Object.assign(this, { axis, sound, at: -1, over: -1, light: null });
-    this.length = axis.duration ?? axis.seconds[axis.seconds.length - 1][1];
+    this.sound = sound;
+    this.seconds = axis.seconds ?? [];
+    this.at = this.over = -1;
+    this.shown = UNLIT;
+    this.length = axis.duration ?? this.seconds[this.seconds.length - 1][1];
     this.peaks = null;
   }
 
@@ -50,18 +69,19 @@ export class Wave {
     this.draw();
   }
 
-  /** See `Picture.show`. */
-  show(light, most, marked, scale) {
-    Object.assign(this, { light, most, marked, scale });
+  /** @param {import("./spotlight.js").Light} light */
+  show(light) {
+    this.shown = light;
     this.draw();
   }
 
+  /** Where a moment stands. @param {number} moment in seconds */
   place(moment) {
     return (Math.min(Math.max(moment, 0), this.length) / this.length) * this.width;
   }
 
   draw() {
-    if (!this.axis || !this.width) return;
+    if (!this.seconds.length || !this.width) return;
     const context = sharpContext(this.canvas, this.width, HEIGHT + RULER);
     context.fillStyle = cssColour("--side");
     context.fillRect(0, 0, this.width, HEIGHT);
@@ -72,17 +92,17 @@ export class Wave {
       context.fillRect(x, 0, 1, HEIGHT);
     });
     this.waveform(context);
-    for (const index of this.marked ?? []) this.mark(context, index);
+    for (const index of this.shown.marked) this.mark(context, index);
     this.ruler(context);
-    if (this.began !== undefined) {
+    if (this.running) {
       context.fillStyle = cssColour("--text");
-      context.fillRect(this.place(this.speaker.currentTime - this.began), 0, 1, HEIGHT);
+      context.fillRect(this.place(this.running.speaker.currentTime - this.running.began), 0, 1, HEIGHT);
     }
   }
 
-  /** Under a frame; one narrower than the mark stands out by a line over it. */
+  /** Under a frame; one narrower than the mark stands out by a line over it. @param {Context} context @param {number} index */
   mark(context, index) {
-    const [start, stop] = this.axis.seconds[index] ?? [this.length, this.length];
+    const [start, stop] = this.seconds[index] ?? [this.length, this.length];
     if (start >= this.length) return;
     const [left, right] = [this.place(start), this.place(stop)];
     const width = Math.max(right - left, LEAST_MARK);
@@ -94,10 +114,11 @@ export class Wave {
   /** How bright each pixel is: where frames share one the largest stands for them, as in the map. @returns {Float32Array} */
   shades() {
     const shades = new Float32Array(Math.ceil(this.width));
-    if (!this.light) return shades;
-    this.axis.seconds.forEach(([start, stop], index) => {
+    const { light, most, scale } = this.shown;
+    if (!light) return shades;
+    this.seconds.forEach(([start, stop], index) => {
       if (start >= this.length) return;
-      const share = brightness(this.light[index], this.most, this.scale);
+      const share = brightness(light[index], most, scale);
       const left = Math.min(Math.round(this.place(start)), shades.length - 1);
       const right = Math.max(Math.round(this.place(stop)), left + 1);
       for (let x = left; x < right; x++) shades[x] = Math.max(shades[x], share);
@@ -105,6 +126,7 @@ export class Wave {
     return shades;
   }
 
+  /** @param {Context} context */
   waveform(context) {
     const middle = HEIGHT / 2;
     context.fillStyle = cssColour("--quiet");
@@ -119,6 +141,7 @@ export class Wave {
     context.globalAlpha = 1;
   }
 
+  /** @param {Context} context */
   ruler(context) {
     const step = STEPS.find((size) => (size / this.length) * this.width >= LABEL) ?? STEPS[STEPS.length - 1];
     context.font = "11px system-ui, sans-serif";
@@ -133,12 +156,14 @@ export class Wave {
     }
   }
 
+  /** @param {MouseEvent} event */
   under(event) {
-    if (!this.axis || !this.width) return -1;
+    if (!this.width) return -1;
     const moment = ((event.clientX - this.root.getBoundingClientRect().left) / this.width) * this.length;
-    return frameAt(this.axis.seconds, moment);
+    return frameAt(this.seconds, moment);
   }
 
+  /** @param {PointerEvent} event */
   pointed(event) {
     const index = this.under(event);
     if (index === this.over) return;
@@ -147,29 +172,30 @@ export class Wave {
     else this.on.hover(index);
   }
 
+  /** @param {KeyboardEvent} event */
   key(event) {
-    const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    if (event.shiftKey || !this.axis || !(by || event.key === "Enter")) return;
+    const by = event.key === "ArrowLeft" ? -1 : event.key === "ArrowRight" ? 1 : 0;
+    if (event.shiftKey || !this.seconds.length || !(by || event.key === "Enter")) return;
     event.preventDefault();
-    if (event.key === "Enter") return this.at >= 0 && this.on.choose(this.at);
-    this.at = Math.min(Math.max(this.at + by, 0), this.axis.seconds.length - 1);
+    if (!by) return void (this.at >= 0 && this.on.choose(this.at));
+    this.at = Math.min(Math.max(this.at + by, 0), this.seconds.length - 1);
     this.on.hover(this.at);
   }
 
   /** Plays the recording, or stops it. */
   play() {
-    if (!this.sound || this.began !== undefined) return this.stop();
-    this.speaker ??= new AudioContext();
-    this.speaker.resume();
-    this.source = this.speaker.createBufferSource();
-    this.source.buffer = this.sound;
-    this.source.connect(this.speaker.destination);
-    this.source.addEventListener("ended", () => this.stop());
-    this.source.start();
-    this.began = this.speaker.currentTime;
+    if (!this.sound || this.running) return this.stop();
+    const speaker = (this.speaker ??= new AudioContext());
+    speaker.resume();
+    const source = speaker.createBufferSource();
+    source.buffer = this.sound;
+    source.connect(speaker.destination);
+    source.addEventListener("ended", () => this.stop());
+    source.start();
+    this.running = { began: speaker.currentTime, source, speaker };
     this.on.playing(true);
     const tick = () => {
-      if (this.began === undefined) return;
+      if (!this.running) return;
       this.draw();
       requestAnimationFrame(tick);
     };
@@ -177,9 +203,10 @@ export class Wave {
   }
 
   stop() {
-    if (this.began === undefined) return;
-    this.began = undefined;
-    this.source.stop();
+    if (!this.running) return;
+    const { source } = this.running;
+    this.running = null;
+    source.stop();
     this.on.playing(false);
     this.draw();
   }

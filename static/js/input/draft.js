@@ -1,9 +1,10 @@
 /** An input as it stands in the form: to and from requests, links and examples. */
 
-import { OPTIONS, taskOf } from "./tasks.js";
+import { FILES, fileOf, OPTIONS, taskOf } from "./tasks.js";
 
 /** @typedef {import("../types.js").Draft} Draft */
 /** @typedef {import("../types.js").Field} Field */
+/** @typedef {import("../types.js").Input} Input */
 /** @typedef {import("../types.js").Model} Model */
 /** @typedef {import("../types.js").State} State */
 
@@ -20,14 +21,15 @@ export const linesOf = (text) =>
 /**
  * @param {Draft} draft
  * @param {Model | undefined} model
- * @returns {any} the body of a request
+ * @returns {{model?: string, inputs: Input | string, parameters?: Record<string, unknown>}} the body of a request
  */
 export function bodyOf(draft, model) {
-  const { fields } = taskOf(model);
+  const task = taskOf(model);
+  const { fields } = task;
   const { chat, ...parameters } = draft.parameters;
   const { text = "", question = "", context = "", source = "", sentences = "", labels = "" } = draft.fields;
-  const file = fields.find((field) => field === "image" || field === "audio");
-  /** @type {any} */
+  const file = fileOf(task);
+  /** @type {Input | string} */
   let inputs = text;
   const asked = fields.includes("text") && (text !== "" || model?.task === "image-text-to-text");
   if (file) inputs = { [file]: draft.media?.base64 ?? "", ...(asked ? { text } : {}) };
@@ -39,36 +41,44 @@ export function bodyOf(draft, model) {
   return draft.model ? { model: draft.model, ...body } : body;
 }
 
-/** Whether two drafts ask the same. */
+/** Whether two drafts ask the same. @param {Draft} one @param {Draft} other */
 export function sameDraft(one, other) {
-  const said = ({ model, fields, parameters }) =>
+  /** @param {Draft} draft */
+  const words = ({ model, fields, parameters }) =>
     JSON.stringify([model, FIELDS.map((field) => fields[field] ?? ""), Object.entries(parameters).sort()]);
-  return said(one) === said(other) && one.media?.base64 === other.media?.base64;
+  return words(one) === words(other) && one.media?.base64 === other.media?.base64;
 }
 
 /**
  * The fields of an example input, as the service's models give them.
  *
- * @param {any} example
+ * @param {Input | string} example
  * @returns {{fields: Partial<Record<Field, string>>, file: {kind: "image" | "audio", base64: string} | null}}
  */
 export function fromExample(example) {
   if (typeof example === "string") return { fields: { text: example }, file: null };
   const { question, context, text, source_sentence: source, sentences, candidate_labels: labels, messages } = example;
+  /** @param {string[] | string | undefined} list */
   const lines = (list) => (Array.isArray(list) ? list.join("\n") : list);
-  const said = { text: text ?? messages?.at(-1)?.content, question, context, source };
-  const fields = { ...said, sentences: lines(sentences), labels: lines(labels) };
+  const plain = { text: text ?? messages?.at(-1)?.content, question, context, source };
+  const fields = { ...plain, sentences: lines(sentences), labels: lines(labels) };
   for (const field of FIELDS) if (fields[field] === undefined) delete fields[field];
-  const kind = /** @type {"image" | "audio" | undefined} */ (["image", "audio"].find((name) => name in example));
-  return { fields, file: kind ? { kind, base64: example[kind] } : null };
+  const kind = FILES.find((name) => name in example);
+  return { fields, file: kind ? { kind, base64: example[kind] ?? "" } : null };
 }
 
-/** @returns {Record<string, string | number | boolean>} what a link says that an option is; the unknown is left out */
+/**
+ * What a link says that options are; what the page knows nothing of is left out.
+ *
+ * @param {string} json
+ * @returns {Draft["parameters"]}
+ */
 export function parametersOf(json) {
   try {
-    const found = JSON.parse(json || "{}");
+    /** @type {Draft["parameters"]} */
+    const parameters = JSON.parse(json || "{}");
     return Object.fromEntries(
-      Object.entries(found).filter(
+      Object.entries(parameters).filter(
         ([name, value]) => name in OPTIONS && ["string", "number", "boolean"].includes(typeof value),
       ),
     );
@@ -79,9 +89,9 @@ export function parametersOf(json) {
 
 /** @param {Draft} draft @returns {Partial<State>} the part of a link that says it */
 export function stateOf(draft) {
-  const said = Object.fromEntries(FIELDS.map((field) => [field, draft.fields[field] ?? ""]));
+  const fields = Object.fromEntries(FIELDS.map((field) => [field, draft.fields[field] ?? ""]));
   const parameters = Object.keys(draft.parameters).length ? JSON.stringify(draft.parameters) : "";
-  return { model: draft.model, ...said, parameters };
+  return { model: draft.model, ...fields, parameters };
 }
 
 /** @param {State} state @returns {Draft} without the file, which no link holds */

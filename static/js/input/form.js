@@ -10,8 +10,10 @@ import { onAccusation, setVerb } from "../views/notices.js";
 import { LABELS } from "./tasks.js";
 
 /** @typedef {import("../types.js").Draft} Draft */
+/** @typedef {import("../types.js").Model} Model */
+/** @typedef {import("./inputs.js").Example} Example */
 
-/** What an example is called: by its text, or by its kind and number. */
+/** What an example is called: by its text, or by its kind and number. @param {Example} example @param {number} index */
 function exampleName(example, index) {
   const { fields, file } = fromExample(example);
   return fields.question ?? fields.text ?? fields.source ?? `${t(file?.kind ?? "source")} ${index + 1}`;
@@ -21,9 +23,11 @@ export class Form {
   /** @param {{shown: () => Draft | null}} on `shown`: the draft that the map on show belongs to */
   constructor(on) {
     this.on = on;
+    /** @type {Model | undefined} the one before the choice that is made now */
+    this.last = undefined;
     this.models = new Models(() => this.dress());
     this.inputs = new Inputs(() => this.stale());
-    onAccusation((path) => this.inputs.accuse(path));
+    onAccusation((/** @type {string | null} */ path) => this.inputs.accuse(path));
   }
 
   /** The chosen model's fields, examples, button and note. */
@@ -41,7 +45,7 @@ export class Form {
     this.stale();
   }
 
-  /** @returns {any[]} of the chosen model */
+  /** @returns {Example[]} of the chosen model */
   examples() {
     return this.models.chosen()?.examples ?? [];
   }

@@ -5,14 +5,15 @@ import { byId } from "../views/dom.js";
 import { t } from "../text/i18n.js";
 import { fitting, fromBase64, fromFile, sizeName, soundOf } from "./media.js";
 import { readOptions, showOptions } from "./options.js";
-import { fileOf, taskOf } from "./tasks.js";
+import { fileOf, optionsOf, taskOf } from "./tasks.js";
 
 /** @typedef {import("../types.js").Draft} Draft */
 /** @typedef {import("../types.js").Field} Field */
 /** @typedef {import("../types.js").Media} Media */
 /** @typedef {import("../types.js").Model} Model */
+/** @typedef {import("../types.js").Input | string} Example */
 
-/** The text boxes, by field; `input` is the plain text's. */
+/** @type {{[Name in Field]: Name extends "text" ? "input" : Name}} the text boxes, by field; `input` is the plain text's */
 const BOXES = {
   text: "input",
   question: "question",
@@ -21,8 +22,11 @@ const BOXES = {
   sentences: "sentences",
   labels: "labels",
 };
-/** The fields that a problem's path names. */
+/** @type {Record<string, Field>} the fields that a problem's path names */
 const PATHS = { source_sentence: "source", candidate_labels: "labels" };
+
+/** What holds a text box and its name. @param {string} box */
+const fieldOf = (box) => /** @type {HTMLElement} */ (byId(box).closest(".field"));
 
 export class Inputs {
   /** @param {() => void} changed the reader has changed something */
@@ -30,26 +34,36 @@ export class Inputs {
     this.changed = changed;
     /** @type {Record<"image" | "audio", Media | null>} kept while the reader visits other models */
     this.files = { image: null, audio: null };
+    /** @type {import("./tasks.js").Task | null} */
+    this.task = null;
+    /** @type {"image" | "audio" | null} the file that the task reads */
+    this.kind = null;
+    /** @type {ReturnType<typeof optionsOf>} */
+    this.options = {};
     for (const box of Object.values(BOXES)) byId(box).addEventListener("input", changed);
     byId("options-list").addEventListener("input", changed);
-    byId("file").addEventListener("change", (event) => {
-      const [file] = event.target.files;
+    byId("file").addEventListener("change", () => {
+      const file = byId("file").files?.[0];
       if (file) this.take(file);
-      event.target.value = ""; // the same file may be chosen again
+      byId("file").value = ""; // the same file may be chosen again
     });
     const drop = byId("drop");
-    for (const name of ["dragenter", "dragover"])
-      document.addEventListener(name, (event) => {
-        if (!this.kind || !event.dataTransfer?.types.includes("Files")) return;
-        event.preventDefault();
-        drop.classList.add("over");
-      });
-    document.addEventListener("dragleave", (event) => event.relatedTarget === null && drop.classList.remove("over"));
+    /** @param {DragEvent} event */
+    const over = (event) => {
+      if (!this.kind || !event.dataTransfer?.types.includes("Files")) return;
+      event.preventDefault();
+      drop.classList.add("over");
+    };
+    document.addEventListener("dragenter", over);
+    document.addEventListener("dragover", over);
+    document.addEventListener("dragleave", (event) => {
+      if (event.relatedTarget === null) drop.classList.remove("over");
+    });
     document.addEventListener("drop", (event) => this.given(event, event.dataTransfer));
     document.addEventListener("paste", (event) => this.given(event, event.clipboardData));
   }
 
-  /** A file that was dropped or pasted anywhere on the page. */
+  /** A file that was dropped or pasted anywhere on the page. @param {Event} event @param {DataTransfer | null} transfer */
   given(event, transfer) {
     byId("drop").classList.remove("over");
     const file = this.kind && fitting(this.kind, transfer);
@@ -58,6 +72,7 @@ export class Inputs {
     this.take(file);
   }
 
+  /** @param {File} file */
   async take(file) {
     const { kind } = this;
     if (kind) this.put(kind, await fromFile(kind, file));
@@ -75,8 +90,7 @@ export class Inputs {
     const task = taskOf(model);
     this.task = task;
     this.kind = fileOf(task);
-    for (const [field, box] of Object.entries(BOXES))
-      byId(box).closest(".field").hidden = !task.fields.includes(/** @type {Field} */ (field));
+    for (const field of FIELDS) fieldOf(BOXES[field]).hidden = !task.fields.includes(field);
     byId("media-field").hidden = !this.kind;
     byId("text-name").textContent = t(this.kind ? "prompt" : "input");
     if (this.kind) {
@@ -84,7 +98,8 @@ export class Inputs {
       byId("file-name").textContent = t(this.kind);
     }
     this.showFile();
-    showOptions(task.options, readOptions()); // what the reader set stays while the task has it
+    this.options = optionsOf(model);
+    showOptions(this.options, readOptions()); // what the reader set stays while the task has it
     for (const box of Object.values(BOXES)) byId(box).removeAttribute("aria-invalid");
   }
 
@@ -104,7 +119,7 @@ export class Inputs {
       });
   }
 
-  /** @returns {Field[]} the task's own that are texts */
+  /** @returns {Field[]} the task's that are texts */
   texts() {
     return FIELDS.filter((field) => this.task?.fields.includes(field));
   }
@@ -120,20 +135,20 @@ export class Inputs {
 
   /** Puts a draft into the form; what it says nothing of stays. @param {Draft} draft */
   fill({ fields, media, parameters }) {
-    for (const [field, value] of Object.entries(fields)) byId(BOXES[field]).value = value;
+    for (const field of FIELDS) if (fields[field] !== undefined) byId(BOXES[field]).value = fields[field];
     if (media) this.put(media.kind, media);
-    showOptions(this.task?.options ?? [], parameters);
+    showOptions(this.options, parameters);
     if (Object.keys(parameters).length) byId("options").open = true;
   }
 
-  /** @param {any} example @param {string} name of its file, where it has one */
+  /** @param {Example} example @param {string} name of its file, where it has one */
   fillExample(example, name) {
     const { fields, file } = fromExample(example);
     const media = file ? fromBase64(file.kind, file.base64, name) : null;
     this.fill({ model: "", fields, media, parameters: readOptions() });
   }
 
-  /** Whether an example stands in the form, untouched. */
+  /** Whether an example stands in the form, untouched. @param {Example} example */
   shows(example) {
     const { fields, file } = fromExample(example);
     const now = this.draft();
@@ -146,16 +161,14 @@ export class Inputs {
 
   /** What the service would refuse anyway, and the page can say better: a missing file. */
   lacksFile() {
-    return this.kind !== null && this.kind !== undefined && !this.files[this.kind];
+    return this.kind !== null && !this.files[this.kind];
   }
 
   /** Marks the field that a problem is about. @param {string | null} path null: none */
   accuse(path) {
-    const last =
-      path?.split(".").find((part) => part in BOXES || part in PATHS || part === "image" || part === "audio") ?? "";
-    const field = PATHS[last] ?? last;
+    const parts = (path ?? "").split(".").map((part) => PATHS[part] ?? part);
     const shown = this.task?.fields ?? [];
-    const guilty = shown.includes(field) ? field : shown[0];
+    const guilty = shown.find((field) => parts.some((part) => part === field)) ?? shown[0];
     for (const [name, box] of Object.entries(BOXES))
       if (path !== null && name === guilty) byId(box).setAttribute("aria-invalid", "true");
       else byId(box).removeAttribute("aria-invalid");
@@ -163,7 +176,7 @@ export class Inputs {
   }
 
   focus() {
-    const field = this.task?.fields.find((name) => name in BOXES);
+    const [field] = this.texts();
     (field ? byId(BOXES[field]) : byId("file")).focus();
   }
 }

@@ -26,6 +26,7 @@ export async function fromFile(kind, file) {
 /**
  * @param {"image" | "audio"} kind
  * @param {string} base64 perhaps as a data: URL
+ * @param {string} name
  * @returns {Media}
  */
 export function fromBase64(kind, base64, name) {
@@ -34,7 +35,12 @@ export function fromBase64(kind, base64, name) {
   return { kind, name, bytes, base64: bare, url: URL.createObjectURL(new Blob([bytes])) };
 }
 
-/** The first file of the kind among what was dropped or pasted; one of unknown type counts, the service judges it. */
+/**
+ * The first file of the kind among what was dropped or pasted; one of unknown type counts, the service judges it.
+ *
+ * @param {"image" | "audio"} kind
+ * @param {DataTransfer | null} transfer
+ */
 export function fitting(kind, transfer) {
   const files = [...(transfer?.files ?? [])];
   return files.find(({ type }) => TYPES[kind].test(type)) ?? files.find(({ type }) => !type) ?? null;
@@ -46,6 +52,7 @@ export function sizeName(bytes) {
   return `${size >= 10 ? Math.round(size) : size.toFixed(1)} ${unit}`;
 }
 
+/** @type {WeakMap<Media, Promise<AudioBuffer | null>>} */
 const decoded = new WeakMap();
 
 /**
@@ -55,15 +62,13 @@ const decoded = new WeakMap();
  * @returns {Promise<AudioBuffer | null>} null where the browser cannot read the format
  */
 export function soundOf(media) {
-  if (!decoded.has(media)) {
-    // Offline: it needs no gesture of the reader's, and no sound card.
-    const decoder = new OfflineAudioContext(1, 1, 44_100);
-    decoded.set(
-      media,
-      decoder.decodeAudioData(media.bytes.slice().buffer).catch(() => null),
-    );
-  }
-  return decoded.get(media);
+  const known = decoded.get(media);
+  if (known) return known;
+  // Offline: it needs no gesture of the reader's, and no sound card.
+  const decoder = new OfflineAudioContext(1, 1, 44_100);
+  const sound = decoder.decodeAudioData(media.bytes.slice().buffer).catch(() => null);
+  decoded.set(media, sound);
+  return sound;
 }
 
 /**

@@ -13,7 +13,7 @@ const NUMBERS = /** @type {[number, string][]} */ ([
   [1e3, "k"],
 ]);
 
-/** Counts of parameters as people say them. */
+/** Counts of parameters as people say them. @param {number} parameters */
 function counted(parameters) {
   const [unit, letter] = NUMBERS.find(([size]) => parameters >= size) ?? [1, ""];
   const size = parameters / unit;
@@ -26,10 +26,11 @@ export class Models {
     this.changed = changed;
     /** @type {Model[]} */
     this.list = [];
+    this.timer = 0;
     this.menu = byId("model");
   }
 
-  /** @returns {Model | undefined} */
+  /** @param {string} name @returns {Model | undefined} */
   find(name) {
     return this.list.find((model) => model.name === name);
   }
@@ -43,7 +44,7 @@ export class Models {
   async load() {
     const list = await api.models();
     clearTimeout(this.timer);
-    if (list.some(({ state }) => state === "loading")) this.timer = setTimeout(() => this.reload(), AGAIN);
+    if (list.some(({ state }) => state === "loading")) this.timer = window.setTimeout(() => this.reload(), AGAIN);
     if (JSON.stringify(list) === JSON.stringify(this.list)) return;
     this.list = list;
     this.fill();
@@ -57,14 +58,15 @@ export class Models {
 
   fill() {
     const chosen = this.menu.value;
+    /** @param {Model} model */
     const option = (model) => {
       const aside = model.state && model.state !== "loaded" ? ` · ${t(`state_${model.state}`)}` : "";
-      return element("option", { value: model.name }, model.name + aside);
+      return element("option", { value: model.name, dir: "auto" }, model.name + aside);
     };
     const tasks = [...new Set(this.list.map(({ task }) => task))];
     const groups = tasks.map((task) => {
       const group = element("optgroup", {}, ...this.list.filter((model) => model.task === task).map(option));
-      /** @type {HTMLOptGroupElement} */ (group).label = taskName(task);
+      group.label = taskName(task);
       return group;
     });
     // One task is no grouping.
@@ -80,13 +82,9 @@ export class Models {
     if (!model) return (note.textContent = "");
     if (model.state === "failed") return (note.textContent = t("modelFailed", { reason: model.error ?? "" }));
     const { parameters, dtype, licence, state } = model;
-    const facts = [
-      taskName(model.task),
-      parameters ? t("parameterCount", { n: counted(parameters) }) : "",
-      dtype,
-      licence,
-    ];
-    const said = facts.filter(Boolean).join(" · ");
-    note.textContent = state === "unloaded" || state === "loading" ? `${said}. ${t(`note_${state}`)}` : said;
+    const count = typeof parameters === "number" ? parameters : model.parameter_count;
+    const size = count ? t("parameterCount", { n: counted(count) }) : "";
+    const facts = [taskName(model.task), size, dtype, licence].filter(Boolean).join(" · ");
+    note.textContent = state === "unloaded" || state === "loading" ? `${facts}. ${t(`note_${state}`)}` : facts;
   }
 }

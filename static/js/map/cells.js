@@ -3,13 +3,13 @@
 /** @typedef {import("../types.js").Axis} Axis */
 /** @typedef {import("../types.js").HeadMap} HeadMap */
 
-/** @returns {boolean} whether the model could not look there at all */
+/** Whether the model could not look there at all. @param {HeadMap} map @param {number} row @param {number} col */
 export function masked(map, row, col) {
   const at = (row - (map.from ?? 0)) * map.cols + col;
   return (map.causal && col > row) || (map.holes === true && map.weights[at] === 0);
 }
 
-/** @returns {Float32Array} the weights of a row */
+/** The weights of a row. @param {HeadMap} map @param {number} row @returns {Float32Array} */
 export function rowOf(map, row) {
   const start = (row - (map.from ?? 0)) * map.cols;
   return map.weights.subarray(start, start + map.cols);
@@ -17,6 +17,8 @@ export function rowOf(map, row) {
 
 /**
  * @param {HeadMap} map
+ * @param {number} row
+ * @param {number} col
  * @returns {{weight: number, masked: boolean, rank: number, of: number}} rank 1 is the row's largest, among visible cells
  */
 export function cellOf(map, row, col) {
@@ -55,18 +57,29 @@ export function largest(weights) {
   return best;
 }
 
-/** The key that a query looks at most. */
+/** The key that a query looks at most. @param {HeadMap} map @param {number} row */
 export function strongest(map, row) {
   return topK(map, row, 1)[0]?.col ?? 0;
 }
 
-/** The query that looks at a key most. */
+/** The query that looks at a key most. @param {HeadMap} map @param {number} col */
 export function mostInterested(map, col) {
   let best = 0;
   for (let row = 1; row < map.rows; row++) {
     if (map.weights[row * map.cols + col] > map.weights[best * map.cols + col]) best = row;
   }
   return best;
+}
+
+/**
+ * The cell that a word or patch means: the strongest of its row or column.
+ *
+ * @param {HeadMap} map
+ * @param {import("../types.js").Place} place
+ */
+export function cellMeant(map, { rows, cols }) {
+  const row = rows?.[0] ?? mostInterested(map, cols?.[0] ?? 0);
+  return { row, col: cols?.[0] ?? strongest(map, row) };
 }
 
 /**
@@ -79,7 +92,10 @@ export function mostInterested(map, col) {
  * @returns {[number, number]}
  */
 export function brightest(map, queries, keys) {
+  /** @typedef {(row: number, col: number) => unknown} Allowed */
+  /** @param {Allowed} allowed @returns {[number, number] | null} */
   const find = (allowed) => {
+    /** @type {[number, number] | null} */
     let best = null;
     for (let row = 0; row < map.rows; row++) {
       for (let col = 0; col < map.cols; col++) {
@@ -89,14 +105,21 @@ export function brightest(map, queries, keys) {
     }
     return best;
   };
+  /** @type {Allowed} */
   const words = (row, col) => !queries.special[row] && !keys.special[col];
+  /** @param {number} row */
   const asks = (row) =>
     queries.kind === "image" ? queries.special[row] : !queries.special[row] && !queries.boxes?.[row];
+  /** @type {Allowed} */
   const looked = (row, col) => asks(row) && !keys.special[col] && (!keys.boxes || keys.boxes[col] !== null);
   return (keys.boxes && find(looked)) ?? find(words) ?? find(() => true) ?? [0, 0];
 }
 
-/** A weight in full: the shortest decimal that means this float32 and no other, as the service's JSON has it. */
+/**
+ * A weight in full: the shortest decimal that means this float32 and no other, as the service's JSON has it.
+ *
+ * @param {number} weight
+ */
 export function exact(weight) {
   for (let digits = 6; digits < 9; digits++) {
     const short = Number(weight.toPrecision(digits));
@@ -105,7 +128,7 @@ export function exact(weight) {
   return String(Number(weight.toPrecision(9)));
 }
 
-/** A weight for tight places. */
+/** A weight for tight places. @param {number} weight */
 export function brief(weight) {
   if (weight >= 0.995) return "1";
   if (weight >= 0.005) return weight.toFixed(2).slice(1);

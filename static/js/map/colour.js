@@ -13,10 +13,16 @@ export function floorOf(keys) {
   return Math.max(LEAST_FLOOR, Math.min(LOG_FLOOR, 10 ** -(Math.ceil(Math.log10(Math.max(keys, 1))) + 1)));
 }
 
+/** @type {Palette[]} */
 export const PALETTES = ["cividis", "viridis", "grey"];
+
+/** @typedef {import("../types.js").Palette} Palette */
+/** @typedef {import("../types.js").Scale} Scale */
+/** @typedef {import("../types.js").Theme} Theme */
 
 // Evenly spaced stops; between them colours are interpolated.
 // Cividis: Nuñez et al. 2018; viridis: Smith and van der Walt 2015.
+/** @type {Partial<Record<Palette, string>>} */
 const STOPS = {
   cividis:
     "00204c 002a66 00346e 273f6c 3c4a6b 4c556b 5b5f6d 686a70 757575 838178 928c78 a19876 b0a572 c0b16d d1bf66 e1cc5c f3db4f ffe945",
@@ -25,8 +31,8 @@ const STOPS = {
 const GREY = { light: "f1f1ef 101010", dark: "1f2023 f6f6f4" }; // zero is near the page, one is near the ink
 
 /**
- * @param {string} palette
- * @param {"light" | "dark"} theme only grey depends on it
+ * @param {Palette} palette
+ * @param {Theme} theme only grey depends on it
  * @returns {number[][]} evenly spaced [r, g, b]
  */
 function stopsOf(palette, theme) {
@@ -35,8 +41,8 @@ function stopsOf(palette, theme) {
 }
 
 /**
- * @param {string} palette
- * @param {"light" | "dark"} theme
+ * @param {Palette} palette
+ * @param {Theme} theme
  * @param {number} t 0..1
  * @returns {number[]} [r, g, b]
  */
@@ -47,7 +53,7 @@ export function colourAt(palette, theme, t) {
   return stops[low].map((value, channel) => Math.round(value + (stops[low + 1][channel] - value) * (place - low)));
 }
 
-/** Plotly's colour scale: [[0, "rgb(...)"], ..., [1, "rgb(...)"]]. */
+/** Plotly's colour scale: [[0, "rgb(...)"], ..., [1, "rgb(...)"]]. @param {Palette} palette @param {Theme} theme */
 export function plotlyScale(palette, theme) {
   const stops = stopsOf(palette, theme);
   return stops.map((rgb, index) => [index / (stops.length - 1), `rgb(${rgb.join(",")})`]);
@@ -57,7 +63,7 @@ export function plotlyScale(palette, theme) {
  * Where a weight stands on the colour scale.
  *
  * @param {number} weight 0..1
- * @param {"linear" | "log"} scale
+ * @param {Scale} scale
  * @param {number} [floor] of the logarithmic scale
  * @returns {number} 0..1
  */
@@ -70,7 +76,10 @@ export function position(weight, scale, floor = LOG_FLOOR) {
  * Colours of the 256 u8log codes.
  *
  * @param {ArrayLike<number>} weights of each code
- * @returns {Uint8ClampedArray} 256 * RGBA; masked is transparent
+ * @param {Palette} palette
+ * @param {Theme} theme
+ * @param {Scale} scale
+ * @returns {Uint8ClampedArray<ArrayBuffer>} 256 * RGBA; masked is transparent
  */
 export function lookupTable(weights, palette, theme, scale, floor = LOG_FLOOR) {
   const table = new Uint8ClampedArray(weights.length * 4);

@@ -1,7 +1,8 @@
 /** Where things stand on the heatmap: the plot's box, the cell under the pointer, labels with room. No document here. */
 
 /** @typedef {{left: number, top: number, width: number, height: number}} Box in CSS pixels */
-/** @typedef {{x: [number, number], y: [number, number]}} View in cells; a cell's centre is its index */
+/** @typedef {[number, number]} Stretch of an axis, in cells */
+/** @typedef {{x: Stretch, y: Stretch}} View in cells; a cell's centre is its index */
 
 const BIGGEST_CELL = 96; // beyond this a short sentence's map is no clearer, only emptier
 const WIDEST = 1.8; // cells may be this much wider than high, for their numbers and labels
@@ -9,46 +10,81 @@ const TALLEST = 1.15;
 const READABLE = [40, 20]; // pixels: a long, narrow map gives up its cells' shape before its cells get thinner than this
 const LABEL_EVERY = 14; // pixels a label needs across its reading direction
 
-/** @returns {View} the whole map */
+/** @param {number} rows @param {number} cols @returns {View} the whole map */
 export function wholeView(rows, cols) {
   return { x: [-0.5, cols - 0.5], y: [-0.5, rows - 0.5] };
 }
 
-/** @returns {View} the view of half-open index ranges */
+/** @param {[number, number]} rows half open @param {[number, number]} cols @returns {View} */
 export function viewOf(rows, cols) {
   return { x: [cols[0] - 0.5, cols[1] - 0.5], y: [rows[0] - 0.5, rows[1] - 0.5] };
 }
 
-/** @returns {[number, number]} the half-open range of cells that a stretch of an axis touches */
+/**
+ * The cells that a stretch of an axis touches.
+ *
+ * @param {Stretch} stretch
+ * @param {number} count of the axis
+ * @returns {[number, number]} half open
+ */
 export function cellsIn([low, high], count) {
   const start = Math.max(0, Math.floor(low + 0.5 + 1e-6));
   return [Math.min(start, count - 1), Math.max(start + 1, Math.min(count, Math.ceil(high + 0.5 - 1e-6)))];
 }
 
-/** @returns {View} a view with half of itself on each side; it may reach over the map's edge */
+/** A view with half of itself on each side; it may reach over the map's edge. @param {View} view @returns {View} */
 export function beyond({ x, y }) {
-  const wider = ([low, high]) => /** @type {[number, number]} */ ([low - (high - low) / 2, high + (high - low) / 2]);
+  /** @param {Stretch} stretch @returns {Stretch} */
+  const wider = ([low, high]) => [low - (high - low) / 2, high + (high - low) / 2];
   return { x: wider(x), y: wider(y) };
 }
 
-/** A view moved and shrunk to lie inside the map. */
+/** A view moved and shrunk to lie inside the map. @param {View} view @param {number} rows @param {number} cols @returns {View} */
 export function insideMap(view, rows, cols) {
+  /** @param {Stretch} stretch @param {number} count @returns {Stretch} */
   const clip = ([low, high], count) => {
     const length = Math.min(high - low, count);
     const start = Math.min(Math.max(low, -0.5), count - 0.5 - length);
-    return /** @type {[number, number]} */ ([start, start + length]);
+    return [start, start + length];
   };
   return { x: clip(view.x, cols), y: clip(view.y, rows) };
 }
 
-/** A view zoomed about a point of the map; a factor under 1 shows less. At least two cells stay in view. */
+/**
+ * A view zoomed about a point of the map. At least two cells stay in view.
+ *
+ * @param {View} view
+ * @param {number} factor under 1 shows less
+ * @param {[number, number]} point column and row
+ * @param {number} rows of the map
+ * @param {number} cols
+ * @returns {View}
+ */
 export function zoomed(view, factor, [x, y], rows, cols) {
+  /** @param {Stretch} stretch @param {number} at @param {number} count @returns {Stretch} */
   const scale = ([low, high], at, count) => {
     const length = Math.min(Math.max((high - low) * factor, Math.min(2, count)), count);
     const start = at - ((at - low) / (high - low)) * length;
-    return /** @type {[number, number]} */ ([start, start + length]);
+    return [start, start + length];
   };
   return insideMap({ x: scale(view.x, x, cols), y: scale(view.y, y, rows) }, rows, cols);
+}
+
+/** Whether the middle of a cell is in view. @param {View} view @param {{row: number, col: number}} cell */
+export function seen({ x, y }, { row, col }) {
+  return row > y[0] && row < y[1] && col > x[0] && col < x[1];
+}
+
+/**
+ * What a zoom leaves in place: the chosen cell where it is in view, else the middle.
+ *
+ * @param {View} view
+ * @param {{row: number, col: number} | null} chosen
+ * @returns {[number, number]} column and row
+ */
+export function anchor(view, chosen) {
+  if (chosen && seen(view, chosen)) return [chosen.col, chosen.row];
+  return [(view.x[0] + view.x[1]) / 2, (view.y[0] + view.y[1]) / 2];
 }
 
 /**
@@ -56,6 +92,8 @@ export function zoomed(view, factor, [x, y], rows, cols) {
  *
  * @param {{width: number, height: number}} room
  * @param {{left: number, top: number, right: number, bottom: number}} margin
+ * @param {number} rows of the map
+ * @param {number} cols
  * @returns {Box}
  */
 export function plotBox(room, margin, rows, cols) {
@@ -71,7 +109,17 @@ export function plotBox(room, margin, rows, cols) {
   return { left: Math.round(margin.left + spare / 2), top: margin.top, width, height };
 }
 
-/** @returns {{row: number, col: number} | null} the cell under a point; null outside the map */
+/**
+ * The cell under a point; null outside the map.
+ *
+ * @param {Box} box
+ * @param {View} view
+ * @param {number} x in CSS pixels
+ * @param {number} y
+ * @param {number} rows of the map
+ * @param {number} cols
+ * @returns {{row: number, col: number} | null}
+ */
 export function cellAt(box, view, x, y, rows, cols) {
   if (x < box.left || y < box.top || x >= box.left + box.width || y >= box.top + box.height) return null;
   const col = Math.round(view.x[0] + ((x - box.left) / box.width) * (view.x[1] - view.x[0]));
@@ -79,16 +127,26 @@ export function cellAt(box, view, x, y, rows, cols) {
   return row >= 0 && col >= 0 && row < rows && col < cols ? { row, col } : null;
 }
 
-/** @returns {Box} where a cell is drawn, cut to the plot's box; of no size where it is out of view */
+/**
+ * Where a cell is drawn, cut to the plot's box; of no size where it is out of view.
+ *
+ * @param {Box} box
+ * @param {View} view
+ * @param {number} row
+ * @param {number} col
+ * @returns {Box}
+ */
 export function cellBox(box, view, row, col) {
-  const stretch = (index, [low, high], start, length) => {
+  /** @param {number} index @param {Stretch} stretch @param {number} start @param {number} length */
+  const along = (index, [low, high], start, length) => {
+    /** @param {number} at */
     const place = (at) => start + ((at - low) / (high - low)) * length;
     const from = Math.min(Math.max(place(index - 0.5), start), start + length);
     const to = Math.min(Math.max(place(index + 0.5), start), start + length);
     return [from, to - from];
   };
-  const [left, width] = stretch(col, view.x, box.left, box.width);
-  const [top, height] = stretch(row, view.y, box.top, box.height);
+  const [left, width] = along(col, view.x, box.left, box.width);
+  const [top, height] = along(row, view.y, box.top, box.height);
   return { left, top, width, height };
 }
 

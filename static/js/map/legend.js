@@ -6,7 +6,7 @@ import { theme } from "../preferences.js";
 
 const [WIDTH, HEIGHT] = [96, 8]; // pixels
 
-/** @param {string} palette @param {"linear" | "log"} scale @param {boolean} masked @param {number} [floor] */
+/** @param {import("../types.js").Palette} palette @param {import("../types.js").Scale} scale @param {boolean} masked @param {number} [floor] */
 export function showLegend(palette, scale, masked, floor = LOG_FLOOR) {
   byId("legend-masked").hidden = byId("legend-masked-text").hidden = !masked;
   byId("legend-low").textContent = scale === "log" ? `≤${floor < LOG_FLOOR ? floor.toExponential() : floor}` : "0";

@@ -7,6 +7,7 @@ import { SPACE } from "./words.js";
 /** @typedef {{first: number, last: number}} Match tokens, both ends in */
 
 const BYTE = /^<0x([0-9A-F]{2})>$/;
+/** @type {Record<string, string>} */
 const SIGNS = { "␣": " ", "⏎": "\n", "⇥": "\t" };
 
 /** @type {WeakMap<Axis, string[]>} */
@@ -14,8 +15,8 @@ const pieces = new WeakMap();
 /** @type {WeakMap<Axis, Reading>} */
 const readings = new WeakMap();
 
-/** What a token says inside a text. */
-function said(label, special, marked) {
+/** What a token says inside a text. @param {string} label @param {boolean} special @param {boolean} marked */
+function spoken(label, special, marked) {
   if (special) return label;
   if (label in SIGNS) return SIGNS[label];
   if (label.startsWith("##") && label.length > 2) return label.slice(2);
@@ -24,17 +25,21 @@ function said(label, special, marked) {
 
 /** @param {Axis} axis @returns {string[]} what each token says; bytes of one character say it at the first of them */
 export function piecesOf(axis) {
-  const found = pieces.get(axis);
-  if (found) return found;
+  const known = pieces.get(axis);
+  if (known) return known;
   const { labels, special } = axis;
   const marked = labels.some((label) => label.startsWith("##")); // then words stand apart without a sign of it
+  /** @type {string[]} */
   const list = [];
   while (list.length < labels.length) {
     const index = list.length;
     const bytes = [];
-    for (let at = index; !special[at] && BYTE.test(labels[at] ?? ""); at++)
-      bytes.push(parseInt(BYTE.exec(labels[at])[1], 16));
-    if (!bytes.length) list.push(said(labels[index], special[index], marked));
+    for (let at = index; !special[at]; at++) {
+      const byte = BYTE.exec(labels[at] ?? "");
+      if (!byte) break;
+      bytes.push(parseInt(byte[1], 16));
+    }
+    if (!bytes.length) list.push(spoken(labels[index], special[index], marked));
     const run = new Array(bytes.length).fill("");
     let at = 0;
     for (const sign of new TextDecoder().decode(Uint8Array.from(bytes))) {
@@ -49,8 +54,8 @@ export function piecesOf(axis) {
 
 /** @param {Axis} axis @returns {Reading} */
 export function readingOf(axis) {
-  const found = readings.get(axis);
-  if (found) return found;
+  const known = readings.get(axis);
+  if (known) return known;
   const list = piecesOf(axis).map((piece) => piece.toLowerCase());
   const tokens = new Int32Array(list.reduce((sum, piece) => sum + piece.length, 0));
   let at = 0;
@@ -82,7 +87,7 @@ export function search(axis, query) {
   return list;
 }
 
-/** The match to go to first: at or after a token, around the end. @param {Match[]} matches */
+/** The match to go to first: at or after a token, around the end. @param {Match[]} matches @param {number} token */
 export function nextAfter(matches, token) {
   return Math.max(
     matches.findIndex(({ first }) => first >= token),

@@ -3,6 +3,9 @@
 import { shareOf, wordsOf, wordsOfLabels } from "./words.js";
 
 /** @typedef {import("../types.js").Axis} Axis */
+/** @typedef {import("../types.js").Entry} Entry */
+/** @typedef {import("../types.js").Prediction} Prediction */
+/** @typedef {import("../types.js").Written} Written */
 /** @typedef {import("../source/session.js").Session} Session */
 /** @typedef {import("./words.js").Word} Word */
 /**
@@ -15,19 +18,26 @@ import { shareOf, wordsOf, wordsOfLabels } from "./words.js";
 const SHARE = 0.5; // of the tokens must be found in a text for it to be theirs: the rest may be normalised away
 const READ = new Set(["text", "mixed"]); // kinds of axes that have words
 
-/** What a model wrote, if it writes. */
-export const outputOf = (prediction) => (typeof prediction?.text === "string" ? prediction.text : "");
+/** An answer that is a text, or out of one; empty where it is a list or numbers. @param {Prediction} prediction @returns {Written} */
+export const writtenOf = (prediction) =>
+  prediction !== null && typeof prediction === "object" && !Array.isArray(prediction) ? prediction : {};
+
+/** The entries of an answer that is one list of them. @param {Prediction} prediction @returns {Entry[]} */
+const entriesOf = (prediction) =>
+  Array.isArray(prediction)
+    ? prediction.flatMap((entry) => (typeof entry === "object" && !Array.isArray(entry) ? [entry] : []))
+    : [];
 
 /**
  * The texts that an axis may count its characters in, each with its name: what the tokens of a segment say decides.
  *
  * @param {Session} session
+ * @param {string} axis its name
  * @returns {[string, string][]}
  */
 function candidates(session, axis) {
   const { text = "", question = "", context = "", source = "", sentences = "", labels = "" } = session.draft.fields;
-  const output = outputOf(session.summary.prediction);
-  const whole = session.summary.prediction?.generated_text;
+  const { text: output = "", generated_text: whole = "" } = writtenOf(session.summary.prediction);
   if (axis === "target" || axis === "prefix") return [["target", output]];
   if (axis === "text") return [["text", sentenceOf(session)]];
   /** @type {[string, string][]} */
@@ -37,9 +47,9 @@ function candidates(session, axis) {
     ["context", context],
     ["sentence", source],
     ["target", output],
-    .../** @type {[string, string][]} */ (sentences.split("\n").map((line) => ["sentences", line.trim()])),
-    .../** @type {[string, string][]} */ (labels.split("\n").map((line) => ["labels", line.trim()])),
-    ["whole", typeof whole === "string" ? whole : ""],
+    ...sentences.split("\n").map((line) => /** @type {[string, string]} */ (["sentences", line.trim()])),
+    ...labels.split("\n").map((line) => /** @type {[string, string]} */ (["labels", line.trim()])),
+    ["whole", whole],
     ["whole", text + output],
   ];
   return all.filter(([, candidate]) => candidate !== "");
@@ -47,72 +57,74 @@ function candidates(session, axis) {
 
 const TEMPLATE = "This is a photo of {}."; // as the service has it where the reader gives none
 
-/** The sentence that a picture was compared with: the best label's. */
+/** The sentence that a picture was compared with: the best label's. @param {Session} session */
 function sentenceOf({ draft, summary }) {
   const template = String(draft.parameters.hypothesis_template ?? TEMPLATE);
-  return template.replace("{}", summary.prediction?.[0]?.label ?? "");
+  return template.replace("{}", entriesOf(summary.prediction)[0]?.label ?? "");
 }
 
-/** The text that tokens are of, with its name; null where none is. @returns {[string, string | null]} */
+/**
+ * The text that tokens are of, with its name; null where none is.
+ *
+ * @param {Session} session
+ * @param {string} name of the axis
+ * @param {number[]} tokens
+ * @returns {[string, string | null]}
+ */
 function reading(session, name, tokens) {
   const axis = session.summary.axes[name];
   const shares = candidates(session, name).map((each) => /** @type {const} */ ([shareOf(each[1], axis, tokens), each]));
   const best = Math.max(...shares.map(([share]) => share));
-  return best >= SHARE ? shares.find(([share]) => share === best)[1] : [name, null];
+  return (best >= SHARE && shares.find(([share]) => share === best)?.[1]) || [name, null];
 }
 
-/** Runs of an axis's tokens that belong together: segments, and pictures inside a text. */
+/** Runs of an axis's tokens that belong together: segments, and pictures inside a text. @param {Axis} axis */
 function runs(axis) {
   /** @type {{segment: number, tokens: number[]}[]} */
-  const found = [];
+  const list = [];
   axis.labels.forEach((_, token) => {
     const segment = axis.segments?.[token] ?? 0;
-    const last = found[found.length - 1];
+    const last = list[list.length - 1];
     if (last && last.segment === segment) last.tokens.push(token);
-    else found.push({ segment, tokens: [token] });
+    else list.push({ segment, tokens: [token] });
   });
-  return found;
+  return list;
 }
 
-/** A text's words, with pictures inside it as one word each. */
+/** A word that is none: a picture, or a mark. @param {Partial<Word> & {picture?: boolean}} parts @returns {Word & {picture?: boolean}} */
+const sign = (parts) => ({ text: "", before: " ", tokens: [], special: true, start: -1, stop: -1, ...parts });
+
+/** A text's words, with pictures inside it as one word each. @param {Axis} axis @param {number[]} tokens @param {string | null} text */
 function wordsAround(axis, tokens, text) {
-  const patches = tokens.filter((token) => axis.boxes?.[token]);
-  const words =
-    text === null
-      ? []
-      : wordsOf(
-          text,
-          axis,
-          tokens.filter((token) => !axis.boxes?.[token]),
-        );
-  if (text === null)
-    words.push(
-      ...wordsOfLabels(
-        axis,
-        tokens.filter((token) => !axis.boxes?.[token]),
-      ),
-    );
+  const said = tokens.filter((token) => !axis.boxes?.[token]);
+  /** @type {(Word & {picture?: boolean})[]} */
+  const words = text === null ? wordsOfLabels(axis, said) : wordsOf(text, axis, said);
+  /** @type {typeof words} */
   const pictures = [];
-  for (const token of patches) {
+  for (const token of tokens) {
+    if (!axis.boxes?.[token]) continue;
     const last = pictures[pictures.length - 1];
     if (last && last.tokens[last.tokens.length - 1] === token - 1) last.tokens.push(token);
-    else pictures.push({ text: "", before: " ", tokens: [token], special: true, picture: true, start: -1, stop: -1 });
+    else pictures.push(sign({ tokens: [token], picture: true }));
   }
   for (const picture of pictures) {
-    const next = words.findIndex(({ tokens }) => tokens[0] > picture.tokens[0]);
+    const next = words.findIndex(({ tokens: [first] }) => first > picture.tokens[0]);
     words.splice(next < 0 ? words.length : next, 0, picture);
   }
   return words;
 }
 
-/** The stretches of a text that the answer names: entities, or the answer itself. */
+/** The stretches of a text that the answer names: entities, or the answer itself. @param {Prediction} prediction @param {string} name @returns {Mark[]} */
 function marksOf(prediction, name) {
-  if (name === "context" && typeof prediction?.start === "number" && prediction.end > prediction.start)
-    return [{ start: prediction.start, stop: prediction.end, label: "" }];
-  if (name !== "source" || !Array.isArray(prediction)) return [];
-  return prediction
-    .filter((entity) => typeof entity?.start === "number" && typeof entity?.end === "number")
-    .map(({ start, end, entity_group, entity }) => ({ start, stop: end, label: String(entity_group ?? entity ?? "") }));
+  const { start, end } = writtenOf(prediction);
+  if (name === "context" && start !== undefined && end !== undefined && end > start)
+    return [{ start, stop: end, label: "" }];
+  if (name !== "source") return [];
+  return entriesOf(prediction).flatMap((entity) =>
+    entity.start === undefined || entity.end === undefined
+      ? []
+      : [{ start: entity.start, stop: entity.end, label: entity.entity_group ?? entity.entity ?? "" }],
+  );
 }
 
 /**
@@ -133,6 +145,7 @@ export function textsOf(session, siteName) {
     for (const { tokens } of runs(axis)) {
       const said = tokens.filter((token) => !axis.boxes?.[token]);
       const [title, text] = reading(session, name, said);
+      /** @type {Shown[]} */
       const words = wordsAround(axis, tokens, text).map((word) => ({
         ...word,
         asQuery: site.queries === name ? word.tokens : [],
@@ -146,10 +159,14 @@ export function textsOf(session, siteName) {
   return texts.sort((a, b) => Number(b.name === "target") - Number(a.name === "target"));
 }
 
-/** Gives a text the start mark that its decoder had read first; the last token it never read again. */
+/**
+ * Gives a text the start mark that its decoder had read first; the last token it never read again.
+ *
+ * @param {Shown[]} words
+ * @param {Axis} prefix
+ */
 function begin(words, prefix) {
   for (const word of words) word.asKey = word.asKey.filter((token) => token < prefix.labels.length);
   if (words[0]) words[0].before ||= " ";
-  const start = { text: prefix.labels[0], before: "", tokens: [], special: true, start: -1, stop: -1 };
-  words.unshift({ ...start, asQuery: [], asKey: [0] });
+  words.unshift({ ...sign({ text: prefix.labels[0], before: "" }), asQuery: [], asKey: [0] });
 }

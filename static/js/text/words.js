@@ -1,4 +1,20 @@
-/** From tokens to the words that people read, and how much attention words give each other. */
+/**
+ * From tokens to the words that people read, and how much attention words give each other.
+ *
+ * The rules, of which this file is the reference for what is shown:
+ *
+ * 1. A text is cut into words before any token is looked at: each character of Han, Hiragana or Katakana is one; so is
+ *    each run of letters, digits and combining marks of other scripts, with apostrophes between letters inside it
+ *    ("Geht's"); so is each other character that is no white space. What stands between two words belongs to neither.
+ * 2. A token belongs to the word in which its span begins, both in code points of the text; one whose span begins between
+ *    two words belongs to the word after. A token whose span reaches into further words makes them one word with that
+ *    ("[MASK]", or two characters of Chinese). Words that no token lies in are shown and give and get nothing.
+ * 3. A special token with an empty span is a word of its own, in its place among the tokens.
+ * 4. Where no text is known, labels are put together instead: with "##" (WordPiece) where a label begins with it, else,
+ *    where any label begins with "▁" (SentencePiece), wherever one does not; without either mark each token is a word.
+ *    A special token neither continues a word nor is continued.
+ * 5. A word gives another the mean over its own tokens of the sum over the other's tokens.
+ */
 
 /** @typedef {import("../types.js").Axis} Axis */
 /** @typedef {import("../types.js").HeadMap} HeadMap */
@@ -20,8 +36,9 @@ export const SPACE = "▁";
 const CONTINUES = "##"; // WordPiece's mark of a continuation
 const CONTINUED = "@@"; // and that of a word that goes on
 
-/** The words of a text, before any token lies in them. */
+/** The words of a text, before any token lies in them. @param {string} text */
 function split(text) {
+  /** @type {number[]} */
   const points = []; // UTF-16 index -> code point index, because spans count code points
   let count = 0;
   for (const character of text) {
@@ -79,7 +96,12 @@ export function wordsOf(text, axis, tokens = [...axis.spans.keys()]) {
   return words;
 }
 
-/** The words of tokens whose text is not known: their labels, put together where one continues the other. */
+/**
+ * The words of tokens whose text is not known: their labels, put together where one continues the other.
+ *
+ * @param {Axis} axis
+ * @param {number[]} [tokens] all of the axis where left out
+ */
 export function wordsOfLabels(axis, tokens = [...axis.labels.keys()]) {
   const spaced = tokens.some((token) => axis.labels[token].startsWith(SPACE));
   const marked = tokens.some((token) => axis.labels[token].startsWith(CONTINUES));
@@ -108,21 +130,29 @@ export function wordsOfLabels(axis, tokens = [...axis.labels.keys()]) {
   return words;
 }
 
-/** How far tokens are of this text: the share of them that say what stands in it at their spans. @returns {number} 0..1 */
+/**
+ * How far tokens are of this text: the share of them that say what stands in it at their spans.
+ *
+ * @param {string} text
+ * @param {Axis} axis
+ * @param {number[]} [tokens] all of the axis where left out
+ * @returns {number} 0..1
+ */
 export function shareOf(text, axis, tokens = [...axis.labels.keys()]) {
   const points = [...text];
+  /** @param {string} part */
   const bare = (part) =>
     part
       .normalize("NFKC")
       .toLowerCase()
       .replace(/[\s▁]|^##|@@$/gu, "");
-  const said = tokens.filter((token) => !axis.special[token] && axis.spans[token][1] > axis.spans[token][0]);
-  const found = said.filter((token) => {
+  const spoken = tokens.filter((token) => !axis.special[token] && axis.spans[token][1] > axis.spans[token][0]);
+  const there = spoken.filter((token) => {
     const label = bare(axis.labels[token]);
     const part = bare(points.slice(...axis.spans[token]).join(""));
     return part !== "" && (part.includes(label) || label.includes(part) || label.startsWith("<0x"));
   });
-  return said.length === 0 ? 1 : found.length / said.length;
+  return spoken.length === 0 ? 1 : there.length / spoken.length;
 }
 
 /**
@@ -156,14 +186,12 @@ export function tokenText(axis, index) {
   return continues ? `·${label}` : label;
 }
 
-const marked = new WeakMap();
+/** @type {WeakMap<Axis, boolean>} */
+const marking = new WeakMap();
 
-/** Whether the vocabulary marks where words begin at all; characters and bytes do not. */
+/** Whether the vocabulary marks where words begin at all; characters and bytes do not. @param {Axis} axis */
 function marksWords(axis) {
-  if (!marked.has(axis))
-    marked.set(
-      axis,
-      axis.labels.some((label) => label.startsWith(SPACE)),
-    );
-  return marked.get(axis);
+  const known = marking.get(axis) ?? axis.labels.some((label) => label.startsWith(SPACE));
+  marking.set(axis, known);
+  return known;
 }

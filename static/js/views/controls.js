@@ -5,10 +5,11 @@ import { byId, element } from "./dom.js";
 /**
  * A row of choices of which one holds; real radio buttons, so that keys and screen readers know them.
  *
+ * @template {string} Value
  * @param {string} id of the group's element
- * @param {string[]} values
- * @param {(value: string) => string} name what a value is called
- * @param {(value: string) => void} choose
+ * @param {Value[]} values
+ * @param {(value: Value) => string} name what a value is called
+ * @param {(value: Value) => void} choose
  */
 export function choice(id, values, name, choose) {
   byId(id).replaceChildren(
@@ -30,34 +31,34 @@ export function setChoice(id, value) {
 
 /** @param {HTMLSelectElement} select @param {[string, string][]} options value and name */
 export function fillSelect(select, options) {
-  select.replaceChildren(...options.map(([value, name]) => element("option", { value }, name)));
+  select.replaceChildren(...options.map(([value, name]) => element("option", { value, dir: "auto" }, name)));
 }
 
-/** A menu made of <details> closes when the reader turns elsewhere. */
+/** A menu made of <details> closes when the reader turns elsewhere. @param {HTMLDetailsElement} details */
 export function closeOutside(details) {
   document.addEventListener("pointerdown", (event) => {
     if (details.open && !details.contains(/** @type {Node} */ (event.target))) details.open = false;
   });
 }
 
-let timer;
+let timer = 0;
 
-/** Says a few words to everyone: shown for a moment, and read out. */
+/** Says a few words to everyone: shown for a moment, and read out. @param {string} text */
 export function notice(text) {
   const toast = byId("toast");
   toast.textContent = text;
   toast.hidden = false;
   announce(text);
   clearTimeout(timer);
-  timer = setTimeout(() => (toast.hidden = true), 2000);
+  timer = window.setTimeout(() => (toast.hidden = true), 2000);
 }
 
-/** Says it to screen readers alone. */
+/** Says it to screen readers alone. @param {string} text */
 export function announce(text) {
   byId("announce").textContent = text;
 }
 
-/** @returns {Promise<boolean>} whether the text reached the clipboard */
+/** @param {string} text @returns {Promise<boolean>} whether the text reached the clipboard */
 export async function copy(text) {
   try {
     await navigator.clipboard.writeText(text);
@@ -66,14 +67,21 @@ export async function copy(text) {
     // No clipboard API outside secure contexts; the old way still works there.
     const field = element("textarea", { value: text, class: "unseen" });
     document.body.append(field);
-    /** @type {HTMLTextAreaElement} */ (field).select();
+    field.select();
     const copied = document.execCommand("copy");
     field.remove();
     return copied;
   }
 }
 
-/** Previous or next of a list, around its ends. */
+/**
+ * Previous or next of a list, around its ends.
+ *
+ * @template T
+ * @param {T[]} list
+ * @param {T} current
+ * @param {number} by
+ */
 export function step(list, current, by) {
   return list[(list.indexOf(current) + by + list.length) % list.length];
 }

@@ -1,7 +1,8 @@
 /** The export menu: links to the map's own route, one for each representation. */
 
-import { key } from "../api/access.js";
-import { file, mapPath } from "../api/routes.js";
+import { heldKey } from "../api/key.js";
+import { asError } from "../api/request.js";
+import { file, mapPath, tracePath } from "../api/routes.js";
 import { byId, element } from "./dom.js";
 import { t } from "../text/i18n.js";
 import { showProblem } from "./notices.js";
@@ -14,7 +15,7 @@ const FORMATS = [
   ["html", "HTML"],
 ];
 
-/** @param {string} id the trace's */
+/** @param {string} id the trace's @param {string} site @param {number} layer @param {number} head */
 export function showExports(id, site, layer, head) {
   const path = mapPath(id, site, layer, head);
   const save = { click: withKey };
@@ -29,22 +30,23 @@ export function showExports(id, site, layer, head) {
     ),
     element(
       "a",
-      { href: `v1/traces/${id}/file`, download: `${id}.safetensors`, class: "apart", on: save },
+      { href: `${tracePath(id)}/file`, download: `${id}.safetensors`, class: "apart", on: save },
       t("exportTrace"),
     ),
   );
 }
 
-/** A link sends no key, so with one the page fetches the file itself and saves that. */
+/** A link sends no key, so with one the page fetches the file itself and saves that. @param {MouseEvent} event */
 async function withKey(event) {
-  if (!key()) return;
+  const link = event.currentTarget;
+  if (!heldKey() || !(link instanceof HTMLAnchorElement)) return;
   event.preventDefault();
-  const { href, download } = event.currentTarget;
+  const { href, download } = link;
   try {
     const url = URL.createObjectURL(await file(href));
     element("a", { href: url, download }).click();
     setTimeout(() => URL.revokeObjectURL(url), 60_000); // the browser has taken it by then
   } catch (error) {
-    showProblem(error);
+    showProblem(asError(error));
   }
 }

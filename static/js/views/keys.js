@@ -1,6 +1,6 @@
 /** Keyboard: one table of what each key does, which the help overlay prints too. */
 
-/** Name of the action -> keys as `event.key` has them; the name is also its text's name in strings.js. */
+/** @type {Record<string, string[]>} name of the action, which is its text's too -> keys as `event.key` has them */
 export const KEYS = {
   keyRun: ["Ctrl+Enter"],
   keyInput: ["/"],
@@ -40,8 +40,8 @@ export function listen(actions) {
   document.addEventListener("keydown", (event) => {
     if (document.querySelector("dialog[open]")) return; // what stands over the page has its own keys
     const target = /** @type {HTMLElement} */ (event.target);
-    const own = event.key.startsWith("Arrow") ? "[type=radio]" : "textarea"; // arrows choose among radio buttons
-    const typing = target.matches(`textarea, select, input:not([type=file], [type=checkbox], [type=radio]), ${own}`);
+    const unless = event.key.startsWith("Arrow") ? "[type=radio]" : "textarea"; // arrows choose among radio buttons
+    const typing = target.matches(`textarea, select, input:not([type=file], [type=checkbox], [type=radio]), ${unless}`);
     if ((event.ctrlKey || event.metaKey) && event.key === "Enter") {
       event.preventDefault();
       actions.keyRun("Ctrl+Enter");
@@ -62,6 +62,7 @@ export function listen(actions) {
   });
 }
 
+/** @type {Record<string, string>} */
 const SIGNS = { ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓", Escape: "Esc", Shift: "⇧" };
 
 /** @param {string[]} keys @returns {string[]} what the help prints as key caps; a modifier that all share stands once */

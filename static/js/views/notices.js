@@ -1,6 +1,6 @@
 /** What the page says while it waits and when something fails. */
 
-import { Problem, Unreachable } from "../api/routes.js";
+import { Problem, Unreachable } from "../api/request.js";
 import { byId } from "./dom.js";
 import { t } from "../text/i18n.js";
 
@@ -13,7 +13,7 @@ let verb = "predict";
 /** @type {(path: string | null) => void} marks the field that a problem is about */
 let accuse = () => {};
 
-/** Who marks fields, since the form knows them. */
+/** Who marks fields, since the form knows them. @param {typeof accuse} mark */
 export function onAccusation(mark) {
   accuse = mark;
 }
@@ -59,23 +59,24 @@ export function waitingFor(model) {
   };
 }
 
-/** @param {Error} error is told by the input, which keeps what was given; with no map yet, the map's place says so */
+/** @param {Error} error is shown by the input, which keeps what was given; with no map yet, the map's place says so */
 export function showProblem(error) {
   const problem = error instanceof Problem ? error : null;
   const place = byId("problem");
   place.hidden = false;
-  place.textContent = told(error, problem);
+  place.textContent = wordsOf(error);
   accuse(problem && problem.status >= 400 && problem.status < 500 && problem.status !== 401 ? problem.path : null);
   if (byId("map").dataset.state === "ready") return;
   byId("empty").hidden = false;
   byId("empty").textContent = t("empty");
 }
 
-function told(error, problem) {
+/** An error in the reader's language where the page can say it, else in the service's words. @param {Error} error */
+function wordsOf(error) {
   if (error instanceof Unreachable) return t("unreachable");
-  if (problem?.status === 503) return t("busy", { detail: error.message });
-  if (problem?.status === 401) return t("locked");
-  return error.message;
+  if (!(error instanceof Problem)) return error.message;
+  if (error.busy) return t("busy", { detail: error.message });
+  return error.status === 401 ? t("locked") : error.message;
 }
 
 export function clearProblem() {

@@ -1,30 +1,32 @@
 /** A map of any size: tiles on a canvas under Plotly's axes, redrawn from what is here at every step of a gesture. */
 
-import { floorOf, lookupTable } from "../colour.js";
-import { byId, cssColour } from "../../views/dom.js";
-import { cellAt, cellsIn, insideMap, viewOf, wholeView, zoomed } from "../geometry.js";
-import { CONFIG, plotly } from "../plot.js";
 import { WEIGHTS } from "../../api/u8log.js";
+import { byId, contextOf, cssColour, onceAFrame, placeOver } from "../../views/dom.js";
+import { floorOf, lookupTable } from "../colour.js";
+import { anchor, cellAt, cellsIn, insideMap, viewOf, wholeView, zoomed } from "../geometry.js";
+import { CONFIG, FOLDED, onGesture, plotly, viewAfter } from "../plot.js";
 import { nameOf, TileCache } from "./cache.js";
-import { codeAt, compose, pixelsOf } from "./codes.js";
+import { codeAt, compose, pixelOf, pixelsOf } from "./codes.js";
 import { frameOf, layoutOf } from "./frame.js";
 import { listen } from "./gestures.js";
 import { levelFor, levelsOf, SIDE, wanted } from "./levels.js";
 import { Loader } from "./loader.js";
 import { placeMarks } from "./marks.js";
 import { Minimap } from "./minimap.js";
+import { panned, revealed } from "./moves.js";
 import { Numbers } from "./numbers.js";
 import { Trail } from "./trail.js";
-import { anchor, panned, revealed } from "./moves.js";
 
+/** @typedef {import("./shown.js").Drawn} Drawn */
+/** @typedef {import("./shown.js").Shown} Shown */
+/** @typedef {import("../geometry.js").Box} Box */
 /** @typedef {import("../geometry.js").View} View */
-/** @typedef {import("../../types.js").Axis} Axis */
-/** @typedef {import("../../source/site.js").Source} Source */
-/** @typedef {{row: number, col: number}} Cell */
-
+/** @typedef {import("../../types.js").Cell} Cell */
+/** @typedef {import("../../types.js").Range} Range */
+/** @typedef {import("../../types.js").Shape} Shape */
+/** @typedef {import("./levels.js").Spot} Spot */
 const FETCH_AFTER = 100; // milliseconds after a gesture: what was only passed over is not asked for
 const SHARPEST = 2; // screen pixels a CSS pixel that are drawn; finer ones nobody tells apart
-const FOLDED = window.matchMedia("(max-width: 720px)"); // as in page.css
 
 export class Atlas {
   /**
@@ -32,7 +34,7 @@ export class Atlas {
    * @param {(cell: Cell | null) => void} on.hover
    * @param {(cell: Cell) => void} on.choose
    * @param {(state: {whole: boolean, n: number, trail: Trail}) => void} on.view after a change: blocks of n x n cells
-   * @param {(rows: [number, number] | null, cols: [number, number] | null) => void} on.moved another window is in view
+   * @param {(rows: Range | null, cols: Range | null) => void} on.moved other cells are in view
    * @param {(busy: boolean) => void} on.busy tiles are under way
    * @param {(error: Error | null) => void} on.failed tiles did not come, for good; null: that is over
    */
@@ -41,45 +43,58 @@ export class Atlas {
     this.root = byId("heat");
     this.plot = byId("tile-plot");
     this.canvas = byId("tiles");
+    /** @type {Shown | null} */
     this.shown = null;
+    /** @type {Shape} */
+    this.shape = [1, 1];
+    this.levels = 1;
+    /** @type {View} */
+    this.view = wholeView(1, 1);
+    this.trail = new Trail(this.view);
+    this.inView = ""; // the cells that the state says are in view
+    this.sheetShown = "";
+    /** @type {Box | null} */
     this.box = null;
+    this.labelWidth = this.labelHeight = 0;
+    /** @type {{row?: number, col?: number} | null} */
     this.crosshair = null;
+    /** @type {Cell | null} */
     this.chosen = null;
+    this.table = new Uint8ClampedArray(4 * 256);
+    this.colours = pixelsOf(this.table);
+    this.unknown = 0;
+    /** @type {ImageData | null} */
+    this.image = null;
+    this.turn = this.fetching = 0;
+    this.axesSoon = onceAFrame(() => this.axes());
+    this.paintSoon = onceAFrame(() => this.paint());
+    this.ready = false;
     this.cache = new TileCache();
     this.minimap = new Minimap((view, done) => {
       this.setView(view, done);
       if (!done) this.axesSoon();
     });
     this.loader = new Loader({
-      fetch: (sheet, level, tiles, signal) => this.shown.source.tiles(sheet, level, tiles, signal),
+      fetch: (sheet, level, tiles, signal) => this.drawn.shown.source.tiles(sheet, level, tiles, signal),
       arrived: () => this.paintSoon(),
       busy: (busy) => this.on.busy(busy),
       failed: (error) => this.on.failed(error),
     });
     this.numbers = new Numbers(() => this.paintSoon());
-    this.dragged = listen(this);
-    new ResizeObserver(() => this.shown && this.axes()).observe(this.root);
+    listen(this);
+    new ResizeObserver(() => void this.axes()).observe(this.root);
   }
 
-  /**
-   * @param {object} what
-   * @param {Source} what.source
-   * @param {number} what.layer
-   * @param {number} what.head
-   * @param {"max" | "mean"} what.how
-   * @param {Axis} what.queries
-   * @param {Axis} what.keys
-   * @param {boolean} what.holes whether some cells are masked
-   * @param {"linear" | "log"} what.scale
-   * @param {string} what.palette
-   * @param {"light" | "dark"} what.theme
-   * @param {[number, number] | null} what.rows the window in view; null: all
-   * @param {[number, number] | null} what.cols
-   */
+  /** What is drawn; something is wherever this is asked for. @returns {Drawn} */
+  get drawn() {
+    const { shown, box, view, shape } = this;
+    return { shown: /** @type {Shown} */ (shown), box: /** @type {Box} */ (box), view, shape };
+  }
+
+  /** @param {Shown} what */
   show(what) {
     const { shape, site } = what.source;
-    const before = this.shown;
-    const another = before?.source !== what.source;
+    const another = this.shown?.source !== what.source;
     this.shown = what;
     this.shape = shape;
     this.levels = site.levels ?? levelsOf(shape);
@@ -89,10 +104,10 @@ export class Atlas {
       this.numbers.clear();
     }
     // Links hold whole cells; between heads of one map the view stays exactly where the reader left it.
-    const left = JSON.stringify([what.rows, what.cols]);
-    if (another || left !== this.left)
+    const inView = JSON.stringify([what.rows, what.cols]);
+    if (another || inView !== this.inView)
       this.view = insideMap(viewOf(what.rows ?? [0, shape[0]], what.cols ?? [0, shape[1]]), ...shape);
-    this.left = left;
+    this.inView = inView;
     if (another) this.trail = new Trail(this.view);
     else this.trail.push(this.view);
     const { palette, theme, scale } = what;
@@ -100,8 +115,8 @@ export class Atlas {
     this.colours = pixelsOf(this.table);
     this.unknown = pixelOf(cssColour("--sunken"));
     const sheet = JSON.stringify(this.sheet);
-    if (another || sheet !== this.told) this.on.failed(null); // what failed was another picture's
-    this.told = sheet;
+    if (another || sheet !== this.sheetShown) this.on.failed(null); // what failed was another picture's
+    this.sheetShown = sheet;
     this.fetch();
     return this.axes();
   }
@@ -114,28 +129,30 @@ export class Atlas {
   }
 
   get sheet() {
-    const { source, layer, head, how } = this.shown;
+    const { source, layer, head, how } = this.drawn.shown;
     return { site: source.site.name, layer, head, how };
   }
 
-  /** A tile or the nearest over it that is here. */
+  /** A tile or the nearest over it that is here. @param {Spot} spot */
   find(spot) {
     return this.cache.find(this.sheet, spot, this.levels);
   }
 
   frame() {
-    const { queries, keys } = this.shown;
+    const { queries, keys } = this.drawn.shown;
     const width = this.root.clientWidth;
     const height = FOLDED.matches ? Infinity : this.root.clientHeight;
     const frame = frameOf({ width, height }, this.shape, queries, keys);
-    Object.assign(this, { box: frame.box, labelWidth: frame.labelWidth, labelHeight: frame.labelHeight });
+    this.box = frame.box;
+    this.labelWidth = frame.labelWidth;
+    this.labelHeight = frame.labelHeight;
     this.root.style.height = FOLDED.matches ? `${frame.room.height}px` : "";
     return frame;
   }
 
   /** Axes, and everything under them. */
   async axes() {
-    const turn = (this.turn = (this.turn ?? 0) + 1);
+    const turn = (this.turn += 1);
     const Plotly = await plotly;
     if (turn !== this.turn || !this.shown || !this.root.clientWidth) return;
     const { queries, keys } = this.shown;
@@ -147,28 +164,13 @@ export class Atlas {
     await Plotly.react(this.plot, [trace], layout, { ...CONFIG, scrollZoom: false });
     if (this.ready) return;
     this.ready = true;
-    this.plot.on("plotly_relayouting", (event) => this.shown && this.dragged(event, false));
-    this.plot.on("plotly_relayout", (event) => this.shown && this.dragged(event, true));
-  }
-
-  /** At most once a frame. */
-  axesSoon() {
-    this.following ??= requestAnimationFrame(() => {
-      this.following = null;
-      this.axes();
-    });
-  }
-
-  paintSoon() {
-    this.painting ??= requestAnimationFrame(() => {
-      this.painting = null;
-      this.paint();
-    });
+    onGesture(this.plot, (change, done) => this.shown && this.setView(viewAfter(change, this.view), done));
   }
 
   get level() {
+    const { box, view } = this.drawn;
     const ratio = this.ratio();
-    return levelFor(this.view, this.box.width * ratio, this.box.height * ratio, this.levels);
+    return levelFor(view, box.width * ratio, box.height * ratio, this.levels);
   }
 
   ratio() {
@@ -177,23 +179,33 @@ export class Atlas {
 
   /** The view's pixels, from what is here. @returns {{image: ImageData, complete: boolean}} */
   picture(ratio = this.ratio()) {
-    const [width, height] = [this.box.width, this.box.height].map((side) => Math.round(side * ratio));
-    if (this.image?.width !== width || this.image?.height !== height) this.image = new ImageData(width, height);
-    const { view, level, shape, colours, unknown, image } = this;
+    const { box } = this.drawn;
+    const [width, height] = [box.width, box.height].map((side) => Math.round(side * ratio));
+    const fits = this.image?.width === width && this.image.height === height;
+    const image = this.image && fits ? this.image : new ImageData(width, height);
+    this.image = image;
+    const { view, level, shape, colours, unknown } = this;
     const pixels = new Uint32Array(image.data.buffer);
+    /** @param {Spot} spot */
     const find = (spot) => this.find(spot);
     return { image, complete: compose({ pixels, width, height, view, level, shape, find, colours, unknown }) };
+  }
+
+  /** Draws the numbers of the cells over their pixels. @param {CanvasRenderingContext2D} context */
+  write(context) {
+    this.numbers.draw(this.drawn, this.table, (cell) => this.known(cell), context);
   }
 
   paint() {
     if (!this.shown || !this.box) return;
     const { canvas, box, view, level } = this;
     const { image, complete } = this.picture();
-    for (const side of ["width", "height"]) if (canvas[side] !== image[side]) canvas[side] = image[side];
-    for (const side of ["left", "top", "width", "height"]) canvas.style[side] = `${box[side]}px`;
-    const context = canvas.getContext("2d");
+    if (canvas.width !== image.width) canvas.width = image.width;
+    if (canvas.height !== image.height) canvas.height = image.height;
+    placeOver(canvas, box);
+    const context = contextOf(canvas);
     context.putImageData(image, 0, 0);
-    this.numbers.draw(this, context);
+    this.write(context);
     Object.assign(canvas.dataset, { level, state: complete ? "complete" : "coarse" });
     this.overlay();
     const top = nameOf(this.sheet, { level: this.levels - 1, row: 0, col: 0 });
@@ -213,20 +225,19 @@ export class Atlas {
     clearTimeout(this.fetching);
     if (!this.box) this.frame();
     this.loader.want(this.cache, this.sheet, wanted(this.view, this.level, this.shape, this.levels));
-    this.numbers.want(this);
+    this.numbers.want(this.drawn);
   }
 
   /** @param {View} view @param {boolean} done the gesture is over */
   setView(view, done) {
-    const middle = ([low, high]) => (low + high) / 2;
     // A drag may pull the map past its edge, as far as Plotly's axes follow it; let go, it lies inside again.
-    this.view = done ? zoomed(view, 1, [middle(view.x), middle(view.y)], ...this.shape) : view;
+    this.view = done ? zoomed(view, 1, anchor(view, null), ...this.shape) : view;
     if (!done) return this.paintSoon();
     const { shape } = this;
     this.trail.push(this.view);
-    const window_ = this.whole() ? [null, null] : [cellsIn(this.view.y, shape[0]), cellsIn(this.view.x, shape[1])];
-    this.left = JSON.stringify(window_);
-    this.on.moved(.../** @type {[any, any]} */ (window_));
+    const [rows, cols] = this.whole() ? [null, null] : [cellsIn(this.view.y, shape[0]), cellsIn(this.view.x, shape[1])];
+    this.inView = JSON.stringify([rows, cols]);
+    this.on.moved(rows, cols);
     this.axes();
     clearTimeout(this.fetching);
     this.fetching = window.setTimeout(() => this.shown && this.fetch(), FETCH_AFTER);
@@ -269,25 +280,28 @@ export class Atlas {
     if (view) this.setView(view, true);
   }
 
+  /** The point of the map under the pointer, column and row. @param {MouseEvent} event @returns {[number, number] | null} */
   pointUnder(event) {
+    const { box, view } = this.drawn;
     const { left, top } = this.root.getBoundingClientRect();
-    const across = (event.clientX - left - this.box.left) / this.box.width;
-    const down = (event.clientY - top - this.box.top) / this.box.height;
-    const { x, y } = this.view;
+    const across = (event.clientX - left - box.left) / box.width;
+    const down = (event.clientY - top - box.top) / box.height;
     if (across < 0 || down < 0 || across >= 1 || down >= 1) return null;
-    return /** @type {[number, number]} */ ([x[0] + across * (x[1] - x[0]), y[0] + down * (y[1] - y[0])]);
+    const { x, y } = view;
+    return [x[0] + across * (x[1] - x[0]), y[0] + down * (y[1] - y[0])];
   }
 
-  /** @returns {Cell | null} */
+  /** @param {MouseEvent} event @returns {Cell | null} */
   under(event) {
+    const { box, view, shape } = this.drawn;
     const { left, top } = this.root.getBoundingClientRect();
-    return cellAt(this.box, this.view, event.clientX - left, event.clientY - top, ...this.shape);
+    return cellAt(box, view, event.clientX - left, event.clientY - top, ...shape);
   }
 
-  /** What the page knows of a cell without asking. @returns {{code: number, level: number} | null} */
+  /** What the page knows of a cell without asking. @param {Cell} cell @returns {{code: number, level: number} | null} */
   known({ row, col }) {
-    const found = this.find({ level: 0, row: Math.floor(row / SIDE), col: Math.floor(col / SIDE) });
-    return found && { code: codeAt(found, row, col), level: found.level };
+    const nearest = this.find({ level: 0, row: Math.floor(row / SIDE), col: Math.floor(col / SIDE) });
+    return nearest && { code: codeAt(nearest, row, col), level: nearest.level };
   }
 
   /** @param {{row?: number, col?: number} | null} place */
@@ -301,10 +315,4 @@ export class Atlas {
     this.chosen = cell;
     this.overlay();
   }
-}
-
-/** A colour of the style sheet as a pixel of an ImageData. @param {string} colour #rrggbb */
-export function pixelOf(colour) {
-  const [r, g, b] = [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16));
-  return ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
 }

@@ -2,10 +2,10 @@
 
 import { upwards } from "./levels.js";
 
-/** @typedef {import("./codes.js").Found} Found */
-/** @typedef {import("./codes.js").Tile} Tile */
+/** @typedef {import("./codes.js").PlacedTile} PlacedTile */
+/** @typedef {import("../../source/site.js").Sheet} Sheet */
+/** @typedef {import("../../source/tiles.js").Tile} Tile */
 /** @typedef {import("./levels.js").Spot} Spot */
-/** @typedef {{site: string, layer: number, head: number, how: "max" | "mean"}} Sheet one head, reduced one way */
 
 export const BUDGET = 48 << 20; // bytes: 768 full tiles, twenty screens
 const LEAST = 64; // bytes that a masked tile's entry takes
@@ -22,7 +22,7 @@ export class TileCache {
     this.tiles = new Map();
   }
 
-  /** @returns {Tile | undefined} */
+  /** @param {string} name @returns {Tile | undefined} */
   get(name) {
     const tile = this.tiles.get(name);
     if (tile) {
@@ -32,6 +32,7 @@ export class TileCache {
     return tile;
   }
 
+  /** @param {string} name */
   has(name) {
     return this.tiles.has(name);
   }
@@ -47,6 +48,7 @@ export class TileCache {
     }
   }
 
+  /** @param {string} name */
   drop(name) {
     const tile = this.tiles.get(name);
     if (!tile) return;
@@ -54,7 +56,7 @@ export class TileCache {
     this.tiles.delete(name);
   }
 
-  /** A tile, or the nearest over it that is here. @param {Sheet} sheet @param {Spot} spot @returns {Found | null} */
+  /** A tile, or the nearest over it that is here. @param {Sheet} sheet @param {Spot} spot @param {number} levels @returns {PlacedTile | null} */
   find(sheet, spot, levels) {
     for (const above of upwards(spot, levels)) {
       const tile = this.get(nameOf(sheet, above));
@@ -64,4 +66,5 @@ export class TileCache {
   }
 }
 
+/** @param {Tile} tile */
 const sizeOf = (tile) => Math.max(tile.codes?.length ?? 0, LEAST);

@@ -16,7 +16,12 @@ export class Finder {
     this.on = on;
     this.field = byId("find");
     this.side = byId("find-side");
+    /** @type {import("../../text/find.js").Match[]} */
     this.matches = [];
+    /** @type {Axis | null} */
+    this.queries = null;
+    /** @type {Axis | null} */
+    this.keys = null;
     this.at = -1;
     this.field.addEventListener("input", () => this.look());
     this.side.addEventListener("change", () => this.look());
@@ -36,7 +41,8 @@ export class Finder {
   /** @param {Axis} queries @param {Axis} keys those of the map on show */
   use(queries, keys) {
     const changed = this.queries !== queries || this.keys !== keys;
-    Object.assign(this, { queries, keys });
+    this.queries = queries;
+    this.keys = keys;
     this.side.hidden = queries === keys;
     if (changed) this.look();
   }
@@ -47,31 +53,32 @@ export class Finder {
 
   /** @returns {"queries" | "keys"} */
   get which() {
-    return this.side.hidden ? "queries" : this.side.value;
+    return !this.side.hidden && this.side.value === "keys" ? "keys" : "queries";
   }
 
   /** What is typed changed: count, and wait for Enter. */
   look() {
     this.matches = this.axis ? search(this.axis, this.field.value) : [];
     this.at = -1;
-    this.tell();
+    this.count();
   }
 
   /** @param {-1 | 1} by */
   step(by) {
     const { length } = this.matches;
-    if (!length) return this.tell();
+    if (!length) return this.count();
     const first = nextAfter(this.matches, this.on.from(this.which));
     this.at = this.at < 0 ? (by > 0 ? first : (first - 1 + length) % length) : (this.at + by + length) % length;
-    this.tell();
+    this.count();
     this.on.go(this.which, this.matches[this.at]);
   }
 
-  tell() {
+  /** How many there are. */
+  count() {
     const { length } = this.matches;
     const asked = this.field.value.trim() !== "";
-    const said = this.at < 0 ? t("found", { n: length }) : t("foundAt", { at: this.at + 1, n: length });
-    byId("found").textContent = asked ? (length ? said : t("foundNone")) : "";
+    const count = this.at < 0 ? t("found", { n: length }) : t("foundAt", { at: this.at + 1, n: length });
+    byId("found").textContent = asked ? (length ? count : t("foundNone")) : "";
     byId("find-back").disabled = byId("find-on").disabled = !length;
     this.field.setAttribute("aria-invalid", String(asked && !length));
   }

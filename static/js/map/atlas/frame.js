@@ -1,8 +1,8 @@
 /** Where a long map stands in its room, and Plotly's axes around it. */
 
 import { cssColour } from "../../views/dom.js";
-import { escaped, label, wideAs } from "../../text/labels.js";
-import { FONT } from "../plot.js";
+import { label, plotLabel, wideAs } from "../../text/labels.js";
+import { CHARACTER, FONT } from "../plot.js";
 import { ticksOf } from "./ticks.js";
 
 /** @typedef {import("../geometry.js").Box} Box */
@@ -10,7 +10,6 @@ import { ticksOf } from "./ticks.js";
 /** @typedef {import("../../types.js").Axis} Axis */
 /** @typedef {{box: Box, room: {width: number, height: number}, labelWidth: number, labelHeight: number}} Frame */
 
-const CHARACTER = 7.3; // pixels of the labels' monospaced face at 12 px
 const DIGITS = 6; // of the longest number on an axis
 const SAMPLED = 2000; // labels measured of an axis
 
@@ -19,13 +18,12 @@ const widths = new WeakMap();
 
 /** @param {Axis} axis @returns {number} characters of its widest label, by a sample where there are many */
 function widest(axis) {
-  if (!widths.has(axis)) {
-    const step = Math.max(1, Math.floor(axis.labels.length / SAMPLED));
-    let most = 1;
-    for (let index = 0; index < axis.labels.length; index += step) most = Math.max(most, wideAs(label(axis, index)));
-    widths.set(axis, most);
-  }
-  return widths.get(axis);
+  let most = widths.get(axis) ?? 0;
+  if (most) return most;
+  const step = Math.max(1, Math.floor(axis.labels.length / SAMPLED));
+  for (let index = 0; index < axis.labels.length; index += step) most = Math.max(most, 1, wideAs(label(axis, index)));
+  widths.set(axis, most);
+  return most;
 }
 
 /**
@@ -52,13 +50,19 @@ export function frameOf(room, [rows, cols], queries, keys) {
   return { box, room: whole, labelWidth: left - 24, labelHeight: top - 20 };
 }
 
-/** @returns {any} one of Plotly's axes */
+/**
+ * One of Plotly's axes.
+ *
+ * @param {[number, number]} range
+ * @param {ReturnType<typeof ticksOf>} ticks
+ * @param {Axis} axis
+ */
 function axisOf(range, { step, list }, axis) {
   return {
     range,
     tickmode: "array",
     tickvals: list,
-    ticktext: list.map((index) => (step === 1 ? escaped(label(axis, index)) : String(index))),
+    ticktext: list.map((index) => (step === 1 ? plotLabel(axis, index) : String(index))),
     tickfont: { family: FONT, size: 12, color: cssColour(step === 1 ? "--text" : "--quiet") },
     showgrid: false,
     zeroline: false,
@@ -75,7 +79,7 @@ function axisOf(range, { step, list }, axis) {
  * @param {[number, number]} shape
  * @param {Axis} queries
  * @param {Axis} keys
- * @returns {any} Plotly's layout: axes, gestures and nothing else
+ * @returns {import("../plot.js").Options} Plotly's layout: axes, gestures and nothing else
  */
 export function layoutOf({ box, room }, view, [rows, cols], queries, keys) {
   const across = ticksOf(view.x, cols, box.width, DIGITS * CHARACTER + 12);

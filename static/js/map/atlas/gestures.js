@@ -12,6 +12,7 @@ const LINE = 16; // pixels of a wheel that counts lines
 const WHEEL_REST = 160; // milliseconds: then the wheel's turn is over
 const STEP = 1 / 8; // of the view, for an arrow key
 
+/** @type {Record<string, [number, number]>} to the right and down, in views */
 const KEYS = {
   ArrowLeft: [-STEP, 0],
   ArrowRight: [STEP, 0],
@@ -26,7 +27,9 @@ const KEYS = {
 /** @param {Atlas} atlas */
 export function listen(atlas) {
   const { root } = atlas;
-  let [down, clicked, resting] = [null, -Infinity, 0];
+  /** @type {[number, number] | null} */
+  let down = null;
+  let [clicked, resting] = [-Infinity, 0];
   root.addEventListener("pointermove", (event) => {
     if (atlas.box && !event.buttons) atlas.on.hover(atlas.under(event));
   });
@@ -76,14 +79,4 @@ export function listen(atlas) {
     event.preventDefault();
     atlas.pan(by[0], by[1]);
   });
-  // What Plotly says of its own pan and box zoom.
-  return (event, done) => {
-    const range = (axis) => event[`${axis}.range`] ?? [event[`${axis}.range[0]`], event[`${axis}.range[1]`]];
-    const [x, y] = [range("xaxis"), range("yaxis")];
-    const view = {
-      x: x[0] === undefined ? atlas.view.x : [Math.min(...x), Math.max(...x)],
-      y: y[0] === undefined ? atlas.view.y : [Math.min(...y), Math.max(...y)],
-    };
-    atlas.setView(/** @type {any} */ (view), done);
-  };
 }

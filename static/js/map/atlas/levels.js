@@ -1,6 +1,8 @@
 /** Which level of a map suits a view, and which tiles of it are in view. No document here. */
 
+/** @typedef {import("../geometry.js").Stretch} Stretch */
 /** @typedef {import("../geometry.js").View} View */
+/** @typedef {import("../../types.js").Shape} Shape */
 /** @typedef {import("../../types.js").Site} Site */
 /** @typedef {{level: number, row: number, col: number}} Spot a tile's place in the pyramid */
 
@@ -15,10 +17,10 @@ export const isLong = (site) => Math.max(...(site?.shape ?? [0])) > PLAIN;
 /** @param {Site | undefined} site @returns {boolean} whether its maps are never in the page whole */
 export const isFar = (site) => site !== undefined && site.shape[0] * site.shape[1] > HELD;
 
-/** @returns {number} blocks along an axis of so many cells */
+/** Blocks along an axis of so many cells. @param {number} length @param {number} level */
 export const blocksAt = (length, level) => Math.ceil(length / 2 ** level);
 
-/** @returns {number} how many levels a map has: the last one is a single tile */
+/** How many levels a map has: the last one is a single tile. @param {Shape} shape */
 export function levelsOf([rows, cols]) {
   return Math.max(1, Math.ceil(Math.log2(Math.max(1, Math.max(rows, cols) / SIDE))) + 1);
 }
@@ -37,7 +39,14 @@ export function levelFor(view, width, height, levels) {
   return Math.min(Math.max(0, Math.ceil(Math.log2(cells) - TOLERANCE)), levels - 1);
 }
 
-/** @returns {[number, number]} the half-open range of tiles of a level that a stretch of an axis touches */
+/**
+ * The tiles of a level that a stretch of an axis touches.
+ *
+ * @param {Stretch} stretch
+ * @param {number} length of the axis
+ * @param {number} level
+ * @returns {[number, number]} half open
+ */
 export function tilesAlong([low, high], length, level) {
   const side = SIDE * 2 ** level;
   const last = Math.ceil(length / side) - 1;
@@ -45,19 +54,21 @@ export function tilesAlong([low, high], length, level) {
   return [first, Math.min(Math.max(Math.ceil((high + 0.5) / side - TOLERANCE), first + 1), last + 1)];
 }
 
-/** @param {View} view @param {[number, number]} shape @returns {Spot[]} those nearest the middle first */
+/** @param {View} view @param {number} level @param {Shape} shape @returns {Spot[]} those nearest the middle first */
 export function tilesIn(view, level, [rows, cols]) {
   const [top, bottom] = tilesAlong(view.y, rows, level);
   const [left, right] = tilesAlong(view.x, cols, level);
+  /** @type {Spot[]} */
   const list = [];
   for (let row = top; row < bottom; row++) for (let col = left; col < right; col++) list.push({ level, row, col });
   const side = SIDE * 2 ** level;
+  /** @param {Spot} spot */
   const away = ({ row, col }) =>
     Math.hypot((row + 0.5) * side - (view.y[0] + view.y[1]) / 2, (col + 0.5) * side - (view.x[0] + view.x[1]) / 2);
   return list.sort((a, b) => away(a) - away(b));
 }
 
-/** @param {Spot} spot @returns {Spot[]} the tile itself, then those over it, the nearest first */
+/** @param {Spot} spot @param {number} levels @returns {Spot[]} the tile itself, then those over it, the nearest first */
 export function upwards({ level, row, col }, levels) {
   return Array.from({ length: levels - level }, (_, up) => ({
     level: level + up,

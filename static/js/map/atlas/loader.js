@@ -1,11 +1,13 @@
 /** Fetches tiles: what is wanted now, a few at a time, what is wanted no more aborted, failures tried again. */
 
+import { asError, isAbort } from "../../api/request.js";
 import { nameOf } from "./cache.js";
 
-/** @typedef {import("./cache.js").Sheet} Sheet */
+/** @typedef {import("../../source/site.js").Sheet} Sheet */
 /** @typedef {import("./cache.js").TileCache} TileCache */
-/** @typedef {import("./codes.js").Tile} Tile */
+/** @typedef {import("../../source/tiles.js").Tile} Tile */
 /** @typedef {import("./levels.js").Spot} Spot */
+/** @typedef {Error & {status?: number, retryAfter?: number}} Failure of a request */
 /** @typedef {{controller: AbortController, names: string[]}} Flight one request */
 
 const TOGETHER = 4; // tiles of one request: few, so that the first of them are on show soon
@@ -13,7 +15,7 @@ const FLIGHTS = 4; // requests at once: browsers open six connections, and exact
 const PAUSES = [400, 1200, 3000]; // milliseconds before a failed request is made again
 const LONGEST_PAUSE = 15_000; // a service that asks for more is told of instead
 
-/** Whether asking again may help: nobody answered, too many asked, or the service was at fault. */
+/** Whether asking again may help: nobody answered, too many asked, or the service was at fault. @param {Failure} error */
 const passing = (error) => error.status === undefined || error.status === 429 || error.status >= 500;
 
 export class Loader {
@@ -34,6 +36,8 @@ export class Loader {
     /** @type {Map<string, number>} failures so far */
     this.failures = new Map();
     this.timer = 0;
+    /** @type {TileCache | null} where tiles go */
+    this.cache = null;
   }
 
   /**
@@ -64,26 +68,27 @@ export class Loader {
 
   /** Begins what may begin. */
   next() {
+    const { cache } = this;
     const { sheet, spots } = this.order;
+    if (!cache) return;
     const coming = new Set([...this.flights].flatMap(({ names }) => names));
     const missing = spots.filter((spot) => {
       const name = nameOf(sheet, spot);
-      return !coming.has(name) && !this.cache.has(name) && (this.failures.get(name) ?? 0) <= PAUSES.length;
+      return !coming.has(name) && !cache.has(name) && (this.failures.get(name) ?? 0) <= PAUSES.length;
     });
     while (this.flights.size < FLIGHTS && missing.length && !this.timer) {
       const { level } = missing[0];
       const batch = missing.filter((spot) => spot.level === level).slice(0, TOGETHER);
       for (const spot of batch) missing.splice(missing.indexOf(spot), 1);
-      this.fly(sheet, level, batch);
+      this.fly(cache, sheet, level, batch);
     }
     this.on.busy(this.flights.size > 0 || this.timer !== 0);
   }
 
-  /** @param {Sheet} sheet @param {number} level @param {Spot[]} batch */
-  async fly(sheet, level, batch) {
+  /** @param {TileCache} cache @param {Sheet} sheet @param {number} level @param {Spot[]} batch */
+  async fly(cache, sheet, level, batch) {
     const names = batch.map((spot) => nameOf(sheet, spot));
     const flight = { controller: new AbortController(), names };
-    const { cache } = this;
     this.flights.add(flight);
     try {
       const tiles = batch.map(({ row, col }) => /** @type {[number, number]} */ ([row, col]));
@@ -92,14 +97,14 @@ export class Loader {
       for (const name of names) this.failures.delete(name);
       if (this.flights.has(flight)) this.on.arrived();
     } catch (error) {
-      if (error.name !== "AbortError" && this.flights.has(flight)) this.failed(error, names);
+      if (!isAbort(error) && this.flights.has(flight)) this.failed(asError(error), names);
     } finally {
       // One that was given up is out of the set already, and what came after it has begun.
       if (this.flights.delete(flight)) this.next();
     }
   }
 
-  /** Tries again after a pause, or says that it will not. */
+  /** Tries again after a pause, or says that it will not. @param {Failure} error @param {string[]} names */
   failed(error, names) {
     const count = Math.max(...names.map((name) => this.failures.get(name) ?? 0));
     const pause = Math.max(PAUSES[count] ?? 0, 1000 * (error.retryAfter ?? 0));

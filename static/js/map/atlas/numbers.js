@@ -4,15 +4,17 @@ import { brief } from "../cells.js";
 import { cellsIn } from "../geometry.js";
 import { FONT } from "../plot.js";
 
-/** @typedef {import("./atlas.js").Atlas} Atlas */
+/** @typedef {import("./shown.js").Drawn} Drawn */
+/** @typedef {import("../../types.js").Range} Range */
+/** @typedef {{rows: Range, cols: Range}} Place the cells in view */
 
 const MOST = 400; // cells in view; more numbers are unreadable
 const ROOM = [34, 18]; // pixels that a number needs
 const DARK_BELOW = 0.18; // relative luminance: under it white is read better
 
 /** Whether black or white is read better on a colour. @param {ArrayLike<number>} rgb 0..255 */
-export function inkOn([r, g, b]) {
-  const linear = [r, g, b].map((value) => (value / 255) ** 2.2);
+export function inkOn(rgb) {
+  const linear = Array.from(rgb).map((value) => (value / 255) ** 2.2);
   return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] > DARK_BELOW ? "#101010" : "#ffffff";
 }
 
@@ -20,7 +22,11 @@ export class Numbers {
   /** @param {() => void} arrived */
   constructor(arrived) {
     this.arrived = arrived;
-    this.clear();
+    /** @type {AbortController | null} */
+    this.controller = null;
+    /** @type {(Place & import("../../types.js").Head & {weights: Float32Array}) | null} */
+    this.held = null;
+    this.asked = "";
   }
 
   clear() {
@@ -29,7 +35,7 @@ export class Numbers {
     this.asked = "";
   }
 
-  /** The cells in view, where their numbers have room. @param {Atlas} atlas */
+  /** The cells in view, where their numbers have room. @param {Drawn} drawn @returns {Place | null} */
   fitting({ view, box, shape }) {
     const wide = box.width / (view.x[1] - view.x[0]);
     const high = box.height / (view.y[1] - view.y[0]);
@@ -38,18 +44,19 @@ export class Numbers {
     return wide >= ROOM[0] && high >= ROOM[1] && count <= MOST ? { rows, cols } : null;
   }
 
-  /** Asks for the weights in view, if they have room. @param {Atlas} atlas */
-  async want(atlas) {
-    const { layer, head, source } = atlas.shown;
-    const place = this.fitting(atlas);
+  /** Asks for the weights in view, if they have room. @param {Drawn} drawn */
+  async want(drawn) {
+    const { layer, head, source } = drawn.shown;
+    const place = this.fitting(drawn);
     const name = place ? JSON.stringify([layer, head, place]) : "";
     if (name === this.asked) return;
     this.clear();
     this.asked = name;
     if (!place) return;
-    const { signal } = (this.controller = new AbortController());
+    this.controller = new AbortController();
+    const { signal } = this.controller;
     try {
-      const weights = await source.window({ layer, head }, place.rows, place.cols, signal);
+      const weights = await source.exactWindow({ layer, head }, place.rows, place.cols, signal);
       if (signal.aborted) return;
       this.held = { ...place, layer, head, weights };
       this.arrived();
@@ -58,11 +65,16 @@ export class Numbers {
     }
   }
 
-  /** @param {Atlas} atlas @param {CanvasRenderingContext2D} context over the map's pixels */
-  draw(atlas, context) {
+  /**
+   * @param {Drawn} drawn
+   * @param {Uint8ClampedArray} table RGBA of each code
+   * @param {(cell: import("../../types.js").Cell) => {code: number, level: number} | null} known what a tile says of a cell
+   * @param {CanvasRenderingContext2D} context over the map's pixels
+   */
+  draw(drawn, table, known, context) {
     const { held } = this;
-    const { box, view, shown, table } = atlas;
-    if (!held || held.layer !== shown.layer || held.head !== shown.head || !this.fitting(atlas)) return;
+    const { box, view, shown } = drawn;
+    if (!held || held.layer !== shown.layer || held.head !== shown.head || !this.fitting(drawn)) return;
     const ratio = context.canvas.width / box.width;
     const { rows, cols, weights } = held;
     context.save();
@@ -72,9 +84,9 @@ export class Numbers {
     for (let row = rows[0]; row < rows[1]; row++) {
       for (let col = cols[0]; col < cols[1]; col++) {
         const weight = weights[(row - rows[0]) * (cols[1] - cols[0]) + col - cols[0]];
-        const known = atlas.known({ row, col });
-        if (weight < 0.005 || known?.level !== 0 || known.code === 0) continue;
-        context.fillStyle = inkOn(table.subarray(4 * known.code, 4 * known.code + 3));
+        const seen = known({ row, col });
+        if (weight < 0.005 || seen?.level !== 0 || seen.code === 0) continue;
+        context.fillStyle = inkOn(table.subarray(4 * seen.code, 4 * seen.code + 3));
         const x = ((col - view.x[0]) / (view.x[1] - view.x[0])) * context.canvas.width;
         const y = ((row - view.y[0]) / (view.y[1] - view.y[0])) * context.canvas.height;
         context.fillText(brief(weight), x, y);

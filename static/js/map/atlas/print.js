@@ -1,12 +1,15 @@
 /** The view as a picture of its own: map, labels, title and colour scale on one canvas. */
 
 import { colourAt } from "../colour.js";
-import { cssColour } from "../../views/dom.js";
+import { contextOf, cssColour } from "../../views/dom.js";
+import { isolated } from "../../text/isolate.js";
 import { label } from "../../text/labels.js";
 import { FONT } from "../plot.js";
 import { ticksOf } from "./ticks.js";
 
 /** @typedef {import("./atlas.js").Atlas} Atlas */
+/** @typedef {import("./shown.js").Drawn} Drawn */
+/** @typedef {import("../geometry.js").Box} Box */
 
 const RATIO = 2; // pixels of the file a CSS pixel
 const MARGIN = 24;
@@ -15,7 +18,7 @@ const LEGEND = [120, 8];
 const HATCH = 6; // pixels between lines
 const SANS = "system-ui, sans-serif";
 
-/** Lines over what is masked, as on the page. */
+/** Lines over what is masked, as on the page. @param {CanvasRenderingContext2D} context @param {Box} box */
 function hatch(context, { left, top, width, height }) {
   context.save();
   context.beginPath();
@@ -37,12 +40,12 @@ function hatch(context, { left, top, width, height }) {
  * @returns {HTMLCanvasElement}
  */
 export function printed(atlas, words) {
-  const { view, shape, labelWidth, labelHeight, shown } = atlas;
-  const { width, height } = atlas.box;
+  const { labelWidth, labelHeight } = atlas;
+  const { shown, box: { width, height } } = atlas.drawn;
   const box = { left: MARGIN + 20 + labelWidth, top: MARGIN + TITLE + 20 + labelHeight, width, height };
   const canvas = document.createElement("canvas");
   [canvas.width, canvas.height] = [box.left + width + MARGIN, box.top + height + MARGIN].map((side) => side * RATIO);
-  const context = canvas.getContext("2d");
+  const context = contextOf(canvas);
   context.scale(RATIO, RATIO);
   context.fillStyle = cssColour("--page");
   context.fillRect(0, 0, canvas.width, canvas.height);
@@ -50,12 +53,12 @@ export function printed(atlas, words) {
   const part = document.createElement("canvas");
   const { image } = atlas.picture(RATIO);
   [part.width, part.height] = [image.width, image.height];
-  const pixels = part.getContext("2d");
+  const pixels = contextOf(part);
   pixels.putImageData(image, 0, 0);
-  atlas.numbers.draw(atlas, pixels);
+  atlas.write(pixels);
   context.imageSmoothingEnabled = false;
   context.drawImage(part, box.left, box.top, width, height);
-  labels(context, atlas, box);
+  labels(context, atlas.drawn, box);
   context.fillStyle = cssColour("--text");
   context.font = `600 14px ${SANS}`;
   context.textAlign = "left";
@@ -75,7 +78,7 @@ export function printed(atlas, words) {
   return canvas;
 }
 
-/** Those in view, as Plotly has them. */
+/** Those in view, as Plotly has them. @param {CanvasRenderingContext2D} context @param {Drawn} drawn @param {Box} box */
 function labels(context, { view, shape, shown }, box) {
   const sides = [
     { range: view.y, count: shape[0], pixels: box.height, each: 28, axis: shown.queries },
@@ -98,13 +101,21 @@ function labels(context, { view, shape, shown }, box) {
         context.rotate(-Math.PI / 2);
         context.textAlign = "left";
       }
-      context.fillText(text, 0, 0);
+      context.fillText(isolated(text), 0, 0);
       context.restore();
     }
   });
 }
 
-/** The colours from the lowest to 1, its right end at x. */
+/**
+ * The colours from the lowest to 1.
+ *
+ * @param {CanvasRenderingContext2D} context
+ * @param {import("./shown.js").Shown} shown
+ * @param {number} x its right end
+ * @param {number} y
+ * @param {string} low what the lowest is called
+ */
 function legend(context, { palette, theme }, x, y, low) {
   const [width, height] = LEGEND;
   context.font = `12px ${SANS}`;

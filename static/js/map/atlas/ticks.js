@@ -20,8 +20,8 @@ export function ticksOf([low, high], count, pixels, each) {
   return { step, list };
 }
 
-/** @returns {number} the next of 1, 2, 5, 10, 20, ... */
+/** The next of 1, 2, 5, 10, 20, ... @param {number} least */
 export function roundStep(least) {
   const power = 10 ** Math.floor(Math.log10(Math.max(least, 1)));
-  return [1, 2, 5, 10].map((factor) => factor * power).find((step) => step >= least * (1 - 1e-9));
+  return [1, 2, 5].map((factor) => factor * power).find((step) => step >= least * (1 - 1e-9)) ?? 10 * power;
 }

@@ -1,6 +1,6 @@
 /** Files made in the page of what is in view. No document here. */
 
-/** @typedef {{rows: number, cols: number, row: number, col: number, weights: Float32Array}} Blocks of codes.js */
+/** @typedef {import("./codes.js").Blocks} Blocks */
 
 /**
  * NumPy's format, version 1.0, little-endian float32.
@@ -27,7 +27,9 @@ export function toNpy(data, shape) {
  * @param {string} note for the corner: what the numbers are
  */
 export function toCsv({ rows, cols, row, col, weights }, n, shape, note) {
+  /** @param {number} index @param {number} count */
   const name = (index, count) => `${index * n}:${Math.min((index + 1) * n, count)}`;
+  /** @param {string} text */
   const quoted = (text) => `"${text.replaceAll('"', '""')}"`;
   const head = Array.from({ length: cols }, (_, j) => name(col + j, shape[1]));
   const lines = Array.from({ length: rows }, (_, i) => {
@@ -37,9 +39,10 @@ export function toCsv({ rows, cols, row, col, weights }, n, shape, note) {
   return [[quoted(note), ...head], ...lines].map((line) => line.join(",")).join("\r\n") + "\r\n";
 }
 
+/** @param {string} text */
 const escaped = (text) => text.replace(/[&<>"]/g, (sign) => `&#${sign.charCodeAt(0)};`);
 
-/** A page of its own with a picture in it. @param {string} picture a data: address */
+/** A page of its own with a picture in it. @param {string} title @param {string} note @param {string} picture a data: address */
 export function toHtml(title, note, picture) {
   const dark = "@media(prefers-color-scheme:dark){body{background:#161719;color:#e8e8e4}}";
   const style = `body{margin:24px;font:14px/20px system-ui,sans-serif}img{max-width:100%}${dark}`;

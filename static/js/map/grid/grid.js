@@ -1,11 +1,25 @@
 /** The layer x head grid: one canvas holds all thumbnails; an invisible option over each has its name and its clicks. */
 
 import { lookupTable } from "../colour.js";
-import { byId, cssColour, element, sharpContext } from "../../views/dom.js";
+import { byId, contextOf, cssColour, element, sharpContext } from "../../views/dom.js";
 import { groupName, groupOf, grouped, groupsOf } from "./groups.js";
-import { inPlace, MEASURES, sorted } from "./heads.js";
+import { inPlace, isMeasure, sorted } from "./heads.js";
 import { siteName, t } from "../../text/i18n.js";
 import { WEIGHTS } from "../../api/u8log.js";
+
+/**
+ * @typedef {object} Look what the grid shows, and how
+ * @property {import("../../types.js").Site} site
+ * @property {import("../../types.js").HeadRow[]} rows the site's statistics; empty until they arrive
+ * @property {import("../../types.js").Thumbnails | null} thumbnails
+ * @property {string} sort a measure's name; empty: by layer and head
+ * @property {import("../../types.js").Scale} scale
+ * @property {import("../../types.js").Palette} palette
+ * @property {import("../../types.js").Theme} theme
+ *
+ * @typedef {import("../../types.js").Head} Head
+ * @typedef {[number, number][]} Places left and top of each thumbnail
+ */
 
 const GAP = 4;
 const RING = 6; // around the chosen head
@@ -38,6 +52,8 @@ export function arrange(layers, heads, width, tallest, groups = 1) {
     const size = Math.max(TINIEST, Math.min(LARGEST, room, Math.max(SMALLEST, Math.floor(tallest / lines) - GAP)));
     return { size, beside, height: lines * (size + GAP) - GAP };
   });
+  /** @typedef {typeof ways[number]} Way */
+  /** @param {Way} way @param {Way} other */
   const low = (way, other) => way.height - other.height || other.size - way.size;
   const roomy = ways.filter((way) => way.size >= COMFORTABLE).sort(low);
   const tight = ways.filter((way) => way.size >= SMALLEST).sort(low);
@@ -50,49 +66,51 @@ export class Grid {
     this.on = on;
     this.root = byId("grid");
     this.list = byId("heads");
-    this.list.addEventListener("click", (event) => {
-      const option = event.target.closest("[role=option]");
-      if (option) this.on.choose(Number(option.dataset.layer), Number(option.dataset.head));
-    });
-    this.list.addEventListener("pointerover", (event) => {
-      const option = event.target.closest("[role=option]");
-      if (option) this.on.near(Number(option.dataset.layer), Number(option.dataset.head));
-    });
-    new ResizeObserver(() => this.site && this.draw()).observe(this.root);
+    /** @type {Look | null} */
+    this.look = null;
+    /** @param {MouseEvent} event @param {(layer: number, head: number) => void} act */
+    const over = (event, act) => {
+      /** @type {HTMLElement | null} */
+      const option = /** @type {Element} */ (event.target).closest("[role=option]");
+      if (option) act(Number(option.dataset.layer), Number(option.dataset.head));
+    };
+    this.list.addEventListener("click", (event) => over(event, this.on.choose));
+    this.list.addEventListener("pointerover", (event) => over(event, this.on.near));
+    new ResizeObserver(() => this.draw()).observe(this.root);
   }
 
-  /**
-   * @param {object} what
-   * @param {import("../../types.js").Site} what.site
-   * @param {any[]} what.rows the site's statistics; empty until they arrive
-   * @param {{shape: number[], codes: Uint8Array} | null} what.thumbnails
-   */
-  show({ site, rows, thumbnails, sort, scale, palette, theme }) {
-    Object.assign(this, { site, rows, thumbnails, sort, scale, palette, theme });
+  /** @param {Look} look */
+  show(look) {
+    const { site } = look;
+    this.look = look;
     this.root.hidden = byId("sort-field").hidden = site.layers * site.heads < 2;
     this.draw();
   }
 
-  /** Heads in the order on show. */
-  order() {
-    const every = inPlace(this.site);
-    return this.rows.length === every.length ? sorted(this.rows, this.sort) : every;
+  /** Heads in the order on show. @param {Look} look @returns {(Head & Partial<import("../../types.js").HeadRow>)[]} */
+  order({ site, rows, sort }) {
+    const every = inPlace(site);
+    return rows.length === every.length ? sorted(rows, sort) : every;
   }
 
   draw() {
     const width = this.root.clientWidth;
-    if (!width || this.root.hidden) return;
-    const { layers, heads } = this.site;
-    const shared = grouped(this.site);
-    const groups = shared ? this.site.kv_heads : 1;
+    const { look } = this;
+    if (!look || !width || this.root.hidden) return;
+    const { site, rows, sort } = look;
+    const { layers, heads } = site;
+    const shared = grouped(site);
+    const groups = shared ? site.kv_heads : 1;
     const { size, beside } = arrange(layers, heads, width, Math.max(LOWEST, SHARE * window.innerHeight), groups);
-    const order = this.order();
-    const ranked = this.sort in MEASURES && this.rows.length > 0;
+    const order = this.order(look);
+    const ranked = isMeasure(sort) && rows.length > 0;
     const across = Math.max(1, Math.floor((width + GAP) / (size + GAP)));
     const block = GUTTER + heads * (size + GAP) + (groups - 1) * GROUP_GAP + GAP;
     const top = shared && !ranked ? BRACKET : 0;
+    /** @param {number} layer @param {number} head */
     const left = (layer, head) =>
-      (layer % beside) * block + GUTTER + head * (size + GAP) + (shared ? groupOf(this.site, head) * GROUP_GAP : 0);
+      (layer % beside) * block + GUTTER + head * (size + GAP) + (shared ? groupOf(site, head) * GROUP_GAP : 0);
+    /** @type {Places} */
     const places = order.map(({ layer, head }, index) => {
       if (ranked) return [(index % across) * (size + GAP), Math.floor(index / across) * (size + GAP)];
       return [left(layer, head), top + Math.floor(layer / beside) * (size + GAP)];
@@ -110,22 +128,29 @@ export class Grid {
     }
     context.imageSmoothingEnabled = false;
     context.fillStyle = cssColour("--sunken");
-    const tile = this.painter();
+    const tile = this.painter(look);
     order.forEach(({ layer, head }, index) => {
       const [x, y] = places[index];
       context.fillRect(x, y, size, size);
       if (tile) context.drawImage(tile(layer, head), x, y, size, size);
     });
-    this.options(order, places, size);
-    this.brackets(top ? Math.min(beside, layers) : 0, left, size);
+    this.options(look, order, places, size);
+    this.brackets(site, top ? Math.min(beside, layers) : 0, left, size);
   }
 
-  /** Over the heads that share keys and values, what they share; the columns below are the same in every line. */
-  brackets(blocks, left, size) {
-    const names = groupsOf(this.site).map(({ group }) => groupName(this.site, group));
+  /**
+   * Over the heads that share keys and values, what they share; the columns below are the same in every line.
+   *
+   * @param {Look["site"]} site
+   * @param {number} blocks layers in a line
+   * @param {(layer: number, head: number) => number} left of a thumbnail
+   * @param {number} size of it
+   */
+  brackets(site, blocks, left, size) {
+    const names = groupsOf(site).map(({ group }) => groupName(site, group));
     byId("groups").replaceChildren(
       ...Array.from({ length: blocks }, (_, layer) =>
-        groupsOf(this.site).map(({ group, first, last }) => {
+        groupsOf(site).map(({ group, first, last }) => {
           const width = left(layer, last) + size - left(layer, first);
           const name = width >= 7 * names[group].length ? names[group] : t("groupShort", { group });
           const node = element("div", { class: "group", title: names[group] }, element("span", {}, name));
@@ -137,16 +162,21 @@ export class Grid {
     );
   }
 
-  /** @returns {((layer: number, head: number) => HTMLCanvasElement) | null} draws one thumbnail at its own resolution */
-  painter() {
-    if (!this.thumbnails) return null;
-    const { shape, codes } = this.thumbnails;
+  /**
+   * What draws one thumbnail at its own resolution.
+   *
+   * @param {Look} look
+   * @returns {((layer: number, head: number) => HTMLCanvasElement) | null}
+   */
+  painter({ thumbnails, palette, theme, scale }) {
+    if (!thumbnails) return null;
+    const { shape, codes } = thumbnails;
     const [, heads, rows, cols] = shape;
-    const colours = new Uint32Array(lookupTable(WEIGHTS, this.palette, this.theme, this.scale).buffer);
+    const colours = new Uint32Array(lookupTable(WEIGHTS, palette, theme, scale).buffer);
     const canvas = document.createElement("canvas");
     canvas.width = cols;
     canvas.height = rows;
-    const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+    const context = contextOf(canvas);
     return (layer, head) => {
       const image = context.createImageData(cols, rows);
       const pixels = new Uint32Array(image.data.buffer);
@@ -157,19 +187,16 @@ export class Grid {
     };
   }
 
-  options(order, places, size) {
-    this.list.setAttribute(
-      "aria-label",
-      t("headsLabel", { site: siteName(this.site.name), layers: this.site.layers, heads: this.site.heads }),
-    );
+  /** @param {Look} look @param {(Head & Partial<Look["rows"][number]>)[]} order @param {Places} places @param {number} size */
+  options({ site, sort }, order, places, size) {
+    const { layers, heads } = site;
+    this.list.setAttribute("aria-label", t("headsLabel", { site: siteName(site.name), layers, heads }));
     this.list.replaceChildren(
       ...order.map((row, index) => {
-        const of = grouped(this.site) ? ` · ${groupName(this.site, groupOf(this.site, row.head))}` : "";
+        const of = grouped(site) ? ` · ${groupName(site, groupOf(site, row.head))}` : "";
         const name = t("headName", { layer: row.layer, head: row.head }) + of;
-        const measure =
-          this.sort in MEASURES && row[this.sort] !== undefined
-            ? ` · ${t(this.sort)} ${row[this.sort].toFixed(3)}`
-            : "";
+        const value = isMeasure(sort) ? row[sort] : undefined;
+        const measure = value === undefined ? "" : ` · ${t(sort)} ${value.toFixed(3)}`;
         const option = element("div", {
           class: "head",
           role: "option",
@@ -179,21 +206,21 @@ export class Grid {
           "aria-selected": "false",
           data: { layer: row.layer, head: row.head },
         });
-        [option.style.left, option.style.top] = places[index].map((value) => `${value}px`);
+        [option.style.left, option.style.top] = places[index].map((pixels) => `${pixels}px`);
         option.style.width = option.style.height = `${size}px`;
         return option;
       }),
     );
-    this.mark(this.layer, this.head);
+    if (this.chosen) this.mark(this.chosen.layer, this.chosen.head);
   }
 
+  /** @param {number} layer @param {number} head */
   mark(layer, head) {
-    this.layer = layer;
-    this.head = head;
+    this.chosen = { layer, head };
     for (const option of this.list.children) option.setAttribute("aria-selected", "false");
-    const chosen = byId(`head-${layer}-${head}`);
-    chosen?.setAttribute("aria-selected", "true");
+    const chosen = document.getElementById(`head-${layer}-${head}`);
     if (!chosen) return;
+    chosen.setAttribute("aria-selected", "true");
     this.list.setAttribute("aria-activedescendant", chosen.id);
     const room = byId("grid-room");
     const low = chosen.offsetTop + chosen.offsetHeight - room.clientHeight + RING;

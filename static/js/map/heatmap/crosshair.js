@@ -1,15 +1,13 @@
 /** What lies over and under the plot and follows it: crosshair, chosen cell, hatched sheet, the axes' names. */
 
-import { byId } from "../../views/dom.js";
+import { byId, placeOver } from "../../views/dom.js";
 import { cellBox } from "../geometry.js";
 
 const NAME = 18; // pixels between an axis's labels and its name
 
-/** @param {HTMLElement} node @param {import("../geometry.js").Box | null} place */
-function put(node, place) {
-  node.hidden = !place || place.width < 0.5 || place.height < 0.5;
-  if (node.hidden) return;
-  for (const side of ["left", "top", "width", "height"]) node.style[side] = `${place[side]}px`;
+/** Nothing is put over what is too small to be seen. @param {HTMLElement} node @param {import("../geometry.js").Box | null} box */
+function put(node, box) {
+  placeOver(node, box && box.width >= 0.5 && box.height >= 0.5 ? box : null);
 }
 
 /**
@@ -18,7 +16,7 @@ function put(node, place) {
  * @param {import("../geometry.js").Box} look.box the plot's
  * @param {import("../geometry.js").View} look.view
  * @param {{row?: number, col?: number} | null} look.crosshair
- * @param {{row: number, col: number} | undefined} look.chosen
+ * @param {{row: number, col: number} | null} look.chosen
  * @param {number} look.labelWidth of the queries' labels
  * @param {number} look.labelHeight of the keys' labels
  * @param {number} look.angle of the keys' labels

@@ -7,7 +7,11 @@ import { masked } from "../cells.js";
 /** Plotly draws this many cells a side in about 50 ms; beyond screen resolution it would drop hot cells. */
 export const MOST_CELLS = 256;
 
-/** @returns {number} cells a side of the smallest blocks that draw a window with at most MOST_CELLS a side */
+/**
+ * @param {[number, number]} rows half open
+ * @param {[number, number]} cols
+ * @returns {number} cells a side of the smallest blocks that draw a window with at most MOST_CELLS a side
+ */
 export function blockSize(rows, cols) {
   return Math.max(1, Math.ceil(Math.max(rows[1] - rows[0], cols[1] - cols[0]) / MOST_CELLS));
 }
@@ -27,6 +31,7 @@ export function pooled(map, rows, cols, n = blockSize(rows, cols)) {
   const col = Math.floor(cols[0] / n) * n;
   const height = Math.ceil((rows[1] - row) / n);
   const width = Math.ceil((cols[1] - col) / n);
+  /** @type {(number | null)[][]} */
   const z = Array.from({ length: height }, () => new Array(width).fill(null));
   for (let i = row; i < Math.min(row + height * n, map.rows); i++) {
     const line = z[Math.floor((i - row) / n)];
@@ -35,7 +40,8 @@ export function pooled(map, rows, cols, n = blockSize(rows, cols)) {
       if (masked(map, i, j)) continue;
       const block = Math.floor((j - col) / n);
       const weight = map.weights[i * map.cols + j];
-      if (line[block] === null || weight > line[block]) line[block] = weight;
+      const largest = line[block];
+      if (largest === null || weight > largest) line[block] = weight;
     }
   }
   return { z, n, row, col };
