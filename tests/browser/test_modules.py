@@ -177,9 +177,8 @@ def test_labels_have_room(page: Page, count: int, pixels: int, expected: int) ->
 def test_the_colour_domain_is_locked(page: Page) -> None:
     assert call(page, "map/colour", "m.colourAt('cividis', 'light', 0)") == [0, 32, 76]
     assert call(page, "map/colour", "m.colourAt('cividis', 'light', 1)") == [255, 233, 69]
-    assert call(page, "map/colour", "[0, 1e-4, 1e-2, 1].map((w) => m.position(w, 'log'))") == pytest.approx(
-        [0, 0, 0.5, 1]
-    )
+    places = call(page, "map/colour", "[0, 1e-4, 1e-2, 1].map((w) => m.position(w, 'log'))")
+    assert places == pytest.approx([0, 0, 0.5, 1])
 
 
 def test_a_page_of_words_in_any_script(page: Page) -> None:

@@ -260,3 +260,49 @@ def test_square_maps_stay_square(page: Page, rows: int, cols: int, width: int, h
     box = call(page, "map/geometry", "m.plotBox(...a)", [{"width": width, "height": height}, margin, rows, cols])
     ratio = (box["height"] / rows) / (box["width"] / cols)
     assert ratio == pytest.approx(1.15, abs=0.02) if rows == cols else ratio > 2
+
+
+FSI, LRI, PDI = "\u2068", "\u2066", "\u2069"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Bahnhof", "Bahnhof"),
+        ("<0xD8>", "<0xD8>"),
+        ("שלום", f"{FSI}שלום{PDI}"),
+        ("·ر<0xD8>", f"{FSI}·ر{LRI}<0xD8>{PDI}{PDI}"),
+        ("a\u202eb", "ab"),
+    ],
+    ids=["left to right", "bytes alone", "Hebrew", "a letter and half of the next", "an override of its own"],
+)
+def test_labels_from_right_to_left_are_isolated(page: Page, text: str, expected: str) -> None:
+    assert call(page, "text/isolate", "m.isolated(a)", text) == expected
+
+
+def test_the_form_offers_what_a_model_takes(page: Page) -> None:
+    taken = {
+        "max_new_tokens": {"default": 448},
+        "return_timestamps": {"default": False, "choices": [False, True]},
+        "candidate_labels": {"default": None},
+        "patience": {"default": 1.5},
+    }
+    model = {"task": "automatic-speech-recognition", "parameters": taken}
+    assert call(page, "input/tasks", "m.optionsOf(a)", model) == {
+        "return_timestamps": {"kind": "choice", "choices": [True], "standard": False},
+        "max_new_tokens": {"kind": "whole", "least": 1, "standard": 448},
+        "patience": {"kind": "number", "standard": 1.5},
+    }
+    many = {**model, "parameters": {"language": {"default": None, "choices": ["de", "fr"]}}}
+    assert call(page, "input/tasks", "m.optionsOf(a)", many) == {
+        "language": {"kind": "choice", "choices": ["de", "fr"]}
+    }
+    silent = {"task": "automatic-speech-recognition", "parameters": 1000}
+    assert call(page, "input/tasks", "Object.keys(m.optionsOf(a))", silent) == ["language", "return_timestamps"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "busy"), [("urn:heedmap:problem:overloaded", True), ("urn:heedmap:problem:model-unavailable", False)]
+)
+def test_a_model_that_failed_is_not_called_busy(page: Page, kind: str, busy: bool) -> None:
+    assert call(page, "api/request", "new m.Problem(503, {type: a}).busy", kind) == busy
