@@ -38,7 +38,7 @@ LAYOUT = [
 def sources(*folders: str, suffixes: set[str] = OWN) -> list[Path]:
     """Our own source files under these folders."""
     found = [path for folder in folders for path in sorted((ROOT / folder).rglob("*")) if path.suffix in suffixes]
-    return [path for path in found if "vendor" not in path.parts and "__pycache__" not in path.parts]
+    return [path for path in found if not {"vendor", "__pycache__", "node_modules"} & set(path.parts)]
 
 
 def imports(source: str) -> set[str]:

@@ -1,23 +1,27 @@
 /** What to show first where nobody has chosen: the site, the head and the cell that say most. */
 
-import { isFar } from "./atlas/levels.js";
-import { brightest } from "./cells.js";
-import { alignment, bestByStatistics, inPlace, sharpest } from "./heads.js";
+import { isFar } from "./map/atlas/levels.js";
+import { brightest } from "./map/cells.js";
 
-/** @typedef {import("./session.js").Session} Session */
+/** @typedef {import("./source/session.js").Session} Session */
+/** @typedef {import("./types.js").Cell} Cell */
+/** @typedef {import("./types.js").Head} Head */
+/** @typedef {import("./types.js").HeadMap} HeadMap */
+/** @typedef {import("./types.js").Site} Site */
 /** @typedef {import("./types.js").State} State */
-
-const SEARCHED_CELLS = 1 << 20; // maps of up to 4 MB in all are looked through for the best aligner
 
 /**
  * The site that says most: what was made from what; a text that looks into a picture; a picture at its coarsest, where
  * one patch sees the most of it; else the first.
+ *
+ * @param {Session} session
  */
 export function firstSite(session) {
   const { sites, axes } = session.summary;
+  /** @param {Site} site */
   const kind = (site) => axes[site.keys].kind;
   return (
-    session.site("cross") ??
+    session.findSite("cross") ??
     sites.find((site) => kind(site) === "mixed") ??
     sites.findLast((site) => kind(site) === "image") ??
     sites[0]
@@ -32,8 +36,8 @@ export function firstSite(session) {
  * @returns {State}
  */
 export function fitting(state, session) {
-  const site = session.site(state.site) ?? firstSite(session);
-  const known = state.site === site.name && state.layer < site.layers && state.head < site.heads;
+  const site = session.findSite(state.site) ?? firstSite(session);
+  const known = state.site === site.name && (state.layer ?? 0) < site.layers && (state.head ?? 0) < site.heads;
   const [rows, cols] = site.shape;
   const inside = state.row !== null && state.row < rows && state.col !== null && state.col < cols;
   return {
@@ -49,30 +53,29 @@ export function fitting(state, session) {
 }
 
 /**
- * The head to begin with: of a cross site the one that aligns best, of another the one of the last layer that looks
- * most sharply at something other than a sink.
+ * The head to begin with, as the service has it: of a cross site the one that aligns best, of another the one of the last
+ * layer that looks most sharply at something other than a sink. Where it has none, the last layer's first.
  *
  * @param {Session} session
- * @returns {Promise<{layer: number, head: number}>}
+ * @param {string} siteName
+ * @returns {Promise<Head>}
  */
 export async function bestHead(session, siteName) {
   const site = session.site(siteName);
-  const [queries, keys] = [session.queries(siteName), session.keys(siteName)];
-  const cells = site.layers * site.heads * site.shape[0] * site.shape[1];
-  if (isFar(site)) return { layer: site.layers - 1, head: 0 }; // statistics of so many cells take a while
-  if (siteName !== "cross" || cells > SEARCHED_CELLS) {
-    const rows = (await session.heads()).filter((row) => row.site === siteName);
-    const last = rows.filter((row) => row.layer === site.layers - 1);
-    const { layer, head } = (siteName === "cross" ? bestByStatistics(rows) : sharpest(last)) ?? { layer: 0, head: 0 };
-    return { layer, head };
-  }
-  const places = inPlace(site);
-  const maps = await Promise.all(places.map(({ layer, head }) => session.map(siteName, layer, head)));
-  const scores = maps.map((map) => alignment(map, queries, keys));
-  return places[scores.indexOf(Math.max(...scores))];
+  const last = { layer: site.layers - 1, head: 0 };
+  if (isFar(site)) return last; // statistics of so many cells take a while
+  const { layer, head } = (await session.heads()).best?.[siteName] ?? last;
+  return { layer, head };
 }
 
-/** The cell to begin with: the chosen one, or the one that says most. @returns {{row: number, col: number}} */
+/**
+ * The cell to begin with: the chosen one, or the one that says most.
+ *
+ * @param {State} state
+ * @param {Session} session
+ * @param {HeadMap} map
+ * @returns {Cell}
+ */
 export function firstCell({ site, row, col }, session, map) {
   if (row !== null && col !== null) return { row, col };
   const [first, second] = brightest(map, session.queries(site), session.keys(site));

@@ -1,52 +1,66 @@
 /** What the page does: state in, answer and map out. Views report gestures here; everything passes through `go`. */
 
-import { Problem, Unreachable } from "./api.js";
-import { Beside } from "./atlas/beside.js";
-import { isFar, isLong } from "./atlas/levels.js";
-import { Long } from "./atlas/long.js";
+import { asError, isAbort, Problem, Unreachable } from "./api/request.js";
 import { bestHead, firstCell, fitting } from "./beginning.js";
-import { mostInterested, strongest } from "./cells.js";
-import { showCertificate } from "./certificate.js";
-import { announce } from "./controls.js";
-import { byId } from "./dom.js";
-import { draftOf, stateOf } from "./draft.js";
-import { showExports } from "./exports.js";
-import { Grid } from "./grid.js";
-import { Heatmap } from "./heatmap.js";
-import { axisName, siteName, t } from "./i18n.js";
-import { clearProblem, showProblem, waiting, waitingFor } from "./notices.js";
-import { drawHeads, fetchAhead } from "./overview.js";
-import { headline, showPrediction } from "./prediction.js";
+import { CellPanel } from "./beside/cell-panel.js";
+import { FarScene } from "./beside/far.js";
+import { Scene } from "./beside/scene.js";
+import { draftOf, stateOf } from "./input/draft.js";
+import { Address, DEFAULTS } from "./link.js";
+import { isFar, isLong } from "./map/atlas/levels.js";
+import { LongMap } from "./map/atlas/long.js";
+import { showViewExports } from "./map/atlas/saves.js";
+import { cellMeant } from "./map/cells.js";
+import { Grid } from "./map/grid/grid.js";
+import { drawHeads, fetchAhead } from "./map/grid/overview.js";
+import { Heatmap } from "./map/heatmap/heatmap.js";
 import { theme } from "./preferences.js";
-import { Scene } from "./scene.js";
-import { Sentences } from "./sentences.js";
-import { Session } from "./session.js";
-import { Tell } from "./tell.js";
-import { DEFAULTS, encodeState } from "./url.js";
+import { Session } from "./source/session.js";
+import { siteName, t } from "./text/i18n.js";
+import { isolated } from "./text/isolate.js";
+import { Sentences } from "./text/sentences.js";
+import { showCaptions, showReduction } from "./views/captions.js";
+import { announce } from "./views/controls.js";
+import { byId } from "./views/dom.js";
+import { showExports } from "./views/exports.js";
+import { clearProblem, showProblem, waiting, waitingFor } from "./views/notices.js";
+import { headline, showPrediction } from "./views/prediction.js";
 
+/** @typedef {import("./types.js").Cell} Cell */
 /** @typedef {import("./types.js").Draft} Draft */
+/** @typedef {import("./types.js").HeadMap} HeadMap */
+/** @typedef {import("./types.js").History} History */
 /** @typedef {import("./types.js").Media} Media */
 /** @typedef {import("./types.js").Model} Model */
 /** @typedef {import("./types.js").Place} Place */
 /** @typedef {import("./types.js").State} State */
 
 const MANY_KEYS = 64;
-const ONE_STEP = 800; // milliseconds: a run of key presses is one step of the history
 
 export class Explorer {
-  /** @param {(state: State) => void} changed tells the controls */
+  /** @param {(state: State) => void} changed shows the state in the controls */
   constructor(changed) {
     this.changed = changed;
     /** @type {State} */
     this.state = { ...DEFAULTS };
     /** @type {Session | null} */
     this.session = null;
+    /** @type {HeadMap | null} on show; of a far one, the kept cell's row */
+    this.map = null;
+    /** @type {Cell} the chosen one */
+    this.kept = { row: 0, col: 0 };
+    /** @type {import("./map/grid/grid.js").Look | null} the grid on show */
+    this.look = null;
+    /** @type {AbortController | null} of the answer under way */
+    this.pending = null;
+    this.turn = 0;
+    this.address = new Address();
     /** @type {Map<string, Media>} the files of traces that this page has made, so that going back shows them */
     this.files = new Map();
     this.heatmap = new Heatmap({
       hover: (cell) => this.point(cell && { rows: [cell.row], cols: [cell.col] }),
       choose: (cell) => this.choose(cell),
-      view: (whole, n) => this.viewed(whole, n),
+      view: showReduction,
       moved: (rows, cols) => this.record({ rows, cols }, "replace"),
     });
     this.grid = new Grid({
@@ -54,14 +68,17 @@ export class Explorer {
       near: (layer, head) => fetchAhead(this, layer, head),
     });
     const gestures = {
+      /** @param {Place | null} place */
       hover: (place) => this.point(place),
+      /** @param {Place} place */
       choose: (place) => this.chooseBy(place),
       asKey: () => this.state.point === "keys",
       scale: () => this.scale(),
     };
     this.sentences = new Sentences(gestures);
     this.scene = new Scene(gestures);
-    this.tell = new Tell({ choose: (cell) => this.choose(cell) });
+    this.panel = new CellPanel({ choose: (cell) => this.choose(cell) });
+    /** @type {ConstructorParameters<typeof LongMap>[0]} */
     const long = {
       hover: (cell) => this.point(cell && { rows: [cell.row], cols: [cell.col] }),
       choose: (cell) => this.choose(cell),
@@ -69,8 +86,8 @@ export class Explorer {
       restyle: (patch) => this.go(patch, "replace"),
       kept: () => this.kept,
     };
-    this.long = new Long(long, this.tell);
-    this.beside = new Beside(this.long, this.scene);
+    this.long = new LongMap(long, this.panel);
+    this.farScene = new FarScene(this.long, this.scene);
   }
 
   /** What draws the map on show. */
@@ -83,16 +100,15 @@ export class Explorer {
     return this.map?.from !== undefined;
   }
 
-  /** Writes into the state and the address, and nothing else. */
+  /** The head on show; there is one wherever this is asked for. @returns {import("./types.js").Head} */
+  get head() {
+    return { layer: this.state.layer ?? 0, head: this.state.head ?? 0 };
+  }
+
+  /** Writes into the state and the address, and nothing else. @param {Partial<State>} patch @param {History} history */
   record(patch, history) {
     this.state = { ...this.state, ...patch };
-    const link = `#${encodeState(this.state)}`;
-    if (history !== "none" && link !== window.location.hash) {
-      const soon = performance.now() - (this.pushed ?? -Infinity) < ONE_STEP;
-      if (history === "push" || (history === "step" && !soon)) window.history.pushState(null, "", link);
-      else window.history.replaceState(null, "", link);
-      if (history !== "replace") this.pushed = performance.now();
-    }
+    this.address.write(this.state, history);
     this.changed(this.state);
   }
 
@@ -100,7 +116,7 @@ export class Explorer {
    * The one way to change what is on show.
    *
    * @param {Partial<State>} patch
-   * @param {"push" | "step" | "replace" | "none"} history
+   * @param {History} history
    */
   async go(patch, history) {
     if (!this.session) return this.record(patch, "none");
@@ -110,14 +126,21 @@ export class Explorer {
     await this.showMap();
   }
 
-  /** Asks the model, then shows. @param {Draft} draft @param {Model | undefined} model @param {Partial<State>} patch */
+  /** Asks the model, then shows. @param {Draft} draft @param {Model | undefined} model @param {Partial<State>} patch @param {History} history */
   ask(draft, model, patch, history) {
     return this.open((signal) => Session.open(draft, model, signal), { ...patch, ...stateOf(draft) }, model, history);
   }
 
-  /** Shows what the model was asked before, by the trace that the state names. @param {State} state */
+  /**
+   * Shows what the model was asked before, by the trace that the state names.
+   *
+   * @param {State} state
+   * @param {Model | undefined} model
+   * @param {History} history
+   */
   reopen(state, model, history) {
     const draft = { ...draftOf(state), media: this.files.get(state.trace) ?? null };
+    /** @param {AbortSignal} signal */
     const make = (signal) =>
       Session.reopen(state.trace, draft, model, signal).catch((error) => {
         throw error instanceof Problem && [404, 410].includes(error.status) ? new Error(t("traceGone")) : error;
@@ -130,6 +153,8 @@ export class Explorer {
    *
    * @param {(signal: AbortSignal) => Promise<Session>} make
    * @param {Partial<State>} patch what it leaves out keeps its place
+   * @param {Model | undefined} model
+   * @param {History} history
    */
   async open(make, patch, model, history) {
     const wanted = { ...this.state, trace: "", ...patch };
@@ -147,17 +172,15 @@ export class Explorer {
       const seen = media || session.lacksMedia();
       if (media) this.files.set(id, media);
       this.record(fitting({ ...wanted, trace: seen ? id : "" }, session), "none");
-      const said = Object.values(session.draft.fields).find(Boolean) ?? media?.name ?? headline(prediction);
-      document.title = `${said.slice(0, 48)} · Heedmap`;
+      const title = Object.values(session.draft.fields).find(Boolean) ?? media?.name ?? headline(prediction);
+      document.title = `${isolated(title.slice(0, 48))} · Heedmap`;
       showPrediction(session);
       byId("result").hidden = false;
       byId("empty").hidden = true;
       await this.showMap(history);
-      const { site, layer, head } = this.state;
-      announce(t("done", { text: headline(prediction), site: siteName(site), layer, head }));
+      announce(t("done", { text: headline(prediction), site: siteName(this.state.site), ...this.head }));
     } catch (error) {
-      if (error.name === "AbortError") return;
-      showProblem(error);
+      if (!isAbort(error)) showProblem(asError(error));
     } finally {
       settled();
       if (this.pending === controller) this.pending = null;
@@ -165,14 +188,14 @@ export class Explorer {
   }
 
   /** The answer in another language. */
-  retell() {
+  translate() {
     if (this.session) showPrediction(this.session);
   }
 
-  /** Nothing on show: the input is not there yet. @param {Partial<State>} patch */
+  /** Nothing on show: the input is not there yet. @param {Partial<State>} patch @param {History} history */
   clear(patch, history) {
     this.pending?.abort();
-    this.turn = (this.turn ?? 0) + 1;
+    this.turn += 1;
     this.session?.close();
     this.session = null;
     this.map = null;
@@ -183,10 +206,11 @@ export class Explorer {
     this.record({ ...DEFAULTS, palette, scale, sort, ...patch }, history);
   }
 
-  /** Draws the state's map; a newer call overtakes an older one. */
+  /** Draws the state's map; a newer call overtakes an older one. @param {History} [history] */
   async showMap(history = "replace") {
-    const turn = (this.turn = (this.turn ?? 0) + 1);
+    const turn = (this.turn += 1);
     const { session } = this;
+    if (!session) return;
     const settled = waiting();
     try {
       if (this.state.layer === null || this.state.head === null) {
@@ -195,101 +219,87 @@ export class Explorer {
         this.state = { ...this.state, ...head };
       }
       this.record({}, history);
-      const { site, layer, head } = this.state;
-      const own = session.site(site);
-      if (isLong(own)) {
+      const { site: name } = this.state;
+      const { layer, head } = this.head;
+      const site = session.site(name);
+      const far = isFar(site);
+      if (isLong(site)) {
         this.map = null; // what is on show from now on is not the map before
         this.lengthen(session); // the picture waits for no weights
       } else this.long.hide();
-      const map = await (isFar(own) ? this.long.firstBand(this.state) : session.map(site, layer, head));
+      const band = far ? await this.long.firstBand(this.head, this.state.row) : null;
+      const map = band ?? (await session.map(name, layer, head));
       if (turn !== this.turn) return;
       this.map = map;
-      this.kept = this.far ? this.long.firstCell(this.state, map) : firstCell(this.state, session, map);
+      this.kept = band ? this.long.firstCell(this.state, band) : firstCell(this.state, session, map);
       byId("map").dataset.state = "ready";
-      this.tell.use(map, session.queries(site), session.keys(site));
-      this.sentences.build(session, site, this.far);
-      this.scene.build(session, site);
+      this.panel.use(map, session.queries(name), session.keys(name));
+      this.sentences.build(session, name, far);
+      this.scene.build(session, name);
       this.scene.use(map);
-      this.long.read(session, site, this.far);
-      if (!this.far) this.sentences.use(map);
+      this.long.read(session, name, far);
+      if (!far) this.sentences.use(map);
       this.keep(this.kept);
-      showExports(session.summary.id, site, layer, head);
-      if (this.long.active) this.long.exports();
-      this.words(session, site);
-      drawHeads(this, turn);
+      showExports(session.summary.id, name, layer, head);
+      if (this.long.active) showViewExports(this.long.atlas);
+      if (this.long.active) this.long.label(showCaptions(session, name, this.head, map));
+      else showCaptions(session, name, this.head, map);
+      drawHeads(this, session, turn);
       if (!this.long.active) await this.draw();
-      announce(t("showing", { site: siteName(site), layer, head }));
+      announce(t("showing", { site: siteName(name), layer, head }));
     } catch (error) {
-      if (error.name === "AbortError" || turn !== this.turn) return;
-      showProblem(error instanceof Unreachable ? error : new Error(t("failedMap", { detail: error.message })));
+      if (isAbort(error) || turn !== this.turn) return;
+      const { message } = asError(error);
+      showProblem(error instanceof Unreachable ? error : new Error(t("failedMap", { detail: message })));
     } finally {
       settled();
     }
   }
 
-  /** Plain words around the map. */
-  words(session, site) {
-    const { layer, head } = this.state;
-    const { queries, keys } = session.site(site);
-    const { task, certificate } = session.summary;
-    const { rows, cols } = this.map;
-    byId("now").textContent = t("headName", { layer, head });
-    const label = t("heatmapLabel", { site: siteName(site), layer, head, rows, cols });
-    byId("heat").setAttribute("aria-label", label);
-    if (this.long.active) this.long.label(label);
-    byId("query-name").textContent = t("queries", { name: axisName(queries, task) });
-    byId("key-name").textContent = t("keys", { name: axisName(keys, task) });
-    showCertificate(certificate);
-  }
-
   /** Over many keys each gets little, and all look alike on a linear scale: then logarithmic, unless somebody chose. */
   scale() {
-    const keys = this.session?.site(this.state.site)?.shape[1] ?? 0;
+    const keys = this.session?.findSite(this.state.site)?.shape[1] ?? 0;
     return this.state.scale || (keys > MANY_KEYS ? "log" : "linear");
   }
 
-  /** Draws a long map. */
+  /** Draws a long map. @param {Session} session */
   lengthen(session) {
     this.heatmap.hide();
-    return this.long.show(session, this.state, { scale: this.scale(), theme: theme() });
+    return this.long.show(session, this.state, this.head, { scale: this.scale(), theme: theme() });
   }
 
   draw() {
-    if (!this.map) return;
-    if (this.long.active) return this.lengthen(this.session);
+    const { map, session } = this;
+    if (!map || !session) return;
+    if (this.long.active) return this.lengthen(session);
     const { site, palette, rows, cols } = this.state;
     const scale = this.scale();
-    const [queries, keys] = [this.session.queries(site), this.session.keys(site)];
-    return this.heatmap.show({ map: this.map, queries, keys, scale, palette, theme: theme(), rows, cols });
-  }
-
-  /** The cell that a word or patch means: the strongest of its row or column. @param {Place} place */
-  cellOf({ rows, cols }) {
-    const row = rows?.[0] ?? mostInterested(this.map, cols[0]);
-    return { row, col: cols?.[0] ?? strongest(this.map, row) };
+    const [queries, keys] = [session.queries(site), session.keys(site)];
+    return this.heatmap.show({ map, queries, keys, scale, palette, theme: theme(), rows, cols });
   }
 
   /** @param {Place} place a word, patch or frame */
   chooseBy(place) {
-    if (this.far) this.beside.choose(place);
-    else if (this.map) this.choose(this.cellOf(place)); // between two heads there is nothing to choose from
+    if (this.far) this.farScene.choose(place);
+    else if (this.map) this.choose(cellMeant(this.map, place)); // between two heads there is nothing to choose from
   }
 
+  /** @param {Cell} cell */
   choose(cell) {
     this.record(cell, "replace");
     this.keep(cell);
     if (this.long.active) this.long.atlas.reveal(cell);
   }
 
-  /** @param {{row: number, col: number}} cell */
+  /** @param {Cell} cell */
   async keep(cell) {
     this.kept = cell;
     this.painter.keep(cell);
-    if (this.far && cell.row !== this.map.from) {
-      const map = await this.long.band(this.state, cell.row).catch((error) => this.long.failed(error));
+    if (this.far && cell.row !== this.map?.from) {
+      const map = await this.long.band(this.head, cell.row).catch((error) => this.long.failed(error));
       if (!map || this.kept !== cell || !this.far) return;
       this.map = map;
-      this.tell.use(map, this.tell.queries, this.tell.keys);
+      this.long.listRow(map);
     }
     this.point(null);
   }
@@ -297,18 +307,11 @@ export class Explorer {
   /** Shows what is pointed at everywhere; where nothing is, the kept cell. @param {Place | null} place */
   point(place) {
     if (!this.map) return;
-    if (this.far) return this.beside.point(place, this.map);
+    if (this.far) return this.farScene.point(place, this.map);
     this.painter.point(place && { row: place.rows?.[0], col: place.cols?.[0] });
     const shown = place ?? { rows: [this.kept.row], cols: [this.kept.col] };
-    this.tell.show(place ? this.cellOf(place) : this.kept);
+    this.panel.show(place ? cellMeant(this.map, place) : this.kept);
     this.sentences.show(shown);
     this.scene.show(shown);
-  }
-
-  viewed(whole, n) {
-    byId("reset").hidden = whole;
-    byId("badge").hidden = n === 1;
-    byId("badge").textContent = t("pooled", { n });
-    byId("badge").title = t("pooledTitle");
   }
 }

@@ -1,25 +1,31 @@
 /** Puts the page together: controls, keys and address on one side, the explorer on the other. */
 
-import { changeKey, key, showAccess } from "./access.js";
+import { heldKey } from "./api/key.js";
+import { asError } from "./api/request.js";
 import { fitting } from "./beginning.js";
-import { strongest } from "./cells.js";
-import { floorOf, PALETTES } from "./colour.js";
-import { choice, closeOutside, copy, fillSelect, notice, setChoice, step } from "./controls.js";
-import { byId, element } from "./dom.js";
-import { draftOf, sameDraft } from "./draft.js";
+import { strongest } from "./map/cells.js";
+import { floorOf, PALETTES } from "./map/colour.js";
+import { choice, closeOutside, copy, fillSelect, notice, setChoice, step } from "./views/controls.js";
+import { byId, element } from "./views/dom.js";
+import { draftOf, sameDraft } from "./input/draft.js";
 import { Explorer } from "./explorer.js";
-import { Form } from "./form.js";
-import { MEASURES } from "./heads.js";
-import { siteName, siteTitle, t, useLanguage } from "./i18n.js";
-import { keyCaps, KEYS, listen } from "./keys.js";
-import { showLegend } from "./legend.js";
-import { showProblem } from "./notices.js";
+import { Form } from "./input/form.js";
+import { MEASURES } from "./map/grid/heads.js";
+import { siteName, siteTitle, t, useLanguage } from "./text/i18n.js";
+import { changeKey, listenForKeys } from "./views/key-dialog.js";
+import { keyCaps, KEYS, listen } from "./views/keys.js";
+import { showLegend } from "./map/legend.js";
+import { showProblem } from "./views/notices.js";
 import { language, onSystemTheme, setLanguage, setTheme, theme } from "./preferences.js";
-import { isMasked } from "./session.js";
+import { isMasked } from "./source/session.js";
 import { stepCell, stepHead } from "./steps.js";
-import { stateOfLocation } from "./url.js";
+import { stateOfLocation } from "./link.js";
+
+/** @typedef {import("./types.js").History} History */
+/** @typedef {import("./types.js").State} State */
 
 const SORTS = ["", ...Object.keys(MEASURES)];
+/** @type {import("./types.js").Scale[]} */
 const SCALES = ["linear", "log"];
 const POINTS = ["queries", "keys"];
 const CLOSER = 0.6; // of the view remains after one step of zooming in
@@ -28,23 +34,26 @@ const explorer = new Explorer(changed);
 const form = new Form({ shown: () => explorer.session?.draft ?? null });
 const { models, inputs } = form;
 
-/** Shows the state in the controls. */
+/** Shows the state in the controls. @param {State} state */
 function changed(state) {
   const scale = explorer.scale();
   setChoice("scale", scale);
   setChoice("palette", state.palette);
   setChoice("turn", state.point || "queries");
   byId("sort").value = state.sort;
-  for (const tab of byId("sites").children) {
+  for (const tab of shownTabs()) {
     const chosen = tab.dataset.site === state.site;
     tab.setAttribute("aria-selected", String(chosen));
     tab.tabIndex = chosen ? 0 : -1;
   }
-  const site = explorer.session?.site(state.site);
+  const site = explorer.session?.findSite(state.site);
   byId("turn").hidden = !site || (site.queries !== site.keys && site.keys !== "prefix");
   showLegend(state.palette, scale, isMasked(site), floorOf(site?.shape[1] ?? 0));
   form.stale();
 }
+
+/** @returns {HTMLElement[]} */
+const shownTabs = () => /** @type {HTMLElement[]} */ ([...byId("sites").children]);
 
 function tabs() {
   const sites = explorer.session?.summary.sites ?? [];
@@ -67,8 +76,8 @@ function tabs() {
 /** Everything that has words in it; once at the start, and when the language changes. */
 function dress() {
   useLanguage(language());
-  choice("scale", SCALES, t, (scale) => restyle({ scale: /** @type {any} */ (scale) }));
-  choice("palette", PALETTES, t, (palette) => restyle({ palette: /** @type {any} */ (palette) }));
+  choice("scale", SCALES, t, (scale) => restyle({ scale }));
+  choice("palette", PALETTES, t, (palette) => restyle({ palette }));
   choice("turn", POINTS, (side) => t(`turn_${side}`), turn);
   for (const input of byId("turn").querySelectorAll("input")) input.title = t(`turn_${input.value}Title`);
   fillSelect(
@@ -88,22 +97,24 @@ function dress() {
   changed(explorer.state);
 }
 
-/** Colours and order change what is drawn, not what is shown. */
+/** Colours and order change what is drawn, not what is shown. @param {Partial<State>} patch */
 function restyle(patch) {
   explorer.record(patch, "replace");
   if (explorer.session) explorer.showMap();
 }
 
-/** What is pointed at asks, or is asked. */
+/** What is pointed at asks, or is asked. @param {string} side */
 function turn(side) {
   restyle({ point: side === "keys" ? "keys" : "" });
 }
 
+/** @type {Partial<State>} */
 const FRESH = { row: null, col: null, rows: null, cols: null };
 
+/** @param {Partial<State>} [patch] @param {History} [history] */
 async function run(patch = {}, history = "push") {
   if (!models.list.length) return start();
-  if (inputs.lacksFile()) {
+  if (inputs.kind && inputs.lacksFile()) {
     showProblem(new Error(t(`missing_${inputs.kind}`)));
     return inputs.accuse(inputs.kind);
   }
@@ -112,7 +123,7 @@ async function run(patch = {}, history = "push") {
   answered(before);
 }
 
-/** Another answer may have other sites, and may have loaded one model and unloaded another. */
+/** Another answer may have other sites, and may have loaded one model and unloaded another. @param {Explorer["session"]} before */
 function answered(before) {
   if (models.list.some(({ state }) => state)) models.reload();
   if (explorer.session === before) return;
@@ -120,6 +131,7 @@ function answered(before) {
   changed(explorer.state);
 }
 
+/** @param {number} index of an example */
 function pick(index) {
   form.pick(index);
   run();
@@ -133,7 +145,7 @@ function switched() {
   return run({ site: "", layer: null, head: null });
 }
 
-/** The map's place says that there is none yet. */
+/** The map's place says that there is none yet. @param {History} [history] */
 function nothing(history = "push") {
   explorer.clear({ model: byId("model").value }, history);
   tabs();
@@ -154,7 +166,7 @@ function retint() {
 function switchLanguage() {
   setLanguage(language() === "zh" ? "en" : "zh");
   dress();
-  explorer.retell();
+  explorer.translate();
   if (explorer.session) explorer.showMap();
 }
 
@@ -164,9 +176,9 @@ async function share() {
 
 /** Another key, or none: then nothing stays on show that came with it. */
 async function access() {
-  const held = key();
+  const held = heldKey();
   if (await changeKey()) return models.reload();
-  if (!held || key()) return;
+  if (!held || heldKey()) return;
   explorer.files.clear();
   nothing("replace");
   notice(t("keyForgotten"));
@@ -174,7 +186,7 @@ async function access() {
 
 function escape() {
   byId("export").open = false;
-  /** @type {HTMLElement} */ (document.activeElement)?.blur();
+  if (document.activeElement instanceof HTMLElement) document.activeElement.blur();
 }
 
 function listenToAll() {
@@ -182,10 +194,11 @@ function listenToAll() {
     event.preventDefault();
     run();
   });
+  /** @param {string} id @param {string} event @param {EventListener} handler */
   const on = (id, event, handler) => byId(id).addEventListener(event, handler);
   on("model", "change", switched);
-  on("examples", "change", (event) => event.target.value && pick(Number(event.target.value)));
-  on("sort", "change", (event) => restyle({ sort: event.target.value }));
+  on("examples", "change", () => byId("examples").value && pick(Number(byId("examples").value)));
+  on("sort", "change", () => restyle({ sort: byId("sort").value }));
   on("zoom-in", "click", () => explorer.painter.zoom(CLOSER));
   on("zoom-out", "click", () => explorer.painter.zoom(1 / CLOSER));
   on("reset", "click", () => explorer.painter.reset());
@@ -195,10 +208,9 @@ function listenToAll() {
   on("key-open", "click", access);
   on("help-open", "click", () => byId("help").showModal());
   on("help-close", "click", () => byId("help").close());
-  on("sites", "keydown", (event) => {
-    const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    const tabs = [...byId("sites").children];
-    const next = by && step(tabs, event.target, by);
+  byId("sites").addEventListener("keydown", (event) => {
+    const by = Number(event.key === "ArrowRight") - Number(event.key === "ArrowLeft");
+    const next = by && step(shownTabs(), /** @type {HTMLElement} */ (event.target), by);
     if (!next) return;
     event.preventDefault();
     next.focus();
@@ -214,25 +226,27 @@ function listenToAll() {
     keyFile: () => inputs.kind && byId("file").click(),
     keyOptions: () => {
       byId("options").open = !byId("options").open;
-      if (byId("options").open) byId("options-list").querySelector("input, select")?.focus();
+      /** @type {HTMLElement | null} */
+      const first = byId("options-list").querySelector("input, select");
+      if (byId("options").open) first?.focus();
     },
     keyExample: () => form.next() && run(),
     keyModel: () => byId("model").focus(),
-    keyHead: (key) => stepHead(explorer, key === "ArrowLeft" ? -1 : 1, "head"),
-    keyLayer: (key) => stepHead(explorer, key === "ArrowUp" ? -1 : 1, "layer"),
-    keySite: (key) =>
-      sites().length && explorer.go({ site: step(sites(), explorer.state.site, key === "[" ? -1 : 1) }, "step"),
+    keyHead: (pressed) => stepHead(explorer, pressed === "ArrowLeft" ? -1 : 1, "head"),
+    keyLayer: (pressed) => stepHead(explorer, pressed === "ArrowUp" ? -1 : 1, "layer"),
+    keySite: (pressed) =>
+      sites().length && explorer.go({ site: step(sites(), explorer.state.site, pressed === "[" ? -1 : 1) }, "step"),
     keySort: () => restyle({ sort: step(SORTS, explorer.state.sort, 1) }),
-    keyCell: (key) => stepCell(explorer, key),
+    keyCell: (pressed) => stepCell(explorer, pressed),
     keyTurn: () => byId("turn").hidden || turn(explorer.state.point ? "queries" : "keys"),
     keyPicture: () => [byId("picture"), byId("wave")].find((node) => node.checkVisibility())?.focus(),
     keyPlay: () => explorer.scene.wave.play(),
     keyStrongest: () =>
       explorer.map && explorer.choose({ row: explorer.kept.row, col: strongest(explorer.map, explorer.kept.row) }),
     keyFind: () => explorer.long.active && explorer.long.finder.focus(),
-    keyTrail: (key) => explorer.long.active && explorer.long.atlas.travel(key === "," ? -1 : 1),
+    keyTrail: (pressed) => explorer.long.active && explorer.long.atlas.travel(pressed === "," ? -1 : 1),
     keyReduce: () => explorer.long.toggle(),
-    keyZoom: (key) => explorer.painter.zoom(key === "+" ? CLOSER : 1 / CLOSER),
+    keyZoom: (pressed) => explorer.painter.zoom(pressed === "+" ? CLOSER : 1 / CLOSER),
     keyReset: () => explorer.painter.reset(),
     keyScale: () => restyle({ scale: step(SCALES, explorer.scale(), 1) }),
     keyPalette: () => restyle({ palette: step(PALETTES, explorer.state.palette, 1) }),
@@ -258,8 +272,8 @@ async function restore() {
   form.last = models.chosen();
   const state = { ...wanted, model: name };
   const draft = draftOf(state);
-  const said = Object.values(draft.fields).some(Boolean);
-  if (said || wanted.trace) {
+  const given = Object.values(draft.fields).some(Boolean);
+  if (given || wanted.trace) {
     const fields = Object.fromEntries(inputs.texts().map((field) => [field, draft.fields[field] ?? ""]));
     inputs.fill({ ...draft, fields, media: explorer.files.get(wanted.trace) ?? null });
   } else if (form.blank()) form.pick(0);
@@ -282,11 +296,11 @@ async function start() {
     await models.load();
     await restore();
   } catch (error) {
-    showProblem(error);
+    showProblem(asError(error));
   }
 }
 
 dress();
-showAccess();
+listenForKeys();
 listenToAll();
 start();

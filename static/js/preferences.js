@@ -2,6 +2,7 @@
 
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
 
+/** @param {string} name */
 function read(name) {
   try {
     return localStorage.getItem(`heedmap.${name}`);
@@ -10,6 +11,7 @@ function read(name) {
   }
 }
 
+/** @param {string} name @param {string} value */
 function write(name, value) {
   try {
     localStorage.setItem(`heedmap.${name}`, value);
@@ -20,17 +22,20 @@ function write(name, value) {
 
 /** @returns {"light" | "dark"} */
 export function theme() {
-  return /** @type {any} */ (document.documentElement.dataset.theme ?? (dark.matches ? "dark" : "light"));
+  return /** @type {"light" | "dark"} */ (document.documentElement.dataset.theme ?? (dark.matches ? "dark" : "light"));
 }
 
+/** @param {"light" | "dark"} value */
 export function setTheme(value) {
   document.documentElement.dataset.theme = value;
   write("theme", value);
 }
 
-/** Calls back when the system's preference changes and nobody has chosen otherwise. */
+/** Calls back when the system's preference changes and nobody has chosen otherwise. @param {() => void} callback */
 export function onSystemTheme(callback) {
-  dark.addEventListener("change", () => !document.documentElement.dataset.theme && callback());
+  dark.addEventListener("change", () => {
+    if (!document.documentElement.dataset.theme) callback();
+  });
 }
 
 /** @returns {"en" | "zh"} */
@@ -40,6 +45,7 @@ export function language() {
   return navigator.language.toLowerCase().startsWith("zh") ? "zh" : "en";
 }
 
+/** @param {"en" | "zh"} value */
 export function setLanguage(value) {
   write("language", value);
 }

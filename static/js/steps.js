@@ -1,6 +1,6 @@
 /** One step from what is on show: to the head, layer or cell beside it. */
 
-import { inPlace } from "./heads.js";
+import { inPlace } from "./map/grid/heads.js";
 
 /** @typedef {import("./explorer.js").Explorer} Explorer */
 
@@ -8,14 +8,16 @@ import { inPlace } from "./heads.js";
 export function stepHead(explorer, by, along) {
   const { session, state } = explorer;
   if (!session || state.layer === null) return;
+  const { layer: here } = state;
   const site = session.site(state.site);
   if (along === "layer") {
-    const layer = Math.min(Math.max(state.layer + by, 0), site.layers - 1);
-    if (layer !== state.layer) explorer.go({ layer }, "step");
+    const layer = Math.min(Math.max(here + by, 0), site.layers - 1);
+    if (layer !== here) explorer.go({ layer }, "step");
     return;
   }
   // Before the statistics arrive there is one order only.
-  const order = explorer.grid.site === site ? explorer.grid.order() : inPlace(site);
+  const { look } = explorer.grid;
+  const order = look?.site === site ? explorer.grid.order(look) : inPlace(site);
   const at = order.findIndex((row) => row.layer === state.layer && row.head === state.head);
   const next = order[at + by];
   if (at >= 0 && next) explorer.go({ layer: next.layer, head: next.head }, "step");
@@ -23,11 +25,12 @@ export function stepHead(explorer, by, along) {
 
 /** @param {Explorer} explorer @param {string} key an arrow with Shift */
 export function stepCell(explorer, key) {
-  if (!explorer.kept || !explorer.map) return;
+  if (!explorer.map) return;
   const { row, col } = explorer.kept;
-  const down = { "Shift+ArrowUp": -1, "Shift+ArrowDown": 1 }[key] ?? 0;
-  const right = { "Shift+ArrowLeft": -1, "Shift+ArrowRight": 1 }[key] ?? 0;
+  const down = Number(key === "Shift+ArrowDown") - Number(key === "Shift+ArrowUp");
+  const right = Number(key === "Shift+ArrowRight") - Number(key === "Shift+ArrowLeft");
   const { rows, cols } = explorer.map;
+  /** @param {number} index @param {number} count */
   const clip = (index, count) => Math.min(Math.max(index, 0), count - 1);
   explorer.choose({ row: clip(row + down, rows), col: clip(col + right, cols) });
 }

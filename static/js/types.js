@@ -18,11 +18,58 @@
  *            shape: [number, number], levels?: number, mask?: string}} Site
  * @typedef {{max_error: number | null, relative_error?: number | null, tolerance?: number | null,
  *            warning?: string | null, rows_checked: number, kernel: string, dtype: string,
- *            versions: Record<string, string>, errors?: Record<string, number[][]>}} Certificate
- * @typedef {{id: string, model: string, task: string, prediction: any, axes: Record<string, Axis>, sites: Site[],
- *            certificate: Certificate}} Summary
- * @typedef {{name: string, task: string, state?: "loaded" | "loading" | "unloaded" | "failed", error?: string,
- *            sites?: Site[], examples?: any[], [fact: string]: any}} Model
+ *            versions: Record<string, string>, errors?: Record<string, (number | null)[][]>}} Certificate
+ * @typedef {{id: string, model: string, task: string, prediction: Prediction, axes: Record<string, Axis>, sites: Site[],
+ *            certificate: Certificate, encodings?: {u8log?: {relative_error: number}}}} Summary
+ *
+ * @typedef {object} Entry one of a list that answers: a label, a token for a mask, an entity
+ * @property {number} score
+ * @property {string} [label]
+ * @property {string} [token_str]
+ * @property {string} [word]
+ * @property {string} [entity]
+ * @property {string} [entity_group]
+ * @property {number} [start] in the text, in code points
+ * @property {number} [end]
+ * @typedef {object} Written a text that answers, or an answer out of a text; which of these there are depends on the task
+ * @property {string} [text]
+ * @property {string} [generated_text]
+ * @property {string} [answer]
+ * @property {number} [score]
+ * @property {number} [start]
+ * @property {number} [end]
+ * @property {string} [finish_reason] why a generated text ends: "stop", or "length" where it is cut at its longest
+ * @property {{text: string, timestamp?: [number | null, number | null]}[]} [chunks] what was said when
+ * @typedef {number | number[] | number[][] | number[][][]} Numbers cosines, or embeddings
+ * @typedef {Written | Entry[] | Entry[][] | Numbers | null} Prediction
+ *
+ * @typedef {string | number | boolean} Value of an option
+ * @typedef {{default?: Value | null, choices?: Value[]}} Parameter one that a model takes, and what it does without
+ * @typedef {object} Input an example, or the input of a request; which of these there are depends on the task
+ * @property {string} [text]
+ * @property {string} [question]
+ * @property {string} [context]
+ * @property {string} [image] base64
+ * @property {string} [audio]
+ * @property {string} [source_sentence]
+ * @property {string[]} [sentences]
+ * @property {string[] | string} [candidate_labels]
+ * @property {{role: string, content: string}[]} [messages]
+ * @typedef {object} Model
+ * @property {string} name
+ * @property {string} task
+ * @property {"loaded" | "loading" | "unloaded" | "failed"} [state]
+ * @property {string} [error] why it failed
+ * @property {Site[]} [sites]
+ * @property {(Input | string)[]} [examples]
+ * @property {Record<string, Parameter> | number} [parameters] those that a request may carry, by name; as a number (older
+ *   services): the count of its weights
+ * @property {number} [parameter_count]
+ * @property {string} [family]
+ * @property {string} [dtype]
+ * @property {string} [licence]
+ * @property {{source?: string, target?: string} | null} [languages]
+ * @property {boolean} [chat]
  *
  * @typedef {object} HeadMap one head's weights, whole
  * @property {Float32Array} weights row-major, rows * cols
@@ -32,7 +79,21 @@
  * @property {number} [from] the first row that is here, where not all are: then rows are as many as there are
  * @property {boolean} [holes] cells of exactly 0 are masked: no softmax gives that to a key that it sees
  *
- * @typedef {{site: string, layer: number, head: number, [measure: string]: number | string}} HeadRow
+ * @typedef {"entropy" | "distance" | "sink" | "diagonal"} MeasureName
+ * @typedef {{layer: number, head: number}} Head
+ * @typedef {Head & {site: string, max?: number} & Partial<Record<MeasureName, number>>} HeadRow a head's statistics
+ * @typedef {{heads: HeadRow[], best?: Record<string, Head | null>}} Heads those of every site, and by site the one that says
+ *   most: of `cross` the best aligner, else the sharpest of the last layer; null where a map is too long to tell
+ *
+ * @typedef {{row: number, col: number}} Cell
+ * @typedef {[number, number]} Range half open
+ * @typedef {[number, number]} Shape rows (queries), columns (keys)
+ * @typedef {"linear" | "log"} Scale
+ * @typedef {"cividis" | "viridis" | "grey"} Palette
+ * @typedef {"light" | "dark"} Theme
+ * @typedef {"max" | "mean"} Reduction of a block of cells to one
+ * @typedef {"push" | "step" | "replace" | "none"} History what a change does to the browser's
+ * @typedef {{shape: number[], codes: Uint8Array}} Thumbnails layers, heads, rows, columns; u8log
  *
  * @typedef {object} Place what a reader points at: a cell has one of each, a word or patch some queries or some keys
  * @property {number[]} [rows]
@@ -50,7 +111,7 @@
  * @property {string} model
  * @property {Partial<Record<Field, string>>} fields those of the task
  * @property {Media | null} media
- * @property {Record<string, string | number | boolean>} parameters those that differ from the service's own
+ * @property {Record<string, Value>} parameters those that differ from the service's own
  *
  * @typedef {object} State everything that a link restores; all of it but what says otherwise
  * @property {string} model
@@ -66,13 +127,13 @@
  * @property {number | null} layer
  * @property {number | null} head
  * @property {"" | "keys"} point empty: what is pointed at asks; keys: it is what others look at
- * @property {"" | "linear" | "log"} scale empty: what suits the map
- * @property {"cividis" | "viridis" | "grey"} palette
+ * @property {"" | Scale} scale empty: what suits the map
+ * @property {Palette} palette
  * @property {string} sort a measure's name; empty: by layer and head
  * @property {number | null} row the chosen cell
  * @property {number | null} col
- * @property {[number, number] | null} rows the zoomed window, half open; null: all
- * @property {[number, number] | null} cols
+ * @property {Range | null} rows the zoomed window, half open; null: all
+ * @property {Range | null} cols
  * @property {"" | "mean"} how a block of a long map is drawn; empty: by its largest weight
  */
 

@@ -74,8 +74,8 @@ def shows(page: Page, cells: list[tuple[float, float]], weights: list[float]) ->
     """Whether the canvas has the weights' colours at the middles of cells; the codes next to theirs will do."""
     table = page.evaluate(
         """async (keys) => {
-          const { floorOf, lookupTable } = await import("./js/colour.js");
-          const { WEIGHTS } = await import("./js/u8log.js");
+          const { floorOf, lookupTable } = await import("./js/map/colour.js");
+          const { WEIGHTS } = await import("./js/api/u8log.js");
           return [...lookupTable(WEIGHTS, "cividis", "light", "log", floorOf(keys))];
         }""",
         len(TEXT) + 1,

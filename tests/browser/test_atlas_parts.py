@@ -18,7 +18,7 @@ GOLDEN = Path(__file__).parents[1] / "data" / "tiles"
 def test_codes_stand_for_the_weights_that_were_worked_out_by_hand(alone: Page) -> None:
     golden = json.loads((GOLDEN / "u8log.json").read_text())
     read = alone.evaluate(
-        "async (codes) => { const { WEIGHTS } = await import('/js/u8log.js');"
+        "async (codes) => { const { WEIGHTS } = await import('/js/api/u8log.js');"
         " return codes.map((code) => (Number.isNaN(WEIGHTS[code]) ? null : WEIGHTS[code])); }",
         golden["codes"],
     )
@@ -30,7 +30,7 @@ BATCH = """m.parseBatch(new Uint8Array(a).buffer).map(({ row, col, tile }) =>
 
 
 def test_a_batch_of_literal_bytes(alone: Page) -> None:
-    assert call(alone, "atlas/codes", BATCH, list((GOLDEN / "batch.bin").read_bytes())) == [
+    assert call(alone, "source/tiles", BATCH, list((GOLDEN / "batch.bin").read_bytes())) == [
         {"row": 0, "col": 0, "tile": {"codes": [255, 0, 0, 128, 64, 0], "rows": 2, "cols": 3}},
         {"row": 0, "col": 1, "tile": {"codes": None, "rows": 2, "cols": 3}},
         {"row": 1, "col": 0, "tile": {"codes": [1, 2, 254], "rows": 1, "cols": 3}},
@@ -40,7 +40,7 @@ def test_a_batch_of_literal_bytes(alone: Page) -> None:
 @pytest.mark.parametrize("kept", [0, 3, 40, 141, 145])
 def test_a_batch_cut_short_is_refused(alone: Page, kept: int) -> None:
     with pytest.raises(Error, match="cut short"):
-        call(alone, "atlas/codes", BATCH, list((GOLDEN / "batch.bin").read_bytes()[:kept]))
+        call(alone, "source/tiles", BATCH, list((GOLDEN / "batch.bin").read_bytes()[:kept]))
 
 
 @pytest.mark.parametrize(
@@ -49,21 +49,20 @@ def test_a_batch_cut_short_is_refused(alone: Page, kept: int) -> None:
 )
 def test_no_block_is_smaller_than_a_pixel(alone: Page, cells: int, pixels: int, level: int) -> None:
     view = {"x": [-0.5, cells - 0.5], "y": [-0.5, 9.5]}
-    assert call(alone, "atlas/levels", "m.levelFor(a[0], a[1], 10, 10)", [view, pixels]) == level
+    assert call(alone, "map/atlas/levels", "m.levelFor(a[0], a[1], 10, 10)", [view, pixels]) == level
 
 
 def test_the_tiles_of_a_view_by_hand(alone: Page) -> None:
     # Cells 500..1023 by 0..511 of level 1, whose tiles are 512 cells a side.
     view = {"x": [499.5, 1023.5], "y": [-0.5, 511.5]}
-    spots = call(alone, "atlas/levels", "m.wanted(a, 1, [3000, 3000], 5)", view)
+    spots = call(alone, "map/atlas/levels", "m.wanted(a, 1, [3000, 3000], 5)", view)
     assert spots[0] == {"level": 4, "row": 0, "col": 0}, "the whole map first"
     assert sorted((s["level"], s["row"], s["col"]) for s in spots[1:]) == [(1, 0, 0), (1, 0, 1), (2, 0, 0)]
     assert spots[1] == {"level": 1, "row": 0, "col": 1}, "then what the middle shows"
-    above = call(alone, "atlas/levels", "m.upwards({level: 1, row: 3, col: 5}, 4)")
+    above = call(alone, "map/atlas/levels", "m.upwards({level: 1, row: 3, col: 5}, 4)")
     assert [(s["level"], s["row"], s["col"]) for s in above] == [(1, 3, 5), (2, 1, 2), (3, 0, 1)]
-    assert [call(alone, "atlas/levels", "m.levelsOf(a)", [n, 9]) for n in (1, 256, 257, 512, 513, 32768, 131072)] == [
-        *(1, 1, 2, 2, 3, 8, 10)
-    ]
+    sizes = [1, 256, 257, 512, 513, 32768, 131072]
+    assert call(alone, "map/atlas/levels", "a.map((n) => m.levelsOf([n, 9]))", sizes) == [1, 1, 2, 2, 3, 8, 10]
 
 
 COMPOSE = """(() => {
@@ -102,16 +101,16 @@ def test_a_single_hot_cell_has_a_pixel_in_every_view(alone: Page, seed: int) -> 
     start = [float(s) for s in random.uniform(-0.5, side - 0.5 - length, 2)]
     view = {"x": [start[0], start[0] + length], "y": [start[1], start[1] + length]}
     inside = [math.floor(s + 0.5 + length / 2) for s in start]
-    level = call(alone, "atlas/levels", "m.levelFor(a[0], a[1], a[2], 9)", [view, width, height])
+    level = call(alone, "map/atlas/levels", "m.levelFor(a[0], a[1], a[2], 9)", [view, width, height])
     common = {"side": side, "width": width, "height": height, "view": view, "level": level, "missing": False}
-    found = call(alone, "atlas/codes", COMPOSE, {**common, "shown": level, "hots": [[inside[1], inside[0]]]})
+    found = call(alone, "map/atlas/codes", COMPOSE, {**common, "shown": level, "hots": [[inside[1], inside[0]]]})
     assert found["complete"] is True
     assert found["hot"] >= 1
     assert set(found["kinds"]) <= {0, 10, 255}, "no pixel in the map is left out"
-    coarser = call(alone, "atlas/codes", COMPOSE, {**common, "shown": level + 1, "hots": [[inside[1], inside[0]]]})
+    coarser = call(alone, "map/atlas/codes", COMPOSE, {**common, "shown": level + 1, "hots": [[inside[1], inside[0]]]})
     assert coarser["complete"] is False, "an ancestor stands in, and that is known"
     assert coarser["hot"] >= 1
-    nothing = call(alone, "atlas/codes", COMPOSE, {**common, "shown": level, "hots": [], "missing": True})
+    nothing = call(alone, "map/atlas/codes", COMPOSE, {**common, "shown": level, "hots": [], "missing": True})
     assert nothing["kinds"] == [999], "what has not arrived is neither masked nor zero"
 
 
@@ -127,11 +126,11 @@ def test_masked_and_zero_are_two_things(alone: Page) -> None:
         "hots": [],
         "missing": False,
     }
-    assert call(alone, "atlas/codes", COMPOSE, common)["kinds"] == [0, 10]
+    assert call(alone, "map/atlas/codes", COMPOSE, common)["kinds"] == [0, 10]
     table = alone.evaluate(
         """async () => {
-          const { lookupTable } = await import("/js/colour.js");
-          const { WEIGHTS } = await import("/js/u8log.js");
+          const { lookupTable } = await import("/js/map/colour.js");
+          const { WEIGHTS } = await import("/js/api/u8log.js");
           return [...lookupTable(WEIGHTS, "cividis", "light", "log", 1e-6).slice(0, 8)];
         }"""
     )
@@ -150,7 +149,7 @@ def test_the_cache_stays_within_its_budget(alone: Page) -> None:
       cache.put("masked", { codes: null, rows: 1, cols: 1 });
       return [left, bytes, cache.has("b"), cache.has("huge"), cache.bytes];
     })()"""
-    assert call(alone, "atlas/cache", code) == [["huge"], 5000, False, False, 64]
+    assert call(alone, "map/atlas/cache", code) == [["huge"], 5000, False, False, 64]
     order = """(() => {
       const cache = new m.TileCache(700);
       const tile = { codes: new Uint8Array(300), rows: 1, cols: 300 };
@@ -159,11 +158,11 @@ def test_the_cache_stays_within_its_budget(alone: Page) -> None:
       cache.put("c", tile);
       return [...cache.tiles.keys()];
     })()"""
-    assert call(alone, "atlas/cache", order) == ["a", "c"]
+    assert call(alone, "map/atlas/cache", order) == ["a", "c"]
 
 
 LOADER = """(async () => {
-  const { TileCache } = await import('/js/atlas/cache.js');
+  const { TileCache } = await import('/js/map/atlas/cache.js');
   const { answers, wants } = a;
   const [log, cache] = [[], new TileCache()];
   const sheet = { site: "decoder", layer: 0, head: 0, how: "max" };
@@ -196,7 +195,7 @@ def spots(level: int, *places: tuple[int, int]) -> list[dict[str, int]]:
 
 def test_tiles_come_a_few_at_a_time(alone: Page) -> None:
     wants = [spots(3, (0, 0)) + spots(1, *((0, col) for col in range(6)))]
-    found = call(alone, "atlas/loader", LOADER, {"answers": [], "wants": wants * 2})
+    found = call(alone, "map/atlas/loader", LOADER, {"answers": [], "wants": wants * 2})
     asked = [line for line in found["log"] if line.startswith("ask")]
     assert asked == ["ask 3 0:0", "ask 1 0:0,0:1,0:2,0:3", "ask 1 0:4,0:5"]
     assert found["kept"] == 7
@@ -205,13 +204,13 @@ def test_tiles_come_a_few_at_a_time(alone: Page) -> None:
 
 def test_what_is_wanted_no_more_is_aborted(alone: Page) -> None:
     wants = [spots(3, (0, 0)) + spots(1, (5, 5)), spots(3, (0, 0)) + spots(1, (9, 9))]
-    found = call(alone, "atlas/loader", LOADER, {"answers": ["hang", "hang"], "wants": wants})
+    found = call(alone, "map/atlas/loader", LOADER, {"answers": ["hang", "hang"], "wants": wants})
     assert found["log"] == ["ask 3 0:0", "ask 1 5:5", "abort 1", "ask 1 9:9", "arrived"]
 
 
 def test_a_failure_that_may_pass_is_tried_again(alone: Page) -> None:
     wants = [spots(0, (1, 1))]
-    found = call(alone, "atlas/loader", LOADER, {"answers": [{"status": 503}, {}], "wants": wants, "pause": 2200})
+    found = call(alone, "map/atlas/loader", LOADER, {"answers": [{"status": 503}, {}], "wants": wants, "pause": 2200})
     assert found["log"] == ["ask 0 1:1"] * 3 + ["arrived"]
     assert found["kept"] == 1
 
@@ -219,5 +218,5 @@ def test_a_failure_that_may_pass_is_tried_again(alone: Page) -> None:
 @pytest.mark.parametrize(("status", "retry"), [(413, 0), (422, 0), (429, 60)])
 def test_a_failure_that_will_not_pass_is_told_at_once(alone: Page, status: int, retry: int) -> None:
     answers = [{"status": status, "retryAfter": retry}]
-    found = call(alone, "atlas/loader", LOADER, {"answers": answers, "wants": [spots(0, (1, 1))] * 2, "pause": 600})
+    found = call(alone, "map/atlas/loader", LOADER, {"answers": answers, "wants": [spots(0, (1, 1))] * 2, "pause": 600})
     assert found["log"] == ["ask 0 1:1", f"failed {status}"]

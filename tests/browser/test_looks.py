@@ -68,7 +68,7 @@ def test_chinese_follows_the_browser_and_the_switch(watch: Opener) -> None:
 def test_every_text_stands_in_both_languages(watch: Opener) -> None:
     page = watch().open()
     english, chinese = page.evaluate(
-        "import('./js/strings.js').then(({STRINGS: {en, zh}}) => [Object.entries(en), Object.entries(zh)])"
+        "import('./js/text/strings.js').then(({STRINGS: {en, zh}}) => [Object.entries(en), Object.entries(zh)])"
     )
     assert [name for name, _ in english] == [name for name, _ in chinese]
     assert all(text.strip() for _, text in english + chinese)

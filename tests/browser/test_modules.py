@@ -40,13 +40,13 @@ DECODE = "(({shape, data}) => ({shape, data: [...data]}))(m.decodeNpy(new Uint8A
 @pytest.mark.parametrize("shape", [(2, 3), (5,), (2, 2, 3), (0, 4), ()])
 def test_npy_is_read_as_numpy_wrote_it(page: Page, kind: str, shape: tuple[int, ...]) -> None:
     array = (np.arange(np.prod(shape, dtype=int)).reshape(shape) * 1.5).astype(kind)
-    assert call(page, "npy", DECODE, npy(array)) == {"shape": list(shape), "data": array.ravel().tolist()}
+    assert call(page, "api/npy", DECODE, npy(array)) == {"shape": list(shape), "data": array.ravel().tolist()}
 
 
 def test_npy_of_literal_bytes(page: Page) -> None:
     header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (1, 2), }\n"  # not padded: the data is not aligned
     literal = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + b"\x00\x00\x80\x3f\x00\x00\x00\x3f"
-    assert call(page, "npy", DECODE, list(literal)) == {"shape": [1, 2], "data": [1.0, 0.5]}
+    assert call(page, "api/npy", DECODE, list(literal)) == {"shape": [1, 2], "data": [1.0, 0.5]}
 
 
 @pytest.mark.parametrize(
@@ -62,11 +62,11 @@ def test_npy_of_literal_bytes(page: Page) -> None:
 )
 def test_what_is_no_such_npy_is_refused(page: Page, spoil: Any, says: str) -> None:
     with pytest.raises(Error, match=says):
-        call(page, "npy", DECODE, spoil(npy(np.ones((2, 3), "<f4"))))
+        call(page, "api/npy", DECODE, spoil(npy(np.ones((2, 3), "<f4"))))
 
 
 def test_u8log_codes_by_hand(page: Page) -> None:
-    weights = call(page, "u8log", "[...m.WEIGHTS].map((w) => (Number.isNaN(w) ? 'masked' : w))")
+    weights = call(page, "api/u8log", "[...m.WEIGHTS].map((w) => (Number.isNaN(w) ? 'masked' : w))")
     assert len(weights) == 256
     assert weights[0] == "masked"
     assert weights[1] == 0
@@ -81,9 +81,9 @@ def test_u8log_reads_what_the_service_writes(page: Page) -> None:
 
     weights = np.geomspace(2**-24, 1, 200, dtype=np.float32)
     codes = to_codes(weights, np.ones(200, bool)).tolist()
-    read = np.array(call(page, "u8log", "a.map(m.decodeU8log)", codes))
+    read = np.array(call(page, "api/u8log", "a.map(m.decodeU8log)", codes))
     assert np.abs(np.log2(read) - np.log2(weights)).max() <= 24 / 253 / 2 + 1e-6
-    assert call(page, "u8log", "Number.isNaN(m.decodeU8log(a))", int(to_codes(weights, np.zeros(200, bool))[0]))
+    assert call(page, "api/u8log", "Number.isNaN(m.decodeU8log(a))", int(to_codes(weights, np.zeros(200, bool))[0]))
 
 
 @pytest.mark.parametrize(
@@ -95,47 +95,47 @@ def test_u8log_reads_what_the_service_writes(page: Page) -> None:
     ],
 )
 def test_a_link_says_the_state_and_back(page: Page, state: dict[str, Any]) -> None:
-    whole = call(page, "url", "({...m.DEFAULTS, ...a})", state)
-    assert call(page, "url", "m.decodeState('#' + m.encodeState(a))", whole) == whole
-    assert call(page, "url", "m.stateOfLocation({hash: '', search: '?' + m.encodeState(a)})", whole) == whole
+    whole = call(page, "link", "({...m.DEFAULTS, ...a})", state)
+    assert call(page, "link", "m.decodeState('#' + m.encodeState(a))", whole) == whole
+    assert call(page, "link", "m.stateOfLocation({hash: '', search: '?' + m.encodeState(a)})", whole) == whole
 
 
 def test_an_unreadable_link_falls_back(page: Page) -> None:
     link = "#layer=-1&head=x&scale=rainbow&palette=jet&rows=5:5&cols=3&unknown=1&site=cross"
-    assert call(page, "url", "m.decodeState(a)", link) == call(page, "url", "({...m.DEFAULTS, site: 'cross'})")
+    assert call(page, "link", "m.decodeState(a)", link) == call(page, "link", "({...m.DEFAULTS, site: 'cross'})")
 
 
 def test_tokens_join_into_words(page: Page) -> None:
     labels = ["▁Wo", "▁ist", "▁der", "▁Bahn", "hof", "?", "</s>"]
     spans = [[0, 2], [3, 6], [7, 10], [11, 15], [15, 18], [18, 19], [19, 19]]
     axis = {"kind": "text", "labels": labels, "ids": [], "spans": spans, "special": [False] * 6 + [True]}
-    words = call(page, "words", "m.wordsOf('Wo ist der Bahnhof?', a)", axis)
+    words = call(page, "text/words", "m.wordsOf('Wo ist der Bahnhof?', a)", axis)
     assert [(word["before"] + word["text"], word["tokens"]) for word in words] == [
         ("Wo", [0]), (" ist", [1]), (" der", [2]), (" Bahnhof", [3, 4]), ("?", [5]), (" </s>", [6]),
     ]  # fmt: skip
-    assert call(page, "words", "a.labels.map((_, i) => m.tokenText(a, i))", axis) == [
+    assert call(page, "text/words", "a.labels.map((_, i) => m.tokenText(a, i))", axis) == [
         "Wo", "ist", "der", "Bahn", "·hof", "?", "</s>",
     ]  # fmt: skip
 
 
 def test_spans_count_code_points(page: Page) -> None:
     axis = {"kind": "text", "labels": ["▁😀", "▁gut"], "ids": [], "spans": [[0, 1], [2, 5]], "special": [False, False]}
-    assert [word["tokens"] for word in call(page, "words", "m.wordsOf('😀 gut', a)", axis)] == [[0], [1]]
+    assert [word["tokens"] for word in call(page, "text/words", "m.wordsOf('😀 gut', a)", axis)] == [[0], [1]]
 
 
 def test_mass_and_ranks_by_hand(page: Page) -> None:
     grid = "({rows: 2, cols: 3, causal: false, weights: Float32Array.from([0.5, 0.25, 0.25, 0, 1, 0])})"
-    assert call(page, "words", f"m.mass({grid}, [0, 1], [0, 1])") == 0.875
-    assert call(page, "cells", f"m.cellOf({grid}, 0, 2)") == {"weight": 0.25, "masked": False, "rank": 2, "of": 3}
-    assert call(page, "cells", f"m.topK({grid}, 0, 2)") == [{"col": 0, "weight": 0.5}, {"col": 1, "weight": 0.25}]
-    assert call(page, "cells", f"m.mostInterested({grid}, 1)") == 1
+    assert call(page, "text/words", f"m.mass({grid}, [0, 1], [0, 1])") == 0.875
+    assert call(page, "map/cells", f"m.cellOf({grid}, 0, 2)") == {"weight": 0.25, "masked": False, "rank": 2, "of": 3}
+    assert call(page, "map/cells", f"m.topK({grid}, 0, 2)") == [{"col": 0, "weight": 0.5}, {"col": 1, "weight": 0.25}]
+    assert call(page, "map/cells", f"m.mostInterested({grid}, 1)") == 1
 
 
 def test_exact_is_the_shortest_decimal_of_a_float32(page: Page) -> None:
     import orjson
 
     weights = np.random.default_rng(0).random(500, dtype=np.float32) ** 6
-    said = call(page, "cells", "[...Float32Array.from(a)].map(m.exact)", weights.astype(float).tolist())
+    said = call(page, "map/cells", "[...Float32Array.from(a)].map(m.exact)", weights.astype(float).tolist())
     assert [np.float32(text) for text in said] == weights.tolist()
     written = orjson.loads(orjson.dumps(weights, option=orjson.OPT_SERIALIZE_NUMPY))
     assert [float(text) for text in said] == written
@@ -148,7 +148,7 @@ def test_pooling_keeps_the_hot_cell(page: Page) -> None:
       const {z, n} = m.pooled(map, [0, 300], [0, 300]);
       return {n, side: z.length, hot: z[149][75], masked: z[0][100], seen: z[0][0]};
     })()"""
-    found = call(page, "pool", code)
+    found = call(page, "map/heatmap/pool", code)
     assert found == {"n": 2, "side": 150, "hot": pytest.approx(0.9), "masked": None, "seen": pytest.approx(0.001)}
 
 
@@ -163,47 +163,28 @@ def test_cells_stand_where_they_are_drawn(page: Page) -> None:
         return found.row === row && found.col === col;
       })));
     })()"""
-    assert all(call(page, "geometry", code))
+    assert all(call(page, "map/geometry", code))
     outside = "m.cellAt({left: 0, top: 0, width: 9, height: 9}, m.wholeView(3, 3), 9, 4, 3, 3)"
-    assert call(page, "geometry", outside) is None
+    assert call(page, "map/geometry", outside) is None
 
 
 @pytest.mark.parametrize(("count", "pixels", "expected"), [(6, 300, 1), (256, 512, 10), (512, 512, 20)])
 def test_labels_have_room(page: Page, count: int, pixels: int, expected: int) -> None:
-    found = call(page, "geometry", "m.ticks([-0.5, a[0] - 0.5], a[0], a[1])", [count, pixels])
+    found = call(page, "map/geometry", "m.ticks([-0.5, a[0] - 0.5], a[0], a[1])", [count, pixels])
     assert found == list(range(0, count, expected))
 
 
 def test_the_colour_domain_is_locked(page: Page) -> None:
-    assert call(page, "colour", "m.colourAt('cividis', 'light', 0)") == [0, 32, 76]
-    assert call(page, "colour", "m.colourAt('cividis', 'light', 1)") == [255, 233, 69]
-    assert call(page, "colour", "[0, 1e-4, 1e-2, 1].map((w) => m.position(w, 'log'))") == pytest.approx([0, 0, 0.5, 1])
-
-
-def test_an_aligner_beats_its_impostors(page: Page) -> None:
-    """Sharp on words in order wins over staring at the end mark, at one word, or nowhere in particular."""
-    code = """(() => {
-      const axis = {special: [false, false, false, false, true]};
-      const head = (look) => ({rows: 5, cols: 5, causal: false, weights: Float32Array.from(
-        [0, 1, 2, 3, 4].flatMap((row) => [0, 1, 2, 3, 4].map((col) => look(row, col))))});
-      const heads = [
-        head((row, col) => (row === col ? 0.9 : 0.025)),
-        head((row, col) => (col === 4 ? 1 : 0)),
-        head((row, col) => (col === 1 ? 1 : 0)),
-        head(() => 0.2),
-        head((row, col) => (row + col === 3 ? 1 : 0)),
-      ];
-      return heads.map((map) => m.alignment(map, axis, axis));
-    })()"""
-    scores = call(page, "heads", code)
-    assert max(scores) == scores[0]
-    assert scores[1] == 0
+    assert call(page, "map/colour", "m.colourAt('cividis', 'light', 0)") == [0, 32, 76]
+    assert call(page, "map/colour", "m.colourAt('cividis', 'light', 1)") == [255, 233, 69]
+    places = call(page, "map/colour", "[0, 1e-4, 1e-2, 1].map((w) => m.position(w, 'log'))")
+    assert places == pytest.approx([0, 0, 0.5, 1])
 
 
 def test_a_page_of_words_in_any_script(page: Page) -> None:
     axis = {"kind": "text", "labels": [], "ids": [], "spans": [], "special": []}
     text = "Geht's gut? 你好。Ärger3 naïve"
-    words = call(page, "words", "m.wordsOf(a[0], a[1])", [text, axis])
+    words = call(page, "text/words", "m.wordsOf(a[0], a[1])", [text, axis])
     assert [word["text"] for word in words] == ["Geht's", "gut", "?", "你", "好", "。", "Ärger3", "naïve"]
     assert "".join(word["before"] + word["text"] for word in words) == text
 
@@ -212,7 +193,7 @@ def test_a_page_of_words_in_any_script(page: Page) -> None:
     ("layers", "heads", "width", "tallest"), [(6, 8, 790, 150), (12, 12, 790, 150), (3, 8, 298, 140), (1, 1, 790, 150)]
 )
 def test_thumbnails_fit_the_page(page: Page, layers: int, heads: int, width: int, tallest: int) -> None:
-    found = call(page, "grid", "m.arrange(...a)", [layers, heads, width, tallest])
+    found = call(page, "map/grid/grid", "m.arrange(...a)", [layers, heads, width, tallest])
     assert found["beside"] * (24 + 4 + heads * (found["size"] + 4)) <= width + 4
     assert found["size"] >= 8
     assert found["height"] == -(-layers // found["beside"]) * (found["size"] + 4) - 4

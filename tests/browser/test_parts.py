@@ -28,7 +28,7 @@ DRAFT = {"model": "m", "fields": {}, "media": None, "parameters": {}}
 @pytest.mark.parametrize("chat", [True, False])
 def test_a_chat_is_offered_where_there_is_a_template(page: Page, chat: bool) -> None:
     model = {"task": "text-generation", "chat": chat}
-    options = call(page, "tasks", "m.taskOf(a).options", model)
+    options = call(page, "input/tasks", "Object.keys(m.optionsOf(a))", model)
     assert ("chat" in options) == chat
     assert "seed" in options
 
@@ -73,28 +73,28 @@ def test_a_chat_is_offered_where_there_is_a_template(page: Page, chat: bool) -> 
     ],
 )  # fmt: skip
 def test_a_draft_becomes_the_tasks_request(page: Page, task: str, draft: dict, body: dict) -> None:
-    found = call(page, "draft", "m.bodyOf(...a)", [{**DRAFT, **draft}, {"name": "m", "task": task}])
+    found = call(page, "input/draft", "m.bodyOf(...a)", [{**DRAFT, **draft}, {"name": "m", "task": task}])
     assert found == {"model": "m", **body}
 
 
 def test_an_unknown_task_is_known_by_its_example(page: Page) -> None:
     model = {"name": "m", "task": "depth-estimation", "examples": [{"image": "AAAA"}]}
     draft = {**DRAFT, "media": {"base64": "BBBB"}}
-    assert call(page, "draft", "m.bodyOf(...a)", [draft, model])["inputs"] == {"image": "BBBB"}
+    assert call(page, "input/draft", "m.bodyOf(...a)", [draft, model])["inputs"] == {"image": "BBBB"}
 
 
 def test_examples_fill_the_fields_that_they_have(page: Page) -> None:
     example = {"source_sentence": "a", "sentences": ["b", "c"]}
-    found = call(page, "draft", "m.fromExample(a)", example)
+    found = call(page, "input/draft", "m.fromExample(a)", example)
     assert found == {"fields": {"source": "a", "sentences": "b\nc"}, "file": None}
-    picture = call(page, "draft", "m.fromExample(a)", {"image": "AAAA", "text": "?"})
+    picture = call(page, "input/draft", "m.fromExample(a)", {"image": "AAAA", "text": "?"})
     assert picture == {"fields": {"text": "?"}, "file": {"kind": "image", "base64": "AAAA"}}
 
 
 def test_parameters_of_a_link_are_those_of_the_page(page: Page) -> None:
-    said = call(page, "draft", "m.parametersOf(a)", '{"seed": 3, "evil": 1, "tgt_lang": "de", "top_k": [1]}')
+    said = call(page, "input/draft", "m.parametersOf(a)", '{"seed": 3, "evil": 1, "tgt_lang": "de", "top_k": [1]}')
     assert said == {"seed": 3, "tgt_lang": "de"}
-    assert call(page, "draft", "m.parametersOf(a)", "{not json") == {}
+    assert call(page, "input/draft", "m.parametersOf(a)", "{not json") == {}
 
 
 def axis(labels: list[str], spans: list[tuple[int, int]], **more: Any) -> dict[str, Any]:
@@ -107,26 +107,32 @@ def test_word_pieces_join_and_marks_keep_their_place(page: Page) -> None:
     pieces = axis(
         ["[CLS]", "the", "sta", "##tion", "[MASK]", "[SEP]"], [(0, 0), (0, 3), (4, 7), (7, 11), (12, 18), (0, 0)]
     )
-    words = call(page, "words", "m.wordsOf('the station [MASK]', a)", pieces)
+    words = call(page, "text/words", "m.wordsOf('the station [MASK]', a)", pieces)
     assert [(word["text"], word["tokens"]) for word in words] == [
         ("[CLS]", [0]), ("the", [1]), ("station", [2, 3]), ("[MASK]", [4]), ("[SEP]", [5]),
     ]  # fmt: skip
-    assert call(page, "words", "a.labels.map((_, i) => m.tokenText(a, i))", pieces) == [
+    assert call(page, "text/words", "a.labels.map((_, i) => m.tokenText(a, i))", pieces) == [
         "[CLS]", "the", "sta", "·tion", "[MASK]", "[SEP]",
     ]  # fmt: skip
 
 
 def test_labels_alone_still_make_words(page: Page) -> None:
     spaced = axis(["<s>", "▁Wo", "▁Bahn", "hof", "?"], [(0, 0)] * 5)
-    words = call(page, "words", "m.wordsOfLabels(a)", spaced)
+    words = call(page, "text/words", "m.wordsOfLabels(a)", spaced)
     assert [word["text"] for word in words] == ["<s>", "Wo", "Bahnhof?"]
     pieces = axis(["[CLS]", "sta", "##tion", "here"], [(0, 0)] * 4)
-    assert [word["text"] for word in call(page, "words", "m.wordsOfLabels(a)", pieces)] == ["[CLS]", "station", "here"]
+    assert [word["text"] for word in call(page, "text/words", "m.wordsOfLabels(a)", pieces)] == [
+        "[CLS]",
+        "station",
+        "here",
+    ]
 
 
 def test_tokens_know_their_text(page: Page) -> None:
     tokens = axis(["▁the", "▁station"], [(0, 3), (4, 11)])
-    shares = [call(page, "words", "m.shareOf(...a)", [text, tokens]) for text in ("The Station", "the stat", "no such")]
+    shares = [
+        call(page, "text/words", "m.shareOf(...a)", [text, tokens]) for text in ("The Station", "the stat", "no such")
+    ]
     assert shares == [1, 1, 0]
 
 
@@ -134,18 +140,20 @@ MAP = "({rows: 2, cols: 3, causal: false, weights: Float32Array.from([0.5, 0.25,
 
 
 def test_light_by_hand(page: Page) -> None:
-    keys = call(page, "spotlight", f"(({{side, light}}) => [side, [...light]])(m.lit({MAP}, {{rows: [0, 1]}}))")
+    keys = call(page, "beside/spotlight", f"(({{side, light}}) => [side, [...light]])(m.lit({MAP}, {{rows: [0, 1]}}))")
     assert keys == ["keys", [0.25, 0.625, 0.125]]
-    queries = call(page, "spotlight", f"(({{side, light}}) => [side, [...light]])(m.lit({MAP}, {{cols: [0, 1]}}))")
+    queries = call(
+        page, "beside/spotlight", f"(({{side, light}}) => [side, [...light]])(m.lit({MAP}, {{cols: [0, 1]}}))"
+    )
     assert queries == ["queries", [0.75, 1]]
-    assert call(page, "spotlight", "[0, 0.001, 0.1, 1].map((w) => m.brightness(w, 1, 'log'))") == [0, 0, 0.5, 1]
-    assert call(page, "spotlight", "m.brightness(0.25, 0.5, 'linear')") == 0.5
-    assert call(page, "spotlight", "m.brightness(0, 0, 'linear')") == 0
+    assert call(page, "beside/spotlight", "[0, 0.001, 0.1, 1].map((w) => m.brightness(w, 1, 'log'))") == [0, 0, 0.5, 1]
+    assert call(page, "beside/spotlight", "m.brightness(0.25, 0.5, 'linear')") == 0.5
+    assert call(page, "beside/spotlight", "m.brightness(0, 0, 'linear')") == 0
 
 
 def test_one_row_of_a_map_is_enough_for_its_light(page: Page) -> None:
     band = "({rows: 9, cols: 3, from: 7, causal: false, weights: Float32Array.from([0.5, 0.25, 0.25])})"
-    found = call(page, "spotlight", f"m.lit({band}, {{rows: [7], cols: [1]}})")
+    found = call(page, "beside/spotlight", f"m.lit({band}, {{rows: [7], cols: [1]}})")
     assert found == {"side": "keys", "light": [0.5, 0.25, 0.25]}
 
 
@@ -155,10 +163,10 @@ def test_the_strongest_of_a_row(page: Page) -> None:
     weights = random.integers(0, 40, 300).tolist()  # many are equal: then the first stands first
     order = sorted(range(300), key=lambda index: (-weights[index], index))
     for most in (1, 6, 300, 400):
-        found = call(page, "cells", f"m.topK({row}, 0, {most})", weights)
+        found = call(page, "map/cells", f"m.topK({row}, 0, {most})", weights)
         assert found == [{"col": index, "weight": weights[index]} for index in order[:most]]
-    assert call(page, "cells", "m.largest(Float32Array.from(a))", weights) == order[0]
-    seen = call(page, "cells", f"m.topK(Object.assign({row}, {{holes: true}}), 0, 9)", [0, 2, 0])
+    assert call(page, "map/cells", "m.largest(Float32Array.from(a))", weights) == order[0]
+    seen = call(page, "map/cells", f"m.topK(Object.assign({row}, {{holes: true}}), 0, 9)", [0, 2, 0])
     assert seen == [{"col": 1, "weight": 2}]
 
 
@@ -189,7 +197,7 @@ def test_a_pointer_that_rests_asks_once(page: Page) -> None:
       await pause(50);
       return { asked, told, failed };
     })()"""
-    assert call(page, "atlas/rest", f"await {code}") == {
+    assert call(page, "map/atlas/rest", f"await {code}") == {
         "asked": ["late", "flaky", "flaky", "stopped"],
         "told": ["flaky"],
         "failed": ["no", None],
@@ -198,50 +206,103 @@ def test_a_pointer_that_rests_asks_once(page: Page) -> None:
 
 def test_patches_are_found_where_they_lie(page: Page) -> None:
     boxes = [None, [0, 0, 10, 10], [10, 0, 20, 10], [0, 10, 10, 20], [0, 0, 20, 20]]
-    at = [call(page, "spotlight", "m.patchAt(...a)", [boxes, *point]) for point in ((5, 5), (15, 5), (15, 15), (25, 5))]
+    at = [
+        call(page, "beside/spotlight", "m.patchAt(...a)", [boxes, *point])
+        for point in ((5, 5), (15, 5), (15, 15), (25, 5))
+    ]
     assert at == [1, 2, 4, -1], "the smallest of those that overlap"
     moves = [(1, 1, 0), (1, 0, 1), (1, -1, 0), (-1, 1, 0)]
-    beside = [call(page, "spotlight", "m.patchBeside(...a)", [boxes[:4], *move]) for move in moves]
+    beside = [call(page, "beside/spotlight", "m.patchBeside(...a)", [boxes[:4], *move]) for move in moves]
     assert beside == [2, 3, 1, 1]
     seconds = [[0, 0.5], [0.5, 1]]
-    assert [call(page, "spotlight", "m.frameAt(...a)", [seconds, moment]) for moment in (0.49, 0.5, 1)] == [0, 1, -1]
+    assert [call(page, "beside/spotlight", "m.frameAt(...a)", [seconds, moment]) for moment in (0.49, 0.5, 1)] == [
+        0,
+        1,
+        -1,
+    ]
 
 
 def test_groups_by_hand(page: Page) -> None:
     site = {"heads": 8, "kv_heads": 2}
-    assert call(page, "groups", "m.groupsOf(a)", site) == [
+    assert call(page, "map/grid/groups", "m.groupsOf(a)", site) == [
         {"group": 0, "first": 0, "last": 3},
         {"group": 1, "first": 4, "last": 7},
     ]
-    assert call(page, "groups", "[0, 3, 4, 7].map((head) => m.groupOf(a, head))", site) == [0, 0, 1, 1]
-    assert call(page, "groups", "m.grouped(a)", {"heads": 8, "kv_heads": 8}) is False
-    assert call(page, "groups", "m.groupName(a, 1)", site) == "kv 1: heads 4–7"
-    assert call(page, "groups", "m.groupName(a, 1)", {"heads": 2, "kv_heads": 2}) == "kv 1: head 1"
+    assert call(page, "map/grid/groups", "[0, 3, 4, 7].map((head) => m.groupOf(a, head))", site) == [0, 0, 1, 1]
+    assert call(page, "map/grid/groups", "m.grouped(a)", {"heads": 8, "kv_heads": 8}) is False
+    assert call(page, "map/grid/groups", "m.groupName(a, 1)", site) == "kv 1: heads 4–7"
+    assert call(page, "map/grid/groups", "m.groupName(a, 1)", {"heads": 2, "kv_heads": 2}) == "kv 1: head 1"
 
 
 def test_the_wave_is_the_loudest_of_each_part(page: Page) -> None:
-    found = call(page, "media", "[...m.envelope(Float32Array.from(a), 2)]", [0.1, -0.2, 0.05, 0.4, 0.0, 0.0])
+    found = call(page, "input/media", "[...m.envelope(Float32Array.from(a), 2)]", [0.1, -0.2, 0.05, 0.4, 0.0, 0.0])
     assert found == pytest.approx([0.5, 1])
-    assert call(page, "media", "[...m.envelope(new Float32Array(4), 2)]") == [0, 0]
+    assert call(page, "input/media", "[...m.envelope(new Float32Array(4), 2)]") == [0, 0]
 
 
 def test_holes_are_masked_and_zeros_of_full_maps_are_not(page: Page) -> None:
     window = "({rows: 2, cols: 2, causal: false, holes: true, weights: Float32Array.from([1, 0, 0.5, 0.5])})"
-    assert call(page, "cells", f"m.cellOf({window}, 0, 1)") == {"weight": 0, "masked": True, "rank": 2, "of": 1}
-    assert call(page, "cells", f"m.cellOf({MAP}, 1, 0)")["masked"] is False
-    drawn = call(page, "pool", f"m.pooled({window}, [0, 2], [0, 2]).z")
+    assert call(page, "map/cells", f"m.cellOf({window}, 0, 1)") == {"weight": 0, "masked": True, "rank": 2, "of": 1}
+    assert call(page, "map/cells", f"m.cellOf({MAP}, 1, 0)")["masked"] is False
+    drawn = call(page, "map/heatmap/pool", f"m.pooled({window}, [0, 2], [0, 2]).z")
     assert drawn == [[1, None], [0.5, 0.5]]
 
 
 def test_the_class_token_opens_a_picture(page: Page) -> None:
     patches = {"kind": "image", "special": [True, False, False], "boxes": [None, [0, 0, 1, 1], [1, 0, 2, 1]]}
     square = "({rows: 3, cols: 3, causal: false, weights: Float32Array.from([0.8, 0, 0.2, 0, 1, 0, 0, 0, 1])})"
-    assert call(page, "cells", f"m.brightest({square}, a, a)", patches) == [0, 2]
+    assert call(page, "map/cells", f"m.brightest({square}, a, a)", patches) == [0, 2]
 
 
 @pytest.mark.parametrize(("rows", "cols", "width", "height"), [(65, 65, 300, 600), (8, 145, 360, 600)])
 def test_square_maps_stay_square(page: Page, rows: int, cols: int, width: int, height: int) -> None:
     margin = {"left": 0, "top": 0, "right": 0, "bottom": 0}
-    box = call(page, "geometry", "m.plotBox(...a)", [{"width": width, "height": height}, margin, rows, cols])
+    box = call(page, "map/geometry", "m.plotBox(...a)", [{"width": width, "height": height}, margin, rows, cols])
     ratio = (box["height"] / rows) / (box["width"] / cols)
     assert ratio == pytest.approx(1.15, abs=0.02) if rows == cols else ratio > 2
+
+
+FSI, LRI, PDI = "\u2068", "\u2066", "\u2069"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Bahnhof", "Bahnhof"),
+        ("<0xD8>", "<0xD8>"),
+        ("שלום", f"{FSI}שלום{PDI}"),
+        ("·ر<0xD8>", f"{FSI}·ر{LRI}<0xD8>{PDI}{PDI}"),
+        ("a\u202eb", "ab"),
+    ],
+    ids=["left to right", "bytes alone", "Hebrew", "a letter and half of the next", "an override of its own"],
+)
+def test_labels_from_right_to_left_are_isolated(page: Page, text: str, expected: str) -> None:
+    assert call(page, "text/isolate", "m.isolated(a)", text) == expected
+
+
+def test_the_form_offers_what_a_model_takes(page: Page) -> None:
+    taken = {
+        "max_new_tokens": {"default": 448},
+        "return_timestamps": {"default": False, "choices": [False, True]},
+        "candidate_labels": {"default": None},
+        "patience": {"default": 1.5},
+    }
+    model = {"task": "automatic-speech-recognition", "parameters": taken}
+    assert call(page, "input/tasks", "m.optionsOf(a)", model) == {
+        "return_timestamps": {"kind": "choice", "choices": [True], "standard": False},
+        "max_new_tokens": {"kind": "whole", "least": 1, "standard": 448},
+        "patience": {"kind": "number", "standard": 1.5},
+    }
+    many = {**model, "parameters": {"language": {"default": None, "choices": ["de", "fr"]}}}
+    assert call(page, "input/tasks", "m.optionsOf(a)", many) == {
+        "language": {"kind": "choice", "choices": ["de", "fr"]}
+    }
+    silent = {"task": "automatic-speech-recognition", "parameters": 1000}
+    assert call(page, "input/tasks", "Object.keys(m.optionsOf(a))", silent) == ["language", "return_timestamps"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "busy"), [("urn:heedmap:problem:overloaded", True), ("urn:heedmap:problem:model-unavailable", False)]
+)
+def test_a_model_that_failed_is_not_called_busy(page: Page, kind: str, busy: bool) -> None:
+    assert call(page, "api/request", "new m.Problem(503, {type: a}).busy", kind) == busy

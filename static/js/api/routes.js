@@ -1,0 +1,84 @@
+/** The service's HTTP contract, as functions. */
+
+import { decodeNpy } from "./npy.js";
+import { request } from "./request.js";
+
+/** @typedef {import("../types.js").Heads} Heads */
+/** @typedef {import("../types.js").Model} Model */
+/** @typedef {import("../types.js").Range} Range */
+/** @typedef {import("../types.js").Summary} Summary */
+/** @typedef {import("../types.js").Thumbnails} Thumbnails */
+
+/** @returns {Promise<Model[]>} */
+export async function models() {
+  return (await (await request("v1/models")).json()).models;
+}
+
+/**
+ * @param {object} body model, inputs, parameters
+ * @param {AbortSignal} signal
+ * @returns {Promise<Summary>}
+ */
+export async function trace(body, signal) {
+  const headers = { "Content-Type": "application/json" };
+  return (await request("v1/traces", { method: "POST", headers, body: JSON.stringify(body), signal })).json();
+}
+
+/** The address of a trace, of which its parts' addresses are made. @param {string} id */
+export const tracePath = (id) => `v1/traces/${encodeURIComponent(id)}`;
+
+/** @param {string} id @param {AbortSignal} signal @returns {Promise<Summary>} of a trace that was made before */
+export async function summary(id, signal) {
+  return (await request(tracePath(id), { signal })).json();
+}
+
+/** @param {string} id @param {AbortSignal} signal @returns {Promise<Heads>} */
+export async function heads(id, signal) {
+  return (await request(`${tracePath(id)}/heads`, { signal })).json();
+}
+
+/**
+ * @param {string} id
+ * @param {string} site
+ * @param {number} layer
+ * @param {number | "all"} head
+ * @param {AbortSignal} signal
+ * @param {Range} [rows] all where left out
+ * @returns {Promise<{shape: number[], data: Float32Array}>}
+ */
+export async function weights(id, site, layer, head, signal, rows) {
+  const part = rows ? `&rows=${rows.join(":")}` : "";
+  const response = await request(`${mapPath(id, site, layer, head)}?format=npy${part}`, { signal });
+  const { shape, data } = decodeNpy(await response.arrayBuffer());
+  return { shape, data: /** @type {Float32Array} */ (data) }; // the map route sends no other
+}
+
+/**
+ * @param {string} id
+ * @param {string} site
+ * @param {number} size pixels a side at most
+ * @param {AbortSignal} signal
+ * @returns {Promise<Thumbnails>}
+ */
+export async function thumbnails(id, site, size, signal) {
+  const response = await request(`${tracePath(id)}/thumbnails/${site}?size=${size}&format=raw`, { signal });
+  const shape = (response.headers.get("X-Tile-Shape") ?? "").match(/\d+/g)?.map(Number) ?? [];
+  return { shape, codes: new Uint8Array(await response.arrayBuffer()) };
+}
+
+/** @param {string} path @returns {Promise<Blob>} what a link cannot fetch, since it sends no key */
+export async function file(path) {
+  return (await request(path)).blob();
+}
+
+/**
+ * The address of a head's map; representations differ by `format`.
+ *
+ * @param {string} id
+ * @param {string} site
+ * @param {number} layer
+ * @param {number | "all"} head
+ */
+export function mapPath(id, site, layer, head) {
+  return `${tracePath(id)}/maps/${site}/${layer}/${head}`;
+}

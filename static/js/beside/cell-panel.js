@@ -1,0 +1,211 @@
+/** The right column: one cell, its row, its head. */
+
+import { cellOf, exact, masked, rowOf, topK } from "../map/cells.js";
+import { errorOf } from "../views/certificate.js";
+import { byId, cssColour, element, sharpContext } from "../views/dom.js";
+import { groupName, groupOf, grouped } from "../map/grid/groups.js";
+import { MEASURES, place } from "../map/grid/heads.js";
+import { t } from "../text/i18n.js";
+import { withBytesApart } from "../text/isolate.js";
+import { tokenText } from "../text/words.js";
+
+/** @typedef {import("../types.js").Axis} Axis */
+/** @typedef {import("../types.js").Cell} Cell */
+/** @typedef {import("../types.js").HeadMap} HeadMap */
+/** @typedef {{map: HeadMap, queries: Axis, keys: Axis}} Row of a map: all of it, or the row that is here */
+
+const LISTED = 6;
+const PROFILE_HEIGHT = 56;
+
+/** Where the largest of some weights in a row is. @param {Float32Array} weights @param {number} start @param {number} count */
+function largestIn(weights, start, count) {
+  let best = start;
+  for (let key = start + 1; key < Math.min(start + count, weights.length); key++)
+    if (weights[key] > weights[best]) best = key;
+  return best;
+}
+
+/** A token in an element of its own: what reads from right to left reorders nothing beside it. @param {string} id @param {string} text */
+function showToken(id, text) {
+  byId(id).dir = "auto";
+  byId(id).textContent = withBytesApart(text);
+}
+
+export class CellPanel {
+  /** @param {{choose: (cell: Cell) => void}} on */
+  constructor(on) {
+    this.on = on;
+    /** @type {HeadMap | null} */
+    this.map = null;
+    /** @type {Axis | null} */
+    this.queries = null;
+    /** @type {Axis | null} */
+    this.keys = null;
+    /** @type {HeadMap | null} the map whose row is listed */
+    this.listed = null;
+    /** @type {Cell | null} */
+    this.cell = null;
+    byId("profile").addEventListener("click", (event) => {
+      const { map, cell } = this;
+      if (!map || !cell) return;
+      const per = map.cols / byId("profile").clientWidth;
+      const col = largestIn(rowOf(map, cell.row), Math.floor(event.offsetX * per), Math.ceil(per));
+      if (!masked(map, cell.row, col)) this.on.choose({ row: cell.row, col });
+    });
+    new ResizeObserver(() => this.map && this.profile(this.map)).observe(byId("tell"));
+  }
+
+  /** @param {HeadMap} map @param {Axis} queries @param {Axis} keys */
+  use(map, queries, keys) {
+    this.map = map;
+    this.queries = queries;
+    this.keys = keys;
+    byId("tell").hidden = false;
+  }
+
+  /** The tokens of a cell. @param {Cell} cell */
+  place({ row, col }) {
+    byId("cell-place").textContent = `(${row}, ${col})`;
+    if (this.queries) showToken("cell-query", tokenText(this.queries, row));
+    if (this.keys) showToken("cell-key", tokenText(this.keys, col));
+  }
+
+  /** @param {Cell} kept */
+  show(kept) {
+    const { map } = this;
+    if (!map) return;
+    const { row, col } = kept;
+    const rowChanged = row !== this.cell?.row || map !== this.listed;
+    this.cell = kept;
+    this.listed = map;
+    const cell = cellOf(map, row, col);
+    this.place(kept);
+    byId("cell-weight").textContent = cell.masked ? "—" : exact(cell.weight);
+    byId("cell-weight").classList.remove("quiet");
+    byId("cell-weight").title = cell.masked ? t("cellMasked") : "";
+    byId("cell-rank").textContent = cell.masked ? t("cellMasked") : t("rankOf", { rank: cell.rank, of: cell.of });
+    this.profile(map);
+    if (rowChanged) this.list(map, row);
+    for (const item of listed()) item.classList.toggle("current", Number(item.dataset.col) === col);
+  }
+
+  /** Where the cell's query looks, as bars. @param {HeadMap} map */
+  profile(map) {
+    const canvas = byId("profile");
+    const width = canvas.parentElement?.clientWidth ?? 0;
+    if (!width || !this.cell) return;
+    const { row, col } = this.cell;
+    const context = sharpContext(canvas, width, PROFILE_HEIGHT);
+    const weights = rowOf(map, row);
+    const per = Math.max(1, map.cols / width); // keys a pixel
+    const step = width / map.cols;
+    const top = map.from === undefined ? 1 : weights[largestIn(weights, 0, map.cols)] || 1; // of so many, none is large
+    const gap = step > 6 ? 2 : step > 3 ? 1 : 0;
+    const [bar, chosen, ground] = [cssColour("--bar"), cssColour("--accent"), cssColour("--line")];
+    context.fillStyle = ground;
+    context.fillRect(0, PROFILE_HEIGHT - 1, width, 1);
+    // Where keys share a pixel the largest stands for them, as in the map.
+    /** @param {number} key @param {string} colour @param {number} least height, in pixels */
+    const draw = (key, colour, least) => {
+      const height = Math.max(Math.min(weights[key] / top, 1) * (PROFILE_HEIGHT - 1), least);
+      if (height < 0.25) return;
+      context.fillStyle = colour;
+      const shown = Math.max(height, 0.5);
+      const left = Math.min(key * step + gap / 2, width - 1);
+      context.fillRect(left, PROFILE_HEIGHT - 1 - shown, Math.max(step - gap, 1), shown);
+    };
+    for (let at = 0; at < map.cols; at += per) draw(largestIn(weights, Math.floor(at), Math.ceil(per)), bar, 0);
+    draw(col, chosen, 2);
+  }
+
+  /**
+   * A cell whose row is not here: what is known of it, and no rank.
+   *
+   * @param {Cell} cell
+   * @param {{weight: string, note?: string, certain: boolean}} known
+   */
+  sketch(cell, { weight, note = "", certain }) {
+    this.place(cell);
+    byId("cell-weight").textContent = weight;
+    byId("cell-weight").classList.toggle("quiet", !certain);
+    byId("cell-weight").title = weight === "—" ? t("cellMasked") : "";
+    byId("cell-rank").textContent = weight === "—" ? t("cellMasked") : note || t("rankLater");
+    for (const item of listed()) item.classList.remove("current");
+  }
+
+  /** The strongest keys of a row. @param {HeadMap} map @param {number} row */
+  list(map, row) {
+    const { keys } = this;
+    if (!keys) return;
+    byId("top").replaceChildren(
+      ...topK(map, row, LISTED).map(({ col, weight }, _, [first]) => {
+        const bar = element("span", { class: "top-bar" });
+        bar.style.setProperty("--weight", (map.from === undefined ? weight : weight / (first.weight || 1)).toFixed(4));
+        const button = element(
+          "button",
+          { type: "button", class: "plain top-item", on: { click: () => this.on.choose({ row, col }) } },
+          element(
+            "span",
+            { class: "token top-token" },
+            element("bdi", {}, withBytesApart(tokenText(keys, col))),
+            ...number(map, keys, col),
+          ),
+          bar,
+          element("span", { class: "tabular top-weight" }, weight < 5e-5 && weight > 0 ? "<.0001" : weight.toFixed(4)),
+        );
+        return element("li", { data: { col } }, button);
+      }),
+    );
+  }
+
+  /**
+   * @param {import("../types.js").HeadRow[]} rows statistics of the site's heads
+   * @param {import("../types.js").Site} site
+   * @param {number} layer
+   * @param {number} head
+   * @param {import("../types.js").Certificate} certificate
+   */
+  head(rows, site, layer, head, certificate) {
+    byId("head-place").textContent = t("headShort", { layer, head });
+    byId("head-group").hidden = !grouped(site);
+    if (grouped(site)) byId("head-group").textContent = groupName(site, groupOf(site, head));
+    const statistics = rows.find((row) => row.layer === layer && row.head === head);
+    const measures = /** @type {import("../types.js").MeasureName[]} */ (Object.keys(MEASURES));
+    byId("measures").replaceChildren(
+      ...measures.flatMap((measure) => {
+        const value = statistics?.[measure];
+        if (typeof value !== "number") return [];
+        const { place: rank, of } = place(rows, measure, layer, head);
+        const where = t(MEASURES[measure] === "low" ? "placeLow" : "placeHigh", { place: rank, of });
+        return element(
+          "tr",
+          { title: `${t(`${measure}Title`)}. ${where}` },
+          element("th", { scope: "row" }, t(measure)),
+          element("td", { class: "tabular" }, value.toFixed(3)),
+          element("td", { class: "tabular quiet" }, t("place", { place: rank, of })),
+        );
+      }),
+      ...this.proof(errorOf(certificate, site.name, layer, head)),
+    );
+  }
+
+  /** The certificate's word on this very head. @param {string | null} error */
+  proof(error) {
+    if (error === null) return [];
+    const cells = [
+      element("th", { scope: "row" }, t("headError")),
+      element("td", { class: "tabular" }, error),
+      element("td"),
+    ];
+    return [element("tr", { title: t("headErrorTitle") }, ...cells)];
+  }
+}
+
+/** Among so many keys a token alone does not say which; a patch or frame does. @param {HeadMap} map @param {Axis} keys @param {number} col */
+function number(map, { boxes, seconds }, col) {
+  if (map.from === undefined || boxes?.[col] || seconds) return [];
+  return [element("span", { class: "quiet small tabular" }, ` ${col}`)];
+}
+
+/** The strongest keys on show. */
+const listed = () => /** @type {HTMLElement[]} */ ([...byId("top").children]);

@@ -1,0 +1,82 @@
+/** What a reader does on a long map: wheel, drags (Plotly's own), clicks, a resting pointer, keys. */
+
+import { zoomed } from "../geometry.js";
+
+/** @typedef {import("./atlas.js").Atlas} Atlas */
+
+const DOUBLE_CLICK = 350; // milliseconds
+const STILL = 4; // pixels: a press and release nearer than this is a click
+const WHEEL = 1.0015; // of zoom a pixel of the wheel: a notch of 100 shows a seventh less
+const PINCH = 1.01; // a trackpad's pinch comes as a wheel with Ctrl, in small steps
+const LINE = 16; // pixels of a wheel that counts lines
+const WHEEL_REST = 160; // milliseconds: then the wheel's turn is over
+const STEP = 1 / 8; // of the view, for an arrow key
+
+/** @type {Record<string, [number, number]>} to the right and down, in views */
+const KEYS = {
+  ArrowLeft: [-STEP, 0],
+  ArrowRight: [STEP, 0],
+  ArrowUp: [0, -STEP],
+  ArrowDown: [0, STEP],
+  PageUp: [0, -1],
+  PageDown: [0, 1],
+  Home: [-Infinity, -Infinity],
+  End: [Infinity, Infinity],
+};
+
+/** @param {Atlas} atlas */
+export function listen(atlas) {
+  const { root } = atlas;
+  /** @type {[number, number] | null} */
+  let down = null;
+  let [clicked, resting] = [-Infinity, 0];
+  root.addEventListener("pointermove", (event) => {
+    if (atlas.box && !event.buttons) atlas.on.hover(atlas.under(event));
+  });
+  root.addEventListener("pointerleave", () => atlas.box && atlas.on.hover(null));
+  root.addEventListener(
+    "pointerdown",
+    (event) => {
+      const over = /** @type {Element} */ (event.target).closest("#tiles-problem"); // what lies over the map is not it
+      down = over ? null : [event.clientX, event.clientY];
+    },
+    true,
+  );
+  window.addEventListener(
+    "pointerup",
+    (event) => {
+      const from = down;
+      down = null;
+      if (!from || !atlas.box || Math.hypot(event.clientX - from[0], event.clientY - from[1]) > STILL) return;
+      const cell = atlas.under(event);
+      if (!cell) return;
+      const twice = event.timeStamp - clicked < DOUBLE_CLICK;
+      clicked = twice ? -Infinity : event.timeStamp;
+      if (twice) atlas.reset();
+      else atlas.on.choose(cell);
+    },
+    true,
+  );
+  root.addEventListener(
+    "wheel",
+    (event) => {
+      const cell = atlas.box && atlas.pointUnder(event);
+      if (!cell) return;
+      event.preventDefault();
+      const turned = event.deltaY * (event.deltaMode === 1 ? LINE : 1);
+      const { view, shape } = atlas;
+      atlas.setView(zoomed(view, (event.ctrlKey ? PINCH : WHEEL) ** turned, cell, ...shape), false);
+      atlas.axesSoon();
+      clearTimeout(resting);
+      resting = window.setTimeout(() => atlas.box && atlas.setView(atlas.view, true), WHEEL_REST);
+    },
+    { passive: false },
+  );
+  root.addEventListener("keydown", (event) => {
+    const by = KEYS[event.key];
+    if (!by || !atlas.box || event.target !== root || event.shiftKey || event.ctrlKey || event.altKey || event.metaKey)
+      return;
+    event.preventDefault();
+    atlas.pan(by[0], by[1]);
+  });
+}

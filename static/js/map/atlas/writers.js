@@ -1,0 +1,64 @@
+/** Files made in the page of what is in view. No document here. */
+
+/** @typedef {import("./codes.js").Blocks} Blocks */
+
+/**
+ * NumPy's format, version 1.0, little-endian float32.
+ *
+ * @param {Float32Array} data row-major
+ * @param {[number, number]} shape
+ * @returns {Uint8Array<ArrayBuffer>}
+ */
+export function toNpy(data, shape) {
+  const text = `{'descr': '<f4', 'fortran_order': False, 'shape': (${shape.join(", ")}), }`;
+  const length = Math.ceil((10 + text.length + 1) / 64) * 64 - 10; // the format's own alignment
+  const file = new Uint8Array(10 + length + 4 * data.length);
+  file.set([0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59, 1, 0, length & 255, length >> 8]);
+  file.set(new TextEncoder().encode(`${text.padEnd(length - 1)}\n`), 10);
+  const view = new DataView(file.buffer);
+  data.forEach((value, index) => view.setFloat32(10 + length + 4 * index, value, true));
+  return file;
+}
+
+/**
+ * @param {Blocks} blocks
+ * @param {number} n cells a side of a block
+ * @param {[number, number]} shape of the map
+ * @param {string} note for the corner: what the numbers are
+ */
+export function toCsv({ rows, cols, row, col, weights }, n, shape, note) {
+  /** @param {number} index @param {number} count */
+  const name = (index, count) => `${index * n}:${Math.min((index + 1) * n, count)}`;
+  /** @param {string} text */
+  const quoted = (text) => `"${text.replaceAll('"', '""')}"`;
+  const head = Array.from({ length: cols }, (_, j) => name(col + j, shape[1]));
+  const lines = Array.from({ length: rows }, (_, i) => {
+    const values = Array.from(weights.subarray(i * cols, (i + 1) * cols));
+    return [name(row + i, shape[0]), ...values.map((value) => (Number.isNaN(value) ? "" : value.toPrecision(3)))];
+  });
+  return [[quoted(note), ...head], ...lines].map((line) => line.join(",")).join("\r\n") + "\r\n";
+}
+
+/** @param {string} text */
+const escaped = (text) => text.replace(/[&<>"]/g, (sign) => `&#${sign.charCodeAt(0)};`);
+
+/** A page of its own with a picture in it. @param {string} title @param {string} note @param {string} picture a data: address */
+export function toHtml(title, note, picture) {
+  const dark = "@media(prefers-color-scheme:dark){body{background:#161719;color:#e8e8e4}}";
+  const style = `body{margin:24px;font:14px/20px system-ui,sans-serif}img{max-width:100%}${dark}`;
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>${escaped(title)}</title>
+<style>${style}</style>
+</head>
+<body>
+<h1>${escaped(title)}</h1>
+<p>${escaped(note)}</p>
+<img alt="${escaped(title)}" src="${picture}">
+</body>
+</html>
+`;
+}

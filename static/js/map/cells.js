@@ -1,0 +1,136 @@
+/** What a map says about one cell, one row. */
+
+/** @typedef {import("../types.js").Axis} Axis */
+/** @typedef {import("../types.js").HeadMap} HeadMap */
+
+/** Whether the model could not look there at all. @param {HeadMap} map @param {number} row @param {number} col */
+export function masked(map, row, col) {
+  const at = (row - (map.from ?? 0)) * map.cols + col;
+  return (map.causal && col > row) || (map.holes === true && map.weights[at] === 0);
+}
+
+/** The weights of a row. @param {HeadMap} map @param {number} row @returns {Float32Array} */
+export function rowOf(map, row) {
+  const start = (row - (map.from ?? 0)) * map.cols;
+  return map.weights.subarray(start, start + map.cols);
+}
+
+/**
+ * @param {HeadMap} map
+ * @param {number} row
+ * @param {number} col
+ * @returns {{weight: number, masked: boolean, rank: number, of: number}} rank 1 is the row's largest, among visible cells
+ */
+export function cellOf(map, row, col) {
+  const weights = rowOf(map, row);
+  let [rank, visible] = [1, 0];
+  for (let j = 0; j < map.cols; j++) {
+    if (masked(map, row, j)) continue;
+    visible += 1;
+    if (weights[j] > weights[col]) rank += 1;
+  }
+  return { weight: weights[col], masked: masked(map, row, col), rank, of: visible };
+}
+
+/**
+ * @param {HeadMap} map
+ * @param {number} row
+ * @param {number} k
+ * @returns {{col: number, weight: number}[]} largest first
+ */
+export function topK(map, row, k) {
+  /** @type {{col: number, weight: number}[]} */
+  const best = [];
+  rowOf(map, row).forEach((weight, col) => {
+    if ((best.length === k && weight <= best[k - 1].weight) || masked(map, row, col)) return;
+    const at = best.findIndex((other) => other.weight < weight);
+    best.splice(at < 0 ? best.length : at, 0, { col, weight });
+    best.length = Math.min(best.length, k);
+  });
+  return best;
+}
+
+/** The place of the largest weight, the first of equals. @param {Float32Array} weights */
+export function largest(weights) {
+  let best = 0;
+  for (let at = 1; at < weights.length; at++) if (weights[at] > weights[best]) best = at;
+  return best;
+}
+
+/** The key that a query looks at most. @param {HeadMap} map @param {number} row */
+export function strongest(map, row) {
+  return topK(map, row, 1)[0]?.col ?? 0;
+}
+
+/** The query that looks at a key most. @param {HeadMap} map @param {number} col */
+export function mostInterested(map, col) {
+  let best = 0;
+  for (let row = 1; row < map.rows; row++) {
+    if (map.weights[row * map.cols + col] > map.weights[best * map.cols + col]) best = row;
+  }
+  return best;
+}
+
+/**
+ * The cell that a word or patch means: the strongest of its row or column.
+ *
+ * @param {HeadMap} map
+ * @param {import("../types.js").Place} place
+ */
+export function cellMeant(map, { rows, cols }) {
+  const row = rows?.[0] ?? mostInterested(map, cols?.[0] ?? 0);
+  return { row, col: cols?.[0] ?? strongest(map, row) };
+}
+
+/**
+ * The cell to open with: the largest weight that is not on a special token; any largest where all are. On a picture's own
+ * map the class token asks, since the answer is read off it; in a text with a picture inside, words ask the picture.
+ *
+ * @param {HeadMap} map
+ * @param {Axis} queries
+ * @param {Axis} keys
+ * @returns {[number, number]}
+ */
+export function brightest(map, queries, keys) {
+  /** @typedef {(row: number, col: number) => unknown} Allowed */
+  /** @param {Allowed} allowed @returns {[number, number] | null} */
+  const find = (allowed) => {
+    /** @type {[number, number] | null} */
+    let best = null;
+    for (let row = 0; row < map.rows; row++) {
+      for (let col = 0; col < map.cols; col++) {
+        if (!allowed(row, col) || masked(map, row, col) || (map.causal && row === 0)) continue; // one key to look at
+        if (!best || map.weights[row * map.cols + col] > map.weights[best[0] * map.cols + best[1]]) best = [row, col];
+      }
+    }
+    return best;
+  };
+  /** @type {Allowed} */
+  const words = (row, col) => !queries.special[row] && !keys.special[col];
+  /** @param {number} row */
+  const asks = (row) =>
+    queries.kind === "image" ? queries.special[row] : !queries.special[row] && !queries.boxes?.[row];
+  /** @type {Allowed} */
+  const looked = (row, col) => asks(row) && !keys.special[col] && (!keys.boxes || keys.boxes[col] !== null);
+  return (keys.boxes && find(looked)) ?? find(words) ?? find(() => true) ?? [0, 0];
+}
+
+/**
+ * A weight in full: the shortest decimal that means this float32 and no other, as the service's JSON has it.
+ *
+ * @param {number} weight
+ */
+export function exact(weight) {
+  for (let digits = 6; digits < 9; digits++) {
+    const short = Number(weight.toPrecision(digits));
+    if (Math.fround(short) === Math.fround(weight)) return String(short);
+  }
+  return String(Number(weight.toPrecision(9)));
+}
+
+/** A weight for tight places. @param {number} weight */
+export function brief(weight) {
+  if (weight >= 0.995) return "1";
+  if (weight >= 0.005) return weight.toFixed(2).slice(1);
+  return weight > 0 ? "<.01" : "0";
+}

@@ -1,0 +1,48 @@
+/** The grid above the map: thumbnails and statistics of a site's heads. */
+
+import { isLong } from "../atlas/levels.js";
+import { theme } from "../../preferences.js";
+
+/** @typedef {import("../../explorer.js").Explorer} Explorer */
+/** @typedef {import("./grid.js").Look} Look */
+
+/**
+ * They come when they come; the map does not wait for them.
+ *
+ * @param {Explorer} explorer
+ * @param {import("../../source/session.js").Session} session
+ * @param {number} turn of the map on show
+ */
+export async function drawHeads(explorer, session, turn) {
+  const { grid, panel } = explorer;
+  const { sort, palette, site: name } = explorer.state;
+  const scale = explorer.scale();
+  const site = session.site(name);
+  // Its room is taken at once, so that the map does not move when they are there.
+  if (explorer.look?.site !== site)
+    grid.show({ site, rows: [], thumbnails: null, sort, scale, palette, theme: theme() });
+  const { layer, head } = explorer.head;
+  const known = explorer.look?.site === site ? explorer.look.rows : [];
+  panel.head(known, site, layer, head, session.summary.certificate);
+  grid.mark(layer, head);
+  await explorer.long.idle(); // a long map's own picture comes first
+  if (turn !== explorer.turn) return;
+  const [{ heads }, thumbnails] = await Promise.all([
+    session.heads().catch(() => ({ heads: [] })),
+    session.thumbnails(name).catch(() => null),
+  ]);
+  if (turn !== explorer.turn) return;
+  const rows = heads.filter((row) => row.site === name);
+  const look = { site, rows, thumbnails, sort, scale, palette, theme: theme() };
+  const before = explorer.look;
+  const parts = /** @type {(keyof Look)[]} */ (Object.keys(look));
+  if (!before || !parts.every((part) => part === "rows" || before[part] === look[part])) grid.show(look);
+  explorer.look = look;
+  grid.mark(layer, head);
+  panel.head(rows, site, layer, head, session.summary.certificate);
+}
+
+/** Fetches a small map ahead of the click. @param {Explorer} explorer @param {number} layer @param {number} head */
+export function fetchAhead({ session, state }, layer, head) {
+  if (session && !isLong(session.site(state.site))) session.map(state.site, layer, head).catch(() => {});
+}

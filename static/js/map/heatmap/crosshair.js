@@ -1,0 +1,42 @@
+/** What lies over and under the plot and follows it: crosshair, chosen cell, hatched sheet, the axes' names. */
+
+import { byId, placeOver } from "../../views/dom.js";
+import { cellBox } from "../geometry.js";
+
+const NAME = 18; // pixels between an axis's labels and its name
+
+/** Nothing is put over what is too small to be seen. @param {HTMLElement} node @param {import("../geometry.js").Box | null} box */
+function put(node, box) {
+  placeOver(node, box && box.width >= 0.5 && box.height >= 0.5 ? box : null);
+}
+
+/**
+ * @param {object} look
+ * @param {{map: import("../../types.js").HeadMap}} look.shown
+ * @param {import("../geometry.js").Box} look.box the plot's
+ * @param {import("../geometry.js").View} look.view
+ * @param {{row?: number, col?: number} | null} look.crosshair
+ * @param {{row: number, col: number} | null} look.chosen
+ * @param {number} look.labelWidth of the queries' labels
+ * @param {number} look.labelHeight of the keys' labels
+ * @param {number} look.angle of the keys' labels
+ */
+export function placeOverlays({ shown, box, view, crosshair, chosen, labelWidth, labelHeight, angle }) {
+  put(byId("hatch"), shown.map.causal || shown.map.holes ? box : null); // masked cells are holes in the plot
+  const { row, col } = crosshair ?? {};
+  const line = row === undefined ? null : cellBox(box, view, row, view.x[0]);
+  const column = col === undefined ? null : cellBox(box, view, view.y[0], col);
+  const rowBand = byId("row-band");
+  put(rowBand, line?.height ? { ...line, left: box.left - labelWidth, width: box.width + labelWidth } : null);
+  rowBand.style.setProperty("--label", `${labelWidth}px`);
+  const rise = angle === -45 ? 0 : labelHeight; // slanted labels stand beside their column, not above it
+  const colBand = byId("col-band");
+  put(colBand, column?.width ? { ...column, top: box.top - rise, height: box.height + rise } : null);
+  colBand.style.setProperty("--label", `${rise}px`);
+  put(byId("chosen-cell"), chosen ? cellBox(box, view, chosen.row, chosen.col) : null);
+  const name = byId("query-name").style;
+  name.left = `${box.left - labelWidth - NAME - 4}px`;
+  name.top = `${box.top}px`;
+  byId("key-name").style.left = `${box.left}px`;
+  byId("key-name").style.top = `${box.top - labelHeight - NAME}px`;
+}

@@ -1,0 +1,188 @@
+/** One answer of a model and everything fetched about it. */
+
+import { Problem } from "../api/request.js";
+import * as routes from "../api/routes.js";
+import { bodyOf } from "../input/draft.js";
+
+/** @typedef {import("../types.js").Draft} Draft */
+/** @typedef {import("../types.js").HeadMap} HeadMap */
+/** @typedef {import("../types.js").Heads} Heads */
+/** @typedef {import("../types.js").Model} Model */
+/** @typedef {import("../types.js").Range} Range */
+/** @typedef {import("../types.js").Site} Site */
+/** @typedef {import("../types.js").Summary} Summary */
+/** @typedef {import("../types.js").Thumbnails} Thumbnails */
+/** @typedef {{shape?: number[], data: Float32Array}} Weights row-major */
+
+const LAYER_CELLS = 1 << 19; // a layer of up to 2 MB comes in one answer, so that its heads change at once
+const ANSWER_CELLS = 1 << 22; // 16 MB: a larger map comes in parts, each under the service's limit
+const KEPT_CELLS = 1 << 24; // 64 MB of weights stay in the page
+const THUMBNAIL = 32;
+
+/** Whether a query sees only keys up to its own index. @param {Site | undefined} site */
+export function isCausal(site) {
+  return (site?.mask ?? (site?.name === "decoder" ? "causal" : "")) === "causal";
+}
+
+/** Whether the model can not look everywhere. @param {Site | undefined} site */
+export function isMasked(site) {
+  return isCausal(site) || !["full", undefined].includes(site?.mask);
+}
+
+export class Session {
+  /** @param {Draft} draft @param {Model | undefined} model @param {Summary} summary */
+  constructor(draft, model, summary) {
+    this.draft = draft;
+    this.model = model;
+    this.summary = summary;
+    this.controller = new AbortController();
+    /** @type {Promise<Summary> | null} the same input, traced again */
+    this.again = null;
+    /** @type {Map<string, {promise: Promise<unknown>, cells: number}>} in order of use, the oldest first */
+    this.kept = new Map();
+  }
+
+  /** Asks the model. @param {Draft} draft @param {Model | undefined} model @param {AbortSignal} signal */
+  static async open(draft, model, signal) {
+    return new Session(draft, model, await routes.trace(bodyOf(draft, model), signal));
+  }
+
+  /**
+   * Opens what the model was asked before, by its trace.
+   *
+   * @param {string} id
+   * @param {Draft} draft
+   * @param {Model | undefined} model
+   * @param {AbortSignal} signal
+   */
+  static async reopen(id, draft, model, signal) {
+    return new Session(draft, model, await routes.summary(id, signal));
+  }
+
+  /** Stops what is under way; nobody waits for it any more. */
+  close() {
+    this.controller.abort();
+  }
+
+  /** @param {string} name @returns {Site | undefined} */
+  findSite(name) {
+    return this.summary.sites.find((site) => site.name === name);
+  }
+
+  /** @param {string} name of a site that the trace has @returns {Site} */
+  site(name) {
+    return /** @type {Site} */ (this.findSite(name));
+  }
+
+  /** The axis of a site's queries. @param {string} site */
+  queries(site) {
+    return this.summary.axes[this.site(site).queries];
+  }
+
+  /** The axis of a site's keys. @param {string} site */
+  keys(site) {
+    return this.summary.axes[this.site(site).keys];
+  }
+
+  /** @param {string} name of the site @param {number} layer @param {number} head @returns {Promise<HeadMap>} */
+  async map(name, layer, head) {
+    const site = this.site(name);
+    const [rows, cols] = site.shape;
+    const whole = rows * cols * site.heads <= LAYER_CELLS;
+    const part = whole ? "all" : head;
+    const { data } = await this.keep(
+      `${name}/${layer}/${part}`,
+      () => this.weights(name, layer, part, rows, cols),
+      rows * cols * (whole ? site.heads : 1),
+    );
+    const start = whole ? head * rows * cols : 0;
+    const weights = data.subarray(start, start + rows * cols);
+    return { weights, rows, cols, causal: isCausal(site), holes: isMasked(site) };
+  }
+
+  /**
+   * One head or a small layer in one answer, a large map in bands of rows.
+   *
+   * @param {string} site
+   * @param {number} layer
+   * @param {number | "all"} part a head, or all of them
+   * @param {number} rows of the map
+   * @param {number} cols
+   * @returns {Promise<Weights>}
+   */
+  async weights(site, layer, part, rows, cols) {
+    /** @param {Range} [band] @returns {Promise<Weights>} */
+    const ask = (band) =>
+      this.alive(() => routes.weights(this.summary.id, site, layer, part, this.controller.signal, band));
+    if (part === "all" || rows * cols <= ANSWER_CELLS) return ask();
+    const data = new Float32Array(rows * cols);
+    const step = Math.max(1, Math.floor(ANSWER_CELLS / cols));
+    for (let row = 0; row < rows; row += step)
+      data.set((await ask([row, Math.min(row + step, rows)])).data, row * cols);
+    return { data };
+  }
+
+  /** @returns {Promise<Heads>} every head's statistics, and which head says most */
+  heads() {
+    return this.keep("heads", () => this.alive(() => routes.heads(this.summary.id, this.controller.signal)), 0);
+  }
+
+  /** @param {string} site @returns {Promise<Thumbnails>} */
+  thumbnails(site) {
+    const fetch = () => routes.thumbnails(this.summary.id, site, THUMBNAIL, this.controller.signal);
+    return this.keep(`thumbnails/${site}`, () => this.alive(fetch), 0);
+  }
+
+  /**
+   * Asks once more after tracing again where the service has dropped the trace meanwhile; ids are stable.
+   *
+   * @template T
+   * @param {() => Promise<T>} ask
+   * @returns {Promise<T>}
+   */
+  async alive(ask) {
+    try {
+      return await ask();
+    } catch (error) {
+      const dropped = error instanceof Problem && (error.status === 404 || error.status === 410);
+      if (!dropped || this.lacksMedia()) throw error;
+      const body = bodyOf(this.draft, this.model);
+      this.again ??= routes.trace(body, this.controller.signal).finally(() => (this.again = null));
+      this.summary = { ...this.summary, id: (await this.again).id };
+      return ask();
+    }
+  }
+
+  /** Whether the input was a file that this page never had: opened from a link. */
+  lacksMedia() {
+    const seen = Object.values(this.summary.axes).some(({ kind }) => kind !== "text");
+    return seen && !this.draft.media;
+  }
+
+  /**
+   * One promise per name, so that nothing is asked twice; failures are forgotten; the oldest weights go first.
+   *
+   * @template T
+   * @param {string} name
+   * @param {() => Promise<T>} make
+   * @param {number} cells
+   * @returns {Promise<T>}
+   */
+  keep(name, make, cells) {
+    const held = this.kept.get(name);
+    if (held) {
+      this.kept.delete(name);
+      this.kept.set(name, held);
+      return /** @type {Promise<T>} */ (held.promise);
+    }
+    const promise = make();
+    promise.catch(() => this.kept.get(name)?.promise === promise && this.kept.delete(name));
+    this.kept.set(name, { promise, cells });
+    let total = 0;
+    for (const [other, entry] of [...this.kept].reverse()) {
+      total += entry.cells;
+      if (total > KEPT_CELLS && other !== name) this.kept.delete(other);
+    }
+    return promise;
+  }
+}

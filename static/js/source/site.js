@@ -1,0 +1,123 @@
+/** What is fetched of a site's long maps: tiles, exact windows and rows. A dropped trace is made again on the way. */
+
+import { decodeNpy } from "../api/npy.js";
+import { request } from "../api/request.js";
+import { mapPath, tracePath } from "../api/routes.js";
+import { parseBatch } from "./tiles.js";
+
+/** @typedef {import("./session.js").Session} Session */
+/** @typedef {import("../types.js").Head} Head */
+/** @typedef {import("../types.js").Range} Range */
+/** @typedef {import("../types.js").Reduction} Reduction */
+/** @typedef {{site: string, layer: number, head: number, how: Reduction}} Sheet one head, reduced one way */
+
+const LINES = 24; // rows kept, and as many columns: at 131,072 keys a row takes half a megabyte
+const CELLS = 4096; // weights kept that a pointer has rested on
+
+/**
+ * Keeps the latest used of a map.
+ *
+ * @template T
+ * @param {Map<string, T>} map
+ * @param {string} name
+ * @param {T} value
+ * @param {number} most
+ * @returns {T} the value
+ */
+function keep(map, name, value, most) {
+  map.delete(name);
+  map.set(name, value);
+  if (map.size > most) map.delete(/** @type {string} */ (map.keys().next().value));
+  return value;
+}
+
+export class SiteSource {
+  /** @param {Session} session @param {string} site */
+  constructor(session, site) {
+    this.session = session;
+    this.site = session.site(site);
+    this.shape = this.site.shape;
+    /** @type {Map<string, Float32Array>} */
+    this.rows = new Map();
+    /** @type {Map<string, Float32Array>} */
+    this.columns = new Map();
+    /** @type {Map<string, number>} */
+    this.cells = new Map();
+  }
+
+  /** @param {Sheet} sheet @param {number} level @param {[number, number][]} tiles @param {AbortSignal} [signal] */
+  tiles({ site, layer, head, how }, level, tiles, signal) {
+    const wanted = tiles.map((pair) => pair.join(":")).join(",");
+    return this.session.alive(async () => {
+      const path = `${tracePath(this.session.summary.id)}/tiles/${site}/${layer}/${head}/${how}/${level}`;
+      return parseBatch(await (await request(`${path}?tiles=${wanted}`, { signal })).arrayBuffer());
+    });
+  }
+
+  /**
+   * The address of a window in one representation.
+   *
+   * @param {Head} head
+   * @param {Range} rows
+   * @param {Range} cols
+   * @param {string} format
+   */
+  path({ layer, head }, rows, cols, format) {
+    const part = `rows=${rows.join(":")}&cols=${cols.join(":")}`;
+    return `${mapPath(this.session.summary.id, this.site.name, layer, head)}?format=${format}&${part}`;
+  }
+
+  /**
+   * Exact weights.
+   *
+   * @param {Head} head
+   * @param {Range} rows
+   * @param {Range} cols
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<Float32Array>} row-major
+   */
+  exactWindow(head, rows, cols, signal) {
+    return this.session.alive(async () => {
+      const answer = await request(this.path(head, rows, cols, "npy"), { signal });
+      return /** @type {Float32Array} */ (decodeNpy(await answer.arrayBuffer()).data);
+    });
+  }
+
+  /** @param {Head} head @param {number} row @returns {Float32Array | undefined} a row that is here */
+  rowHere({ layer, head }, row) {
+    return this.rows.get(`${layer}/${head}/${row}`);
+  }
+
+  /** All weights of a query, exact. @param {Head} head @param {number} row @param {AbortSignal} [signal] */
+  async row(head, row, signal) {
+    const name = `${head.layer}/${head.head}/${row}`;
+    const weights = this.rows.get(name) ?? (await this.exactWindow(head, [row, row + 1], [0, this.shape[1]], signal));
+    return keep(this.rows, name, weights, LINES);
+  }
+
+  /** @param {Head} head @param {number} col @returns {Float32Array | undefined} a column that is here */
+  columnHere({ layer, head }, col) {
+    return this.columns.get(`${layer}/${head}/${col}`);
+  }
+
+  /** All weights onto a key, exact. @param {Head} head @param {number} col @param {AbortSignal} [signal] */
+  async column(head, col, signal) {
+    const name = `${head.layer}/${head.head}/${col}`;
+    const weights = this.columns.get(name) ?? (await this.exactWindow(head, [0, this.shape[0]], [col, col + 1], signal));
+    return keep(this.columns, name, weights, LINES);
+  }
+
+  /** @param {Head} head @param {number} row @param {number} col @returns {number | undefined} a weight that is here */
+  cellHere(head, row, col) {
+    const here = this.rowHere(head, row)?.[col] ?? this.columnHere(head, col)?.[row];
+    return here ?? this.cells.get(`${head.layer}/${head.head}/${row}/${col}`);
+  }
+
+  /** One weight, exact. @param {Head} head @param {number} row @param {number} col @param {AbortSignal} [signal] */
+  async cell(head, row, col, signal) {
+    const here = this.cellHere(head, row, col);
+    if (here !== undefined) return here;
+    const [weight] = await this.exactWindow(head, [row, row + 1], [col, col + 1], signal);
+    return keep(this.cells, `${head.layer}/${head.head}/${row}/${col}`, weight, CELLS);
+  }
+}

@@ -1,7 +1,0 @@
-/** Everything that the page says, by language. */
-
-import * as atlas from "./atlas/strings.js";
-import { en } from "./strings-en.js";
-import { zh } from "./strings-zh.js";
-
-export const STRINGS = { en: { ...en, ...atlas.en }, zh: { ...zh, ...atlas.zh } };

@@ -1,0 +1,32 @@
+/** Plain words around the map: which head it is, what its axes are, how far it is proven. */
+
+import { axisName, siteName, t } from "../text/i18n.js";
+import { showCertificate } from "./certificate.js";
+import { byId } from "./dom.js";
+
+/**
+ * @param {import("../source/session.js").Session} session
+ * @param {string} site
+ * @param {import("../types.js").Head} which
+ * @param {import("../types.js").HeadMap} map
+ * @returns {string} the map's name, for those who do not see it
+ */
+export function showCaptions(session, site, { layer, head }, { rows, cols }) {
+  const { queries, keys } = session.site(site);
+  const { task, certificate } = session.summary;
+  const label = t("heatmapLabel", { site: siteName(site), layer, head, rows, cols });
+  byId("now").textContent = t("headName", { layer, head });
+  byId("heat").setAttribute("aria-label", label);
+  byId("query-name").textContent = t("queries", { name: axisName(queries, task) });
+  byId("key-name").textContent = t("keys", { name: axisName(keys, task) });
+  showCertificate(certificate);
+  return label;
+}
+
+/** How the map on show is drawn. @param {boolean} whole all of it is in view @param {number} n cells a side of a drawn block */
+export function showReduction(whole, n) {
+  byId("reset").hidden = whole;
+  byId("badge").hidden = n === 1;
+  byId("badge").textContent = t("pooled", { n });
+  byId("badge").title = t("pooledTitle");
+}

@@ -1,0 +1,72 @@
+/** Keyboard: one table of what each key does, which the help overlay prints too. */
+
+/** @type {Record<string, string[]>} name of the action, which is its text's too -> keys as `event.key` has them */
+export const KEYS = {
+  keyRun: ["Ctrl+Enter"],
+  keyInput: ["/"],
+  keyFile: ["f"],
+  keyOptions: ["o"],
+  keyExample: ["x"],
+  keyModel: ["m"],
+  keyHead: ["ArrowLeft", "ArrowRight"],
+  keyLayer: ["ArrowUp", "ArrowDown"],
+  keySite: ["[", "]"],
+  keySort: ["s"],
+  keyFind: ["g"],
+  keyCell: ["Shift+ArrowLeft", "Shift+ArrowRight", "Shift+ArrowUp", "Shift+ArrowDown"],
+  keyTurn: ["r"],
+  keyPicture: ["i"],
+  keyPlay: ["a"],
+  keyStrongest: ["Enter"],
+  keyZoom: ["+", "-"],
+  keyTrail: [",", "."],
+  keyReset: ["0"],
+  keyScale: ["l"],
+  keyPalette: ["c"],
+  keyReduce: ["v"],
+  keyExport: ["e"],
+  keyShare: ["p"],
+  keyTheme: ["t"],
+  keyLanguage: ["n"],
+  keyAccess: ["k"],
+  keyHelp: ["?"],
+  keyClose: ["Escape"],
+};
+
+/**
+ * @param {Record<string, (key: string) => void>} actions one for each name of KEYS
+ */
+export function listen(actions) {
+  document.addEventListener("keydown", (event) => {
+    if (document.querySelector("dialog[open]")) return; // what stands over the page has its own keys
+    const target = /** @type {HTMLElement} */ (event.target);
+    const unless = event.key.startsWith("Arrow") ? "[type=radio]" : "textarea"; // arrows choose among radio buttons
+    const typing = target.matches(`textarea, select, input:not([type=file], [type=checkbox], [type=radio]), ${unless}`);
+    if ((event.ctrlKey || event.metaKey) && event.key === "Enter") {
+      event.preventDefault();
+      actions.keyRun("Ctrl+Enter");
+      return;
+    }
+    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+    if (event.key === "Escape") return actions.keyClose("Escape");
+    if (typing || event.defaultPrevented) return;
+    // Enter and arrows belong to a focused control where it has a use for them; it says so by preventing the default.
+    if (event.key === "Enter" && target.matches("button, summary, a, [role=option]")) return;
+    const arrow = event.key.startsWith("Arrow");
+    const name =
+      arrow && event.shiftKey ? `Shift+${event.key}` : event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    const action = Object.keys(KEYS).find((key) => KEYS[key].includes(name));
+    if (!action) return;
+    event.preventDefault();
+    actions[action](name);
+  });
+}
+
+/** @type {Record<string, string>} */
+const SIGNS = { ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓", Escape: "Esc", Shift: "⇧" };
+
+/** @param {string[]} keys @returns {string[]} what the help prints as key caps; a modifier that all share stands once */
+export function keyCaps(keys) {
+  const parts = keys.flatMap((key) => (key === "+" ? [key] : key.split("+")));
+  return [...new Set(parts)].map((part) => SIGNS[part] ?? (part.length === 1 ? part.toUpperCase() : part));
+}
