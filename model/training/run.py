@@ -40,17 +40,20 @@ def read_references(path: Path) -> list[Reference]:
     Raises:
         InputError: a line is not of that form.
     """
-    references = []
     try:
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-            row = json.loads(line)
-            references.append(Reference(row["source"], tuple(row["targets"])))
+        lines = path.read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError as error:
         raise InputError(f"{path.name} is not UTF-8: byte {error.start}") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f'{path.name} line {number}: expected a line of JSON, {{"source": "...", "targets": ["...", ...]}}'
-        ) from error
+    references: list[Reference] = []
+    for line in lines:
+        try:
+            row = json.loads(line)
+            references.append(Reference(row["source"], tuple(row["targets"])))
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                f"{path.name} line {len(references) + 1}: expected a line of JSON, "
+                '{"source": "...", "targets": ["...", ...]}'
+            ) from error
     return references
 
 
