@@ -55,8 +55,8 @@ def _check_name(name: str) -> None:
     steps = name.split("/")
     if not name.isprintable() or any(sign in name for sign in "?#\\") or any(step in ("", ".", "..") for step in steps):
         raise ValueError(
-            f"{name[:100]!r} cannot be a model's name: it may hold anything printable but ?, # and \\, and where it has "
-            "a / there must be something on both sides, such as org/name"
+            f"{name[:100]!r} cannot be a model's name: it may hold anything printable but ?, # and \\, and where it "
+            "has a / there must be something on both sides, such as org/name"
         )
 
 

@@ -151,7 +151,8 @@ def _check_traces(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StartupError(
-            f"traces: {folder} cannot be made a folder ({error.strerror}); name another with --traces or HEEDMAP_TRACES",
+            f"traces: {folder} cannot be made a folder ({error.strerror}); name another with --traces or "
+            "HEEDMAP_TRACES",
             field="traces",
         ) from error
     if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 from pydantic import BaseModel, ConfigDict, Field
 
 from heedmap.model.card import licence
-from heedmap.model.errors import InputError
+from heedmap.model.errors import CheckpointError, InputError
 
 if TYPE_CHECKING:
     from heedmap.model.trace.trace import Trace
@@ -219,6 +219,8 @@ def load(where: str | Path, device: str = "cpu") -> Served:
     source = Source.parse(str(where))
     folder = Path(source.location).expanduser()
     if is_native(folder):
+        if source.adapter is not None:
+            raise CheckpointError("adapters go onto models of transformers' layout, and this one is of Heedmap's own")
         return _native(folder, device)
     from heedmap.model.hub import served
 
