@@ -3,6 +3,7 @@
 import hashlib
 import re
 from dataclasses import dataclass, replace
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -161,7 +162,7 @@ def merge(model: Any, adapter: Adapter) -> Any:
     Raises:
         CheckpointMismatch: the adapter has tensors that the base has no place for, or lacks some.
     """
-    import peft
+    peft: Any = import_module("peft")  # an extra, which the type checker may not have
 
     if adapter.vocabulary is not None and adapter.vocabulary != model.get_input_embeddings().weight.shape[0]:
         model.resize_token_embeddings(adapter.vocabulary, mean_resizing=False)  # its rows are the adapter's own
