@@ -17,7 +17,6 @@ from heedmap.app.client.errors import ClientError
 from heedmap.model.errors import HeedmapError, InputError
 
 EXTRA = "'heedmap[train]'"
-SHUTDOWN_SECONDS = 10  # for answers that are under way when the service is told to stop
 
 cli = typer.Typer(
     help="Serves trained attention models and shows where every head looks.",
@@ -54,17 +53,19 @@ DeviceOption = Annotated[Device, typer.Option(help="Where to run; auto takes CUD
 
 
 def main() -> None:
-    """The console script: a user's mistake ends in one line on stderr and status 2, a failure in status 1."""
+    """The console script: an input that cannot be used ends in one line on stderr and status 2, a failure in 1."""
     try:
         cli()
     except InputError as error:
         _end(error, 2)
     except (HeedmapError, ClientError) as error:
         _end(error, 1)
+    except OSError as error:  # a file that is not there, cannot be read, or has no room to be written
+        _end(f"{error.filename}: {error.strerror}" if error.filename else error, 1)
 
 
-def _end(error: Exception, status: int) -> NoReturn:
-    print(f"heedmap: {error}", file=sys.stderr)  # noqa: T201
+def _end(error: Exception | str, status: int) -> NoReturn:
+    print("heedmap:", *str(error).split(), file=sys.stderr)  # noqa: T201
     sys.exit(status)
 
 
@@ -100,11 +101,8 @@ def serve(
     traces: Annotated[Path | None, typer.Option(help="The folder of trace files.")] = None,
 ) -> None:
     """Serve the explorer and the API. What is not given is taken from HEEDMAP_* in the environment."""
-    import uvicorn
-    from pydantic import ValidationError
-
     from heedmap.app.http.main import create_app
-    from heedmap.app.settings import Settings
+    from heedmap.app.startup import check, read_settings, run
 
     asked: dict[str, Any] = {
         "host": host,
@@ -114,20 +112,9 @@ def serve(
         "device": device and device.value,
         "traces": traces,
     }
-    try:
-        settings = Settings(**{name: value for name, value in asked.items() if value is not None})
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise InputError(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from error
-    uvicorn.run(
-        create_app(settings),
-        host=settings.host,
-        port=settings.port,
-        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-        server_header=False,
-        log_level="warning" if settings.log == "json" else "info",
-        access_log=False,
-    )
+    settings = read_settings(asked)
+    check(settings)
+    run(create_app(settings), settings)
 
 
 @cli.command()
@@ -290,6 +277,9 @@ def evaluate(
 
 def _device(wanted: Device) -> str:
     if wanted is not Device.auto:
+        from heedmap.app.startup import check_device
+
+        check_device(wanted.value)
         return wanted.value
     import torch
 

@@ -50,6 +50,16 @@ def _unlimited(value: Any) -> Any:
     return 0 if isinstance(value, str) and value.strip().lower() in ("none", "") else value
 
 
+def _check_name(name: str) -> None:
+    """A model's name is a part of addresses, which clients and proxies tidy up before they send them."""
+    steps = name.split("/")
+    if not name.isprintable() or any(sign in name for sign in "?#\\") or any(step in ("", ".", "..") for step in steps):
+        raise ValueError(
+            f"{name[:100]!r} cannot be a model's name: it may hold anything printable but ?, # and \\, and where it "
+            "has a / there must be something on both sides, such as org/name"
+        )
+
+
 class Settings(BaseSettings):
     """The service's settings, from the environment unless given."""
 
@@ -108,6 +118,8 @@ class Settings(BaseSettings):
             value = {name.strip(): path.strip() for name, _, path in pairs}
         if not value:
             raise ValueError("at least one model must be served")
+        for name in value:
+            _check_name(str(name))
         return value
 
     @field_validator("api_keys", "origins", mode="before")

@@ -1,48 +1,44 @@
 """What lies beside a checkpoint: its card, whose front matter is as model hubs have it, and texts to begin with."""
 
 from pathlib import Path
+from typing import Any
 
 CARD = "README.md"
 EXAMPLES = "examples"  # a folder of texts
 
 
-def front_matter(folder: Path) -> dict[str, list[str]]:
-    """The plain keys of the card's YAML front matter, each with its values; empty where there is no card.
+def front_matter(folder: Path) -> dict[str, Any]:
+    """The card's metadata, read by huggingface_hub; empty where there is no card, or none that can be read.
 
-    A scalar is a list of one, a block or flow list of scalars is a list; what is nested deeper is left out.
+    Strangers write cards by hand: a broken one must not keep a sound model from loading.
     """
     card = folder / CARD
     if not card.is_file():
         return {}
-    lines = card.read_text(encoding="utf-8", errors="replace").lstrip("\ufeff").splitlines()
-    if lines[:1] != ["---"] or "---" not in lines[1:]:
+    from huggingface_hub import ModelCard  # late: models of our own without a card do without it
+
+    try:
+        text = card.read_text(encoding="utf-8-sig", errors="replace")
+        read: Any = ModelCard(text, ignore_metadata_errors=True)
+        data: dict[str, Any] = read.data.to_dict()
+    except Exception:  # YAML has many ways to be wrong, and the library more to say so
         return {}
-    found: dict[str, list[str]] = {}
-    current: list[str] = []
-    for line in lines[1 : lines.index("---", 1)]:
-        item = line.strip()
-        if item.startswith("- ") and ":" not in item:
-            current.append(_bare(item[2:]))
-        elif line[:1].strip() and ":" in line and not line.startswith("#"):
-            key, _, value = line.partition(":")
-            value = value.strip()
-            parts = value[1:-1].split(",") if value.startswith("[") else [value]
-            current = found.setdefault(key.strip(), [])
-            current += [_bare(part) for part in parts if part.strip()]
-    return found
+    return data
+
+
+def values(folder: Path, name: str) -> list[str]:
+    """What the card's metadata has under a name, a single value as a list of one."""
+    value = front_matter(folder).get(name)
+    found = value if isinstance(value, list) else [value]
+    return [str(one) for one in found if isinstance(one, str | int | float) and not isinstance(one, bool)]
 
 
 def licence(folder: Path) -> str | None:
     """The `license:` of the card, as model hubs have it."""
-    named = front_matter(folder)
-    names = named.get("license", [])
+    names = values(folder, "license")
     if names == ["other"]:
-        names = named.get("license_name", names)
+        names = values(folder, "license_name") or names
     return ", ".join(names) or None
-
-
-def _bare(value: str) -> str:
-    return value.strip().strip("'\"")
 
 
 def examples(folder: Path) -> list[str]:

@@ -6,6 +6,7 @@ from typing import Any
 from heedmap.model.card import examples, licence
 from heedmap.model.contract import Served
 from heedmap.model.errors import CheckpointError
+from heedmap.model.hub import adapters
 from heedmap.model.hub.load.loading import read_config
 from heedmap.model.hub.load.safety import CONFIG
 from heedmap.model.hub.load.sources import Source, read_json
@@ -24,7 +25,8 @@ def load(where: str | Path, device: str = "cpu") -> Served[Trace]:
     """A model of whatever family, ready to serve.
 
     Args:
-        where: a folder of ours or of transformers' layout, or a hub id: PATH_OR_HUB_ID[@REVISION][?task=&dtype=].
+        where: a folder of ours or of transformers' layout, or a hub id:
+            PATH_OR_HUB_ID[@REVISION][?task=&dtype=&adapter=].
         device: where to run.
 
     Raises:
@@ -33,6 +35,8 @@ def load(where: str | Path, device: str = "cpu") -> Served[Trace]:
     source = Source.parse(str(where))
     folder = Path(source.location).expanduser()
     if is_native(folder):
+        if source.adapter is not None:
+            raise CheckpointError("adapters go onto models of transformers' layout, and this one is of Heedmap's own")
         return native(folder, device)
     from heedmap.model.hub import served  # transformers takes seconds to import, and native models do without
 
@@ -65,7 +69,7 @@ def peek(text: str) -> dict[str, Any]:
     A source that cannot be read says nothing; loading it will say why.
     """
     try:
-        source = Source.parse(text)
+        source = adapters.base_of(Source.parse(text))
         folder = Path(source.location).expanduser()
         if is_native(folder):
             return _peek_native(folder)

@@ -18,6 +18,7 @@ class Loaded:
     folder: Any = None  # Path of the checkpoint's files
     revision: str = ""
     licence: str | None = None
+    unused: tuple[str, ...] = ()  # parts of the checkpoint that this task does not run: another's head
 
     @property
     def device(self) -> torch.device:

@@ -12,11 +12,12 @@ from transformers import PreTrainedModel
 from heedmap.model.attention.maps import AttentionMap
 from heedmap.model.contract import Axis, Parameters, Prediction, Request
 from heedmap.model.errors import CheckpointError, InputError, InputTooLong, TraceError
+from heedmap.model.hub import adapters
 from heedmap.model.hub.attention import chunks
 from heedmap.model.hub.attention.bands import Use, banded
 from heedmap.model.hub.attention.recorder import prepare, record
 from heedmap.model.hub.load import loading
-from heedmap.model.hub.load.loading import Source, choose_task, read_config, resolve
+from heedmap.model.hub.load.loading import Source, choose_task, read_config
 from heedmap.model.hub.loaded import Loaded
 from heedmap.model.hub.quiet import quiet
 from heedmap.model.hub.tasks.base import Item, SinglePass, Task
@@ -75,6 +76,7 @@ class HubModel:
             "licence": self.loaded.licence,
             "attention": "fused" if self.wiring.follows else "eager",
             "unrecorded": self.unrecorded,
+            "unused": list(self.loaded.unused),
             "chat": getattr(self.loaded.tokenizer, "chat_template", None) is not None,
             **({"generation": self.runner.describe_generation()} if isinstance(self.runner, GenerativeTask) else {}),
             "sites": self.sites,
@@ -258,10 +260,12 @@ def load(source: Source, device: str = "cpu") -> HubModel:
     Raises:
         CheckpointError: it cannot be had, is not sound or safe, answers no task that there is, or hides its attention.
     """
-    folder = resolve(source)
+    folder, adapter = adapters.find(source)
     config = read_config(folder, source.location)
-    task = TASKS[choose_task(folder, config, source.task)].for_config(config)
-    return HubModel(loading.load(folder, task.auto_class, device=device, dtype=source.dtype), task)
+    wanted = source.task or (None if adapter is None else adapter.task)
+    task = TASKS[choose_task(folder, config, wanted)].for_config(config)
+    loaded = loading.load(folder, task.auto_class, device=device, dtype=source.dtype, adapter=adapter)
+    return HubModel(loaded, task)
 
 
 def _site(name: str, maps: list[AttentionMap], queries: str, keys: str) -> dict[str, Any]:

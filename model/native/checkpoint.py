@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from heedmap.model.errors import CheckpointError, CheckpointMismatch, UnsafeCheckpoint
+from heedmap.model.files import refuse_damaged
 from heedmap.model.native.language_model import LanguageModel, LanguageModelConfig
 from heedmap.model.native.recurrent import Recurrent, RecurrentConfig
 from heedmap.model.native.tokenizer import Tokenizer
@@ -61,6 +62,8 @@ def load(folder: Path, device: torch.device | str = "cpu", dtype: torch.dtype = 
         CheckpointMismatch: a tensor is missing, unexpected or of another shape than the config says.
         CheckpointError: a file is missing or unreadable.
     """
+    for name in (CONFIG, WEIGHTS, TOKENIZER):
+        refuse_damaged(folder / name)
     config = _read_config(folder)
     data = _read_weights(folder)
     tokenizer = Tokenizer.load(folder / TOKENIZER)

@@ -52,16 +52,14 @@ def read_pairs(path: Path, swap: bool = False) -> list[Pair]:
     """Tab-separated sentence pairs, source first unless `swap`, from a text file or the .txt of a zip.
 
     Raises:
-        InputError: a line without a tab, or a zip without the file.
+        InputError: a line without a tab, no UTF-8, or a zip that is none or is without the file.
     """
-    if path.suffix == ".zip":
-        with zipfile.ZipFile(path) as archive:
-            names = [n for n in archive.namelist() if n.endswith(".txt") and not n.startswith("_")]
-            if len(names) != 1:
-                raise InputError(f"{path.name} must hold exactly one sentence file (*.txt), found {names}")
-            stream = io.StringIO(archive.read(names[0]).decode("utf-8"))
-    else:
-        stream = io.StringIO(path.read_text(encoding="utf-8"))
+    try:
+        stream = io.StringIO(_text(path))
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path.name} is not UTF-8: byte {error.start}") from error
+    except zipfile.BadZipFile as error:
+        raise InputError(f"{path.name} is no zip archive, though its name says so") from error
     pairs = []
     for number, line in enumerate(stream, 1):
         cells = line.rstrip("\n").split("\t")
@@ -70,6 +68,17 @@ def read_pairs(path: Path, swap: bool = False) -> list[Pair]:
         source, target = (cells[1], cells[0]) if swap else (cells[0], cells[1])
         pairs.append(Pair(source.strip(), target.strip()))
     return pairs
+
+
+def _text(path: Path) -> str:
+    """The text of a file, or of the one text in a zip."""
+    if path.suffix != ".zip":
+        return path.read_text(encoding="utf-8")
+    with zipfile.ZipFile(path) as archive:
+        names = [n for n in archive.namelist() if n.endswith(".txt") and not n.startswith("_")]
+        if len(names) != 1:
+            raise InputError(f"{path.name} must hold exactly one sentence file (*.txt), found {names}")
+        return archive.read(names[0]).decode("utf-8")
 
 
 def split(pairs: list[Pair], valid: int, test: int, seed: int) -> Split:

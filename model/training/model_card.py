@@ -4,15 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from heedmap.model.card import CARD as CARD_FILE
 from heedmap.model.training.evaluate import Scores
 
-CARD = """---
-license: apache-2.0
-language: [{source}, {target}]
-pipeline_tag: translation
-tags: [translation, attention, heedmap]
----
-
+LICENCE = "apache-2.0"
+CARD = """
 # {name}
 
 {kind} that translates German to English, trained from scratch with `heedmap train` to
@@ -90,8 +86,6 @@ def write_card(folder: Path, facts: Mapping[str, Any], scores: Mapping[tuple[str
         name=folder.name,
         kind=kind,
         shape=shape,
-        source=config["source_language"],
-        target=config["target_language"],
         parameters=facts["parameters"],
         vocabulary=config["vocabulary"],
         positions=config["max_positions"],
@@ -104,16 +98,10 @@ def write_card(folder: Path, facts: Mapping[str, Any], scores: Mapping[tuple[str
         recipe=f"AdamW, linear warm-up and cosine decay; {recipe}.",
         **pairs,
     )
-    (folder / "README.md").write_text(text, encoding="utf-8")
+    _write(folder, text, "translation", [config["source_language"], config["target_language"]])
 
 
-TEXT_CARD = """---
-license: apache-2.0
-language: [{language}]
-pipeline_tag: text-generation
-tags: [text-generation, attention, heedmap]
----
-
+TEXT_CARD = """
 # {name}
 
 A small causal language model on bytes, trained from scratch with `heedmap train` on Shakespeare's plays, to look
@@ -165,7 +153,6 @@ def write_text_card(folder: Path, facts: Mapping[str, Any], bits: Mapping[str, f
     recipe = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in facts["recipe"].items())
     text = TEXT_CARD.format(
         name=folder.name,
-        language=config["language"],
         layers=len(config["windows"]),
         width=config["width"],
         heads=config["heads"],
@@ -181,4 +168,12 @@ def write_text_card(folder: Path, facts: Mapping[str, Any], bits: Mapping[str, f
         recipe=f"AdamW, linear warm-up and cosine decay; {recipe}; windows of {facts['lengths']} bytes, one of these "
         "lengths drawn for each batch.",
     )
-    (folder / "README.md").write_text(text, encoding="utf-8")
+    _write(folder, text, "text-generation", [config["language"]])
+
+
+def _write(folder: Path, text: str, task: str, languages: list[str]) -> None:
+    """The card as huggingface_hub writes it: metadata, then the text."""
+    from huggingface_hub import ModelCard, ModelCardData
+
+    data = ModelCardData(license=LICENCE, language=languages, pipeline_tag=task, tags=[task, "attention", "heedmap"])
+    ModelCard(f"---\n{data.to_yaml()}\n---\n{text}").save(folder / CARD_FILE)

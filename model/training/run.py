@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from heedmap.model.contract import Parameters
-from heedmap.model.errors import CheckpointError
+from heedmap.model.errors import CheckpointError, InputError
 from heedmap.model.native import checkpoint
 from heedmap.model.native.language_model import LanguageModel, LanguageModelConfig
 from heedmap.model.native.recurrent import RecurrentConfig
@@ -35,9 +35,26 @@ def write_references(path: Path, part: list[Reference]) -> None:
 
 
 def read_references(path: Path) -> list[Reference]:
-    """A held-out part that `write_references` wrote."""
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    return [Reference(row["source"], tuple(row["targets"])) for row in rows]
+    """A held-out part that `write_references` wrote.
+
+    Raises:
+        InputError: a line is not of that form.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path.name} is not UTF-8: byte {error.start}") from error
+    references: list[Reference] = []
+    for line in lines:
+        try:
+            row = json.loads(line)
+            references.append(Reference(row["source"], tuple(row["targets"])))
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                f"{path.name} line {len(references) + 1}: expected a line of JSON, "
+                '{"source": "...", "targets": ["...", ...]}'
+            ) from error
+    return references
 
 
 def train_translation(

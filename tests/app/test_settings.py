@@ -67,3 +67,19 @@ def test_a_wrong_setting_is_named(given: dict[str, Any]) -> None:
     with pytest.raises(ValidationError) as caught:
         Settings(**given)
     assert caught.value.errors()[0]["loc"] == tuple(given)
+
+
+@pytest.mark.parametrize("name", ["org/x", "a.b", "mein Modell", "模型", "bert-base@v1", "a%2Fb"])
+def test_names_that_stand_in_an_address(name: str) -> None:
+    assert list(Settings(models={name: "/x"}).models) == [name]
+
+
+@pytest.mark.parametrize("name", ["/x", "org/", "a//b", "a/../b", "..", ".", "a?task", "a#b", "a\\b", "a\nb", "a\tb"])
+def test_names_that_an_address_would_lose(name: str) -> None:
+    with pytest.raises(ValidationError, match="cannot be a model's name"):
+        Settings(models={name: "/x"})
+
+
+def test_a_source_without_a_name_is_no_name() -> None:
+    with pytest.raises(ValidationError, match="cannot be a model's name"):
+        Settings(models=["/data/bert?task=fill-mask"])

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from heedmap.model.card import front_matter, licence
+from heedmap.model.card import front_matter, licence, values
 
 CARD = """---
 language:
@@ -29,7 +29,8 @@ def test_the_front_matter_is_read(tmp_path: Path) -> None:
     found = front_matter(tmp_path)
     assert found["language"] == ["de", "en"]
     assert found["tags"] == ["translation", "marian"]
-    assert found["pipeline_tag"] == ["translation"]
+    assert found["pipeline_tag"] == "translation"
+    assert values(tmp_path, "pipeline_tag") == ["translation"]
     assert licence(tmp_path) == "apache-2.0"
 
 
@@ -44,6 +45,12 @@ def test_the_front_matter_is_read(tmp_path: Path) -> None:
         ("license: mit\n", None),
         ("---\nlicense: mit\n", None),
         ("", None),
+        ("---\nlicense: [mit\n---\n", None),
+        ("---\nlicense: {a: b}\n---\n", None),
+        ("---\n- license\n---\n", None),
+        ("---\nlicense: mit\nmodel-index: nonsense\n---\n", "mit"),
+        ("---\na: \t*b\n---\n", None),
+        ("---\nlicense: " + "[" * 5000 + "\n---\n", None),
     ],
 )
 def test_licences(tmp_path: Path, text: str, expected: str | None) -> None:

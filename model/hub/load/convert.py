@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from heedmap.model.errors import CheckpointError, UnsafeCheckpoint
+from heedmap.model.files import refuse_damaged
 from heedmap.model.hub.load.safety import CONFIG, WEIGHTS
 from heedmap.model.hub.load.sources import (
     HUB_ID,
@@ -117,6 +118,7 @@ def _unpickle(path: Path) -> dict[str, Tensor]:
     """The tensors of a pickle, by PyTorch's reader that builds tensors and plain containers alone."""
     if not path.is_file():
         raise CheckpointError(f"{path.name} is not there")
+    refuse_damaged(path)
     options: dict[str, Any] = {"weights_only": True, "map_location": "cpu"}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about the age of the file's format

@@ -1,6 +1,5 @@
 """A checkpoint folder into memory: weights from safetensors alone, every one of them there, and no code but our own."""
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -8,8 +7,9 @@ from typing import Any, TypeVar
 import torch
 
 from heedmap.model.card import licence
-from heedmap.model.errors import CheckpointError, CheckpointMismatch
-from heedmap.model.hub.load.safety import CONFIG, check
+from heedmap.model.errors import CheckpointError
+from heedmap.model.hub import adapters, switches, weights
+from heedmap.model.hub.load.safety import CONFIG, check, weight_files
 from heedmap.model.hub.load.sources import Source, read_json, resolve, revision_of
 from heedmap.model.hub.load.task_choice import choose_task
 from heedmap.model.hub.loaded import Loaded
@@ -21,10 +21,6 @@ TOKENIZER_FILES = (
     *("tokenizer.json", "tokenizer_config.json", "vocab.txt", "vocab.json", "merges.txt", "tokenizer.model"),
     *("spiece.model", "sentencepiece.bpe.model", "source.spm", "spm.model"),
 )
-# Weights that a forward pass outside training never reads, so that a checkpoint may lack them.
-UNREAD = re.compile(r"(^|\.)(masked_spec_embed|position_ids)$")
-POOLER = "pooler."  # on top of a bare encoder; what is served of one are its hidden states
-NAMED = 5  # tensors that a message names
 
 
 def read_config(folder: Path, location: str | None = None) -> Any:
@@ -47,7 +43,7 @@ def read_config(folder: Path, location: str | None = None) -> Any:
         )
     options = {"trust_remote_code": False, "local_files_only": True}
     with quiet_loading():
-        return _attempt(CONFIG, lambda: transformers.AutoConfig.from_pretrained(folder, **options))
+        return _attempt(CONFIG, lambda: switches.read(folder, raw, **options))
 
 
 def load(
@@ -57,6 +53,7 @@ def load(
     device: str | torch.device = "cpu",
     dtype: str | torch.dtype | None = None,
     attention: str = "eager",
+    adapter: adapters.Adapter | None = None,
 ) -> Loaded:
     """Load a model with its head, and the processors that the folder has files of.
 
@@ -66,6 +63,7 @@ def load(
         device: where to run.
         dtype: of the weights; unless given the checkpoint's own on an accelerator, float32 on the CPU.
         attention: the name of the attention function, as transformers' AttentionInterface has it.
+        adapter: what is merged into it.
 
     Raises:
         UnsafeCheckpoint: it asks for code of its own, or its weights are pickles.
@@ -75,6 +73,9 @@ def load(
     import transformers
 
     config = read_config(folder)
+    if adapter is not None:
+        adapters.fit(config, adapter)
+    patterns = weights.renamed(weights.names(weight_files(folder)))
     own = "auto" if torch.device(device).type != "cpu" else torch.float32
     wanted = getattr(torch, dtype) if isinstance(dtype, str) else dtype
     options = {"trust_remote_code": False, "local_files_only": True}
@@ -82,6 +83,8 @@ def load(
     def build() -> tuple[Any, dict[str, Any]]:
         found: tuple[Any, dict[str, Any]] = getattr(transformers, auto_class).from_pretrained(
             folder,
+            config=config,
+            **({"key_mapping": patterns} if patterns else {}),
             dtype=own if wanted is None else wanted,
             attn_implementation=attention,
             use_safetensors=True,
@@ -93,10 +96,21 @@ def load(
 
     with quiet_loading():
         model, info = _attempt(f"{config.model_type} as {auto_class}", build)
-        _check_weights(model, info, bare=auto_class == "AutoModel")
+        given = frozenset() if adapter is None else adapter.given
+        unused = weights.check(model, info, bare=auto_class == "AutoModel", given=given)
+        revision, licences, places = revision_of(folder), [licence(folder)], [folder]
+        if adapter is not None:
+            merging = adapter
+            model = _attempt("the adapter", lambda: adapters.merge(model, merging))
+            revision = adapter.revision(revision)
+            licences.append(licence(adapter.folder))
+            places.insert(0, adapter.folder)  # which may bring tokens of its own
+        place = next((one for one in places if any((one / name).is_file() for name in TOKENIZER_FILES)), None)
         tokenizer = None
-        if any((folder / name).is_file() for name in TOKENIZER_FILES):
-            tokenizer = _attempt("the tokenizer", lambda: transformers.AutoTokenizer.from_pretrained(folder, **options))
+        if place is not None:
+            known = {"config": config, **options}  # or it reads the file again, with what was taken out
+            splitting: Any = transformers.AutoTokenizer
+            tokenizer = _attempt("the tokenizer", lambda: splitting.from_pretrained(place, **known))
         image, audio = None, None
         kinds = _processors(folder)
         if "image" in kinds:
@@ -106,32 +120,8 @@ def load(
             hearing: Any = transformers.AutoFeatureExtractor
             audio = _attempt("the feature extractor", lambda: hearing.from_pretrained(folder, **options))
         model = _attempt(f"the weights on {device}", lambda: model.to(device).eval().requires_grad_(False))
-    return Loaded(model, model.config, tokenizer, image, audio, folder, revision_of(folder), licence(folder))
-
-
-def _check_weights(model: Any, info: dict[str, Any], *, bare: bool) -> None:
-    """Nothing may be made up: a weight that the checkpoint lacks would be random.
-
-    Raises:
-        CheckpointMismatch: names what is missing or misshapen.
-    """
-    misshapen = sorted(info["mismatched_keys"])
-    if misshapen:
-        told = "; ".join(
-            f"{key} has shape {list(has)}, expected {list(needs)}" for key, has, needs in misshapen[:NAMED]
-        )
-        more = f"; and {len(misshapen) - NAMED} more" if len(misshapen) > NAMED else ""
-        raise CheckpointMismatch(f"the weights do not fit {CONFIG}: {told}{more}")
-    missing = sorted(name for name in info["missing_keys"] if not UNREAD.search(name))
-    if bare and any(name.startswith(POOLER) for name in missing) and hasattr(model, "pooler"):
-        model.pooler = None  # as `add_pooling_layer=False` would have it: random weights answer nobody
-        missing = [name for name in missing if not name.startswith(POOLER)]
-    if missing:
-        named = ", ".join(missing[:NAMED]) + (f" and {len(missing) - NAMED} more" if len(missing) > NAMED else "")
-        raise CheckpointMismatch(
-            f"the checkpoint lacks {len(missing)} weights that {type(model).__name__} needs: {named}; they would be "
-            "random. It was made for another task, name that one with ?task="
-        )
+    terms = ", ".join(dict.fromkeys(name for name in licences if name)) or None
+    return Loaded(model, model.config, tokenizer, image, audio, folder, revision, terms, unused)
 
 
 def _processors(folder: Path) -> set[str]:
@@ -156,6 +146,8 @@ def _attempt(what: str, action: Callable[[], T]) -> T:
     """
     try:
         return action()
+    except CheckpointError:
+        raise
     except Exception as error:
         said = " ".join(str(error).split()) or type(error).__name__
         raise CheckpointError(f"{what} cannot be loaded: {said[:400]}") from error

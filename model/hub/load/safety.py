@@ -4,15 +4,23 @@ from pathlib import Path
 from typing import Any
 
 from heedmap.model.errors import CheckpointError, UnsafeCheckpoint
+from heedmap.model.files import refuse_damaged
 from heedmap.model.hub.load.sources import is_pickle, module_folders, pickle_message, read_json
 
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
+ADAPTER, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 CONFIGS = (
     CONFIG,
     "tokenizer_config.json",
     "preprocessor_config.json",
     "processor_config.json",
     "generation_config.json",
+)
+# Further files that are read: whatever of them is there must be itself, not a pointer or a page.
+READ = (
+    *("tokenizer.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "vocab.txt", "merges.txt"),
+    *("tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "source.spm", "target.spm", "spm.model", INDEX),
+    *("modules.json", "config_sentence_transformers.json", "sentence_bert_config.json"),
 )
 KNOWN_MODULES = "sentence_transformers."  # the library's own modules; any other name is code in the folder
 
@@ -28,10 +36,17 @@ def check(folder: Path, location: str | None = None) -> dict[str, Any]:
         UnsafeCheckpoint: remote code, or pickles alone.
         CheckpointError: config.json or the weights are missing or unreadable.
     """
+    for name in (*CONFIGS, *READ):
+        refuse_damaged(folder / name)
+    if (folder / ADAPTER).is_file():
+        raise CheckpointError(
+            f"{ADAPTER} says that this is an adapter of another model, and no base for a further one: merge the two "
+            "(PEFT's merge_and_unload) and save the whole with save_pretrained"
+        )
     config = read_json(folder / CONFIG)
     if not isinstance(config, dict):
         raise CheckpointError(f"{CONFIG} must be a JSON object")
-    _check_code(folder)
+    check_code(folder)
     explicit = config.get("transformers_weights")
     if explicit is not None and (not isinstance(explicit, str) or not explicit.endswith((".safetensors", INDEX))):
         raise UnsafeCheckpoint(f"{CONFIG} names weights {explicit!r}, which are not safetensors and are not read")
@@ -44,7 +59,17 @@ def check(folder: Path, location: str | None = None) -> dict[str, Any]:
     return config
 
 
-def _check_code(folder: Path) -> None:
+def weight_files(folder: Path) -> list[Path]:
+    """The safetensors files that hold the weights of a folder that was found to be safe."""
+    return _weights(folder, read_json(folder / CONFIG).get("transformers_weights"), folder.name)
+
+
+def check_code(folder: Path) -> None:
+    """Refuse a folder whose files ask for code that lies beside them.
+
+    Raises:
+        UnsafeCheckpoint: names the file and the code.
+    """
     for name in CONFIGS:
         told = read_json(folder / name) if (folder / name).is_file() else {}
         asked = isinstance(told, dict) and (told.get("auto_map") or told.get("trust_remote_code"))
@@ -65,11 +90,6 @@ def _check_code(folder: Path) -> None:
             raise UnsafeCheckpoint(
                 f"modules.json asks for code that comes with the checkpoint ({kind}), never run here"
             )
-    if (folder / "adapter_config.json").is_file():
-        raise CheckpointError(
-            "adapter_config.json says that this is an adapter of another model: merge the two (PEFT's "
-            "merge_and_unload) and save the whole with save_pretrained"
-        )
 
 
 def _classes(auto_map: dict[str, Any]) -> list[str]:
@@ -119,6 +139,7 @@ def _weights(folder: Path, explicit: str | None, location: str) -> list[Path]:
 
 def _check_header(path: Path) -> None:
     """A safetensors file begins with the length of its header, 8 bytes, then the header's brace."""
+    refuse_damaged(path)
     with path.open("rb") as file:
         head = file.read(9)
     if head[8:] == b"{":

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 from urllib.parse import parse_qsl
 
 from heedmap.model.errors import CheckpointError, UnsafeCheckpoint
+from heedmap.model.files import refuse_damaged
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -28,12 +29,13 @@ TRAINING = re.compile(r"(training_args|optimizer|scheduler|scaler|rng_state|rand
 
 @dataclass(frozen=True)
 class Source:
-    """A model as the command line names it: PATH_OR_HUB_ID[@REVISION][?task=...&dtype=...]."""
+    """A model as the command line names it: PATH_OR_HUB_ID[@REVISION][?task=...&dtype=...&adapter=...]."""
 
     location: str
     revision: str | None = None
     task: str | None = None
     dtype: str | None = None
+    adapter: str | None = None  # PATH_OR_HUB_ID[@REVISION] of a PEFT folder
 
     @classmethod
     def parse(cls, text: str) -> "Source":
@@ -43,12 +45,12 @@ class Source:
             CheckpointError: an option is unknown or has a value that makes no sense.
         """
         location, _, query = text.strip().partition("?")
-        options = parse_qsl(query, keep_blank_values=True)
+        options = parse_qsl(query.replace("+", "%2B"), keep_blank_values=True)  # a path may hold a plus
         if query and not options:
             raise CheckpointError(f"{query!r} is no option; options read like ?task=fill-mask&dtype=bfloat16")
         given: dict[str, str] = {}
         for name, value in options:
-            if name not in ("task", "dtype") or name in given or not value:
+            if name not in ("task", "dtype", "adapter") or name in given or not value:
                 raise CheckpointError(f"{name}={value} is no option; options read like ?task=fill-mask&dtype=bfloat16")
             given[name] = value
         if given.get("dtype") not in (None, *DTYPES):
@@ -60,7 +62,9 @@ class Source:
                 raise CheckpointError(f"{text!r} names no revision after the @")
         if not location:
             raise CheckpointError(f"{text!r} names no folder and no hub id")
-        return cls(location, revision if at and location == before else None, given.get("task"), given.get("dtype"))
+        return cls(
+            location, revision if at and location == before else None, *map(given.get, ("task", "dtype", "adapter"))
+        )
 
 
 def resolve(source: Source) -> Path:
@@ -203,6 +207,7 @@ def read_json(path: Path) -> Any:
     Raises:
         CheckpointError: it is missing or no JSON.
     """
+    refuse_damaged(path)
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from heedmap.model.card import front_matter
+from heedmap.model.card import values
 from heedmap.model.errors import CheckpointError
 
 TEXT_TO_TEXT = ("translation", "summarization", "text2text-generation")
@@ -75,7 +75,7 @@ def choose_task(folder: Path, config: Any, wanted: str | None) -> str:
         raise CheckpointError(
             f"there is no task {wanted!r} for {called}: there is {', '.join(offered) or 'none that is served here'}"
         )
-    tags = front_matter(folder).get("pipeline_tag", [])
+    tags = values(folder, "pipeline_tag")
     told = next((tag for tag in tags if tag in offered), None)
     for architecture in named:
         found = _of_architecture(architecture, model_type, config, told)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -69,10 +70,12 @@ def test_predict_as_json(url: str) -> None:
         (["predict", "Ja.", "--model", "de-en?dtype=int3"], 1, "heedmap: there is no dtype 'int3'"),
         (["convert", "gone", "--out", "new"], 1, "heedmap: gone is not there"),
         (["serve", "--load", "later"], 2, "later"),
-        (["serve", "--model", "no-path"], 2, "heedmap: models: "),
-        (["serve", "--port", "99999999"], 2, "heedmap: port: "),
+        (["serve", "--model", "no-path"], 1, "heedmap: models: "),
+        (["serve", "--port", "99999999"], 1, "heedmap: port: "),
         (["serve", "--device", "abacus"], 2, "abacus"),
         (["evaluate", "--references", "nowhere.jsonl"], 2, "heedmap: there is no nowhere.jsonl"),
+        (["evaluate", "--references", __file__], 2, "heedmap: test_cli.py line 1: expected a line of JSON"),
+        (["train", "--data", __file__, "--out", "new"], 2, "heedmap: test_cli.py line 1: expected two sentences"),
     ],
 )
 def test_mistakes_end_in_one_line(arguments: list[str], status: int, message: str) -> None:
@@ -80,15 +83,47 @@ def test_mistakes_end_in_one_line(arguments: list[str], status: int, message: st
     assert done.returncode == status
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+    assert not message.startswith("heedmap: ") or len(done.stderr.splitlines()) == 1
 
 
-def test_a_service_that_lacks_its_model_says_so_and_ends(tmp_path: Path) -> None:
-    done = heedmap(
-        "serve", "--port", str(free_port()), "--traces", str(tmp_path), "--model", f"gone={tmp_path / 'gone'}"
-    )
-    assert done.returncode != 0
-    assert "gone" in done.stderr
-    assert "config.json" in done.stderr
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"model": "gone=/nowhere/at-all"}, "the model gone cannot be served from /nowhere/at-all: .*config.json"),
+        ({"traces": __file__}, "traces: .* cannot be made a folder .*--traces"),
+        ({"HEEDMAP_PORT": "many"}, "HEEDMAP_PORT: .* valid integer"),
+        ({"HEEDMAP_RATE": "often"}, "HEEDMAP_RATE: a rate reads like 120/minute"),
+        ({"HEEDMAP_DEVICE": "abacus"}, "HEEDMAP_DEVICE: "),
+        ({"HEEDMAP_DEVICE": "cuda:99"}, "device: cuda:99 is not on this machine"),
+        ({"host": "nowhere.invalid"}, "host: 'nowhere.invalid' is no address of this machine"),
+    ],
+)
+def test_a_service_that_cannot_start_says_why_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, str], message: str
+) -> None:
+    asked = {"port": str(free_port()), "traces": str(tmp_path), **options}
+    for name in [name for name in asked if name.isupper()]:
+        monkeypatch.setenv(name, asked.pop(name))
+    if "HEEDMAP_PORT" in options:
+        del asked["port"]
+    command = [sys.executable, "-m", "heedmap.app.cli", "serve"]
+    command += [part for name, value in asked.items() for part in (f"--{name}", value)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180)
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert re.match(f"heedmap: {message}", line)
+
+
+def test_a_port_that_is_taken(tmp_path: Path) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        command = [sys.executable, "-m", "heedmap.app.cli", "serve", "--traces", str(tmp_path)]
+        done = subprocess.run(
+            [*command, "--port", str(listener.getsockname()[1])], capture_output=True, text=True, timeout=180
+        )
+    assert done.returncode == 1
+    assert re.fullmatch(r"heedmap: port: .* cannot be listened on \(Address already in use\); .*\n", done.stderr)
 
 
 def test_evaluate_prints_scores_with_their_signatures(tmp_path: Path) -> None:

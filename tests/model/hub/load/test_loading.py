@@ -180,7 +180,7 @@ def test_a_head_that_the_type_does_not_have(folder: Path) -> None:
 def test_broken_weights_and_tokenizers(folder: Path) -> None:
     whole = (folder / "model.safetensors").read_bytes()
     (folder / "model.safetensors").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(CheckpointError, match="cannot be loaded"):
+    with pytest.raises(CheckpointError, match="is cut short"):
         load(folder, MASKED)
     (folder / "model.safetensors").write_bytes(whole)
     (folder / "tokenizer.json").write_text("{}")

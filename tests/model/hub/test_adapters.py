@@ -1,0 +1,163 @@
+"""PEFT's adapters on tiny bases: merged, they answer as peft does unmerged."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import transformers
+from safetensors.torch import load_file, save_file
+
+from heedmap.model.contract import Request
+from heedmap.model.errors import CheckpointError, CheckpointMismatch, UnsafeCheckpoint
+from heedmap.model.hub import adapters
+from heedmap.model.hub.load.loading import peek, quiet
+from heedmap.model.load import load
+from tests.model.hub import checkpoints
+
+peft: Any = pytest.importorskip("peft")
+TEXT = "Where is the station?"
+ATTENTION = {"target_modules": ["query", "value"]}
+KINDS = {
+    "lora": lambda: peft.LoraConfig(r=2, **ATTENTION),
+    "dora": lambda: peft.LoraConfig(r=2, use_dora=True, **ATTENTION),
+    "ia3": lambda: peft.IA3Config(target_modules=["query", "value"], feedforward_modules=[]),
+    "loha": lambda: peft.LoHaConfig(r=2, **ATTENTION),
+    "lokr": lambda: peft.LoKrConfig(r=2, **ATTENTION),
+}
+
+
+def train(model: Any, config: Any, folder: Path) -> Any:
+    """An adapter with random weights in a folder, and the model that it makes unmerged."""
+    torch.manual_seed(1)
+    with quiet():
+        wrapped = peft.get_peft_model(model, config).eval()
+        with torch.no_grad():
+            for weight in wrapped.parameters():
+                if weight.requires_grad:
+                    weight.normal_(0, 0.3)
+        wrapped.save_pretrained(folder)
+    return wrapped
+
+
+def edit(folder: Path, **changes: Any) -> None:
+    path = folder / "adapter_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny BERT with a head for masked words."""
+    return checkpoints.bert(tmp_path_factory.mktemp("base") / "bert", "masked")
+
+
+@pytest.fixture
+def lora(base: Path, tmp_path: Path) -> Path:
+    """A LoRA of it."""
+    model = transformers.AutoModelForMaskedLM.from_pretrained(base)
+    train(model, KINDS["lora"](), tmp_path / "lora")
+    return tmp_path / "lora"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_merged_is_unmerged(base: Path, tmp_path: Path, kind: str) -> None:
+    plain: Any = load(base)
+    unmerged = train(transformers.AutoModelForMaskedLM.from_pretrained(base), KINDS[kind](), tmp_path / kind)
+    served: Any = load(tmp_path / kind)
+    tokens = served.loaded.tokenizer(TEXT, return_tensors="pt")
+    with torch.no_grad():
+        merged, expected = served.loaded.model(**tokens).logits, unmerged(**tokens).logits
+        without = plain.loaded.model(**tokens).logits
+    assert torch.allclose(merged, expected, rtol=0, atol=1e-5 * float(expected.abs().max()))
+    assert not torch.allclose(merged, without, atol=1e-2)
+    [trace] = served.trace([Request("Where is the [MASK]?")])
+    assert served.describe()["task"] == "fill-mask"
+    assert trace.prediction.to_json()
+    assert served.revision != plain.revision
+
+
+def test_base_and_adapter_by_name(base: Path, lora: Path) -> None:
+    alone, both = load(lora), load(f"{base}?adapter={lora}")
+    assert alone.revision == both.revision
+    assert peek(str(lora)) == peek(str(base))
+    weights = load_file(lora / "adapter_model.safetensors")
+    save_file({name: tensor * 2 for name, tensor in weights.items()}, lora / "adapter_model.safetensors")
+    assert load(lora).revision != alone.revision
+
+
+def test_a_head_that_comes_with_the_adapter(tmp_path: Path) -> None:
+    base = checkpoints.bert(tmp_path / "bare")
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(base, num_labels=5)
+    config = peft.LoraConfig(task_type="SEQ_CLS", r=2, **ATTENTION)
+    unmerged = train(model, config, tmp_path / "labels")
+    served: Any = load(tmp_path / "labels")
+    assert served.task == "text-classification"
+    tokens = served.loaded.tokenizer(TEXT, return_tensors="pt")
+    with torch.no_grad():
+        assert torch.allclose(served.loaded.model(**tokens).logits, unmerged(**tokens).logits, atol=1e-4)
+
+
+def test_a_vocabulary_that_grew(tmp_path: Path) -> None:
+    base = checkpoints.llama(tmp_path / "base")
+    tokenizer = transformers.AutoTokenizer.from_pretrained(base)
+    tokenizer.add_tokens(["<new>"])
+    model = transformers.AutoModelForCausalLM.from_pretrained(base)
+    model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+    modules = {"target_modules": ["q_proj"], "modules_to_save": ["embed_tokens", "lm_head"]}
+    unmerged = train(model, peft.LoraConfig(task_type="CAUSAL_LM", r=2, **modules), tmp_path / "grown")
+    tokenizer.save_pretrained(tmp_path / "grown")
+    served: Any = load(tmp_path / "grown")
+    tokens = served.loaded.tokenizer("Where is <new>", return_tensors="pt")["input_ids"]
+    assert int(tokens.max()) == len(tokenizer) - 1
+    with torch.no_grad():
+        expected = unmerged(input_ids=tokens).logits
+        merged = served.loaded.model(input_ids=tokens).logits
+    assert torch.allclose(merged, expected, rtol=0, atol=1e-5 * float(expected.abs().max()))
+
+
+def test_pickles_code_and_other_kinds_are_refused(lora: Path) -> None:
+    (lora / "tokenizer_config.json").write_text('{"auto_map": {"AutoTokenizer": "mine.Mine"}}')
+    with pytest.raises(UnsafeCheckpoint, match="never run"):
+        load(lora)
+    (lora / "tokenizer_config.json").unlink()
+    edit(lora, megatron_config={"a": 1})
+    with pytest.raises(UnsafeCheckpoint, match="Megatron"):
+        load(lora)
+    edit(lora, megatron_config=None, peft_type="PROMPT_TUNING")
+    with pytest.raises(CheckpointError, match="'PROMPT_TUNING', which cannot be merged"):
+        load(lora)
+    edit(lora, peft_type="LORA")
+    (lora / "adapter_model.safetensors").rename(lora / "adapter_model.bin")
+    with pytest.raises(UnsafeCheckpoint, match=r"adapter_model\.bin is a pickle.*save_pretrained"):
+        load(lora)
+    (lora / "adapter_model.bin").unlink()
+    with pytest.raises(CheckpointError, match=r"the adapter has no adapter_model\.safetensors"):
+        load(lora)
+
+
+def test_a_base_that_is_not_there(lora: Path, base: Path) -> None:
+    edit(lora, base_model_name_or_path="/nowhere")
+    with pytest.raises(CheckpointError, match=r"cannot be had \(/nowhere is not there.*NAME=BASE\?adapter="):
+        load(lora)
+    edit(lora, base_model_name_or_path=None)
+    with pytest.raises(CheckpointError, match="does not say of which model"):
+        load(lora)
+    with pytest.raises(CheckpointError, match="is no adapter"):
+        load(f"{base}?adapter={base}")
+    with pytest.raises(CheckpointError, match="no base for a further one"):
+        load(f"{lora}?adapter={lora}")
+
+
+def test_an_adapter_of_another_base(lora: Path, tmp_path: Path, tiny: Path) -> None:
+    other = checkpoints.bert(tmp_path / "small", "masked", num_hidden_layers=1)
+    with pytest.raises(CheckpointMismatch, match="has tensors that its base has no place for"):
+        load(f"{other}?adapter={lora}")
+    with pytest.raises(CheckpointError, match="adapters go onto models of transformers' layout"):
+        load(f"{tiny}?adapter={lora}")
+
+
+def test_without_peft_a_sentence_says_what_to_install(lora: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(adapters, "find_spec", lambda name: None)
+    with pytest.raises(CheckpointError, match=r"pip install 'heedmap\[peft\]'"):
+        load(lora)
