@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from heedmap.model.contract import Prediction
+from heedmap.model.contract import DECODING, Prediction, taken
 from heedmap.model.hub.loaded import Loaded
 from heedmap.model.hub.tasks.base import Item, Task
 from heedmap.model.hub.tasks.text import pad_token, padded
@@ -25,6 +25,10 @@ class GenerativeTask(Task):
     """
 
     piece: int | None = None  # tokens of a prompt that go in at once, where the model was found to take it in by pieces
+
+    def takes(self) -> dict[str, dict[str, Any]]:
+        """How to decode."""
+        return taken(*DECODING)
 
     def predict(self, items: Sequence[Item], cancelled: Stop) -> list[Prediction]:
         """Generate what was not given and score what was; what shares limit and settings shares a batch."""
