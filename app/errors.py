@@ -175,7 +175,7 @@ def install(app: FastAPI) -> None:
 
     async def handle(request: Request, error: Exception) -> Response:
         if status_of(error) == 500:
-            log.error("failed", path=request.url.path, cause=repr(error))
+            log.error("failed", path=request.url.path, cause=repr(error.__cause__ or error))
         if isinstance(error, HTTPException) and error.status_code == 405:
             error.headers = {"Allow": ", ".join(_allowed(request) or [(error.headers or {}).get("Allow", "GET")])}
         return problem_response(error)

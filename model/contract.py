@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
+from typing import Any, Literal, Protocol, TypeVar, get_args, get_origin, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from heedmap.model.errors import InputError
+from heedmap.model.errors import HeedmapError, InputError
 from heedmap.model.watch import Stop, never
 
 Traced = TypeVar("Traced")
@@ -54,9 +54,31 @@ class Parameters(BaseModel):
     )
 
 
+DECODING = ("beam_size", "max_new_tokens", "length_penalty", "do_sample", "temperature", "top_k", "top_p", "seed")
+"""What all take that generate."""
+
+
+def taken(*names: str, **defaults: Any) -> dict[str, dict[str, Any]]:
+    """What a model says of the parameters that it takes: their default, and choices where their type lists them.
+
+    defaults: of those that the model or the task sets otherwise.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for name in (*names, *defaults):
+        known = Parameters.model_fields[name]
+        default = defaults.get(name, known.default)
+        listed = [part for part in get_args(known.annotation) if get_origin(part) is Literal]
+        choices = [choice for part in listed for choice in get_args(part)]
+        found[name] = {"default": list(default) if isinstance(default, tuple) else default}
+        if choices:
+            found[name]["choices"] = choices
+    return found
+
+
 Inputs = str | Mapping[str, Any]
 """What a model reads: a text; {"image": bytes} or {"audio": bytes}, files as they are; {"image", "text"};
-{"question", "context"}; {"source_sentence", "sentences"}; {"messages": [{"role", "content"}]}."""
+{"text", "text_pair"}; {"question", "context"}; {"source_sentence", "sentences"};
+{"messages": [{"role", "content"}]}."""
 
 
 @dataclass(frozen=True)
@@ -171,6 +193,21 @@ class Prediction:
         return cls(*_headline(told), axes, told)
 
 
+@dataclass(frozen=True)
+class Unanswered(Prediction):
+    """The prediction of a trace of an input that shows where a model looks, and gives its task nothing to answer.
+
+    refusal: what `predict` says to the same input. The output is an empty list.
+    """
+
+    refusal: InputError | None = None
+
+
+def unanswered(axes: dict[str, Axis], refusal: InputError) -> Unanswered:
+    """The empty prediction over these axes."""
+    return Unanswered("", [], None, axes, [], refusal=refusal)
+
+
 def _headline(output: Any) -> tuple[str, list[str], float | None]:
     """The best label, answer or word of an output that is no text, and its score."""
     best = output[0] if isinstance(output, list) and output else output
@@ -191,14 +228,16 @@ class Served(Protocol[Traced]):
     def describe(self) -> dict[str, Any]:
         """Task, shape, dtype, device, sites and licence, as JSON."""
 
-    def predict(self, requests: Sequence[Request], cancelled: Stop = never) -> list[Prediction | InputError]:
+    def predict(self, requests: Sequence[Request], cancelled: Stop = never) -> list[Prediction | HeedmapError]:
         """Answer one batch; each request has its own result or its own error, in the same order.
+
+        An error is an InputError where the caller can mend it, and a ModelFailure where the model broke.
 
         Raises:
             Cancelled: `cancelled` became true between two steps.
         """
 
-    def trace(self, requests: Sequence[Request], cancelled: Stop = never) -> list[Traced | InputError]:
+    def trace(self, requests: Sequence[Request], cancelled: Stop = never) -> list[Traced | HeedmapError]:
         """Predict, then record one teacher-forced pass over input and output.
 
         Raises:

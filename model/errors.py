@@ -11,6 +11,7 @@
     │   ├── CheckpointMismatch           missing, unexpected or misshapen tensors
     │   └── UnsafeCheckpoint             a pickle where safetensors belong
     ├── TraceError                       a trace file that cannot be read as one
+    ├── ModelFailure                     a pass that broke at an input, though nothing was found wrong with it
     └── Cancelled                        the caller went away or its deadline passed
 
 A message says what was wrong and what would be right. An `assert` guards our own invariants, never the user's input.
@@ -63,6 +64,10 @@ class UnsafeCheckpoint(CheckpointError):
 
 class TraceError(HeedmapError):
     """A trace file that cannot be read as one."""
+
+
+class ModelFailure(HeedmapError):
+    """A pass that broke at an input, though nothing was found wrong with it; `__cause__` is what the model raised."""
 
 
 class Cancelled(HeedmapError):

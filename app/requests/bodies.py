@@ -19,7 +19,8 @@ M = TypeVar("M", bound=BaseModel)
 FORM_FIELDS = 400  # the most sentences of a comparison, and the other fields
 STRUCTURED = ("parameters", "attention", "messages")  # form fields that hold JSON
 FILES = ("image", "audio")  # form fields that hold files
-BESIDE = ("text", "question", "context", "source_sentence", "messages")  # form fields that are parts of an input
+# Form fields that are parts of an input.
+BESIDE = ("text", "text_pair", "question", "context", "source_sentence", "messages")
 
 
 class BodyLimit:

@@ -15,8 +15,8 @@ from heedmap.model.errors import EmptyInput, InputTooLong, ParameterError
 OneInput = str | dict[str, Any]
 ADDRESSES = ("http:", "https:", "ftp:", "file:", "s3:")  # none is base64, which has no colon
 SHAPES = (
-    'a text, {"image"}, {"image", "text"}, {"audio"}, {"question", "context"}, {"source_sentence", "sentences"} or '
-    '{"messages": [{"role", "content"}]}'
+    'a text, {"image"}, {"image", "text"}, {"audio"}, {"text", "text_pair"}, {"question", "context"}, '
+    '{"source_sentence", "sentences"} or {"messages": [{"role", "content"}]}'
 )
 
 
@@ -122,24 +122,38 @@ def check_sentences(value: Any, place: str) -> list[str]:
     return [check_text(sentence, f"{place}.{index}") for index, sentence in enumerate(value)]
 
 
-def check_messages(value: Any, place: str) -> list[dict[str, str]]:
+def check_messages(value: Any, place: str) -> list[dict[str, Any]]:
     """A chat so far."""
     if not isinstance(value, list) or not value:
         raise ParameterError('expected a list of at least one {"role", "content"}', field=place)
     if len(value) > MESSAGES:
         raise ParameterError(f"{len(value)} messages, at most {MESSAGES} are taken", field=place)
-    messages = []
+    messages: list[dict[str, Any]] = []
     for index, message in enumerate(value):
         where = f"{place}.{index}"
         if not isinstance(message, dict) or set(message) != {"role", "content"}:
             raise ParameterError('a message is {"role": text, "content": text}', field=where)
-        messages.append({name: check_text(message[name], f"{where}.{name}") for name in ("role", "content")})
+        content = check_content(message["content"], f"{where}.content")
+        messages.append({"role": check_text(message["role"], f"{where}.role"), "content": content})
     return messages
+
+
+def check_content(value: Any, place: str) -> str | list[dict[str, str]]:
+    """What a message says: a text, or a list of parts that are texts."""
+    if not isinstance(value, list):
+        return check_text(value, place)
+    if not value or len(value) > MESSAGES:
+        raise ParameterError(f"{len(value)} parts, 1 to {MESSAGES} are taken", field=place)
+    for index, part in enumerate(value):
+        if not isinstance(part, dict) or set(part) != {"type", "text"} or part["type"] != "text":
+            raise ParameterError('a part of a message is {"type": "text", "text": ...}', field=f"{place}.{index}")
+        check_text(part["text"], f"{place}.{index}.text")
+    return value
 
 
 PARTS: dict[str, Callable[[Any, str], Any]] = {
     **dict.fromkeys(("image", "audio"), check_file),
-    **dict.fromkeys(("text", "question", "context", "source_sentence"), check_text),
+    **dict.fromkeys(("text", "text_pair", "question", "context", "source_sentence"), check_text),
     "sentences": check_sentences,
     "messages": check_messages,
 }
@@ -149,6 +163,7 @@ PARTS_OF = {
         ("image",),
         ("audio",),
         ("image", "text"),
+        ("text", "text_pair"),
         ("question", "context"),
         ("source_sentence", "sentences"),
         ("messages",),
@@ -159,14 +174,21 @@ PARTS_OF = {
 def _schema() -> dict[str, Any]:
     text = {"type": "string", "maxLength": TEXT_CHARACTERS}
     role = {"type": "object", "required": ["role", "content"], "additionalProperties": False}
+    part = {
+        "type": "object",
+        "required": ["type", "text"],
+        "properties": {"type": {"const": "text"}, "text": text},
+        "additionalProperties": False,
+    }
+    content = {"type": "array", "items": part, "minItems": 1, "maxItems": MESSAGES}
     parts: dict[str, Any] = {
-        **dict.fromkeys(("text", "question", "context", "source_sentence"), text),
+        **dict.fromkeys(("text", "text_pair", "question", "context", "source_sentence"), text),
         "image": {"type": "string", "contentEncoding": "base64", "description": "The file, or a data: address of it."},
         "audio": {"type": "string", "contentEncoding": "base64", "description": "The file, or a data: address of it."},
         "sentences": {"type": "array", "items": text, "minItems": 1, "maxItems": SENTENCES},
         "messages": {
             "type": "array",
-            "items": {**role, "properties": {"role": text, "content": text}},
+            "items": {**role, "properties": {"role": text, "content": {"anyOf": [text, content]}}},
             "minItems": 1,
             "maxItems": MESSAGES,
         },

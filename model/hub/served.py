@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 
 from heedmap.model.attention.maps import AttentionMap
 from heedmap.model.contract import Axis, Parameters, Prediction, Request
-from heedmap.model.errors import CheckpointError, InputError, InputTooLong, TraceError
+from heedmap.model.errors import CheckpointError, HeedmapError, InputError, InputTooLong, TraceError
 from heedmap.model.hub import adapters
 from heedmap.model.hub.attention import chunks
 from heedmap.model.hub.attention.bands import Use, banded
@@ -23,6 +23,7 @@ from heedmap.model.hub.quiet import quiet
 from heedmap.model.hub.tasks.base import Item, SinglePass, Task
 from heedmap.model.hub.tasks.generative import GenerativeTask
 from heedmap.model.hub.tasks.registry import TASKS
+from heedmap.model.isolation import failure, isolated
 from heedmap.model.trace.size import Cost, check, cost_of
 from heedmap.model.trace.trace import Trace
 from heedmap.model.watch import never
@@ -67,7 +68,8 @@ class HubModel:
             "architecture": type(model).__name__,
             "family": config.model_type,
             "revision": self.revision,
-            "parameters": sum(p.numel() for p in model.parameters()),
+            "parameter_count": sum(p.numel() for p in model.parameters()),
+            "parameters": self.runner.takes(),
             "vocabulary": getattr(text, "vocab_size", None),
             "width": getattr(text, "hidden_size", None) or getattr(text, "d_model", None),
             "max_positions": getattr(text, "max_position_embeddings", None),
@@ -85,33 +87,39 @@ class HubModel:
 
     def predict(
         self, requests: Sequence[Request], cancelled: Callable[[], bool] = never
-    ) -> list[Prediction | InputError]:
+    ) -> list[Prediction | HeedmapError]:
         """Answer one batch; each request has its own result or its own error, in the same order."""
-        results: dict[int, Prediction | InputError] = {}
+        results: dict[int, Any] = {}
         with torch.inference_mode(), quiet(), banded(self.bands):
-            for members, items in self._batches(requests, results):
-                results |= dict(zip(members, self.runner.predict(items, cancelled), strict=True))
+            for members, items in self._batches(requests, results, answering=True):
+                answers = isolated(lambda some: self.runner.predict(some, cancelled), items)
+                results |= dict(zip(members, answers, strict=True))
         return [results[index] for index in range(len(requests))]
 
-    def trace(self, requests: Sequence[Request], cancelled: Callable[[], bool] = never) -> list[Trace | InputError]:
+    def trace(self, requests: Sequence[Request], cancelled: Callable[[], bool] = never) -> list[Trace | HeedmapError]:
         """Predict, and record one pass over input and output."""
         results: dict[int, Any] = {}
         with torch.inference_mode(), quiet(), banded(self.bands):
             for members, items in self._batches(requests, results):
-                try:
-                    results |= dict(zip(members, self._traced(items, cancelled), strict=True))
-                except InputTooLong as error:
-                    results |= dict.fromkeys(members, error)
+                traces = isolated(lambda some: self._traced(some, cancelled), items)
+                results |= dict(zip(members, traces, strict=True))
         return [results[index] for index in range(len(requests))]
 
-    def _batches(self, requests: Sequence[Request], results: dict[int, Any]) -> Iterator[tuple[list[int], list[Item]]]:
-        """What can run together; errors go to the results."""
+    def _batches(
+        self, requests: Sequence[Request], results: dict[int, Any], *, answering: bool = False
+    ) -> Iterator[tuple[list[int], list[Item]]]:
+        """What can run together; errors go to the results, and where answers are wanted, refusals too."""
         groups: dict[tuple[Parameters, bool], dict[int, Item]] = defaultdict(dict)
         for index, request in enumerate(requests):
             try:
-                groups[request.parameters, request.target is None][index] = self.runner.prepare(request)
-            except InputError as error:
-                results[index] = error
+                item = self.runner.prepare(request)
+            except Exception as error:  # a tokenizer or processor may raise anything at what a caller sent
+                results[index] = failure(error)
+                continue
+            if answering and item.refusal is not None:
+                results[index] = item.refusal
+            else:
+                groups[request.parameters, request.target is None][index] = item
         for group in groups.values():
             longest = max(len(axis) for item in group.values() for axis in item.axes.values())
             if self.runner.batchable and longest <= chunks.CHUNK:
@@ -165,7 +173,7 @@ class HubModel:
         """Trace the task's example: the sites that it shows, the attention modules that it does not, and its cost."""
         request = Request(self.runner.example, self.runner.probe_target, self.runner.probe_parameters)
         with torch.inference_mode(), quiet():
-            item = self.runner.prepare(request)
+            item = self._example(request)
             predictions, inputs = self.runner.trace([item], never)
             if self.wiring.follows and not self._agrees(inputs, "eager"):
                 self.wiring = prepare(self.loaded.model, eager=True)
@@ -202,6 +210,12 @@ class HubModel:
         lengths = {site: (len(axes[q]), len(axes[k])) for site, (q, k) in pairs.items()}
         maps = recorder.maps(0, lengths)
         return [_site(site, maps[site], *pairs[site]) for site in pairs], unheard, cost_of(maps)
+
+    def _example(self, request: Request) -> Item:
+        try:
+            return self.runner.prepare(request)
+        except InputError as error:
+            raise CheckpointError(f"the checkpoint cannot read an example of its own task: {error}") from error
 
     def _agrees(self, inputs: dict[str, Any], other: str, use: Use = "never") -> bool:
         """Whether the model gives the same output under another of its attentions: then nothing was left out."""

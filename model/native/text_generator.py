@@ -8,8 +8,17 @@ import torch
 from torch import Tensor
 
 from heedmap.model.card import examples, licence
-from heedmap.model.contract import Axis, Prediction, Request
-from heedmap.model.errors import Cancelled, CheckpointError, EmptyInput, InputError, InputTooLong, ParameterError
+from heedmap.model.contract import DECODING, Axis, Prediction, Request, taken
+from heedmap.model.errors import (
+    Cancelled,
+    CheckpointError,
+    EmptyInput,
+    HeedmapError,
+    InputError,
+    InputTooLong,
+    ParameterError,
+)
+from heedmap.model.isolation import isolated
 from heedmap.model.native.checkpoint import Checkpoint
 from heedmap.model.native.decoding import CONTINUATION, Generated, generate
 from heedmap.model.native.language_model import LanguageModel, LanguageModelState
@@ -46,7 +55,8 @@ class TextGenerator:
             "architecture": config.architecture,
             "revision": self.revision,
             "languages": {"source": config.language, "target": config.language},
-            "parameters": sum(p.numel() for p in self.network.parameters()),
+            "parameter_count": sum(p.numel() for p in self.network.parameters()),
+            "parameters": taken(*DECODING),
             "vocabulary": config.vocabulary,
             "width": config.width,
             "max_positions": config.max_positions,
@@ -70,13 +80,15 @@ class TextGenerator:
 
     def predict(
         self, requests: Sequence[Request], cancelled: Callable[[], bool] = never
-    ) -> list[Prediction | InputError]:
+    ) -> list[Prediction | HeedmapError]:
         """Answer each request by itself: prompts of different lengths share no cache."""
-        return [self._answer(request, cancelled) for request in requests]
+        return [
+            answer for one in requests for answer in isolated(lambda some: [self._answer(some[0], cancelled)], [one])
+        ]
 
-    def trace(self, requests: Sequence[Request], cancelled: Callable[[], bool] = never) -> list[Trace | InputError]:
+    def trace(self, requests: Sequence[Request], cancelled: Callable[[], bool] = never) -> list[Trace | HeedmapError]:
         """Predict, then record one pass over prompt and output."""
-        return [self._traced(request, cancelled) for request in requests]
+        return [trace for one in requests for trace in isolated(lambda some: [self._traced(some[0], cancelled)], [one])]
 
     def _traced(self, request: Request, cancelled: Callable[[], bool]) -> Trace | InputError:
         recorder = Recorder()

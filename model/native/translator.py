@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from heedmap.model.card import licence
-from heedmap.model.contract import Axis, Parameters, Prediction, Request
-from heedmap.model.errors import CheckpointError, EmptyInput, InputError, InputTooLong, ParameterError
+from heedmap.model.contract import DECODING, Axis, Parameters, Prediction, Request, taken
+from heedmap.model.errors import CheckpointError, EmptyInput, HeedmapError, InputError, InputTooLong, ParameterError
+from heedmap.model.isolation import isolated
 from heedmap.model.native import checkpoint
 from heedmap.model.native.checkpoint import Checkpoint
 from heedmap.model.native.decoding import Generated, generate
@@ -68,7 +69,8 @@ class Translator:
             "architecture": config.architecture,
             "revision": self.revision,
             "languages": {"source": config.source_language, "target": config.target_language},
-            "parameters": sum(p.numel() for p in self.network.parameters()),
+            "parameter_count": sum(p.numel() for p in self.network.parameters()),
+            "parameters": taken(*DECODING),
             "vocabulary": config.vocabulary,
             "width": config.width,
             "max_positions": config.max_positions,
@@ -83,9 +85,16 @@ class Translator:
 
     def predict(
         self, requests: Sequence[Request], cancelled: Callable[[], bool] = never
-    ) -> list[Prediction | InputError]:
+    ) -> list[Prediction | HeedmapError]:
         """Answer one batch; each request has its own result or its own error, in the same order."""
-        results: dict[int, Prediction | InputError] = {}
+        return isolated(lambda some: self._predict(some, cancelled), requests)
+
+    def trace(self, requests: Sequence[Request], cancelled: Callable[[], bool] = never) -> list[Trace | HeedmapError]:
+        """Predict, then record one teacher-forced pass over input and output."""
+        return isolated(lambda some: self._trace(some, cancelled), requests)
+
+    def _predict(self, requests: Sequence[Request], cancelled: Callable[[], bool]) -> list[Prediction | HeedmapError]:
+        results: dict[int, Prediction | HeedmapError] = {}
         sources: dict[int, Encoding] = {}
         targets: dict[int, Encoding] = {}
         for index, request in enumerate(requests):
@@ -113,12 +122,11 @@ class Translator:
             results[index] = self._prediction(requests[index], sources[index], output)
         return [results[index] for index in range(len(requests))]
 
-    def trace(self, requests: Sequence[Request], cancelled: Callable[[], bool] = never) -> list[Trace | InputError]:
-        """Predict, then record one teacher-forced pass over input and output."""
-        predictions = self.predict(requests, cancelled)
+    def _trace(self, requests: Sequence[Request], cancelled: Callable[[], bool]) -> list[Trace | HeedmapError]:
+        predictions = self._predict(requests, cancelled)
         done = [p for p in predictions if isinstance(p, Prediction)]
         if not done:
-            return [p for p in predictions if isinstance(p, InputError)]
+            return [p for p in predictions if isinstance(p, HeedmapError)]
         recorder = Recorder()
         with torch.inference_mode():
             source, lengths = self._batch([p.axes["source"].ids for p in done])
@@ -126,7 +134,7 @@ class Translator:
             self.network(source, lengths, prefix, recorder)
             facts = {"task": self.task, "revision": self.revision}
             traces = iter([recorder.trace(row, p, self.sites, **facts) for row, p in enumerate(done)])
-        return [p if isinstance(p, InputError) else next(traces) for p in predictions]
+        return [p if isinstance(p, HeedmapError) else next(traces) for p in predictions]
 
     def generate(
         self, sources: list[list[int]], parameters: Parameters, cancelled: Callable[[], bool] = never

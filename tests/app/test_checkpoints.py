@@ -136,7 +136,7 @@ def test_models_say_what_they_are(client: TestClient) -> None:
         {"name": "encoder", "layers": 2, "heads": 4, "kv_heads": 4, "queries": "tokens", "keys": "tokens"}
     ]
     assert (masked["state"], masked["architecture"], masked["device"]) == ("loaded", "BertForMaskedLM", "cpu")
-    assert masked["parameters"] * 4 <= masked["bytes"] <= masked["parameters"] * 4 + 4096
+    assert masked["parameter_count"] * 4 <= masked["bytes"] <= masked["parameter_count"] * 4 + 4096
     assert all(client.post("/v1/predict", json={"model": row["name"], "inputs": row["examples"][0]}).status_code == 200
                for row in (masked, vectors, labels))  # fmt: skip
 

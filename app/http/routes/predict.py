@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated, Any
 
+import structlog
 from fastapi import APIRouter, Depends
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request as HttpRequest
@@ -15,10 +16,11 @@ from heedmap.app.render.wire import JSON, check_size, to_json
 from heedmap.app.requests.bodies import parsed, request_body
 from heedmap.app.requests.schemas import MapWanted, PredictRequest, TraceRequest
 from heedmap.app.service import maps
-from heedmap.model.contract import Prediction, Request
-from heedmap.model.errors import InputError, ParameterError, RangeError
+from heedmap.model.contract import Prediction, Request, Unanswered
+from heedmap.model.errors import HeedmapError, ModelFailure, ParameterError, RangeError
 from heedmap.model.trace.trace import Trace
 
+log = structlog.get_logger("heedmap")
 router = APIRouter(prefix="/v1/predict", tags=["predictions"])
 ADVICE = "POST /v1/traces, then read windows at /v1/traces/{id}/maps/{site}/{layer}/{head}?rows=a:b&cols=c:d"
 
@@ -94,9 +96,13 @@ async def answer(own: Services, body: PredictRequest) -> list[dict[str, Any] | E
     else:
         outcomes = await own.engine.run_batch((name, "trace", body.parameters), requests, model.trace)
 
-        def read(outcome: Trace | InputError) -> list[dict[str, Any]] | Exception:
+        def read(outcome: Trace | HeedmapError) -> list[dict[str, Any]] | Exception:
             try:
-                return [] if isinstance(outcome, InputError) else attention(outcome, body.attention, limit)
+                if isinstance(outcome, HeedmapError):
+                    return []
+                if isinstance(outcome.prediction, Unanswered) and outcome.prediction.refusal is not None:
+                    return outcome.prediction.refusal
+                return attention(outcome, body.attention, limit)
             except Exception as error:
                 return error
 
@@ -105,6 +111,8 @@ async def answer(own: Services, body: PredictRequest) -> list[dict[str, Any] | E
     for outcome, read_maps in zip(outcomes, maps_of, strict=True):
         error = next((part for part in (outcome, read_maps) if isinstance(part, Exception)), None)
         if error is not None:
+            if isinstance(error, ModelFailure):
+                log.error("model_failed_at_input", model=name, cause=repr(error.__cause__), exc_info=error.__cause__)
             results.append(error)
             continue
         assert not isinstance(read_maps, Exception)

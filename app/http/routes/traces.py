@@ -18,7 +18,7 @@ from heedmap.app.requests.schemas import TraceRequest
 from heedmap.app.service import maps
 from heedmap.app.service.store import ANYONE, StoredTrace
 from heedmap.model.contract import Request
-from heedmap.model.errors import InputError, ParameterError, TraceError
+from heedmap.model.errors import HeedmapError, ParameterError, TraceError
 from heedmap.model.trace.trace import content_id
 
 router = APIRouter(prefix="/v1/traces", tags=["traces"])
@@ -52,7 +52,7 @@ async def made(own: Services, caller: Caller, body: TraceRequest) -> StoredTrace
     _, model = await own.models.get(name)
     identifier = await identify(own, caller, name, wanted)  # a model that comes back may have been changed meanwhile
     [trace] = await own.engine.run_batch((name, "trace", body.parameters), [wanted], model.trace)
-    if isinstance(trace, InputError):
+    if isinstance(trace, HeedmapError):
         raise trace
     return await own.write(lambda: own.store.put(caller.owner, identifier, name, trace))
 

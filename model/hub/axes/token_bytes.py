@@ -11,6 +11,7 @@ from heedmap.model.byte_alphabet import byte_alphabet
 SPACE = "▁"
 SIGNS = {"\n": "↵", "\r": "␍", "\t": "⇥"}
 BYTE = re.compile(r"<0x([0-9A-F]{2})>")
+PARTS = ("[MASK]", "<mask>", "[UNK]", "<unk>")  # pieces of a text, where only tokenizer.json names them
 END_OF_WORD = "</w>"  # BPE as in CLIP, GPT and XLM
 CONTINUES = "##"  # WordPiece
 CONTINUED = "@@"  # BPE as in CTRL and BERTweet
@@ -82,10 +83,27 @@ def special_ids(tokenizer: Any) -> set[int]:
     A masked or unknown piece is a part of it, though tokenizers count it among the special ones.
     """
     found = set(tokenizer.all_special_ids) | set(dict(getattr(tokenizer, "lang_code_to_id", None) or {}).values())
+    added = getattr(tokenizer, "added_tokens_decoder", None) or {}
+    found |= {number for number, token in added.items() if getattr(token, "special", False)}
+    found |= _inserted(getattr(tokenizer, "backend_tokenizer", None))
     framing = ("bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id", "pad_token_id")
     frames = {getattr(tokenizer, name, None) for name in framing}
     parts = {getattr(tokenizer, name, None) for name in ("unk_token_id", "mask_token_id")}
+    parts |= {number for number, token in added.items() if str(token) in PARTS}
     return found - (parts - frames)
+
+
+def _inserted(backend: Any) -> set[int]:
+    """The ids that a tokenizer.json puts around every text, whether or not anything else names them."""
+    processor = getattr(backend, "post_processor", None)
+    if processor is None:
+        return set()
+    found: set[int] = set()
+    state = json.loads(processor.__getstate__().decode())
+    for step in state["processors"] if state["type"] == "Sequence" else [state]:
+        found |= {int(number) for token in dict(step.get("special_tokens") or {}).values() for number in token["ids"]}
+        found |= {int(step[side][1]) for side in ("cls", "sep") if side in step}
+    return found
 
 
 def readable(text: bytes) -> str:

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from heedmap.model.contract import Axis, Parameters, Prediction, Request
-from heedmap.model.errors import ParameterError
+from heedmap.model.errors import InputError, ParameterError
 from heedmap.model.hub.loaded import Loaded
 from heedmap.model.watch import Stop
 
@@ -20,12 +20,15 @@ class Item:
 
     axes: of the input, by name; a generated output adds its own later. tensors: keyword arguments of the model's
     forward, with a leading axis of length 1. facts: whatever the task wants to find again when it reads the outputs.
+    refusal: why there is nothing to answer, where the maps can be had all the same: such an item is traced, with an
+    empty prediction, and never predicted.
     """
 
     request: Request
     axes: dict[str, Axis]
     tensors: dict[str, Tensor]
     facts: dict[str, Any] = field(default_factory=dict)
+    refusal: InputError | None = None
 
     def with_(self, **changes: Any) -> "Item":
         """The same item, changed."""
@@ -51,6 +54,10 @@ class Task(ABC):
     def for_config(cls, config: Any) -> "type[Task]":
         """The class for checkpoints of this configuration, where heads of several kinds answer one task."""
         return cls
+
+    def takes(self) -> dict[str, dict[str, Any]]:
+        """The parameters that this model takes: of each its `default`, and its `choices` where they can be listed."""
+        return {}
 
     @abstractmethod
     def prepare(self, request: Request) -> Item:
@@ -115,6 +122,28 @@ class SinglePass(Task):
         return [], dict(self.collate(items))
 
 
+def embeddings(loaded: Loaded) -> int | None:
+    """How many tokens a model has embeddings for; None where it does not say."""
+    try:
+        table = loaded.model.get_input_embeddings()
+    except (AttributeError, NotImplementedError):  # a model that reads no ids
+        table = None
+    if isinstance(table, nn.Embedding):
+        return table.num_embeddings
+    told = getattr(loaded.config.get_text_config(), "vocab_size", None)
+    return told if isinstance(told, int) and told > 0 else None
+
+
+def padding(loaded: Loaded) -> int:
+    """What fills a batch: nobody attends to it, so that any token will do where none is named that the model knows."""
+    known = embeddings(loaded)
+    for source in (loaded.tokenizer, loaded.config):
+        found = getattr(source, "pad_token_id", None)
+        if isinstance(found, int) and found >= 0 and (known is None or found < known):
+            return found
+    return 0
+
+
 PADDED = {"input_ids": None, "attention_mask": 0, "token_type_ids": 0, "special_tokens_mask": 1, "mm_token_type_ids": 0}
 
 
@@ -125,7 +154,7 @@ def collate(items: Sequence[Item], loaded: Loaded) -> dict[str, Tensor]:
         ParameterError: tensors of other kinds have different shapes.
     """
     batch: dict[str, Tensor] = {}
-    pad = getattr(loaded.tokenizer, "pad_token_id", None) or 0
+    pad = padding(loaded)
     for name in items[0].tensors:
         parts = [item.tensors[name] for item in items]
         if name in PADDED:

@@ -7,14 +7,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from heedmap.model.contract import Prediction, Request
+from heedmap.model.contract import Prediction, Request, taken
 from heedmap.model.errors import ParameterError
 from heedmap.model.hub.axes.audio import waveform_axis
 from heedmap.model.hub.loaded import Loaded
 from heedmap.model.hub.tasks.base import Item, SinglePass
 from heedmap.model.hub.tasks.media import example_audio
 from heedmap.model.hub.tasks.recordings import TASK, extractor_of, no_language, samples_of
-from heedmap.model.hub.tasks.text import filled
+from heedmap.model.hub.tasks.text import embedded, filled
 from heedmap.model.watch import Stop
 
 
@@ -41,6 +41,12 @@ class FramewiseRecognition(SinglePass):
     def batchable(self) -> bool:
         """Each alone: some were trained without a mask, and their first norm takes padding for a part of the sound."""
         return False
+
+    def takes(self) -> dict[str, dict[str, Any]]:
+        """What seconds to tell."""
+        seconds = taken("return_timestamps")
+        seconds["return_timestamps"]["choices"] = [False, "word", "char"]
+        return seconds
 
     def prepare(self, request: Request) -> Item:
         """Decode the recording; tokenize the target if there is one."""
@@ -110,6 +116,7 @@ class FramewiseRecognition(SinglePass):
         """
         tokenizer = self.loaded.tokenizer
         ids = [int(number) for number in tokenizer(filled(target, "target")).input_ids]
+        embedded(self.loaded, ids, "target")
         if tokenizer.unk_token_id in ids:
             raise ParameterError(
                 "the target has letters that the model does not write; some write capitals alone", field="target"

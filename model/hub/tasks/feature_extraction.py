@@ -6,14 +6,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from heedmap.model.contract import Prediction, Request
+from heedmap.model.contract import Prediction, Request, taken
 from heedmap.model.errors import ParameterError
 from heedmap.model.hub.loaded import Loaded
 from heedmap.model.hub.tasks.base import Item, SinglePass
 from heedmap.model.hub.tasks.pooling import SentenceHead, sentence_head
-from heedmap.model.hub.tasks.text import encode, filled, positions, wrong_kind
+from heedmap.model.hub.tasks.text import Texts, encode, filled, positions, the_texts, wrong_kind
 
-READS = 'a text, or {"source_sentence", "sentences"}'
+READS = 'a text, {"text", "text_pair"} or {"source_sentence", "sentences"}'
 
 
 class FeatureExtraction(SinglePass):
@@ -37,21 +37,31 @@ class FeatureExtraction(SinglePass):
     def prepare(self, request: Request) -> Item:
         """Tokenize a text, or a sentence and those to compare it with; the axis is of the first."""
         inputs = request.inputs
-        if isinstance(inputs, str):
-            return self._item(request, inputs, "inputs")
+        if isinstance(inputs, str) or "text_pair" in inputs:
+            return self._item(request, the_texts(inputs, self.name, READS))
         source, sentences = inputs.get("source_sentence"), inputs.get("sentences")
         if not isinstance(source, str) or not isinstance(sentences, Sequence) or isinstance(sentences, str):
             raise wrong_kind(inputs, self.name, READS)
         if not sentences or not all(isinstance(sentence, str) for sentence in sentences):
             raise ParameterError("sentences must be a list of at least one text", field="inputs.sentences")
-        others = [self._item(request, text, f"inputs.sentences.{at}") for at, text in enumerate(sentences)]
-        item = self._item(request, source, "inputs.source_sentence")
+        fields = [f"inputs.sentences.{at}" for at in range(len(sentences))]
+        others = [
+            self._item(request, Texts(text, fields=(field, field)))
+            for text, field in zip(sentences, fields, strict=True)
+        ]
+        item = self._item(request, Texts(source, fields=("inputs.source_sentence",) * 2))
         return item.with_(facts={**item.facts, "others": others})
 
-    def _item(self, request: Request, text: str, field: str) -> Item:
-        own = filled(text, field)
-        own = own.lower() if self.pooling.lower else own
-        encoded = encode(self.loaded, own, before=self.pooling.prompt, limit=self.limit, field=field)
+    def takes(self) -> dict[str, dict[str, Any]]:
+        """Whether to scale to unit length."""
+        return taken(normalize=self.pooling.normalize)
+
+    def _item(self, request: Request, texts: Texts) -> Item:
+        field, pair_field = texts.fields
+        read = [filled(text, field) for text in texts.all]
+        read = [text.lower() for text in read] if self.pooling.lower else read
+        options: dict[str, Any] = {"limit": self.limit, "field": field, "pair_field": pair_field}
+        encoded = encode(self.loaded, *read, before=self.pooling.prompt, **options)
         return Item(request, {"tokens": encoded.axis}, encoded.tensors, {"prompt": encoded.ours})
 
     def forward(self, inputs: Mapping[str, Any]) -> Any:

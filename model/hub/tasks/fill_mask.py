@@ -5,11 +5,11 @@ from typing import Any
 
 import torch
 
-from heedmap.model.contract import Prediction, Request
+from heedmap.model.contract import Prediction, Request, taken, unanswered
 from heedmap.model.errors import CheckpointError, ParameterError
 from heedmap.model.hub.loaded import Loaded
 from heedmap.model.hub.tasks.base import Item, SinglePass
-from heedmap.model.hub.tasks.text import encode, positions, the_text
+from heedmap.model.hub.tasks.text import PAIRED, encode_texts, positions, the_texts
 
 SHOWN = 5  # tokens per mask unless top_k says otherwise, as model hubs show
 
@@ -31,22 +31,28 @@ class FillMask(SinglePass):
             raise CheckpointError("the checkpoint's tokenizer has no mask token: there is no fill-mask without one")
         self.example = f"Paris is the {self.mask} of France."
 
+    def takes(self) -> dict[str, dict[str, Any]]:
+        """How many tokens to show."""
+        return taken(top_k=SHOWN)
+
     def prepare(self, request: Request) -> Item:
-        """Tokenize a text with at least one mask."""
-        text = the_text(request.inputs, self.name, f"a text with {self.mask} in it")
-        encoded = encode(self.loaded, text, limit=self.limit)
+        """Tokenize a text, or a pair; without a mask there is nothing to predict, and a trace all the same."""
+        texts = the_texts(request.inputs, self.name, f"{PAIRED} with {self.mask} in it")
+        encoded = encode_texts(self.loaded, texts, self.limit)
         places = [at for at, number in enumerate(encoded.ids) if number == self.loaded.tokenizer.mask_token_id]
-        if not places:
-            raise ParameterError(
-                f"there is no mask in the text: write {self.mask} where one word is missing", field="inputs"
-            )
-        return Item(request, {"tokens": encoded.axis}, encoded.tensors, {"places": places})
+        refusal = ParameterError(
+            f"there is no mask in the text: write {self.mask} where one word is missing", field="inputs"
+        )
+        axes = {"tokens": encoded.axis}
+        return Item(request, axes, encoded.tensors, {"places": places}, None if places else refusal)
 
     def read(self, outputs: Any, items: Sequence[Item]) -> list[Prediction]:
         """Probabilities at the masks."""
         return [self._read(logits, item) for logits, item in zip(outputs.logits, items, strict=True)]
 
     def _read(self, logits: torch.Tensor, item: Item) -> Prediction:
+        if item.refusal is not None:
+            return unanswered(item.axes, item.refusal)
         tokenizer, places = self.loaded.tokenizer, item.facts["places"]
         probabilities = logits[places].float().softmax(dim=-1)
         count = min(item.request.parameters.top_k or SHOWN, probabilities.shape[-1])

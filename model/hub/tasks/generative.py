@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from heedmap.model.contract import Parameters, Prediction, Request
+from heedmap.model.contract import DECODING, Parameters, Prediction, Request, taken
 from heedmap.model.errors import CheckpointError
 from heedmap.model.hub.generation_settings import FILE, culprits, settle
 from heedmap.model.hub.loaded import Loaded
@@ -81,6 +81,10 @@ class GenerativeTask(Task):
         finally:
             setattr(config, name, value)
         return True
+
+    def takes(self) -> dict[str, dict[str, Any]]:
+        """How to decode."""
+        return taken(*DECODING, max_new_tokens=self.output_limit(Parameters(), self.capacity, 1))
 
     def predict(self, items: Sequence[Item], cancelled: Stop) -> list[Prediction]:
         """Generate what was not given and score what was; what shares limit and settings shares a batch."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor
 
-from heedmap.model.contract import Axis, Prediction, Request
+from heedmap.model.contract import Axis, Prediction, Request, taken
 from heedmap.model.hub.axes.image import picture_axes
 from heedmap.model.hub.loaded import Loaded
 from heedmap.model.hub.tasks.base import Item, SinglePass
@@ -37,6 +37,10 @@ class ImageClassification(SinglePass):
     def batchable(self) -> bool:
         """Pictures that are resized to one shape can share a pass."""
         return one_shape(self.loaded.image_processor)
+
+    def takes(self) -> dict[str, dict[str, Any]]:
+        """How many labels, and what makes scores of logits."""
+        return taken(top_k=TOP, function_to_apply=self._function())
 
     def prepare(self, request: Request) -> Item:
         """Decode and preprocess the picture."""

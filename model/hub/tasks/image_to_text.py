@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from heedmap.model.contract import Axis, Prediction, Request
+from heedmap.model.contract import DECODING, Axis, Prediction, Request, taken
 from heedmap.model.errors import CheckpointError, ParameterError
 from heedmap.model.hub.axes.image import PYRAMIDS, Geometry, patch_axis, patch_size, picture_axes, stage_grid
 from heedmap.model.hub.axes.text import output_axis, prefix_axis, text_axis
@@ -71,6 +71,10 @@ class ImageToText(TextToText):
         else:
             fits(len(facts["given"]), room, "target")
         return Item(request, source_axes(shown, self.tower), {"pixel_values": tensors["pixel_values"]}, facts)
+
+    def takes(self) -> dict[str, dict[str, Any]]:
+        """How to decode."""
+        return taken(*DECODING)
 
     def start(self, request: Request) -> list[int]:
         """What the decoder begins with.

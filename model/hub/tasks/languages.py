@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from heedmap.model.contract import Parameters
+from heedmap.model.contract import Parameters, taken
 from heedmap.model.errors import ParameterError
 from heedmap.model.hub.loaded import Loaded
 
@@ -76,6 +76,27 @@ def sample(loaded: Loaded) -> Parameters:
     return Parameters(src_lang=source, tgt_lang=target or next(code for code in known if code != source))
 
 
+def offered(loaded: Loaded, translates: bool) -> dict[str, dict[str, Any]]:
+    """What `Task.takes` says of the languages that `languages` knows: nothing of a model of one pair.
+
+    translates: whether the task is translation; other tasks know a tokenizer's languages alone.
+    """
+    if known := codes(loaded.tokenizer):
+        source, target = _defaults(loaded, known)
+        found = taken(src_lang=source, tgt_lang=target)
+        found["src_lang"]["choices"] = found["tgt_lang"]["choices"] = list(known)
+        return found
+    if not translates:
+        return {}
+    if marian := [code.strip("><") for code in getattr(loaded.tokenizer, "supported_language_codes", None) or []]:
+        return {"tgt_lang": {"default": None, "choices": marian}}
+    pairs = [name.partition("_to_") for name in _prefixes(loaded.config)]
+    if not pairs:
+        return {}
+    sides = {"src_lang": sorted({pair[0] for pair in pairs}), "tgt_lang": sorted({pair[2] for pair in pairs})}
+    return {name: {"default": None, "choices": choices} for name, choices in sides.items()}
+
+
 @contextmanager
 def speaking(loaded: Loaded, chosen: Languages) -> Iterator[None]:
     """Tokenize between these languages inside; the tokenizer is as it was afterwards."""
@@ -93,13 +114,8 @@ def speaking(loaded: Loaded, chosen: Languages) -> Iterator[None]:
 
 
 def _by_code(loaded: Loaded, known: dict[str, int], source: str | None, target: str | None) -> Languages:
-    settings = loaded.model.generation_config
-    starts = type(loaded.tokenizer).__name__.startswith("MBartTokenizer")  # its decoder starts with the language
-    fixed = settings.decoder_start_token_id if starts else settings.forced_bos_token_id
-    by_id = {number: code for code, number in known.items()}
-    told = getattr(loaded.tokenizer, "init_kwargs", {})
-    source = source or told.get("src_lang")
-    target = target or by_id.get(fixed) or told.get("tgt_lang")
+    usual = _defaults(loaded, known)
+    source, target = source or usual[0], target or usual[1]
     for name, code in (("src_lang", source), ("tgt_lang", target)):
         if code is None:
             raise ParameterError(
@@ -108,8 +124,22 @@ def _by_code(loaded: Loaded, known: dict[str, int], source: str | None, target: 
             )
     source = _one_of(list(known), str(source), "src_lang")
     target = _one_of(list(known), str(target), "tgt_lang")
-    name = "decoder_start_token_id" if starts else "forced_bos_token_id"
+    name = "decoder_start_token_id" if _starts(loaded) else "forced_bos_token_id"
     return Languages(source=source, target=target, settings={name: known[target]})
+
+
+def _defaults(loaded: Loaded, known: dict[str, int]) -> tuple[str | None, str | None]:
+    """The languages of a tokenizer's that the checkpoint itself names, source and target."""
+    settings = loaded.model.generation_config
+    fixed = settings.decoder_start_token_id if _starts(loaded) else settings.forced_bos_token_id
+    by_id = {number: code for code, number in known.items()}
+    told = getattr(loaded.tokenizer, "init_kwargs", {})
+    return told.get("src_lang"), by_id.get(fixed) or told.get("tgt_lang")
+
+
+def _starts(loaded: Loaded) -> bool:
+    """Whether the decoder starts with the language."""
+    return type(loaded.tokenizer).__name__.startswith("MBartTokenizer")
 
 
 def _prefixes(config: Any) -> dict[str, str]:

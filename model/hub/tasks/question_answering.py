@@ -7,11 +7,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from heedmap.model.contract import Prediction, Request
-from heedmap.model.errors import EmptyInput
+from heedmap.model.contract import Prediction, Request, taken, unanswered
+from heedmap.model.errors import EmptyInput, InputError
 from heedmap.model.hub.loaded import Loaded
 from heedmap.model.hub.tasks.base import Item, SinglePass
-from heedmap.model.hub.tasks.text import Encoded, encode, parts, positions
+from heedmap.model.hub.tasks.text import Encoded, Texts, encode_texts, parts, positions, the_texts, wrong_kind
+
+READS = "a question with its context"
 
 
 class QuestionAnswering(SinglePass):
@@ -29,15 +31,26 @@ class QuestionAnswering(SinglePass):
         super().__init__(loaded)
         self.limit = positions(loaded)
 
+    def takes(self) -> dict[str, dict[str, Any]]:
+        """How long an answer may be."""
+        return taken("max_answer_len")
+
     def prepare(self, request: Request) -> Item:
-        """Tokenize question and context as one sequence."""
-        reads = "a question with its context"
-        question, context = parts(request.inputs, self.name, reads, "question", "context")
-        encoded = encode(self.loaded, question, context, limit=self.limit)
+        """Tokenize question and context as one sequence; a text that asks nothing has no answer, but can be traced."""
+        inputs = request.inputs
+        if isinstance(inputs, str) or "text_pair" in inputs:
+            encoded = encode_texts(self.loaded, the_texts(inputs, self.name, READS), self.limit)
+            refusal: InputError | None = wrong_kind(inputs, self.name, READS)
+            return Item(request, {"tokens": encoded.axis}, encoded.tensors, refusal=refusal)
+        question, context = parts(inputs, self.name, READS, "question", "context")
+        texts = Texts(question, context, ("inputs.question", "inputs.context"))
+        encoded = encode_texts(self.loaded, texts, self.limit)
         answers = _words(encoded)
+        refusal = None
         if not answers:
-            raise EmptyInput("nothing of the context is left after tokenization", field="inputs.context")
-        return Item(request, {"tokens": encoded.axis}, encoded.tensors, {"answers": answers, "context": context})
+            refusal = EmptyInput("nothing of the context is left after tokenization", field="inputs.context")
+        facts = {"answers": answers, "context": context}
+        return Item(request, {"tokens": encoded.axis}, encoded.tensors, facts, refusal)
 
     def read(self, outputs: Any, items: Sequence[Item]) -> list[Prediction]:
         """The best span of each."""
@@ -45,6 +58,8 @@ class QuestionAnswering(SinglePass):
         return [self._read(start, end, item) for start, end, item in rows]
 
     def _read(self, start: Tensor, end: Tensor, item: Item) -> Prediction:
+        if item.refusal is not None:
+            return unanswered(item.axes, item.refusal)
         answers, context = item.facts["answers"], item.facts["context"]
         places = list(answers)
         if item.axes["tokens"].ids[0] == self.loaded.tokenizer.cls_token_id:

@@ -12,8 +12,10 @@ from heedmap.model.contract import Axis, Inputs
 from heedmap.model.errors import CheckpointError, EmptyInput, InputTooLong, ParameterError
 from heedmap.model.hub.axes.text import text_axis
 from heedmap.model.hub.loaded import Loaded
+from heedmap.model.hub.tasks.base import embeddings, padding
 
 KINDS = {
+    "text_pair": "a pair of texts",
     "messages": "a chat (messages)",
     "question": "a question with its context",
     "source_sentence": "a sentence with others to compare it with",
@@ -22,6 +24,7 @@ KINDS = {
 }
 LIMITS = ("max_position_embeddings", "max_seq_len")
 SOURCE_LIMITS = ("max_encoder_position_embeddings", *LIMITS)
+PAIRED = 'a text, or two as {"text", "text_pair"}'
 TARGET_LIMITS = ("max_decoder_position_embeddings", *LIMITS)
 
 
@@ -79,6 +82,33 @@ def parts(inputs: Inputs, task: str, reads: str, *names: str) -> list[str]:
     return [filled(inputs[name], f"inputs.{name}") for name in names]
 
 
+@dataclass(frozen=True)
+class Texts:
+    """One text, or a pair, and the fields of the request that they stand in."""
+
+    text: str
+    pair: str | None = None
+    fields: tuple[str, str] = ("inputs", "inputs")
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """The text, and its pair if there is one: a token's segment is its text's place here."""
+        return (self.text,) if self.pair is None else (self.text, self.pair)
+
+
+def the_texts(inputs: Inputs, task: str, reads: str = PAIRED) -> Texts:
+    """The text of an input, or its two, as {"text", "text_pair"}.
+
+    Raises:
+        ParameterError: it is something else.
+        EmptyInput: there is nothing in one of them.
+    """
+    if isinstance(inputs, str) or "text_pair" not in inputs:
+        return Texts(the_text(inputs, task, reads))
+    text, pair = parts(inputs, task, reads, "text", "text_pair")
+    return Texts(text, pair, ("inputs.text", "inputs.text_pair"))
+
+
 def filled(text: str, field: str) -> str:
     """The text, which must not be empty.
 
@@ -98,6 +128,7 @@ def encode(
     before: str = "",
     limit: int | None = None,
     field: str = "inputs",
+    pair_field: str | None = None,
     **options: Any,
 ) -> Encoded:
     """A text, or two, as tokens.
@@ -105,10 +136,13 @@ def encode(
     Args:
         before: what the model wants to read first: a task's prefix. Its tokens are marked as special.
         limit: the most tokens that fit the model; None where it has no limit.
+        field, pair_field: of the request, where the text and its pair stand: the longer one is at fault for both.
         options: of the tokenizer: add_special_tokens.
 
     Raises:
         InputTooLong: there are more tokens than the model has positions for.
+        ParameterError: the tokenizer knows a token that the model has no embedding for, or two texts are given to a
+            model that knows one segment.
         CheckpointError: the checkpoint came without a tokenizer.
     """
     tokenizer = loaded.tokenizer
@@ -121,8 +155,10 @@ def encode(
     told = {"return_offsets_mapping": fast, "return_special_tokens_mask": True, "verbose": False}
     found = tokenizer(*given, **told, **options)
     ids = [int(number) for number in found["input_ids"]]
-    fits(len(ids), limit, field)
     segments = _segments(found, ids, fast) if pair is not None else None
+    longer = field if segments is None or 2 * sum(segments) <= len(ids) else pair_field or field
+    fits(len(ids), limit, longer)
+    embedded(loaded, ids, field if segments is None else (field, pair_field or field), segments)
     offsets = [(int(start), int(stop)) for start, stop in found["offset_mapping"]] if fast else None
     axis = text_axis(tokenizer, ids, given if pair is not None else given[0], offsets, segments)
     inserted = [bool(value) for value in found["special_tokens_mask"]]
@@ -132,8 +168,15 @@ def encode(
     names = [name for name in ("input_ids", "attention_mask", "token_type_ids") if name in found]
     known = inspect.signature(loaded.model.forward).parameters
     tensors = {name: torch.tensor([list(found[name])]) for name in names if name in known or name == "input_ids"}
+    if "token_type_ids" in tensors:
+        _check_segments(loaded, tensors["token_type_ids"], pair_field or field)
     words = list(found.word_ids()) if fast else None
     return Encoded(ids, tensors, axis, offsets, words, inserted, ours)
+
+
+def encode_texts(loaded: Loaded, texts: Texts, limit: int | None) -> Encoded:
+    """A text or a pair as tokens; see `encode`."""
+    return encode(loaded, *texts.all, limit=limit, field=texts.fields[0], pair_field=texts.fields[1])
 
 
 def fits(tokens: int, limit: int | None, field: str) -> None:
@@ -147,6 +190,26 @@ def fits(tokens: int, limit: int | None, field: str) -> None:
             f"the text has {tokens:,} tokens, the model has positions for {limit:,}: shorten it or split it",
             field=field,
         )
+
+
+def embedded(
+    loaded: Loaded, ids: Sequence[int], fields: str | Sequence[str], segments: Sequence[int] | None = None
+) -> None:
+    """Refuse tokens that the tokenizer knows and the model has no embedding for.
+
+    Raises:
+        ParameterError: names the first of them.
+    """
+    known = embeddings(loaded)
+    if known is None or not ids or max(ids) < known:
+        return
+    at = next(at for at, number in enumerate(ids) if number >= known)
+    name = loaded.tokenizer.convert_ids_to_tokens(ids[at])
+    raise ParameterError(
+        f"the tokenizer makes the token {name!r}, number {ids[at]:,}, of this, and the model has embeddings for "
+        f"{known:,}: write it without",
+        field=fields if isinstance(fields, str) else fields[0 if segments is None else segments[at]],
+    )
 
 
 def positions(loaded: Loaded, names: Sequence[str] = SOURCE_LIMITS) -> int | None:
@@ -170,17 +233,22 @@ def position_offset(loaded: Loaded) -> int:
 
 
 def pad_token(loaded: Loaded) -> int:
-    """What fills a batch; nobody attends to it, so that any token will do where none is named."""
-    for source in (loaded.tokenizer, loaded.config):
-        found = getattr(source, "pad_token_id", None)
-        if isinstance(found, int) and found >= 0:
-            return found
-    return 0
+    """What fills a batch; see `padding`."""
+    return padding(loaded)
 
 
 def labels_of(config: Any) -> Mapping[int, str]:
     """The names of a classifier's classes."""
     return {int(index): str(name) for index, name in config.id2label.items()}
+
+
+def _check_segments(loaded: Loaded, types: Tensor, field: str) -> None:
+    """Raises:
+    ParameterError: the tokenizer numbers more segments than the model has embeddings for.
+    """
+    known = getattr(loaded.config.get_text_config(), "type_vocab_size", None)
+    if isinstance(known, int) and 0 < known <= int(types.max()):
+        raise ParameterError("this model was made for one text at a time: leave the second one out", field=field)
 
 
 def _segments(found: Any, ids: Sequence[int], fast: bool) -> list[int]:

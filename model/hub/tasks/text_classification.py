@@ -5,10 +5,10 @@ from typing import Any
 
 import torch
 
-from heedmap.model.contract import Prediction, Request
+from heedmap.model.contract import Prediction, Request, taken
 from heedmap.model.hub.loaded import Loaded
-from heedmap.model.hub.tasks.base import Item, SinglePass
-from heedmap.model.hub.tasks.text import encode, labels_of, positions, the_text
+from heedmap.model.hub.tasks.base import Item, SinglePass, embeddings
+from heedmap.model.hub.tasks.text import encode_texts, labels_of, positions, the_texts
 from heedmap.model.watch import Stop
 
 
@@ -32,12 +32,18 @@ class TextClassification(SinglePass):
     def batchable(self) -> bool:
         """A decoder's head finds the last token by the padding: it must know what that is."""
         config = self.loaded.config.get_text_config()
-        pad = getattr(config, "pad_token_id", None)
-        return pad is not None and pad == getattr(self.loaded.tokenizer, "pad_token_id", None)
+        pad, known = getattr(config, "pad_token_id", None), embeddings(self.loaded)
+        if pad is None or pad != getattr(self.loaded.tokenizer, "pad_token_id", None):
+            return False
+        return known is None or pad < known
+
+    def takes(self) -> dict[str, dict[str, Any]]:
+        """How many labels, and what makes scores of logits."""
+        return taken("top_k", function_to_apply=self._function())
 
     def prepare(self, request: Request) -> Item:
-        """Tokenize a text."""
-        encoded = encode(self.loaded, the_text(request.inputs, self.name), limit=self.limit)
+        """Tokenize a text, or a pair."""
+        encoded = encode_texts(self.loaded, the_texts(request.inputs, self.name), self.limit)
         return Item(request, {"tokens": encoded.axis}, encoded.tensors)
 
     def predict(self, items: Sequence[Item], cancelled: Stop) -> list[Prediction]:

@@ -1,19 +1,20 @@
 """Token-classification: entities, from a label for each token to spans of text."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from heedmap.model.contract import Prediction, Request
+from heedmap.model.contract import Prediction, Request, taken
 from heedmap.model.hub.loaded import Loaded
 from heedmap.model.hub.tasks.base import Item, SinglePass
-from heedmap.model.hub.tasks.text import encode, labels_of, positions, the_text
+from heedmap.model.hub.tasks.text import encode_texts, labels_of, positions, the_texts
 
 OUTSIDE = "O"
+STRATEGY = "simple"  # unless another is asked for, as in Hugging Face's endpoint
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +27,7 @@ class Piece:
     stop: int
     place: int
     continues: bool = False  # the word before
+    segment: int | None = None  # of a pair, which text it is of
     label: str = ""
     score: float = 0.0
 
@@ -49,11 +51,16 @@ class TokenClassification(SinglePass):
         model = getattr(getattr(loaded.tokenizer, "backend_tokenizer", None), "model", None)
         self.marks_continuations = bool(getattr(model, "continuing_subword_prefix", None))
 
+    def takes(self) -> dict[str, dict[str, Any]]:
+        """How tokens make entities."""
+        return taken(aggregation_strategy=STRATEGY)
+
     def prepare(self, request: Request) -> Item:
-        """Tokenize a text."""
-        text = the_text(request.inputs, self.name)
-        encoded = encode(self.loaded, text, limit=self.limit)
-        facts = {"offsets": encoded.offsets or encoded.axis.spans, "inserted": encoded.inserted}
+        """Tokenize a text, or a pair."""
+        texts = the_texts(request.inputs, self.name)
+        encoded = encode_texts(self.loaded, texts, self.limit)
+        offsets = encoded.offsets or encoded.axis.spans
+        facts = {"offsets": offsets, "inserted": encoded.inserted, "texts": texts.all}
         return Item(request, {"tokens": encoded.axis}, encoded.tensors, facts)
 
     def read(self, outputs: Any, items: Sequence[Item]) -> list[Prediction]:
@@ -63,7 +70,7 @@ class TokenClassification(SinglePass):
         ]
 
     def _read(self, scores: Tensor, item: Item) -> Prediction:
-        strategy = item.request.parameters.aggregation_strategy or "simple"
+        strategy = item.request.parameters.aggregation_strategy or STRATEGY
         pieces = self._pieces(scores, item)
         if strategy in ("none", "simple"):
             decided = [self._decided(piece, piece.scores) for piece in pieces]
@@ -77,13 +84,15 @@ class TokenClassification(SinglePass):
         return Prediction.from_json(answer, item.axes)
 
     def _pieces(self, scores: Tensor, item: Item) -> list[Piece]:
-        text, tokenizer = str(item.request.inputs), self.loaded.tokenizer
-        ids = item.axes["tokens"].ids
+        texts, tokenizer = item.facts["texts"], self.loaded.tokenizer
+        ids, segments = item.axes["tokens"].ids, item.axes["tokens"].segments
         pieces = []
         for place, name in enumerate(tokenizer.convert_ids_to_tokens(ids)):
             if item.facts["inserted"][place]:
                 continue
             start, stop = item.facts["offsets"][place]
+            segment = None if segments is None else segments[place]
+            text = texts[segment or 0]
             covered = text[start:stop]
             if ids[place] == tokenizer.unk_token_id:
                 name, continues = covered, False
@@ -91,21 +100,12 @@ class TokenClassification(SinglePass):
                 continues = len(name) != len(covered)
             else:
                 continues = start > 0 and " " not in text[start - 1 : start + 1]
-            pieces.append(Piece([name], scores[place], start, stop, place, continues))
+            pieces.append(Piece([name], scores[place], start, stop, place, continues, segment))
         return pieces
 
     def _decided(self, piece: Piece, scores: Tensor) -> Piece:
         best = int(scores.argmax())
-        return Piece(
-            piece.names,
-            scores,
-            piece.start,
-            piece.stop,
-            piece.place,
-            piece.continues,
-            self.labels[best],
-            float(scores[best]),
-        )
+        return replace(piece, scores=scores, label=self.labels[best], score=float(scores[best]))
 
     def _word(self, word: list[Piece], strategy: str) -> Piece:
         if strategy == "first":
@@ -115,7 +115,7 @@ class TokenClassification(SinglePass):
         else:
             scores = torch.stack([piece.scores for piece in word]).mean(dim=0)
         name = self.loaded.tokenizer.convert_tokens_to_string([name for piece in word for name in piece.names])
-        whole = Piece([name], scores, word[0].start, word[-1].stop, word[0].place)
+        whole = Piece([name], scores, word[0].start, word[-1].stop, word[0].place, segment=word[0].segment)
         return self._decided(whole, scores)
 
     def _group(self, group: list[Piece]) -> dict[str, Any]:
@@ -125,6 +125,7 @@ class TokenClassification(SinglePass):
             "word": self.loaded.tokenizer.convert_tokens_to_string([name for piece in group for name in piece.names]),
             "start": group[0].start,
             "end": group[-1].stop,
+            **_of_text(group[0]),
         }
 
 
@@ -136,14 +137,20 @@ def _entity(piece: Piece) -> dict[str, Any]:
         "word": piece.names[0],
         "start": piece.start,
         "end": piece.stop,
+        **_of_text(piece),
     }
+
+
+def _of_text(piece: Piece) -> dict[str, int]:
+    """Of a pair, which text the characters are counted in: 0 or 1."""
+    return {} if piece.segment is None else {"segment": piece.segment}
 
 
 def _words(pieces: Sequence[Piece]) -> Iterator[list[Piece]]:
     """Pieces joined to words."""
     word: list[Piece] = []
     for piece in pieces:
-        if word and not piece.continues:
+        if word and (not piece.continues or piece.segment != word[-1].segment):
             yield word
             word = []
         word.append(piece)
@@ -155,7 +162,8 @@ def _groups(pieces: Sequence[Piece]) -> Iterator[list[Piece]]:
     """Neighbours with the same label; B- begins another entity, and a label without a mark goes on."""
     group: list[Piece] = []
     for piece in pieces:
-        if group and (piece.label.startswith("B-") or _kind(piece.label) != _kind(group[-1].label)):
+        apart = group and (piece.segment != group[-1].segment or _kind(piece.label) != _kind(group[-1].label))
+        if group and (apart or piece.label.startswith("B-")):
             yield group
             group = []
         group.append(piece)

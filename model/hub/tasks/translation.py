@@ -11,8 +11,8 @@ from heedmap.model.hub.axes.text import output_axis, prefix_axis, text_axis
 from heedmap.model.hub.loaded import Loaded
 from heedmap.model.hub.tasks.base import Item
 from heedmap.model.hub.tasks.generative import GenerativeTask
-from heedmap.model.hub.tasks.languages import Languages, codes, languages, sample, speaking
-from heedmap.model.hub.tasks.text import TARGET_LIMITS, encode, filled, fits, positions, the_text
+from heedmap.model.hub.tasks.languages import Languages, codes, languages, offered, sample, speaking
+from heedmap.model.hub.tasks.text import TARGET_LIMITS, embedded, encode, filled, fits, positions, the_text
 from heedmap.model.hub.tasks.transformers_generate import end_tokens, start_tokens
 from heedmap.model.native.decoding import Generated
 from heedmap.model.watch import Stop
@@ -50,6 +50,10 @@ class TextToText(GenerativeTask):
         params = told.get(self.name)
         return Languages(before=str(params.get("prefix") or "") if isinstance(params, dict) else "")
 
+    def takes(self) -> dict[str, dict[str, Any]]:
+        """How to decode, and the languages where there are several."""
+        return {**super().takes(), **offered(self.loaded, self.name == "translation")}
+
     def prepare(self, request: Request) -> Item:
         """Tokenize a text, and the target if there is one."""
         text = the_text(request.inputs, self.name)
@@ -78,6 +82,7 @@ class TextToText(GenerativeTask):
         if ends and ids[-1] not in ends:
             ids, offsets = [*ids, ends[0]], [*offsets, (0, 0)]
         fits(len(ids), self.longest, "target")
+        embedded(self.loaded, ids, "target")
         axis = text_axis(tokenizer, ids, text, offsets if fast else None)
         return {"given": ids, "limit": len(ids), "target": axis}
 

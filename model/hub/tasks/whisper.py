@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from heedmap.model.contract import Axis, Parameters, Prediction
+from heedmap.model.contract import Axis, Parameters, Prediction, taken
 from heedmap.model.errors import CheckpointError, ParameterError
 from heedmap.model.hub.axes.audio import spectrogram_axis, spectrogram_seconds
 from heedmap.model.hub.loaded import Loaded
@@ -45,6 +45,17 @@ class Whisper(TranscriptionTask):
         self.silent = getattr(known, "no_timestamps_token_id", None)
         multilingual = getattr(known, "is_multilingual", True) is not False
         self.languages: dict[str, int] = dict(getattr(known, "lang_to_id", None) or {}) if multilingual else {}
+
+    def takes(self) -> dict[str, dict[str, Any]]:
+        """How to decode; the language where there are several, and seconds where it writes them."""
+        found = super().takes()
+        if self.languages:
+            found |= taken(language=getattr(self.loaded.model.generation_config, "language", None))
+            found["language"]["choices"] = sorted(name.strip("<|>") for name in self.languages)
+        if self.silent is not None:
+            found |= taken("return_timestamps")
+            found["return_timestamps"]["choices"] = [False, True]
+        return found
 
     def heard(self, samples: Samples) -> tuple[dict[str, Tensor], Axis]:
         """The spectrogram, filled up to 30 s."""

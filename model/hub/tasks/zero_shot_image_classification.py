@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from heedmap.model.contract import Parameters, Prediction, Request
+from heedmap.model.contract import Parameters, Prediction, Request, taken, unanswered
 from heedmap.model.errors import ParameterError
 from heedmap.model.hub.axes.image import picture_axes
 from heedmap.model.hub.loaded import Loaded
@@ -44,14 +44,13 @@ class ZeroShotImageClassification(Task):
         """Pictures that are resized to one shape can share a pass."""
         return one_shape(self.loaded.image_processor)
 
+    def takes(self) -> dict[str, dict[str, Any]]:
+        """The labels, their sentence, and how many to show."""
+        return taken("candidate_labels", "top_k", hypothesis_template=TEMPLATE)
+
     def prepare(self, request: Request) -> Item:
-        """Decode and preprocess the picture, tokenize a sentence for each label."""
+        """Decode and preprocess the picture, tokenize a sentence for each label; without labels a trace is possible."""
         labels = request.parameters.candidate_labels
-        if not labels:
-            raise ParameterError(
-                'give the labels to choose from: "parameters": {"candidate_labels": ["cat", "dog"]}',
-                field="parameters.candidate_labels",
-            )
         template = TEMPLATE if (given := request.parameters.hypothesis_template) is None else given
         if "{}" not in template:
             raise ParameterError(
@@ -60,7 +59,12 @@ class ZeroShotImageClassification(Task):
         tensors, shown = seen(self.loaded, picture_of(request.inputs, self.name))
         sentences = [template.replace("{}", filled(label, "parameters.candidate_labels")) for label in labels]
         encoded = [self._encode(sentence) for sentence in sentences]
-        return Item(request, picture_axes(shown, self.tower, "vision"), tensors, {"sentences": encoded})
+        refusal = ParameterError(
+            'give the labels to choose from: "parameters": {"candidate_labels": ["cat", "dog"]}',
+            field="parameters.candidate_labels",
+        )
+        axes, facts = picture_axes(shown, self.tower, "vision"), {"sentences": encoded}
+        return Item(request, axes, tensors, facts, None if labels else refusal)
 
     def predict(self, items: Sequence[Item], cancelled: Stop) -> list[Prediction]:
         """All labels against the pictures, in one pass, or in one for each picture where their shapes differ."""
@@ -68,11 +72,21 @@ class ZeroShotImageClassification(Task):
         return [self._answer(row, item) for batch in batches for row, item in self._compared(batch)]
 
     def trace(self, items: Sequence[Item], cancelled: Stop) -> tuple[list[Prediction], dict[str, Any]]:
-        """The pass that is recorded reads the best label's sentence alone."""
+        """The pass that is recorded reads the best label's sentence alone; without labels it only sees."""
+        if any(item.refusal is not None for item in items):
+            empty: list[Prediction] = [
+                unanswered(item.axes, item.refusal) for item in items if item.refusal is not None
+            ]
+            return empty, dict(collate(items, self.loaded))
         predictions = self.predict(items, cancelled)
         pairs = zip(predictions, items, strict=True)
         chosen = [item.with_(tensors={**_best(told, item).tensors, **item.tensors}) for told, item in pairs]
         return predictions, dict(collate(chosen, self.loaded))
+
+    def forward(self, inputs: Mapping[str, Any]) -> Any:
+        """The pass to record: of the vision tower alone where there is no sentence."""
+        model = self.loaded.model
+        return model(**inputs) if "input_ids" in inputs else model.vision_model(**inputs)
 
     def _encode(self, sentence: str) -> Encoded:
         filling: dict[str, Any] = {"padding": "max_length", "max_length": PADDED} if self.siglip else {}

@@ -113,7 +113,7 @@ def test_heads_tell_of_every_head(client: Client, trace: TraceSummary) -> None:
 def test_models_describe_themselves(client: Client) -> None:
     [model] = client.models()
     assert (model["name"], model["task"]) == ("de-en", "translation")
-    assert model["parameters"] <= 12_000_000
+    assert model["parameter_count"] <= 12_000_000
 
 
 def test_attention_of_ones_own_arrays(client: Client) -> None:

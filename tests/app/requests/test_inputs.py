@@ -157,7 +157,7 @@ def test_the_schema_tells_of_every_shape(client: TestClient) -> None:
     objects = {tuple(shape["required"]) for shape in inputs["anyOf"] if shape.get("type") == "object"}
     assert objects == {
         *(("image",), ("audio",), ("image", "text"), ("context", "question")),
-        *(("sentences", "source_sentence"), ("messages",)),
+        *(("sentences", "source_sentence"), ("messages",), ("text", "text_pair")),
     }
     form = schema["paths"]["/v1/predict"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
     assert form["properties"]["image"]["contentMediaType"] == "application/octet-stream"

@@ -45,7 +45,7 @@ def test_it_is_small_and_has_a_card_and_a_long_example(model: TextGenerator, tex
     card = (FOLDER / "README.md").read_text(encoding="utf-8")
     facts = json.loads((FOLDER / "training.json").read_text(encoding="utf-8"))
     assert facts["data_sha256"] in card
-    assert f"{model.describe()['parameters']:,}" in card
+    assert f"{model.describe()['parameter_count']:,}" in card
     assert model.describe()["licence"] == "apache-2.0"
     assert "public domain" in card
     assert len(model.tokenizer.encode(text).ids) >= 32_000

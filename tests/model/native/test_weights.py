@@ -26,7 +26,7 @@ def shipped(request: pytest.FixtureRequest) -> tuple[str, Served]:
 def test_a_checkpoint_is_small_and_has_a_card(shipped: tuple[str, Served]) -> None:
     name, model = shipped
     described = model.describe()
-    assert described["parameters"] <= 12_000_000
+    assert described["parameter_count"] <= 12_000_000
     assert sum(path.stat().st_size for path in (WEIGHTS / name).iterdir()) <= 25_000_000
     assert described["licence"] == "apache-2.0"
     card = (WEIGHTS / name / "README.md").read_text(encoding="utf-8")
