@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,9 @@ class TranscriptionTask(GenerativeTask):
     """What a decoder writes of a recording.
 
     Axes: `source`, the encoder's positions with their seconds; `target`, with what the decoder was told to begin with;
-    and `prefix`, what it had read at each position of the target. The score is that of the text and its end.
+    and `prefix`, what it had read at each position of the target. The score is that of the text and its end. Where the
+    output ended with its end token and a position is left, `target` has that token once more, and `prefix` ends with it:
+    the row in which the decoder reads it, which ways of timing words (Radford et al.'s own) normalise over.
     """
 
     name = TASK
@@ -98,11 +101,13 @@ class TranscriptionTask(GenerativeTask):
             before, after = [(0, 0)] * (len(start) - 1), [(0, 0)] * (len(output.ids) - len(known))
             offsets = [*before, *known, *after] if known else None
             target = text_axis(self.loaded.tokenizer, ids, text, offsets)
-        target = self.marked(target)
+        tokens, target = target.labels, self.marked(target)
+        if output.ids[-1] in end_tokens(self.loaded.model) and len(start) + len(output.ids) <= self.longest:
+            target = ended(target)
         axes = {**item.axes, "target": target, "prefix": prefix_axis(self.loaded.tokenizer, start, target)}
         chunks = self.chunks(output.ids) if request.parameters.return_timestamps else None
         more = None if chunks is None else {"chunks": chunks}
-        return Prediction(text, target.labels, output.score, axes, more, output.finish_reason)
+        return Prediction(text, tokens, output.score, axes, more, output.finish_reason)
 
     def marked(self, target: Axis) -> Axis:
         """The target with what is no text marked as special."""
@@ -117,3 +122,14 @@ class TranscriptionTask(GenerativeTask):
         predictions = self.predict(items, cancelled)
         read, _ = self.right_padded([prediction.axes["prefix"].ids for prediction in predictions])
         return predictions, {**collate(items, self.loaded), "decoder_input_ids": read, **self.lean()}
+
+
+def ended(target: Axis) -> Axis:
+    """A target whose end token is read too: what follows it is the same token, which is no part of the answer."""
+    return replace(
+        target,
+        labels=[*target.labels, target.labels[-1]],
+        ids=[*target.ids, target.ids[-1]],
+        spans=[*target.spans, (0, 0)],
+        special=[*target.special, True],
+    )

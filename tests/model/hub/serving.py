@@ -12,7 +12,8 @@ from heedmap.model.trace.trace import Trace
 
 def served(folder: Path, task: str) -> HubModel:
     """The folder's model under this task."""
-    return HubModel(loading.load(folder, TASKS[task].auto_class), TASKS[task])
+    for_config = TASKS[task].for_config(loading.read_config(folder))
+    return HubModel(loading.load(folder, for_config.auto_class), for_config)
 
 
 def request(inputs: Any, target: str | None = None, **parameters: Any) -> Request:

@@ -32,6 +32,7 @@ def test_one_input_gives_one_answer(client: TestClient, tiny: Path) -> None:
         "text": wanted.text,
         "tokens": wanted.tokens,
         "score": pytest.approx(wanted.score, abs=1e-4),
+        "finish_reason": "length",
     }
     assert set(body["axes"]["source"]) == {"kind", "labels", "ids", "spans", "special"}
     start, stop = body["axes"]["source"]["spans"][0]

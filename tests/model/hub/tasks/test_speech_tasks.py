@@ -13,6 +13,7 @@ from heedmap.model.contract import Parameters, Prediction, Request
 from heedmap.model.errors import CheckpointError, EmptyInput, InputTooLong, ParameterError
 from heedmap.model.hub.tasks.ctc import FramewiseRecognition
 from heedmap.model.hub.tasks.speech_recognition import SpeechRecognition, SpeechT5
+from heedmap.model.hub.tasks.transformers_generate import end_tokens
 from heedmap.model.hub.tasks.whisper import Whisper
 from tests.model.hub import media_checkpoints as made
 from tests.model.hub.answers import answered, opened, total, traced
@@ -150,10 +151,14 @@ def test_a_writers_axes_are_as_long_as_its_attention(tmp_path: Path, name: str, 
     assert prefix.ids[1:] == wrote.ids[:-1]
     assert prefix.ids[0] == task.loaded.config.decoder_start_token_id
     began = 3 if name == "whisper" else 0
-    assert prediction.score == pytest.approx(total(outputs.logits[0], wrote.ids[began:]), abs=1e-4)
+    after = 0 if target is None else 1  # the row in which the end token is read answers nothing any more
+    assert len(prediction.tokens) == len(wrote) - after
+    answer = outputs.logits[0, : len(wrote) - after]
+    assert prediction.score == pytest.approx(total(answer, wrote.ids[began : len(wrote) - after]), abs=1e-4)
     if target is not None:
         assert prediction.text == target
-        assert wrote.special == [True] * began + [False] * (len(wrote) - began - 1) + [True]
+        assert wrote.special == [True] * began + [False] * (len(wrote) - began - 2) + [True] * 2
+        assert prefix.ids[-1] == wrote.ids[-1] == wrote.ids[-2] == end_tokens(task.loaded.model)[0]
         spoken = "".join(target[start:stop] for start, stop in wrote.spans)
         assert spoken == target.replace(" ", "")
     for site, axes in {

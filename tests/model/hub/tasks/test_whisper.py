@@ -5,15 +5,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import transformers as hf
+from transformers.utils import ModelOutput
 
 from heedmap.model.contract import Parameters, Request
 from heedmap.model.errors import InputTooLong
+from heedmap.model.hub.tasks.recordings import TASK
 from heedmap.model.hub.tasks.speech_recognition import SpeechRecognition
 from heedmap.model.hub.tasks.whisper import Whisper
 from tests.model.hub import media_checkpoints as made
 from tests.model.hub.answers import answered, opened, traced
 from tests.model.hub.media_checkpoints import as_wav, speech
+from tests.model.hub.serving import ask, served, trace
 
 SOUNDS = [speech(0.73), speech(0.5, seed=1)]
 SHORT = {"max_new_tokens": 6}
@@ -148,3 +152,44 @@ def test_more_than_whisper_hears_at_once_is_refused(tmp_path: Path) -> None:
         with pytest.raises(InputTooLong, match=rf"lasts {seconds:g} s, the model hears 1 s at once: cut it") as caught:
             task.prepare(asked(speech(seconds)))
         assert caught.value.field == "inputs.audio"
+
+
+def test_a_trace_has_the_rows_that_timing_needs(tmp_path: Path) -> None:
+    free = ask(served(made.whisper(tmp_path / "free"), TASK), {"audio": as_wav(SOUNDS[0], 16_000)}, language="en")
+    heads = [[0, 1], [1, 2], [1, 3]]
+    end = next(token for at, token in enumerate(free.axes["target"].ids) if at > 8)
+    model = served(made.whisper(tmp_path / "ends", eos_token_id=end, alignment_heads=heads), TASK)
+    found = trace(model, {"audio": as_wav(SOUNDS[0], 16_000)}, language="en")
+    prediction, target, prefix = found.prediction, found.axes["target"], found.axes["prefix"]
+    assert prediction.finish_reason == "stop"
+    assert target.ids[-2:] == [end, end] == [prefix.ids[-1]] * 2
+    assert target.special[-1] is True
+    assert len(prediction.tokens) == len(target) - 1
+    cross = [found.map("cross", layer).dense() for layer in range(2)]
+    assert cross[0].shape == (4, len(target), len(found.axes["source"]))
+
+    reference = hf.WhisperForConditionalGeneration.from_pretrained(
+        tmp_path / "ends", attn_implementation="eager"
+    ).eval()
+    features = model.runner.prepare(asked(SOUNDS[0], language="en")).tensors["input_features"]
+    with torch.no_grad():
+        read = reference(input_features=features, decoder_input_ids=torch.tensor([prefix.ids]), output_attentions=True)
+        told = reference.generate(
+            input_features=features,
+            language="en",
+            return_token_timestamps=True,
+            return_dict_in_generate=True,
+            force_unique_generate_call=True,
+            num_frames=100,
+            max_new_tokens=30,
+        )
+    for layer, weights in enumerate(cross):  # the last row too: what the decoder hears when it reads its end
+        torch.testing.assert_close(weights, read.cross_attentions[layer][0], atol=1e-5, rtol=1e-4)
+    # transformers' own timing, of the rows of this trace; it leaves the last one out.
+    outputs = ModelOutput(
+        sequences=told.sequences, cross_attentions=((*(weights[None, :, :-1] for weights in cross),),)
+    )
+    begun = len(prefix) - len(prediction.tokens) + 3
+    times = reference._extract_token_timestamps(outputs, heads, num_frames=100, num_input_ids=begun)
+    assert times[0].tolist()[: len(told.token_timestamps[0])] == pytest.approx(told.token_timestamps[0].tolist())
+    assert len(set(times[0].tolist())) > 2
