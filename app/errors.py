@@ -37,7 +37,7 @@ MEDIA_TYPE = "application/problem+json"
 CLIENT_CLOSED = 499  # nobody reads it; the access log does
 # RFC 9110's names, which Python has from 3.13 on.
 TITLES = {413: "Content Too Large", 422: "Unprocessable Content", CLIENT_CLOSED: "Client Closed Request"}
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 log = structlog.get_logger("heedmap")
 
@@ -187,7 +187,8 @@ def install(app: FastAPI) -> None:
 def _allowed(request: Request) -> list[str]:
     """Every method that the address answers: the framework names those of its first route alone."""
     routes = request.app.router.routes
-    return [m for m in METHODS if any(r.matches({**request.scope, "method": m})[0] is Match.FULL for r in routes)]
+    named = [m for m in METHODS if any(r.matches({**request.scope, "method": m})[0] is Match.FULL for r in routes)]
+    return [method for m in named for method in (("GET", "HEAD") if m == "GET" else (m,))]
 
 
 def _type(error: Exception, status: int) -> str:

@@ -45,6 +45,15 @@ def _rate(value: str | None) -> str | None:
     return value or None
 
 
+def _root_path(value: str) -> str:
+    from heedmap.app.prefix import SEGMENTS
+
+    path = value.rstrip("/")
+    if path and not SEGMENTS.fullmatch(path):
+        raise ValueError("a root path starts with a slash and has plain segments, such as /heedmap or /tools/heedmap")
+    return path
+
+
 def _unlimited(value: Any) -> Any:
     """0 for none: without a limit."""
     return 0 if isinstance(value, str) and value.strip().lower() in ("none", "") else value
@@ -67,6 +76,11 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="The address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="The port to listen on; 0 takes any free one.")
+    root_path: Annotated[str, AfterValidator(_root_path)] = Field(
+        "",
+        description="The path under which a proxy serves the service and which it strips, such as /heedmap; "
+        "unless set, X-Forwarded-Prefix names it.",
+    )
     models: Annotated[dict[str, str], NoDecode] = Field(
         default_factory=lambda: {"de-en": str(WEIGHTS / "de-en")},
         description="name=source pairs apart by commas, the first the default of a page; a source is "

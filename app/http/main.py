@@ -15,12 +15,14 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
 from heedmap.app import errors
+from heedmap.app.head import Head
 from heedmap.app.http import docs
 from heedmap.app.http.callers import Gate
 from heedmap.app.http.observe import Observe, configure_logging
 from heedmap.app.http.routes import attention, health, maps, predict, tiles, traces
 from heedmap.app.http.routes import models as model_routes
 from heedmap.app.http.services import Services
+from heedmap.app.prefix import Prefix
 from heedmap.app.requests.bodies import BodyLimit
 from heedmap.app.requests.schemas import AttentionRequest, PredictRequest, ProblemDetails, TraceRequest
 from heedmap.app.service.engine import READING, Engine
@@ -106,10 +108,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.origins,
-            allow_methods=["GET", "POST", "DELETE"],
+            allow_methods=["GET", "HEAD", "POST", "DELETE"],
             allow_headers=["Authorization", "Content-Type", "X-API-Key"],
             expose_headers=exposed,
         )
+    app.add_middleware(Head)
+    app.add_middleware(Prefix, root_path=settings.root_path)
     app.add_middleware(Observe, metrics=metrics)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
@@ -154,7 +158,7 @@ def _serve_explorer(app: FastAPI) -> None:
     explorer = Explorer(directory=STATIC, html=True)
 
     async def fallback(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"].startswith("/v1/"):
+        if scope["path"].removeprefix(scope.get("root_path", "")).startswith("/v1/"):
             raise HTTPException(404)
         await explorer(scope, receive, send)
 
@@ -164,7 +168,13 @@ def _serve_explorer(app: FastAPI) -> None:
 def _openapi(app: FastAPI) -> dict[str, Any]:
     """The schema, with the bodies that `heedmap.app.requests.bodies` reads and the one body of all errors."""
     if app.openapi_schema is None:
-        schema = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
+        schema = get_openapi(
+            title=app.title,
+            version=app.version,
+            summary=app.summary,
+            routes=app.routes,
+            servers=[{"url": "."}],  # where the document itself lies: right under any prefix, known or not
+        )
         components = schema.setdefault("components", {}).setdefault("schemas", {})
         for model in (PredictRequest, TraceRequest, AttentionRequest, ProblemDetails):
             described = model.model_json_schema(ref_template="#/components/schemas/{model}")

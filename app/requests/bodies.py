@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from heedmap.app.compression import inflated
 from heedmap.app.errors import TooLarge, Unreadable, UnsupportedMedia, problem_response
 from heedmap.app.requests.inputs import check_size
 from heedmap.app.settings import BATCH_INPUTS, BODY_VALUES, FILE_BYTES
@@ -24,7 +25,7 @@ BESIDE = ("text", "text_pair", "question", "context", "source_sentence", "messag
 
 
 class BodyLimit:
-    """Stops reading a body at so many bytes, whatever its headers say."""
+    """Stops reading a body at so many bytes, whatever its headers say, as sent and, where compressed, as inflated."""
 
     def __init__(self, app: ASGIApp, limit: int) -> None:
         self.app, self.limit = app, limit
@@ -34,11 +35,12 @@ class BodyLimit:
             await self.app(scope, receive, send)
             return
         refusal = TooLarge(f"a request body may have {self.limit:,} bytes at most", headers={"Connection": "close"})
-        declared = dict(scope["headers"]).get(b"content-length", b"")
+        headers = dict(scope["headers"])
+        declared = headers.get(b"content-length", b"")
         if declared.isdigit() and int(declared) > self.limit:
             await problem_response(refusal)(scope, receive, send)
             return
-        read = 0
+        read, made = 0, 0
 
         async def counted() -> Message:
             nonlocal read
@@ -48,7 +50,17 @@ class BodyLimit:
                 raise refusal
             return message
 
-        await self.app(scope, counted, send)
+        def count(size: int) -> None:
+            nonlocal made
+            made += size
+            if made > self.limit:
+                raise TooLarge(
+                    f"a request body may have {self.limit:,} bytes at most, inflated",
+                    headers={"Connection": "close"},
+                )
+
+        encoding = headers.get(b"content-encoding", b"").decode("latin-1")
+        await self.app(scope, inflated(counted, encoding, count), send)
 
 
 def parsed(model: type[M], *, forms: bool = True) -> Callable[[Request], Awaitable[M]]:

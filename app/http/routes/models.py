@@ -40,7 +40,7 @@ async def list_models(own: Annotated[Services, Depends(services)]) -> Response:
     return Response(to_json(body), media_type="application/json")
 
 
-@router.get("/{model}", summary="One model")
+@router.get("/{model:path}", summary="One model")
 async def get_model(model: str, own: Annotated[Services, Depends(services)]) -> Response:
     """Its name, state (loaded, loading, unloaded, failed), task, sites, licence and example inputs."""
     return Response(to_json(described(own, own.models.name(model))), media_type="application/json")

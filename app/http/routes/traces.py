@@ -64,7 +64,8 @@ async def create_trace(
     """The summary of the trace. The same input, parameters and model give the same id, and the work is done once."""
     held = await while_waiting(request, made(own, caller, body))
     content = await run_in_threadpool(to_json, held.summary())
-    return Response(content, 201, {"Location": f"/v1/traces/{held.id}"}, "application/json")
+    place = f"{request.scope.get('root_path', '')}/v1/traces/{held.id}"
+    return Response(content, 201, {"Location": place}, "application/json")
 
 
 @router.get("/{id}", summary="The summary again")

@@ -165,4 +165,4 @@ def test_what_fails_inside_has_the_one_body_too(
 
 def test_a_wrong_method_is_told_the_right_ones(client: TestClient) -> None:
     response = client.put("/v1/traces/0123")
-    assert response.headers["allow"] == "GET, DELETE"
+    assert response.headers["allow"] == "GET, HEAD, DELETE"

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from starlette.testclient import TestClient
@@ -69,6 +70,19 @@ def test_no_model_that_can_be_loaded_is_not_ready(settings: Callable[..., Settin
         ready = client.get("/readyz")
         assert (ready.status_code, ready.headers["retry-after"]) == (503, "30")
         assert client.get("/healthz").status_code == 200
+
+
+@pytest.mark.parametrize("name", ["org/x", "org/x.y-1.0", "100%", "模型/中文", "a b?c#d", "a//b"])
+def test_any_name_has_its_address(settings: Callable[..., Settings], tiny: Path, name: str) -> None:
+    with TestClient(create_app(settings(models={name: str(tiny), "other": str(tiny)}, load="first-use"))) as client:
+        body = {"inputs": TEXT, "parameters": PARAMETERS, "model": name}
+        assert client.post("/v1/predict", json=body).json()["model"] == name
+        shown = client.get(f"/v1/models/{quote(name, safe='')}")
+        assert (shown.status_code, shown.json()["name"]) == (200, name)
+        if "//" not in name:  # a slash may stand as it is, too
+            assert client.get(f"/v1/models/{quote(name, safe='/')}").json()["name"] == name
+        missing = client.get(f"/v1/models/{quote(name + '!', safe='')}")
+        assert (missing.status_code, missing.json()["errors"][0]["path"]) == (404, "model")
 
 
 def test_a_trace_outlives_its_model(settings: Callable[..., Settings], tmp_path: Path, tokenizer: Any) -> None:
