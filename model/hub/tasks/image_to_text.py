@@ -7,12 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from heedmap.model.contract import DECODING, Axis, Prediction, Request, taken
+from heedmap.model.contract import Axis, Prediction, Request
 from heedmap.model.errors import CheckpointError, ParameterError
 from heedmap.model.hub.axes.image import PYRAMIDS, Geometry, patch_axis, patch_size, picture_axes, stage_grid
 from heedmap.model.hub.axes.text import output_axis, prefix_axis, text_axis
 from heedmap.model.hub.loaded import Loaded
 from heedmap.model.hub.tasks.base import Item, Task, collate
+from heedmap.model.hub.tasks.generative import GenerativeTask
 from heedmap.model.hub.tasks.media import example_image
 from heedmap.model.hub.tasks.pictures import one_shape, picture_of, seen, tower_of
 from heedmap.model.hub.tasks.text import encode, filled, fits
@@ -74,7 +75,7 @@ class ImageToText(TextToText):
 
     def takes(self) -> dict[str, dict[str, Any]]:
         """How to decode."""
-        return taken(*DECODING)
+        return GenerativeTask.takes(self)  # and no languages
 
     def start(self, request: Request) -> list[int]:
         """What the decoder begins with.
