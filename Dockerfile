@@ -6,28 +6,38 @@ ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=igno
 RUN python -m venv /opt/heedmap
 ENV PATH=/opt/heedmap/bin:$PATH
 
-# The wheel, and what it requires in a file of its own: dependencies are installed anew only when that file changes.
+# What the lock holds for serving, in a stage of its own: the packages are installed anew only when the lock changes.
+FROM base AS locked
+WORKDIR /source
+COPY pyproject.toml requirements.lock ./
+COPY .build .build
+RUN mkdir /locked \
+ && python .build/locked.py build > /locked/build.txt \
+ && python .build/locked.py serve > /locked/serve.txt \
+ && python .build/locked.py --torch serve > /locked/serve-cuda.txt \
+ && python .build/locked.py --versions > /locked/versions.txt
+
 FROM base AS wheel
+COPY --from=locked /locked /locked
+RUN pip install --require-hashes --no-deps -r /locked/build.txt
 WORKDIR /source
 COPY . .
-RUN pip wheel --no-deps --wheel-dir /dist . \
- && python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" \
-    > /dist/requirements.txt \
- && grep '^torch==' /dist/requirements.txt > /dist/torch.txt
+RUN pip wheel --no-deps --no-build-isolation --wheel-dir /dist .
 
 # `--build-arg TORCH_INDEX=`, the address of PyTorch's own index of CPU builds, makes an image of a tenth of the size:
 # without it comes the default index's PyTorch, which serves on a CPU too but carries its CUDA libraries along.
 FROM base AS cpu-packages
 ARG TORCH_INDEX=
-COPY --from=wheel /dist/*.txt /dist/
-RUN pip install ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} -r /dist/torch.txt && pip install -r /dist/requirements.txt
+COPY --from=locked /locked /locked
+RUN pip install --require-hashes --no-deps -r /locked/serve.txt \
+ && pip install ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} -c /locked/versions.txt torch
 COPY --from=wheel /dist/*.whl /dist/
 RUN pip install --no-deps /dist/*.whl
 
 # The default index's PyTorch brings its own CUDA libraries; only the driver comes from the host.
 FROM base AS cuda-packages
-COPY --from=wheel /dist/*.txt /dist/
-RUN pip install -r /dist/requirements.txt
+COPY --from=locked /locked /locked
+RUN pip install --require-hashes --no-deps -r /locked/serve-cuda.txt
 COPY --from=wheel /dist/*.whl /dist/
 RUN pip install --no-deps /dist/*.whl
 

@@ -1,5 +1,5 @@
-# The one door: `make` lists what there is. Every target sets up what it needs in .venv; a stamp file remembers that it did,
-# so that the second run starts at once, and a change of pyproject.toml sets up again.
+# The one door: `make` lists what there is. Every target sets up what it needs in .venv, in the versions of requirements.lock;
+# a stamp file remembers that it did, so that the second run starts at once, and a change of the lock sets up again.
 
 HOST ?= 127.0.0.1
 PORT ?= 8000
@@ -9,17 +9,18 @@ TORCH_INDEX ?=
 PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done)
 
-VENV := .venv
+VENV ?= .venv
 BIN := $(VENV)/bin
+PAGE := tests/page
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test lint format train evaluate bench wheel clean
+.PHONY: help serve test test-newest lint lock format train evaluate bench wheel clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  Variables: HOST=$(HOST) PORT=$(PORT) for serve; ARGS for what follows the command, as in"
 	@echo "  make train ARGS='--data pairs.zip --out runs/new'; TORCH_INDEX for another index of PyTorch builds."
@@ -27,13 +28,22 @@ help: ## list the targets
 serve: $(VENV)/.serve ## set up and serve the explorer and the API on HOST and PORT
 	@exec $(BIN)/heedmap serve --host $(HOST) --port $(PORT) $(ARGS)
 
-test: $(VENV)/.test $(VENV)/.browser ## set up, the browser included, and run every test
-	$(BIN)/pytest $(ARGS)
+test: $(VENV)/.test $(VENV)/.browser ## set up, the browser included, and run every test; a whole run measures coverage
+	$(BIN)/pytest $(if $(ARGS),$(ARGS),--cov)
 
-lint: $(VENV)/.lint ## ruff and mypy (strict)
+# The lock holds the users of today; this asks about tomorrow's.
+test-newest: ## the same in .venv-newest, with the newest of everything that pyproject.toml allows
+	@$(MAKE) --no-print-directory VENV=.venv-newest .venv-newest/.newest .venv-newest/.browser
+	.venv-newest/bin/pytest $(ARGS)
+
+lint: $(VENV)/.lint $(PAGE)/node_modules/.installed ## ruff, mypy (strict), and the checks of the page's code
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	npm run --silent --prefix $(PAGE) check
+
+lock: $(VENV)/.lock ## renew requirements.lock; ARGS='--upgrade-package NAME' renews one
+	$(BIN)/uv pip compile --quiet $(if $(ARGS),$(ARGS),--upgrade) pyproject.toml --output-file requirements.lock
 
 format: $(VENV)/.lint ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .
@@ -48,11 +58,11 @@ evaluate: $(VENV)/.train ## score a checkpoint: make evaluate ARGS='--checkpoint
 bench: $(VENV)/.bench $(VENV)/.browser ## run the benchmarks, each against its peers in one run
 	$(BIN)/python -m benchmarks $(ARGS)
 
-wheel: $(VENV)/.venv ## build the wheel into dist/
-	$(PIP) wheel --quiet --no-deps --wheel-dir dist .
+wheel: $(VENV)/.build ## build the wheel into dist/
+	$(PIP) wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
 
 clean: ## remove the virtual environment and what the tools left
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .schemathesis
+	rm -rf .venv .venv-newest $(PAGE)/node_modules build dist .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis .schemathesis
 
 # A fresh Debian has Python without venv: as root we add it, else the system's pip or virtualenv may still do.
 define create_venv
@@ -81,22 +91,48 @@ $(VENV)/.venv:
 	@$(create_venv)
 	@touch $@
 
-# An index of PyTorch's own is asked for PyTorch alone; everything else comes from pip's usual place.
-$(VENV)/.torch: pyproject.toml $(VENV)/.venv
-	@echo "Setting up $(VENV): PyTorch (a large download, once)"
-	@torch=$$(sed -n 's/^ *"\(torch==[^"]*\)".*/\1/p' pyproject.toml); \
-		$(PIP) install --quiet $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$$torch"
+# The lock has no hashes of PyTorch's builds (.build/locked.py says why), and an index of its own is asked for it alone.
+# The other packages come first, so that PyTorch finds in place what it needs itself.
+define install
+set -e; $(BIN)/python .build/locked.py build $(1) >$(VENV)/$(1).txt; \
+$(PIP) install --quiet --require-hashes --no-deps --requirement $(VENV)/$(1).txt
+endef
+
+define install_torch
+set -e; $(BIN)/python .build/locked.py --versions >$(VENV)/versions.txt; \
+$(PIP) install --quiet $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) --constraint $(VENV)/versions.txt torch
+endef
+
+# mypy does not see that heedmap.py makes folders parts of a package; links show it the layout of the wheel.
+define link_types
+set -e; mkdir -p $(VENV)/types/heedmap; \
+ln -sfn ../../../heedmap.py $(VENV)/types/heedmap/__init__.py; \
+ln -sfn ../../../app $(VENV)/types/heedmap/app; \
+ln -sfn ../../../model $(VENV)/types/heedmap/model
+endef
+
+$(VENV)/.lock $(VENV)/.build: $(VENV)/.%: requirements.lock $(VENV)/.venv
+	@$(call install,$*)
 	@touch $@
 
-$(VENV)/.serve: $(VENV)/.torch
-	@echo "Setting up $(VENV): Heedmap"
-	@$(PIP) install --quiet --editable .
-	@touch $@
-
-$(VENV)/.lint $(VENV)/.train $(VENV)/.bench $(VENV)/.test: $(VENV)/.%: $(VENV)/.torch
-	@echo "Setting up $(VENV): Heedmap for $*"
-	@$(PIP) install --quiet --editable '.[$*]'
+$(VENV)/.serve $(VENV)/.lint $(VENV)/.train $(VENV)/.bench $(VENV)/.test: $(VENV)/.%: requirements.lock pyproject.toml $(VENV)/.venv
+	@echo "Setting up $(VENV): Heedmap and what its extra $* needs (PyTorch is a large download, once)"
+	@$(call install,$*)
+	@$(install_torch)
+	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@$(if $(filter lint,$*),$(link_types))
 	@touch $(VENV)/.serve $@
+
+.venv-newest/.newest: pyproject.toml .venv-newest/.venv
+	@echo "Setting up .venv-newest: the newest versions that are allowed"
+	@sed -n 's/^ *"\(torch>=[^"]*\)".*/\1/p' pyproject.toml >.venv-newest/torch.txt
+	@$(PIP) install --quiet --upgrade $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) --requirement .venv-newest/torch.txt
+	@$(PIP) install --quiet --upgrade --upgrade-strategy eager --editable '.[test,build]' --requirement .venv-newest/torch.txt
+	@touch .venv-newest/.bench $@
+
+$(PAGE)/node_modules/.installed: $(PAGE)/package-lock.json
+	@npm ci --silent --no-audit --no-fund --prefix $(PAGE)
+	@touch $@
 
 # Debian's package is a real browser, Ubuntu's only points to a snap: there, Playwright's own build comes first.
 define install_browser

@@ -11,7 +11,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
-import typer
+try:
+    import typer
+except ModuleNotFoundError:  # the base install is the client alone, yet pip has put the command beside it
+    sys.exit("heedmap: the command comes with the service: pip install 'heedmap[serve]'")
 
 from heedmap.app.client.errors import ClientError
 from heedmap.model.errors import HeedmapError, InputError

@@ -24,7 +24,7 @@ from heedmap.app.client.calls import RETRIES, TIMEOUT, Awaiting, Blocking, Clien
 from heedmap.app.client.errors import APIError, ClientError, TimedOut, Unreachable, api_error
 from heedmap.app.client.results import Answer, Attention, TraceSummary, Window
 from heedmap.app.render.encoding import as_json
-from heedmap.model.contract import Inputs
+from heedmap.model.prediction import Inputs
 
 if TYPE_CHECKING:
     from heedmap.model.trace.trace import Trace
@@ -173,8 +173,12 @@ class Operations:
 
     @Operation
     def load(self, /, trace: TraceSummary | str) -> Flow["Trace"]:
-        """The trace itself, with its queries, keys, values and log-sum-exp: every map, computed here."""
-        from heedmap.model.trace.trace import Trace  # PyTorch takes a second to import, and nothing else here needs it
+        """The trace itself, with its queries, keys, values and log-sum-exp: every map, computed here by PyTorch.
+
+        Raises:
+            ImportError: PyTorch is not installed; heedmap[serve] brings it.
+        """
+        from heedmap import Trace  # takes a second to import, and nothing else here needs it
 
         with tempfile.TemporaryDirectory() as folder:
             return Trace.load((yield from fetched(trace, Path(folder) / "trace.safetensors")))

@@ -13,9 +13,9 @@ from functools import wraps
 from typing import IO, Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 
 import httpx
-import orjson
 
 from heedmap.app.client.errors import APIError, TimedOut, Unreachable, api_error, seconds
+from heedmap.app.render.encoding import to_body
 
 TIMEOUT = 60.0  # seconds: a long input on a busy CPU takes tens of them
 RETRIES = 3  # of a call that the service had no room for
@@ -44,7 +44,7 @@ class ClientCall:
         if self.body is None:
             return given
         headers["Content-Type"] = "application/json"
-        return {**given, "content": orjson.dumps(self.body, option=orjson.OPT_SERIALIZE_NUMPY)}
+        return {**given, "content": to_body(self.body)}
 
 
 @dataclass(frozen=True)

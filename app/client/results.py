@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float
+from numpy.typing import NDArray
 
-from heedmap.model.contract import Axis, Prediction
+from heedmap.model.prediction import Axis, Prediction
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -24,7 +24,7 @@ class Window:
     `rows` and `cols` are the half-open ranges of queries and keys that it covers.
     """
 
-    weights: Float[np.ndarray, "*H Q K"]
+    weights: NDArray[np.float32]
     queries: list[str]
     keys: list[str]
     title: str
@@ -162,7 +162,7 @@ class TraceSummary:
         site: str,
         layer: int,
         head: int | str,
-        weights: Float[np.ndarray, "*H Q K"],
+        weights: NDArray[np.float32],
         rows: tuple[int, int],
         cols: tuple[int, int],
     ) -> Window:
@@ -176,9 +176,9 @@ class TraceSummary:
 class Attention:
     """The bare operator's answer, float32: output, lse (NaN where a row sees nothing) and, unless declined, weights."""
 
-    output: Float[np.ndarray, "..."]
-    lse: Float[np.ndarray, "..."]
-    weights: Float[np.ndarray, "..."] | None
+    output: NDArray[np.float32]
+    lse: NDArray[np.float32]
+    weights: NDArray[np.float32] | None
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Attention":
