@@ -30,7 +30,7 @@ class TranscriptionTask(GenerativeTask):
 
     Axes: `source`, the encoder's positions with their seconds; `target`, with what the decoder was told to begin with;
     and `prefix`, what it had read at each position of the target. The score is that of the text and its end. Where the
-    output ended with its end token and a position is left, `target` has that token once more, and `prefix` ends with it:
+    output ended with its end token and a position is left, `target` has that token once more and `prefix` ends with it:
     the row in which the decoder reads it, which ways of timing words (Radford et al.'s own) normalise over.
     """
 
