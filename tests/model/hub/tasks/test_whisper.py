@@ -187,9 +187,9 @@ def test_a_trace_has_the_rows_that_timing_needs(tmp_path: Path) -> None:
         torch.testing.assert_close(weights, read.cross_attentions[layer][0], atol=1e-5, rtol=1e-4)
     # transformers' own timing, of the rows of this trace; it leaves the last one out.
     outputs = ModelOutput(
-        sequences=told.sequences, cross_attentions=((*(weights[None, :, :-1] for weights in cross),),)
+        sequences=told["sequences"], cross_attentions=((*(weights[None, :, :-1] for weights in cross),),)
     )
     begun = len(prefix) - len(prediction.tokens) + 3
     times = reference._extract_token_timestamps(outputs, heads, num_frames=100, num_input_ids=begun)
-    assert times[0].tolist()[: len(told.token_timestamps[0])] == pytest.approx(told.token_timestamps[0].tolist())
+    assert times[0].tolist()[: len(told["token_timestamps"][0])] == pytest.approx(told["token_timestamps"][0].tolist())
     assert len(set(times[0].tolist())) > 2
