@@ -19,6 +19,7 @@ from heedmap.model.hub.attention.recorder import prepare, record
 from heedmap.model.hub.load import loading
 from heedmap.model.hub.load.loading import Source, choose_task, read_config, resolve
 from heedmap.model.hub.loaded import Loaded
+from heedmap.model.hub.state import SPARSE, State, depends_on_length
 from heedmap.model.hub.tasks import TASKS
 from heedmap.model.hub.tasks.base import Item, SinglePass, Task
 from heedmap.model.hub.tasks.generative import GenerativeTask
@@ -48,6 +49,7 @@ class HubModel:
         self.loaded, self.revision, self.task = loaded, loaded.revision, task.name
         self.runner = task(loaded)
         self.wiring = prepare(loaded.model)
+        self.state, self.alone = State(loaded.model), depends_on_length(loaded.model)
         self.bands: Use = "never"
         try:
             self.sites, self.unrecorded, self.cost = self._prove()
@@ -55,6 +57,8 @@ class HubModel:
             raise CheckpointError(
                 f"models of the family {loaded.config.model_type} cannot be shown: {error}"
             ) from error
+        finally:
+            self.state.restore()
 
     def describe(self) -> dict[str, Any]:
         """Task, shape, dtype, device, sites and licence; files among the examples are bytes."""
@@ -102,7 +106,7 @@ class HubModel:
         return [results[index] for index in range(len(requests))]
 
     def _batches(self, requests: Sequence[Request], results: dict[int, Any]) -> Iterator[tuple[list[int], list[Item]]]:
-        """What can run together; errors go to the results."""
+        """What can run together, each time on the model as it was loaded; errors go to the results."""
         groups: dict[tuple[Parameters, bool], dict[int, Item]] = defaultdict(dict)
         for index, request in enumerate(requests):
             try:
@@ -111,10 +115,11 @@ class HubModel:
                 results[index] = error
         for group in groups.values():
             longest = max(len(axis) for item in group.values() for axis in item.axes.values())
-            if self.runner.batchable and longest <= chunks.CHUNK:
-                yield list(group), list(group.values())
-            else:
-                yield from (([index], [item]) for index, item in group.items())
+            together = self.runner.batchable and longest <= chunks.CHUNK and not self.alone
+            batches = [group] if together else [{index: item} for index, item in group.items()]
+            for batch in batches:
+                self.state.restore()
+                yield list(batch), list(batch.values())
 
     def _traced(self, items: Sequence[Item], cancelled: Callable[[], bool]) -> list[Trace]:
         for item in items:  # what is known before any work
@@ -122,11 +127,14 @@ class HubModel:
         predictions, inputs = self.runner.trace(items, cancelled)
         for prediction in predictions:
             self._check_size(prediction.axes)
+        self.state.restore()
         with record(self.wiring) as recorder:
             if self._is_cut(inputs):
                 outputs = chunks.read(self.loaded.model, inputs, cancelled, recorder)
             else:
                 outputs = self.runner.forward(inputs)
+        if self.alone and not recorder.records:
+            raise InputTooLong(SPARSE, field="inputs")
         if isinstance(self.runner, SinglePass):
             predictions = self.runner.read(outputs, items)
         traces = []
@@ -165,7 +173,9 @@ class HubModel:
             item = self.runner.prepare(request)
             predictions, inputs = self.runner.trace([item], never)
             if self.wiring.follows and not self._agrees(inputs, "eager"):
+                self.state.restore()
                 self.wiring = prepare(self.loaded.model, eager=True)
+                self.state = State(self.loaded.model)
             elif not self.wiring.follows and not self._agrees(inputs, "sdpa"):
                 raise CheckpointError(
                     f"models of the family {self.loaded.config.model_type} cannot be shown: in this release of "
@@ -177,7 +187,8 @@ class HubModel:
                 predictions = self.runner.read(outputs, [item])
             if self.wiring.follows and self._agrees(inputs, "eager", "always"):
                 self.bands = "long"
-            if self.bands == "long" and isinstance(self.runner, GenerativeTask) and self._reads_in_pieces(inputs):
+            if self.bands == "long" and not self.alone and self._reads_in_pieces(inputs):
+                assert isinstance(self.runner, GenerativeTask)
                 self.runner.piece = chunks.CHUNK
         family = self.loaded.config.model_type
         if not recorder.records:
@@ -236,7 +247,7 @@ class HubModel:
 
     def _reads_in_pieces(self, inputs: dict[str, Any]) -> bool:
         """Whether a text that goes in by pieces gives the same output, and every layer is heard in each."""
-        if not chunks.can_be_cut(inputs, self.loaded.config):
+        if not isinstance(self.runner, GenerativeTask) or not chunks.can_be_cut(inputs, self.loaded.config):
             return False
         with record(self.wiring) as recorder:
             found = chunks.tried(self.loaded.model, inputs, recorder)
