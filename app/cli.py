@@ -105,7 +105,7 @@ def serve(
 ) -> None:
     """Serve the explorer and the API. What is not given is taken from HEEDMAP_* in the environment."""
     from heedmap.app.http.main import create_app
-    from heedmap.app.startup import check, read_settings, run
+    from heedmap.app.http.startup import check, read_settings, run
 
     asked: dict[str, Any] = {
         "host": host,
@@ -280,7 +280,7 @@ def evaluate(
 
 def _device(wanted: Device) -> str:
     if wanted is not Device.auto:
-        from heedmap.app.startup import check_device
+        from heedmap.app.http.startup import check_device
 
         check_device(wanted.value)
         return wanted.value

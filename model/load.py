@@ -6,7 +6,7 @@ from typing import Any
 from heedmap.model.card import examples, licence
 from heedmap.model.contract import Served
 from heedmap.model.errors import CheckpointError
-from heedmap.model.hub import adapters
+from heedmap.model.hub.load import adapters
 from heedmap.model.hub.load.loading import read_config
 from heedmap.model.hub.load.safety import CONFIG
 from heedmap.model.hub.load.sources import Source, read_json

@@ -15,14 +15,14 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
 from heedmap.app import errors
-from heedmap.app.head import Head
 from heedmap.app.http import docs
 from heedmap.app.http.callers import Gate
+from heedmap.app.http.head import Head
 from heedmap.app.http.observe import Observe, configure_logging
+from heedmap.app.http.prefix import Prefix
 from heedmap.app.http.routes import attention, health, maps, predict, tiles, traces
 from heedmap.app.http.routes import models as model_routes
 from heedmap.app.http.services import Services
-from heedmap.app.prefix import Prefix
 from heedmap.app.requests.bodies import BodyLimit
 from heedmap.app.requests.schemas import AttentionRequest, PredictRequest, ProblemDetails, TraceRequest
 from heedmap.app.service.engine import READING, Engine

@@ -11,8 +11,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from heedmap.app.compression import inflated
 from heedmap.app.errors import TooLarge, Unreadable, UnsupportedMedia, problem_response
+from heedmap.app.requests.compression import inflated
 from heedmap.app.requests.inputs import check_size
 from heedmap.app.settings import BATCH_INPUTS, BODY_VALUES, FILE_BYTES
 

@@ -3,8 +3,8 @@
     output_i = sum_j A_ij v_j        A_ij = exp(s_ij - lse_i)        lse_i = log sum_j exp(s_ij)
 
 `plain` is the formula on one screen; `fused` is the same through PyTorch's fused kernels, which compute the
-log-sum-exp anyway. The operators that hand it out are private to PyTorch: this is the only file that names them, and
-`blockwise` stands in where a build has none. All three agree; `attend` picks.
+log-sum-exp anyway. The operators that hand it out are private to PyTorch (`operators`); where a build has none that is
+sound, the public one gives the output and the log-sum-exp is computed beside it. `blockwise` takes any other score.
 """
 
 import math
@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
 from torch import Tensor
 
 from heedmap.model.attention.masks import Both, Causal, Full, Mask, SlidingWindow
+from heedmap.model.attention.operators import attempt, spread
 from heedmap.model.attention.scores import ScaledDot, Score
 from heedmap.model.shapes import Keys, LogSumExp, Output, Queries, Values
 
@@ -31,12 +31,6 @@ class Attended(NamedTuple):
     output: Tensor
     lse: Tensor
     kernel: str
-
-
-def spread(x: Float[Tensor, "*B G K D"], heads: int) -> Float[Tensor, "*B H K D"]:
-    """Key/value groups repeated so that query head h meets group h // (H / G) (Ainslie et al. 2023)."""
-    groups = x.shape[-3]
-    return x if groups == heads else x.repeat_interleave(heads // groups, dim=-3)
 
 
 def plain(
@@ -90,11 +84,7 @@ class _Rows(Mask):
 def fused(
     q: Queries, k: Keys, v: Values, mask: Mask | None = None, bias: Tensor | None = None, scale: float | None = None
 ) -> Attended:
-    """Scaled dot-product attention by the device's fused kernel, log-sum-exp included.
-
-    Raises:
-        NotImplementedError: this build has no fused kernel for the inputs; `attend` then goes blockwise.
-    """
+    """Scaled dot-product attention by the device's fused kernel, log-sum-exp included."""
     if bias is None:
         k, v, mask = _seen(q, k, v, mask)
     causal = isinstance(mask, Causal) and mask.offset == 0 and bias is None
@@ -117,16 +107,13 @@ def fused_cells(
     causal: bool = False,
     scale: float | None = None,
 ) -> Attended:
-    """`fused` for a mask that is given cell by cell, broadcast over (B H Q K), or for a plainly causal one.
-
-    Raises:
-        NotImplementedError: this build has no fused kernel for the inputs.
-    """
+    """`fused` for a mask that is given cell by cell, broadcast over (B H Q K), or for a plainly causal one."""
     scale = 1 / math.sqrt(q.shape[-1]) if scale is None else scale
-    kernels, dense = _cuda if q.is_cuda else _cpu, visible
-    output, lse, name = kernels(q, k, v, causal, _additive(dense, bias, q), scale)
-    if dense is not None:
-        empty = ~dense.any(dim=-1)
+    additive = _additive(visible, bias, q)
+    attended = attempt(q, k, v, causal, additive, scale)
+    output, lse, name = public(q, k, v, causal, additive, scale) if attended is None else attended
+    if visible is not None:
+        empty = ~visible.any(dim=-1)
         if empty.any():  # the kernels write 0 for the row's output, but not -inf for its denominator
             lse = lse.masked_fill(empty, -math.inf)
             output = output.masked_fill(empty[..., None], 0)
@@ -180,12 +167,17 @@ def _after_cache(q: Tensor, k: Tensor, v: Tensor, offset: int, scale: float | No
     lse = torch.logaddexp(before.lse, own.lse)
     shares = [torch.exp(part.lse - lse)[..., None] for part in (before, own)]
     output = before.output * shares[0] + own.output * shares[1]
-    return Attended(output.to(q.dtype), lse, own.kernel)
+    return Attended(output.to(q.dtype), lse, _names([before, own]))
 
 
 def _joined(parts: list[Attended]) -> Attended:
     output, lse = torch.cat([p.output for p in parts], dim=2), torch.cat([p.lse for p in parts], dim=2)
-    return Attended(output, lse, parts[0].kernel)
+    return Attended(output, lse, _names(parts))
+
+
+def _names(parts: list[Attended]) -> str:
+    """The kernels that ran; more than one where one of them refused some of the parts."""
+    return "+".join(sorted({part.kernel for part in parts}))
 
 
 def _dense(mask: Mask, q: Tensor, k: Tensor) -> Tensor:
@@ -200,32 +192,23 @@ def _additive(dense: Tensor | None, bias: Tensor | None, q: Tensor) -> Tensor | 
     return torch.where(dense, base, -math.inf)
 
 
-def _cpu(q: Tensor, k: Tensor, v: Tensor, causal: bool, bias: Tensor | None, scale: float) -> Attended:
-    if not hasattr(torch.ops.aten, "_scaled_dot_product_flash_attention_for_cpu") or k.shape[-1] != v.shape[-1]:
-        raise NotImplementedError("no fused CPU kernel")
-    if bias is not None:
-        bias = bias.expand(q.shape[0], q.shape[1], q.shape[2], k.shape[2])
-    output, lse = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
-        q, k, v, 0.0, causal, attn_mask=bias, scale=scale
-    )
-    return Attended(output, lse, "flash_cpu")
-
-
-def _cuda(q: Tensor, k: Tensor, v: Tensor, causal: bool, bias: Tensor | None, scale: float) -> Attended:
-    if not hasattr(torch.ops.aten, "_scaled_dot_product_efficient_attention"):
-        raise NotImplementedError("no fused CUDA kernel")
-    k, v = spread(k, q.shape[1]), spread(v, q.shape[1])  # the CPU's kernel knows groups
-    queries, keys = q.shape[2], k.shape[2]
-    if bias is None and q.dtype in (torch.float16, torch.bfloat16) and not (causal and queries != keys):
-        output, lse = torch.ops.aten._scaled_dot_product_flash_attention(q, k, v, 0.0, causal, False, scale=scale)[:2]
-        return Attended(output, lse[..., :queries], "flash_cuda")
-    if bias is not None:  # the kernel wants the bias's rows aligned to 16 bytes
-        room = (-keys) % 16
-        bias = F.pad(bias.expand(q.shape[0], q.shape[1], queries, keys), (0, room))[..., :keys]
-    output, lse = torch.ops.aten._scaled_dot_product_efficient_attention(q, k, v, bias, True, 0.0, causal, scale=scale)[
-        :2
-    ]
-    return Attended(output, lse[..., :queries], "efficient_cuda")  # the rows of lse are padded to a multiple of 32
+def public(q: Queries, k: Keys, v: Values, causal: bool, bias: Tensor | None, scale: float) -> Attended:
+    """The output by PyTorch's public operator, and the log-sum-exp beside it, a block of rows at a time."""
+    grouped = q.shape[1] != k.shape[1]
+    output = F.scaled_dot_product_attention(q, k, v, bias, is_causal=causal, scale=scale, enable_gqa=grouped)
+    wide = torch.promote_types(q.dtype, torch.float32)
+    keys, parts = spread(k, q.shape[1]).to(wide).transpose(-1, -2), []
+    columns = torch.arange(k.shape[2], device=q.device)
+    for start in range(0, q.shape[2], BLOCK):
+        rows = slice(start, min(start + BLOCK, q.shape[2]))
+        scores = scale * (q[:, :, rows].to(wide) @ keys)
+        if bias is not None:
+            scores = scores + (bias[..., rows, :] if bias.shape[-2] > 1 else bias)
+        if causal:
+            below = torch.arange(rows.start, rows.stop, device=q.device)[:, None]
+            scores = scores.masked_fill(columns > below, -math.inf)
+        parts.append(scores.logsumexp(dim=-1))
+    return Attended(output, torch.cat(parts, dim=2), "sdpa")
 
 
 def attend(
@@ -240,10 +223,7 @@ def attend(
         score: the pair formula, scaled dot by default; any other goes blockwise.
     """
     if score is None or isinstance(score, ScaledDot):
-        try:
-            return fused(q, k, v, mask, bias, None if score is None else score.scale)
-        except NotImplementedError:
-            pass
+        return fused(q, k, v, mask, bias, None if score is None else score.scale)
     output, lse = blockwise(q, k, v, mask, bias, score)
     return Attended(output, lse, "blockwise")
 

@@ -14,8 +14,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from heedmap.model.attention.biases import Bias
-from heedmap.model.attention.kernels import spread
 from heedmap.model.attention.masks import NONE, Full, Mask
+from heedmap.model.attention.operators import spread
 from heedmap.model.attention.scores import Score
 from heedmap.model.errors import RangeError
 

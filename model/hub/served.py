@@ -12,14 +12,14 @@ from transformers import PreTrainedModel
 from heedmap.model.attention.maps import AttentionMap
 from heedmap.model.contract import Axis, Parameters, Prediction, Request
 from heedmap.model.errors import CheckpointError, HeedmapError, InputError, InputTooLong, TraceError
-from heedmap.model.hub import adapters
 from heedmap.model.hub.attention import chunks
 from heedmap.model.hub.attention.bands import Use, banded
 from heedmap.model.hub.attention.recorder import prepare, record
-from heedmap.model.hub.load import loading
+from heedmap.model.hub.load import adapters, loading
 from heedmap.model.hub.load.loading import Source, choose_task, read_config
 from heedmap.model.hub.loaded import Loaded
 from heedmap.model.hub.quiet import quiet
+from heedmap.model.hub.state import SPARSE, State, depends_on_length
 from heedmap.model.hub.tasks.base import Item, SinglePass, Task
 from heedmap.model.hub.tasks.generative import GenerativeTask
 from heedmap.model.hub.tasks.registry import TASKS
@@ -50,6 +50,7 @@ class HubModel:
         self.loaded, self.revision, self.task = loaded, loaded.revision, task.name
         self.runner = task(loaded)
         self.wiring = prepare(loaded.model)
+        self.state, self.alone = State(loaded.model), depends_on_length(loaded.model)
         self.bands: Use = "never"
         try:
             self.sites, self.unrecorded, self.cost = self._prove()
@@ -57,6 +58,8 @@ class HubModel:
             raise CheckpointError(
                 f"models of the family {loaded.config.model_type} cannot be shown: {error}"
             ) from error
+        finally:
+            self.state.restore()
 
     def describe(self) -> dict[str, Any]:
         """Task, shape, dtype, device, sites and licence; files among the examples are bytes."""
@@ -92,7 +95,7 @@ class HubModel:
         results: dict[int, Any] = {}
         with torch.inference_mode(), quiet(), banded(self.bands):
             for members, items in self._batches(requests, results, answering=True):
-                answers = isolated(lambda some: self.runner.predict(some, cancelled), items)
+                answers = isolated(lambda some: self._predicted(some, cancelled), items)
                 results |= dict(zip(members, answers, strict=True))
         return [results[index] for index in range(len(requests))]
 
@@ -122,22 +125,29 @@ class HubModel:
                 groups[request.parameters, request.target is None][index] = item
         for group in groups.values():
             longest = max(len(axis) for item in group.values() for axis in item.axes.values())
-            if self.runner.batchable and longest <= chunks.CHUNK:
-                yield list(group), list(group.values())
-            else:
-                yield from (([index], [item]) for index, item in group.items())
+            together = self.runner.batchable and longest <= chunks.CHUNK and not self.alone
+            batches = [group] if together else [{index: item} for index, item in group.items()]
+            yield from ((list(batch), list(batch.values())) for batch in batches)
+
+    def _predicted(self, items: Sequence[Item], cancelled: Callable[[], bool]) -> list[Prediction]:
+        self.state.restore()
+        return self.runner.predict(items, cancelled)
 
     def _traced(self, items: Sequence[Item], cancelled: Callable[[], bool]) -> list[Trace]:
+        self.state.restore()
         for item in items:  # what is known before any work
             self._check_size(item.axes)
         predictions, inputs = self.runner.trace(items, cancelled)
         for prediction in predictions:
             self._check_size(prediction.axes)
+        self.state.restore()
         with record(self.wiring) as recorder:
             if self._is_cut(inputs):
                 outputs = chunks.read(self.loaded.model, inputs, cancelled, recorder)
             else:
                 outputs = self.runner.forward(inputs)
+        if self.alone and not recorder.records:
+            raise InputTooLong(SPARSE, field="inputs")
         if isinstance(self.runner, SinglePass):
             predictions = self.runner.read(outputs, items)
         traces = []
@@ -176,7 +186,9 @@ class HubModel:
             item = self._example(request)
             predictions, inputs = self.runner.trace([item], never)
             if self.wiring.follows and not self._agrees(inputs, "eager"):
+                self.state.restore()
                 self.wiring = prepare(self.loaded.model, eager=True)
+                self.state = State(self.loaded.model)
             elif not self.wiring.follows and not self._agrees(inputs, "sdpa"):
                 raise CheckpointError(
                     f"models of the family {self.loaded.config.model_type} cannot be shown: in this release of "
@@ -188,7 +200,8 @@ class HubModel:
                 predictions = self.runner.read(outputs, [item])
             if self.wiring.follows and self._agrees(inputs, "eager", "always"):
                 self.bands = "long"
-            if self.bands == "long" and isinstance(self.runner, GenerativeTask) and self._reads_in_pieces(inputs):
+            if self.bands == "long" and not self.alone and self._reads_in_pieces(inputs):
+                assert isinstance(self.runner, GenerativeTask)
                 self.runner.piece = chunks.CHUNK
             if isinstance(self.runner, GenerativeTask):
                 self.runner.attempt()
@@ -255,7 +268,7 @@ class HubModel:
 
     def _reads_in_pieces(self, inputs: dict[str, Any]) -> bool:
         """Whether a text that goes in by pieces gives the same output, and every layer is heard in each."""
-        if not chunks.can_be_cut(inputs, self.loaded.config):
+        if not isinstance(self.runner, GenerativeTask) or not chunks.can_be_cut(inputs, self.loaded.config):
             return False
         with record(self.wiring) as recorder:
             found = chunks.tried(self.loaded.model, inputs, recorder)

@@ -4,8 +4,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from heedmap.model.attention.kernels import spread
 from heedmap.model.attention.maps import AttentionMap, span
+from heedmap.model.attention.operators import spread
 from heedmap.model.measures.base import Measure
 
 

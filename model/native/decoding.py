@@ -5,22 +5,18 @@ finished sequences leave the batch, so that a long sentence never makes short on
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from heedmap.model.contract import FinishReason, Parameters
+from heedmap.model.contract import Parameters
 from heedmap.model.errors import Cancelled
+from heedmap.model.generated import Generated
 from heedmap.model.native.tokenizer import END, PAD
 from heedmap.model.watch import never
 
-# The longest output where nobody names a length. What a language model goes on with need not end, and on a CPU a
-# billion parameters write five tokens a second, where a call is given up after a minute. An encoder-decoder does end.
-CONTINUATION = 256
-WRITTEN = 1_024
 CHUNK = 64  # logits whose best is found at once
 COMPACT = 8  # finished sequences leave the batch when they are one in so many: moving the rest costs as much as a step
 
@@ -39,18 +35,6 @@ class Decoder(Protocol):
 
     def decode(self, ids: Tensor, state: Any) -> Tensor:
         """Logits (B Q V) of the token after each of `ids` (B Q); the state moves on."""
-
-
-@dataclass(frozen=True)
-class Generated:
-    """One output: token ids, closed by the end token unless the length ran out, and their summed log-probability.
-
-    finish_reason: why it ended; None where it was given.
-    """
-
-    ids: list[int]
-    score: float
-    finish_reason: FinishReason | None = None
 
 
 def generate(

@@ -18,9 +18,10 @@ from heedmap.model.errors import (
     InputTooLong,
     ParameterError,
 )
+from heedmap.model.generated import CONTINUATION, Generated
 from heedmap.model.isolation import isolated
 from heedmap.model.native.checkpoint import Checkpoint
-from heedmap.model.native.decoding import CONTINUATION, Generated, generate
+from heedmap.model.native.decoding import generate
 from heedmap.model.native.language_model import LanguageModel, LanguageModelState
 from heedmap.model.native.tokenizer import PAD, SPECIAL, Encoding
 from heedmap.model.trace.recorder import Recorder

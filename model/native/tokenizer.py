@@ -1,12 +1,13 @@
 """Text to token ids and back, with the span of characters that each token covers."""
 
 import codecs
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, trainers
 from tokenizers import Tokenizer as Backend
-from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 
 from heedmap.model.byte_alphabet import byte_alphabet
 from heedmap.model.errors import CheckpointError
@@ -15,6 +16,10 @@ from heedmap.model.errors import CheckpointError
 START, PAD, END, UNKNOWN = 0, 1, 2, 3
 SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")
 SPACE = "▁"
+# What parts words: Unicode's White_Space, and the zero-width space, which says where a word may end.
+BLANKS = "[\t-\r \u0085\u00a0\u1680\u2000-\u200b\u2028\u2029\u202f\u205f\u3000]"
+# What has no width and parts nothing: soft hyphen, word joiner, byte-order mark.
+UNSEEN = "[\u00ad\u2060\ufeff]"
 VISIBLE = {" ": "␣", "\n": "⏎", "\t": "⇥", "\r": "␍"}
 
 
@@ -25,6 +30,18 @@ class Encoding:
     ids: list[int]
     labels: list[str]
     spans: list[tuple[int, int]]
+
+
+def normalizer() -> normalizers.Normalizer:
+    """What a text goes through first: blanks of any kind and number are one space, none at its ends, the rest NFC."""
+    return normalizers.Sequence(
+        [
+            normalizers.Replace(Regex(UNSEEN), ""),
+            normalizers.Replace(Regex(f"{BLANKS}+"), " "),
+            normalizers.Strip(),
+            normalizers.NFC(),
+        ]
+    )
 
 
 class Tokenizer:
@@ -40,7 +57,7 @@ class Tokenizer:
     def train(cls, texts: Iterable[str], vocabulary: int) -> "Tokenizer":
         """Learn merges from texts until the vocabulary has so many entries."""
         backend = Backend(models.BPE(unk_token=SPECIAL[UNKNOWN]))
-        backend.normalizer = normalizers.NFC()
+        backend.normalizer = normalizer()
         backend.pre_tokenizer = pre_tokenizers.Sequence(
             [
                 pre_tokenizers.Metaspace(replacement=SPACE, prepend_scheme="always"),
@@ -77,7 +94,7 @@ class Tokenizer:
         encoded = self.backend.encode(text, add_special_tokens=False)
         spans, labels = [], []
         for token, (start, stop) in zip(encoded.tokens, encoded.offsets, strict=True):
-            while start < stop and text[start].isspace():  # a token's span is its word's, without the space before
+            while start < stop and _parts(text[start]):  # a token's span is its word's, without the space before
                 start += 1
             if token == SPACE:  # a word's beginning alone covers no character
                 stop = start
@@ -106,6 +123,10 @@ class Tokenizer:
             spans.append((position + blank, position + len(piece)))
             position += len(piece)
         return Encoding(list(ids), labels, spans)
+
+
+def _parts(character: str) -> bool:
+    return re.match(f"{BLANKS}|{UNSEEN}", character) is not None
 
 
 class ByteTokenizer(Tokenizer):

@@ -11,10 +11,11 @@ from torch import Tensor
 from heedmap.model.card import licence
 from heedmap.model.contract import DECODING, Axis, Parameters, Prediction, Request, taken
 from heedmap.model.errors import CheckpointError, EmptyInput, HeedmapError, InputError, InputTooLong, ParameterError
+from heedmap.model.generated import Generated
 from heedmap.model.isolation import isolated
 from heedmap.model.native import checkpoint
 from heedmap.model.native.checkpoint import Checkpoint
-from heedmap.model.native.decoding import Generated, generate
+from heedmap.model.native.decoding import generate
 from heedmap.model.native.inference import InferenceTransformer
 from heedmap.model.native.language_model import LanguageModel
 from heedmap.model.native.tokenizer import END, PAD, SPECIAL, Encoding

@@ -8,7 +8,7 @@ import torch
 
 from heedmap.model.card import licence
 from heedmap.model.errors import CheckpointError
-from heedmap.model.hub import adapters, switches, weights
+from heedmap.model.hub.load import adapters, switches, weights
 from heedmap.model.hub.load.safety import CONFIG, check, weight_files
 from heedmap.model.hub.load.sources import Source, read_json, resolve, revision_of
 from heedmap.model.hub.load.task_choice import choose_task

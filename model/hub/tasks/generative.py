@@ -10,13 +10,13 @@ from torch import Tensor
 
 from heedmap.model.contract import DECODING, Parameters, Prediction, Request, taken
 from heedmap.model.errors import CheckpointError
-from heedmap.model.hub.generation_settings import FILE, culprits, settle
+from heedmap.model.generated import WRITTEN, Generated
 from heedmap.model.hub.loaded import Loaded
 from heedmap.model.hub.messages import library_message
 from heedmap.model.hub.tasks.base import Item, Task
+from heedmap.model.hub.tasks.generation_settings import FILE, culprits, settle
 from heedmap.model.hub.tasks.text import pad_token
 from heedmap.model.hub.tasks.transformers_generate import generate, score
-from heedmap.model.native.decoding import WRITTEN, Generated
 from heedmap.model.padding import padded
 from heedmap.model.watch import Stop, never
 

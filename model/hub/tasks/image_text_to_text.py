@@ -9,6 +9,7 @@ from torch import Tensor
 
 from heedmap.model.contract import Axis, Prediction, Request
 from heedmap.model.errors import CheckpointError, ParameterError
+from heedmap.model.generated import CONTINUATION, Generated
 from heedmap.model.hub.axes.image import Geometry, before, patch_axis, patch_size
 from heedmap.model.hub.axes.mixed import followed, illustrated, within
 from heedmap.model.hub.axes.text import output_axis
@@ -18,7 +19,6 @@ from heedmap.model.hub.tasks.generative import GenerativeTask
 from heedmap.model.hub.tasks.media import example_image
 from heedmap.model.hub.tasks.pictures import one_shape, picture_of, seen, tower_of
 from heedmap.model.hub.tasks.text import TARGET_LIMITS, encode, filled, fits, pad_token, positions, wrong_kind
-from heedmap.model.native.decoding import CONTINUATION, Generated
 from heedmap.model.padding import padded
 from heedmap.model.watch import Stop
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from heedmap.model.contract import Axis, Prediction, Request
 from heedmap.model.errors import CheckpointError, ParameterError
+from heedmap.model.generated import Generated
 from heedmap.model.hub.axes.image import PYRAMIDS, Geometry, patch_axis, patch_size, picture_axes, stage_grid
 from heedmap.model.hub.axes.text import output_axis, prefix_axis, text_axis
 from heedmap.model.hub.loaded import Loaded
@@ -19,7 +20,6 @@ from heedmap.model.hub.tasks.pictures import one_shape, picture_of, seen, tower_
 from heedmap.model.hub.tasks.text import encode, filled, fits
 from heedmap.model.hub.tasks.transformers_generate import start_tokens
 from heedmap.model.hub.tasks.translation import TextToText
-from heedmap.model.native.decoding import Generated
 from heedmap.model.watch import Stop
 
 CAPTIONERS = ("vision-encoder-decoder", "blip")

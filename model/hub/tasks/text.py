@@ -220,6 +220,9 @@ def positions(loaded: Loaded, names: Sequence[str] = SOURCE_LIMITS) -> int | Non
     found = next((value for value in (getattr(config, name, None) for name in names) if value), None)
     if not isinstance(found, int) or found <= 0:
         return None
+    rope = getattr(config, "rope_parameters", None)
+    if isinstance(rope, dict) and rope.get("rope_type") == "dynamic":  # the limit is where its stretching begins
+        return int(found * float(rope.get("factor", 1)))
     return found - position_offset(loaded)
 
 

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from heedmap.model.contract import Axis, Prediction, Request
 from heedmap.model.errors import InputTooLong
+from heedmap.model.generated import CONTINUATION, Generated
 from heedmap.model.hub.axes.text import output_axis
 from heedmap.model.hub.loaded import Loaded
 from heedmap.model.hub.tasks.base import Item
@@ -22,7 +23,6 @@ from heedmap.model.hub.tasks.text import (
     positions,
     the_text,
 )
-from heedmap.model.native.decoding import CONTINUATION, Generated
 from heedmap.model.padding import padded
 from heedmap.model.watch import Stop
 

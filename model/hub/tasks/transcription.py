@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from heedmap.model.contract import Axis, Parameters, Prediction, Request
+from heedmap.model.generated import Generated
 from heedmap.model.hub.axes.text import output_axis, prefix_axis, text_axis
 from heedmap.model.hub.loaded import Loaded
 from heedmap.model.hub.tasks.base import Item, collate
@@ -19,7 +20,6 @@ from heedmap.model.hub.tasks.media import example_audio
 from heedmap.model.hub.tasks.recordings import TASK, extractor_of, samples_of
 from heedmap.model.hub.tasks.text import encode, filled, fits
 from heedmap.model.hub.tasks.transformers_generate import end_tokens
-from heedmap.model.native.decoding import Generated
 from heedmap.model.watch import Stop
 
 Samples = Float[np.ndarray, "samples"]

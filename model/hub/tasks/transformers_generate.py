@@ -11,10 +11,11 @@ from torch import Tensor
 
 from heedmap.model.contract import Parameters
 from heedmap.model.errors import Cancelled
+from heedmap.model.generated import Generated
 from heedmap.model.hub.attention import chunks
-from heedmap.model.hub.generation_settings import looks_back
 from heedmap.model.hub.loaded import Loaded
-from heedmap.model.native.decoding import Generated, Sampler
+from heedmap.model.hub.tasks.generation_settings import looks_back
+from heedmap.model.native.decoding import Sampler
 from heedmap.model.watch import Stop, never
 
 Criterion = Callable[[Tensor, Any], Tensor]  # ids (B Q) and anything to whether each row is to end

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from heedmap.model.contract import Axis, Prediction, Request
+from heedmap.model.generated import Generated
 from heedmap.model.hub.axes.text import output_axis, prefix_axis, text_axis
 from heedmap.model.hub.loaded import Loaded
 from heedmap.model.hub.tasks.base import Item
@@ -14,7 +15,6 @@ from heedmap.model.hub.tasks.generative import GenerativeTask
 from heedmap.model.hub.tasks.languages import Languages, codes, languages, offered, sample, speaking
 from heedmap.model.hub.tasks.text import TARGET_LIMITS, embedded, encode, filled, fits, positions, the_text
 from heedmap.model.hub.tasks.transformers_generate import end_tokens, start_tokens
-from heedmap.model.native.decoding import Generated
 from heedmap.model.watch import Stop
 
 

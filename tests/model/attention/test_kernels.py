@@ -115,20 +115,6 @@ def test_gradients_are_right_in_double_precision(name: str) -> None:
     assert torch.autograd.gradcheck(lambda *x: fused(*x, mask).output, (q, k, v))
 
 
-def test_attend_falls_back_when_the_build_has_no_fused_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
-    q, k, v = inputs((1, 2, 2, 5, 5, 8))
-
-    def absent(*_: object) -> None:
-        raise NotImplementedError
-
-    expected = attend(q, k, v, Causal())
-    monkeypatch.setattr(kernels, "_cpu", absent)
-    got = attend(q, k, v, Causal())
-    assert (expected.kernel, got.kernel) == ("flash_cpu", "blockwise")
-    torch.testing.assert_close(got.output, expected.output, atol=1e-6, rtol=0)
-    torch.testing.assert_close(got.lse, expected.lse, atol=1e-6, rtol=0)
-
-
 def test_attend_takes_any_score() -> None:
     q, k, v = inputs((2, 2, 2, 3, 4, 8))
     score = Additive(torch.randn(8))

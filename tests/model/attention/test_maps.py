@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heedmap.model.attention import maps
-from heedmap.model.attention.kernels import attend, spread
+from heedmap.model.attention.kernels import attend
 from heedmap.model.attention.maps import AttentionMap, sampled_rows
 from heedmap.model.attention.masks import Causal, Full, Mask, SlidingWindow
+from heedmap.model.attention.operators import spread
 from heedmap.model.attention.scores import Additive, ScaledDot, Score
 from heedmap.model.errors import RangeError
 

@@ -9,7 +9,8 @@ import torch
 
 from heedmap.model.contract import Parameters
 from heedmap.model.errors import Cancelled
-from heedmap.model.native.decoding import Generated, Sampler, generate
+from heedmap.model.generated import Generated
+from heedmap.model.native.decoding import Sampler, generate
 from heedmap.model.native.tokenizer import END, PAD
 
 VOCABULARY = 6

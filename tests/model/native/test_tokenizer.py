@@ -64,3 +64,42 @@ def test_a_broken_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_text("{")
     with pytest.raises(CheckpointError, match=r"tokenizer\.json"):
         Tokenizer.load(tmp_path / "tokenizer.json")
+
+
+BLANK = [chr(n) for n in (9, 10, 11, 12, 13, 32, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200C), 0x2028, 0x2029)]
+BLANK += ["\u202f", "\u205f", "\u3000"]
+
+
+def kinds() -> list[Tokenizer]:
+    """The shipped models', and what training makes."""
+    weights = Path(__file__).parents[2] / "model" / "weights"
+    shipped = [Tokenizer.load(weights / name / "tokenizer.json") for name in ("de-en", "de-en-gru")]
+    return [*shipped, Tokenizer.train(["Ich habe keine Zeit.", "der alte Mann liest ein Buch."] * 4, 60)]
+
+
+@pytest.mark.parametrize("tokenizer", kinds(), ids=["de-en", "de-en-gru", "trained"])
+@pytest.mark.parametrize("blank", [*BLANK, "  ", "\r\n", "\n\n\t "], ids=ascii)
+def test_every_blank_parts_words(tokenizer: Tokenizer, blank: str) -> None:
+    words = ["Ich", "habe", "keine", "Zeit."]
+    plain = tokenizer.encode(" ".join(words))
+    for text in (blank.join(words), f"{blank}{blank.join(words)}{blank}"):
+        encoded = tokenizer.encode(text)
+        assert (encoded.ids, encoded.labels) == (plain.ids, plain.labels)
+        covered = [text[start:stop] for start, stop in encoded.spans]
+        assert covered == [" ".join(words)[start:stop] for start, stop in plain.spans]
+        assert "".join(covered) == "".join(words), "the caller's own characters, and no blank"
+        assert encoded.spans[-1] == (len(text), len(text))
+
+
+def test_spans_survive_what_has_no_width() -> None:
+    for tokenizer in kinds():
+        text = "\ufeffIch\u00a0\u00a0ha\u00adbe \u00e4lte\u2028Zeit"
+        encoded = tokenizer.encode(text)
+        assert encoded.ids == tokenizer.encode("Ich habe \u00e4lte Zeit").ids
+        covered = "".join(text[start:stop] for start, stop in encoded.spans)
+        assert covered.replace("\u00ad", "") == "Ichhabe\u00e4lteZeit"
+
+
+def test_blanks_alone_are_no_words() -> None:
+    for tokenizer in kinds():
+        assert tokenizer.encode("\u00a0 \n\u200b").ids == [END]

@@ -9,11 +9,19 @@ import transformers as hf
 
 from heedmap.model.contract import Prediction
 from heedmap.model.errors import CheckpointError
-from heedmap.model.hub import generation_settings
-from heedmap.model.hub.generation_settings import FILE, FOLLOWED, IGNORED, METADATA, REFUSED, GenerationSettings, settle
+from heedmap.model.generated import CONTINUATION, WRITTEN
 from heedmap.model.hub.served import HubModel
+from heedmap.model.hub.tasks import generation_settings
+from heedmap.model.hub.tasks.generation_settings import (
+    FILE,
+    FOLLOWED,
+    IGNORED,
+    METADATA,
+    REFUSED,
+    GenerationSettings,
+    settle,
+)
 from heedmap.model.load import load
-from heedmap.model.native.decoding import CONTINUATION, WRITTEN
 from tests.model.hub import checkpoints
 from tests.model.hub.serving import ask, request
 from tests.model.hub.tasks.test_transformers_generate import DECODERS, TEXTS, teacher_forced, theirs

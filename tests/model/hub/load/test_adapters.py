@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from heedmap.model.contract import Request
 from heedmap.model.errors import CheckpointError, CheckpointMismatch, UnsafeCheckpoint
-from heedmap.model.hub import adapters
+from heedmap.model.hub.load import adapters
 from heedmap.model.hub.load.loading import peek, quiet
 from heedmap.model.load import load
 from tests.model.hub import checkpoints

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from heedmap.model.errors import CheckpointError
-from heedmap.model.native.decoding import WRITTEN
+from heedmap.model.generated import WRITTEN
 
 FILE = "generation_config.json"
 FORMER_MAX_LENGTH = 20  # transformers' default until 5.0, which whole configs were saved with: nobody's purpose

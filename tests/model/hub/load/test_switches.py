@@ -8,7 +8,7 @@ import pytest
 
 from heedmap.model.contract import Parameters, Request, Served
 from heedmap.model.hub.load.loading import read_config
-from heedmap.model.hub.switches import SWITCHES, without_switches
+from heedmap.model.hub.load.switches import SWITCHES, without_switches
 from heedmap.model.load import load
 from tests.model.hub import checkpoints
 
