@@ -7,7 +7,7 @@ which packages it is there for ("# via"), and so which of them an extra needs.
 
 PyTorch stands apart. Its builds, for the CPU or for CUDA, come from several indexes and from disks; they have one
 version and as many hashes, and the CUDA build alone brings libraries of gigabytes. So it and they are left out, and
-come come by
+come by
 
     python .build/locked.py --versions > versions.txt && pip install --constraint versions.txt torch
 
