@@ -89,9 +89,8 @@ class TraceStore:
             self.folder.mkdir(parents=True, exist_ok=True)
             self.sweep()
         except OSError as error:
-            reason = error.strerror or error
             raise HeedmapError(
-                f"traces cannot be kept in {self.folder}: {reason}; name a folder that can be written to",
+                f"traces cannot be kept in {self.folder}: {error.strerror}; name a folder that can be written to",
                 field="traces",
             ) from error
 
@@ -119,9 +118,11 @@ class TraceStore:
         with self.account.changing() as totals:
             self._remove(key, totals)  # a file that was damaged, and what was worked out of it
         size = trace.save(path, {"id": identifier, "model": model}, now)
-        trace = Trace.load(path)  # its tensors now lie in the file, whose pages the system takes back when it must
-        held = self._hold(_File.of(key, path.stat()), model, trace)
-        with self.account.changing() as totals:
+        with self.account.changing() as totals:  # so nobody removes it meanwhile
+            if not path.exists():  # somebody has already, for a trace of his own
+                return StoredTrace(identifier, model, trace, size, now, now + self.lifetime, trace.nbytes)
+            trace = Trace.load(path)  # its tensors now lie in the file, whose pages the system takes back when it must
+            held = self._hold(_File.of(key, path.stat()), model, trace)
             totals.bytes += size
             totals.traces += 1
             self._keep_within(totals, key)
@@ -214,8 +215,7 @@ class TraceStore:
             file = _File.of(key, path.stat())
             if now - file.used >= TOUCH_SECONDS and now - file.used <= self.lifetime:
                 with path.open("rb") as opened:  # by its handle: another file may take its place meanwhile
-                    made = os.fstat(opened.fileno()).st_mtime_ns
-                    os.utime(opened.fileno(), ns=(int(now * 1e9), made))
+                    os.utime(opened.fileno(), ns=(int(now * 1e9), os.fstat(opened.fileno()).st_mtime_ns))
                 file = replace(file, used=now)
         except FileNotFoundError:
             self._forget(key)
