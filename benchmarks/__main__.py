@@ -1,6 +1,6 @@
 """Run the benchmarks, all or those named, and keep what each printed in RESULTS.md.
 
-python -m benchmarks [capture] [families] [length] [explorer] [decode] [wire]
+python -m benchmarks [capture] [families] [length] [explorer] [reading] [decode] [wire]
 """
 
 import argparse
@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import capture, decode, explorer, families, length, wire
+from benchmarks import capture, decode, explorer, families, length, reading, wire
 from benchmarks.measure import Report, machine
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
@@ -17,6 +17,7 @@ BENCHMARKS: dict[str, Callable[[], Report]] = {
     "families": families.measure,
     "length": length.measure,
     "explorer": explorer.measure,
+    "reading": reading.measure,
     "decode": decode.measure,
     "wire": wire.measure,
 }

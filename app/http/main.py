@@ -76,7 +76,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         engine.start()
         reading.start()
         try:
-            await engine.run(store.open, patient=True)
+            await own.write(store.open)
             if settings.load == "start":
                 await own.models.start()
             else:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from starlette.concurrency import run_in_threadpool
 
 from heedmap.app.render.wire import to_codes, to_square
 from heedmap.app.service.engine import Engine
@@ -184,12 +185,17 @@ class Tiles:
 
         def end() -> Iterator[Pyramid]:
             whole = below(parts)
-            for index, name in enumerate(names):
-                made = finished(whole.head(index), base, top)
-                self.store.keep_beside(owner, held.id, name, made.tensors())
-                yield made
+            for index in range(len(names)):
+                yield finished(whole.head(index), base, top)
 
-        return await self.reading.run_turns(end())
+        made = await self.reading.run_turns(end())
+
+        def keep() -> None:
+            for name, pyramid in zip(names, made, strict=True):
+                self.store.keep_beside(owner, held.id, name, pyramid.tensors())
+
+        await run_in_threadpool(keep)  # no reader waits for the disk
+        return made
 
     def _remembered(self, key: Any) -> "Pyramid | Codes | None":
         if key in self._kept:

@@ -25,6 +25,7 @@ from heedmap.model.contract import Axis, Prediction, Request
 from heedmap.model.errors import RangeError, TraceError
 from heedmap.model.trace.certificate import Certificate
 from heedmap.model.trace.tensor_file import write_tensors
+from heedmap.model.whole_file import whole_file
 
 FORMAT = "1"
 
@@ -103,10 +104,11 @@ class Trace:
             "certificate": asdict(self.certificate),
         }
 
-    def save(self, path: Path, extra: Mapping[str, str] | None = None) -> int:
+    def save(self, path: Path, extra: Mapping[str, str] | None = None, made: float | None = None) -> int:
         """Write the file whole or not at all (aside, fsync, rename); returns its size in bytes.
 
-        `extra` joins the header's metadata. Nothing is copied that lies in one piece already.
+        `made`: the file's time, in seconds, where it is not now. `extra` joins the header's metadata. Nothing is copied
+        that lies in one piece already.
         """
         tensors: dict[str, Tensor] = {}
         layers: dict[str, list[dict[str, Any]]] = {}
@@ -122,12 +124,11 @@ class Trace:
                 layers.setdefault(site, []).append(entry)
         summary = {**self.to_json(), "model": self.model, "layers": layers}
         header = {**(extra or {}), "heedmap": FORMAT, "trace": json.dumps(summary, ensure_ascii=False)}
-        aside = path.with_name(path.name + ".partial")
-        with aside.open("wb") as file:
+        with whole_file(path) as file:
             size = write_tensors(file, tensors, header)
             file.flush()
-            os.fsync(file.fileno())
-        os.replace(aside, path)
+            if made is not None:
+                os.utime(file.fileno(), (made, made))
         folder = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)

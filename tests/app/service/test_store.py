@@ -96,6 +96,7 @@ def test_an_unused_trace_expires(tmp_path: Path, clock: Clock, trace: Trace) -> 
     clock.now += DAY + 1
     with pytest.raises(NotFound):
         store.get(ANYONE, IDS[0])
+    store.sweep()
     assert list(tmp_path.glob("*/*.safetensors")) == []
 
 
@@ -105,6 +106,7 @@ def test_a_truncated_file_is_reported_and_stays(tmp_path: Path, clock: Clock, tr
     path = tmp_path / ANYONE / f"{IDS[0]}.safetensors"
     assert path.stat().st_size > 5000
     os.truncate(path, keep)
+    os.utime(path, (clock.now, clock.now))  # the test's time, not the machine's
     store = opened(tmp_path, clock, budget=1 << 30)
     with pytest.raises(TraceError, match=IDS[0]):
         store.get(ANYONE, IDS[0])

@@ -196,6 +196,8 @@ def test_coarse_levels_are_made_once_and_kept_beside_the_trace(
         assert restarted.app.state.services.store.bytes == before  # type: ignore[attr-defined]
         restarted.delete(f"/v1/traces/{trace['id']}")
     assert not beside.parent.exists()
+    assert writer.get(path).status_code == 404, "what another process deleted is gone here too"
+    assert writer.post("/v1/traces", json={"inputs": TEXT, "target": "!"}).json()["id"] == trace["id"]
 
 
 async def test_callers_of_one_head_wait_for_one_pass(
