@@ -26,9 +26,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from heedmap.app.account import Account, Totals
 from heedmap.app.errors import NotFound
-from heedmap.app.held import StoredTrace as StoredTrace
+from heedmap.app.service.account import Account, Totals
+from heedmap.app.service.stored_trace import StoredTrace as StoredTrace
 from heedmap.model.errors import HeedmapError, TraceError
 from heedmap.model.trace.tensor_file import write_tensors
 from heedmap.model.trace.trace import Trace, read_header

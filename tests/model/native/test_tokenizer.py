@@ -72,7 +72,7 @@ BLANK += ["\u202f", "\u205f", "\u3000"]
 
 def kinds() -> list[Tokenizer]:
     """The shipped models', and what training makes."""
-    weights = Path(__file__).parents[2] / "model" / "weights"
+    weights = Path(__file__).parents[3] / "model" / "weights"
     shipped = [Tokenizer.load(weights / name / "tokenizer.json") for name in ("de-en", "de-en-gru")]
     return [*shipped, Tokenizer.train(["Ich habe keine Zeit.", "der alte Mann liest ein Buch."] * 4, 60)]
 

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import peft
 import pytest
 import torch
 import transformers
@@ -12,11 +13,10 @@ from safetensors.torch import load_file, save_file
 from heedmap.model.contract import Request
 from heedmap.model.errors import CheckpointError, CheckpointMismatch, UnsafeCheckpoint
 from heedmap.model.hub.load import adapters
-from heedmap.model.hub.load.loading import peek, quiet
-from heedmap.model.load import load
+from heedmap.model.hub.quiet import quiet_loading
+from heedmap.model.load import load, peek
 from tests.model.hub import checkpoints
 
-peft: Any = pytest.importorskip("peft")
 TEXT = "Where is the station?"
 ATTENTION = {"target_modules": ["query", "value"]}
 KINDS = {
@@ -31,7 +31,7 @@ KINDS = {
 def train(model: Any, config: Any, folder: Path) -> Any:
     """An adapter with random weights in a folder, and the model that it makes unmerged."""
     torch.manual_seed(1)
-    with quiet():
+    with quiet_loading():
         wrapped = peft.get_peft_model(model, config).eval()
         with torch.no_grad():
             for weight in wrapped.parameters():

@@ -16,8 +16,7 @@ from heedmap.app.service.operator import SHORT
 from heedmap.app.service.threads import CORES, in_thread, use_cores
 from heedmap.app.settings import Settings
 from heedmap.model.attention.maps import AttentionMap
-
-from .conftest import PARAMETERS, TEXT
+from tests.app.conftest import PARAMETERS, TEXT
 
 SECONDS = 20.0  # longer than any reading takes on a busy machine, shorter than the device is held
 

@@ -16,7 +16,7 @@ TILESET = {"size": SIDE, "reductions": ["max", "mean"], "encoding": "u8log"}
 
 
 @dataclass(eq=False)
-class Held:
+class StoredTrace:
     """A trace with what the file's name and header say about it."""
 
     id: str
