@@ -7,8 +7,8 @@
 Each name is loaded when it is first used, so that `import heedmap` takes no time. `Client` and `AsyncClient` need what
 `pip install heedmap` brings; the others also need PyTorch and what comes by `pip install 'heedmap[serve]'`.
 
-In the work tree this file makes the folders beside it, `app/`, `model/` and `static/`, parts of the package; in the wheel
-it is `heedmap/__init__.py`.
+In the work tree this file makes the folders beside it, `app/`, `model/` and `static/`, parts of the package; in the
+wheel it is `heedmap/__init__.py`.
 """
 
 import os

@@ -32,5 +32,7 @@ def _plain(value: Any) -> Any:
         raise TypeError(f"{type(value).__name__} is nothing that JSON can hold")
     numbers = np.asarray(value)
     if numbers.dtype.kind == "f" and not np.isfinite(numbers).all():
-        numbers = np.where(np.isfinite(numbers), numbers.astype(object), None)
+        finite = np.isfinite(numbers)
+        numbers = numbers.astype(object)
+        numbers[~finite] = None
     return numbers.tolist()

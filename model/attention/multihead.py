@@ -14,7 +14,7 @@ from heedmap.model.shapes import Angles, Hidden, Memory
 
 @runtime_checkable
 class AttentionRecorder(Protocol):
-    """Takes what one attention layer computed, in the order of the layers; `heedmap.model.trace.recorder.Recorder` is one."""
+    """Takes what an attention layer computed, in the order of the layers; `heedmap.model.trace.recorder.Recorder` is one."""
 
     def record(
         self,
