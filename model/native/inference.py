@@ -1,8 +1,8 @@
 """The Transformer once more, for generation alone: the same function, arranged for speed.
 
 `heedmap.model.native.transformer` is the definition, and a test holds this file to its logits. Here weights are packed and
-fused, padding never enters a linear layer, keys and values are written into room that was set aside, and what a step needs of
-the mask is made once.
+fused, padding never enters a linear layer, keys and values are written into room that was set aside, and what a step
+needs of the mask is made once.
 """
 
 import math
