@@ -6,13 +6,12 @@ The lock is uv's, for every extra, Python and platform at once; pip would instal
 which packages it is there for ("# via"), and so which of them an extra needs.
 
 PyTorch stands apart. Its builds, for the CPU or for CUDA, come from several indexes and from disks; they have one
-version and as many hashes, and the CUDA build alone brings libraries of gigabytes. So it and they are left out, and
-come by
+version and many hashes, and the CUDA build alone brings libraries of gigabytes. So all of that is left out, and comes by
 
     python .build/locked.py --versions > versions.txt && pip install --constraint versions.txt torch
 
 in whatever build pip finds: the versions hold, hashes are not compared. `--torch` prints them with the hashes of PyPI's
-own builds, for an installation that wants nothing else.
+builds, for an installation that wants nothing else.
 """
 
 import re
@@ -53,8 +52,8 @@ def read(lock: str) -> list[Locked]:
 def direct(extra: str, extras: dict[str, list[str]]) -> Iterator[str]:
     """The names of what an extra lists itself and by way of other extras."""
     for requirement in extras[extra]:
-        if own := re.fullmatch(r"heedmap\[(.+)\]", requirement):
-            for other in own[1].split(","):
+        if extras_of := re.fullmatch(r"heedmap\[(.+)\]", requirement):
+            for other in extras_of[1].split(","):
                 yield from direct(other.strip(), extras)
         else:
             yield canonical(requirement)

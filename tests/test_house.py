@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 import tomllib
-import zipfile
 from collections.abc import Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -20,9 +19,11 @@ ROOT = Path(__file__).resolve().parent.parent
 LONGEST = 320  # lines of a source file: about 300, and a little room for an import block
 OWN = {".py", ".js", ".css", ".html"}
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
 LAYOUT = [
     *("pyproject.toml", "README.md", "Makefile", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "NOTICE", "Dockerfile"),
     *("docker-compose.yml", ".ci/run", ".dockerignore", ".gitignore", ".pre-commit-config.yaml"),
+    *("heedmap.py", "requirements.lock", ".build/hook.py", ".build/locked.py"),
     *(
         "model/shapes.py",
         "model/errors.py",
@@ -42,17 +43,28 @@ def sources(*folders: str, suffixes: set[str] = OWN) -> list[Path]:
 
 
 def imports(source: str) -> set[str]:
-    """The top-level packages that a module imports, wherever in it; of ours the part: app, model, ..."""
+    """The dotted names that a module imports, wherever in it."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
-            found = [alias.name for alias in node.names]
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            found = [f"{node.module}.{alias.name}" for alias in node.names]
-        else:
-            continue
-        names |= {name.removeprefix("heedmap.").partition(".")[0] for name in found}
+            more = {alias.name for alias in node.names} if node.module == "heedmap" else {""}
+            names |= {f"{node.module}.{name}".rstrip(".") for name in more}
     return names
+
+
+def packages(source: str) -> set[str]:
+    """The top-level packages that a module imports."""
+    return {name.partition(".")[0] for name in imports(source)}
+
+
+def trespasses(package: str, source: str) -> set[str]:
+    """The packages of ours that a module of this package imports and may not; ours are parts of heedmap."""
+    parts = {name.split(".")[1] for name in imports(source) if name.startswith("heedmap.")}
+    inside = parts & {"model", "app", "static"}
+    outside = packages(source) & {"model", "app", "static", "tests", "benchmarks"}
+    return inside - ALLOWED[package] | outside
 
 
 Documented = dict[str, set[str]]
@@ -94,8 +106,24 @@ def test_the_layout_is_the_designs(name: str) -> None:
     assert (ROOT / name).exists()
 
 
+@pytest.mark.parametrize("package", ALLOWED)
+def test_imports_run_one_way(package: str) -> None:
+    modules = sources(package, suffixes={".py"})
+    found = {str(path.relative_to(ROOT)): trespasses(package, path.read_text()) for path in modules}
+    assert {path: names for path, names in found.items() if names} == {}
+    assert len(modules) > 5, "the check looked at nothing"
+
+
+def test_a_wrong_import_is_found() -> None:
+    assert trespasses("model", "def late():\n    from heedmap.app.render.wire import to_npy\n") == {"app"}
+    assert trespasses("model", "from heedmap import app, model") == {"app"}
+    assert trespasses("app", "import tests.conftest\nimport heedmap.model.trace.trace") == {"tests"}
+    assert trespasses("app", "import model") == {"model"}, "it is a part of heedmap"
+    assert trespasses("model", "import torch\nfrom heedmap.model.trace.trace import Trace") == set()
+
+
 def test_importing_the_model_side_loads_nothing_of_the_service() -> None:
-    code = "import sys, heedmap.model.load; print({'app', 'fastapi', 'plotly'} & set(sys.modules))"
+    code = "import sys, heedmap.model.load; print({'heedmap.app', 'fastapi', 'plotly'} & {*sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.strip() == "set()"
 
@@ -147,14 +175,14 @@ def test_the_version_is_the_changelogs_latest() -> None:
 def test_the_package_is_what_was_promised() -> None:
     assert PROJECT["scripts"] == {"heedmap": "heedmap.app.cli:main"}
     assert PROJECT["requires-python"] == ">=3.11"
-    extras = PROJECT["optional-dependencies"]
-    every = PROJECT["dependencies"] + [line for lines in extras.values() for line in lines if "heedmap" not in line]
+    every = PROJECT["dependencies"] + [line for lines in EXTRAS.values() for line in lines if "heedmap" not in line]
     assert [line for line in every if not re.search(r"==|<", line)] == [], "a dependency without an upper bound"
+    assert {canonical(line) for line in PROJECT["dependencies"]} == {"httpx", "numpy", "plotly", "safetensors"}
 
 
 def undeclared(source: str, declared: set[str]) -> set[str]:
     """The top-level packages of others that a module imports and that none of these requirements brings."""
-    names = imports(source) - sys.stdlib_module_names - {"model", "app", "static", "tests", "benchmarks"}
+    names = packages(source) - sys.stdlib_module_names - {"heedmap", "tests", "benchmarks"}
     distributions = packages_distributions()
     return {name for name in names if not declared & {canonical(each) for each in distributions.get(name, [])}}
 
@@ -165,43 +193,57 @@ def canonical(requirement: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("folder", "extras"), [("model", ["train"]), ("app", []), ("tests", ["test"]), ("benchmarks", ["bench"])]
+    ("folder", "extras"),
+    [
+        ("model", ["serve", "peft", "train"]),
+        ("app", ["serve"]),
+        ("tests", [*EXTRAS]),
+        ("benchmarks", ["serve", "bench"]),
+    ],
 )
 def test_what_is_imported_is_declared(folder: str, extras: list[str]) -> None:
-    lines = PROJECT["dependencies"] + [line for extra in extras for line in PROJECT["optional-dependencies"][extra]]
+    lines = PROJECT["dependencies"] + [line for extra in extras for line in EXTRAS[extra]]
     declared = {canonical(line) for line in lines}
     found = {str(p.relative_to(ROOT)): undeclared(p.read_text(), declared) for p in sources(folder, suffixes={".py"})}
     assert {path: names for path, names in found.items() if names} == {}
 
 
 def test_an_undeclared_import_is_found() -> None:
-    assert undeclared("import os, numpy\nfrom app import cli\nimport typer.testing", {"numpy"}) == {"typer"}
+    assert undeclared("import os, numpy\nfrom heedmap.app import cli\nimport typer.testing", {"numpy"}) == {"typer"}
     assert canonical("uvicorn[standard]>=0.54,<0.55") == "uvicorn"
 
 
-def test_the_wheel_is_complete(tmp_path: Path) -> None:
-    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", tmp_path, ROOT]
-    subprocess.run(build, check=True)
-    [wheel] = tmp_path.glob("heedmap-*.whl")
-    names = set(zipfile.ZipFile(wheel).namelist())
-    weights = [f"model/weights/de-en/{name}" for name in ("config.json", "model.safetensors", "tokenizer.json")]
-    assert {
-        "app/http/main.py",
-        "app/http/routes/predict.py",
-        "model/attention/kernels.py",
-        "static/index.html",
-        *weights,
-    } <= names
-    shipped = {path.relative_to(ROOT).as_posix() for path in sources("static", suffixes={*OWN, ".svg"})}
-    assert shipped <= names
-    assert not any(name.startswith(("tests/", "benchmarks/")) for name in names)
+def test_the_lock_holds_hashes_for_every_extra_and_names_no_registry() -> None:
+    lock = (ROOT / "requirements.lock").read_text()
+    assert re.findall(r"\w+://\S+|--(?:extra-)?index\S*", lock) == []
+    entries = re.split(r"^(?=[\w-])", lock, flags=re.MULTILINE)[1:]
+    assert [entry.split()[0] for entry in entries if "--hash=sha256:" not in entry] == []
+    locked = {canonical(entry) for entry in entries}
+    every = PROJECT["dependencies"] + [line for lines in EXTRAS.values() for line in lines if "heedmap" not in line]
+    assert {canonical(line) for line in every} <= locked
+
+
+def test_pip_is_given_what_an_extra_needs_and_no_build_of_pytorch() -> None:
+    def shown(*arguments: str) -> set[str]:
+        command = [sys.executable, ROOT / ".build" / "locked.py", *arguments]
+        lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+        return {canonical(line) for line in lines if not line.startswith(" ")}
+
+    assert {"numpy", "httpx", "httpcore", "plotly", "safetensors"} <= shown()
+    assert not {"fastapi", "torch", "pytest"} & shown()
+    assert {"fastapi", "transformers", "uvloop", "sympy"} <= shown("serve"), "what the extras of others bring, too"
+    assert not {"torch", "nvidia-cublas", "triton", "pytest"} & shown("serve")
+    assert {"torch", "nvidia-cublas", "triton"} <= shown("--torch", "serve")
+    assert {"pytest", "sacrebleu", "ctranslate2", "peft", "fastapi"} <= shown("test")
+    assert {"torch", "fastapi", "nvidia-cublas"} <= shown("--versions")
 
 
 def test_the_makefile_has_its_targets_and_help_lists_them() -> None:
     shown = subprocess.run(
         ["make", "--no-print-directory"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
-    assert {"serve", "test", "lint", "train", "bench", "help"} <= set(re.findall(r"^  make (\w+)", shown, re.MULTILINE))
+    targets = {"serve", "test", "test-newest", "lint", "lock", "train", "bench", "help"}
+    assert targets <= set(re.findall(r"^  make ([\w-]+)", shown, re.MULTILINE))
 
 
 def test_make_serve_takes_host_and_port() -> None:
