@@ -6,7 +6,7 @@ The lock is uv's, for every extra, Python and platform at once; pip would instal
 which packages it is there for ("# via"), and so which of them an extra needs.
 
 PyTorch stands apart. Its builds, for the CPU or for CUDA, come from several indexes and from disks; they have one
-version and many hashes, and the CUDA build alone brings libraries of gigabytes. So all of that is left out, and comes by
+version and many hashes, and the CUDA build alone brings gigabytes of libraries. All of that is left out, and comes by
 
     python .build/locked.py --versions > versions.txt && pip install --constraint versions.txt torch
 

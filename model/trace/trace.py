@@ -104,12 +104,13 @@ class Trace:
             "certificate": asdict(self.certificate),
         }
 
-    def save(self, path: Path, extra: Mapping[str, str] | None = None, made: float | None = None) -> int:
+    def save(self, path: str | Path, extra: Mapping[str, str] | None = None, made: float | None = None) -> int:
         """Write the file whole or not at all (aside, fsync, rename); returns its size in bytes.
 
         `made`: the file's time, in seconds, where it is not now. `extra` joins the header's metadata. Nothing is copied
         that lies in one piece already.
         """
+        path = Path(path)
         tensors: dict[str, Tensor] = {}
         layers: dict[str, list[dict[str, Any]]] = {}
         for site, maps in self.layers.items():
@@ -137,12 +138,13 @@ class Trace:
         return size
 
     @classmethod
-    def load(cls, path: Path) -> "Trace":
+    def load(cls, path: str | Path) -> "Trace":
         """Open a trace file; the tensors are memory-mapped.
 
         Raises:
             TraceError: the file is missing, truncated, of another version or no trace.
         """
+        path = Path(path)
         header = read_header(path)
         try:
             with safe_open(path, framework="pt") as file:
