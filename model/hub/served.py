@@ -1,39 +1,32 @@
 """A transformers checkpoint, served: any task, on fused attention, with traces of every site."""
 
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
-from torch import nn
-from transformers import PreTrainedModel
 
-from heedmap.model.attention.maps import AttentionMap
 from heedmap.model.contract import Axis, Parameters, Prediction, Request
-from heedmap.model.errors import CheckpointError, HeedmapError, InputError, InputTooLong, TraceError
+from heedmap.model.errors import HeedmapError, InputTooLong
 from heedmap.model.hub.attention import chunks
-from heedmap.model.hub.attention.bands import Use, banded
-from heedmap.model.hub.attention.recorder import prepare, record
+from heedmap.model.hub.attention.bands import banded
+from heedmap.model.hub.attention.recorder import record
 from heedmap.model.hub.load import adapters, loading
 from heedmap.model.hub.load.loading import Source, choose_task, read_config
 from heedmap.model.hub.loaded import Loaded
+from heedmap.model.hub.proof import Proof
 from heedmap.model.hub.quiet import quiet
-from heedmap.model.hub.state import SPARSE, State, depends_on_length
+from heedmap.model.hub.state import SPARSE
 from heedmap.model.hub.tasks.base import Item, SinglePass, Task
 from heedmap.model.hub.tasks.generative import GenerativeTask
 from heedmap.model.hub.tasks.registry import TASKS
 from heedmap.model.isolation import failure, isolated
-from heedmap.model.trace.size import Cost, check, cost_of
+from heedmap.model.trace.size import check
 from heedmap.model.trace.trace import Trace
 from heedmap.model.watch import never
 
 # Of dense maps, in a trace of a model that gives nothing else: 836 tokens at 24 layers of 16 heads.
 EAGER_BYTES = 1 << 30
-
-# What the order of sums explains between fused and eager attention at the model's output, against its largest value:
-# the layers between amplify what a kernel's rounding began. More than that, and the two are not the same attention.
-AGREEMENT = {torch.float64: 1e-6, torch.float32: 1e-3, torch.float16: 5e-2, torch.bfloat16: 1e-1}
 
 
 class HubModel:
@@ -49,17 +42,9 @@ class HubModel:
         """
         self.loaded, self.revision, self.task = loaded, loaded.revision, task.name
         self.runner = task(loaded)
-        self.wiring = prepare(loaded.model)
-        self.state, self.alone = State(loaded.model), depends_on_length(loaded.model)
-        self.bands: Use = "never"
-        try:
-            self.sites, self.unrecorded, self.cost = self._prove()
-        except TraceError as error:
-            raise CheckpointError(
-                f"models of the family {loaded.config.model_type} cannot be shown: {error}"
-            ) from error
-        finally:
-            self.state.restore()
+        proof = Proof(loaded, self.runner)
+        self.wiring, self.state, self.alone, self.bands = proof.wiring, proof.state, proof.alone, proof.bands
+        self.sites, self.unrecorded, self.cost = proof.sites, proof.unrecorded, proof.cost
 
     def describe(self) -> dict[str, Any]:
         """Task, shape, dtype, device, sites and licence; files among the examples are bytes."""
@@ -179,83 +164,6 @@ class HubModel:
                 field="inputs",
             )
 
-    def _prove(self) -> tuple[list[dict[str, Any]], list[str], Cost]:
-        """Trace the task's example: the sites that it shows, the attention modules that it does not, and its cost."""
-        request = Request(self.runner.example, self.runner.probe_target, self.runner.probe_parameters)
-        with torch.inference_mode(), quiet():
-            item = self._example(request)
-            predictions, inputs = self.runner.trace([item], never)
-            if self.wiring.follows and not self._agrees(inputs, "eager"):
-                self.state.restore()
-                self.wiring = prepare(self.loaded.model, eager=True)
-                self.state = State(self.loaded.model)
-            elif not self.wiring.follows and not self._agrees(inputs, "sdpa"):
-                raise CheckpointError(
-                    f"models of the family {self.loaded.config.model_type} cannot be shown: in this release of "
-                    "transformers its eager attention, which alone gives weights, and its fused one disagree"
-                )
-            with record(self.wiring) as recorder:
-                outputs = self.runner.forward(inputs)
-            if isinstance(self.runner, SinglePass):
-                predictions = self.runner.read(outputs, [item])
-            if self.wiring.follows and self._agrees(inputs, "eager", "always"):
-                self.bands = "long"
-            if self.bands == "long" and not self.alone and self._reads_in_pieces(inputs):
-                assert isinstance(self.runner, GenerativeTask)
-                self.runner.piece = chunks.CHUNK
-            if isinstance(self.runner, GenerativeTask):
-                self.runner.attempt()
-        family = self.loaded.config.model_type
-        if not recorder.records:
-            raise CheckpointError(
-                f"models of the family {family} cannot be shown: their attention neither goes through transformers' "
-                "AttentionInterface nor returns its weights (output_attentions)"
-            )
-        unheard = self._unheard(recorder.heard)
-        patterns = {_pattern(self.wiring.names[module]) for module in recorder.heard}
-        if gaps := [name for name in unheard if _pattern(name) in patterns]:
-            raise CheckpointError(
-                f"models of the family {family} cannot be shown: {gaps[0]} and {len(gaps) - 1} more layers keep their "
-                "attention to themselves while others of their kind show it"
-            )
-        axes = predictions[0].axes
-        pairs = {site: self.runner.site_axes(site, axes) for site in recorder.records}
-        lengths = {site: (len(axes[q]), len(axes[k])) for site, (q, k) in pairs.items()}
-        maps = recorder.maps(0, lengths)
-        return [_site(site, maps[site], *pairs[site]) for site in pairs], unheard, cost_of(maps)
-
-    def _example(self, request: Request) -> Item:
-        try:
-            return self.runner.prepare(request)
-        except InputError as error:
-            raise CheckpointError(f"the checkpoint cannot read an example of its own task: {error}") from error
-
-    def _agrees(self, inputs: dict[str, Any], other: str, use: Use = "never") -> bool:
-        """Whether the model gives the same output under another of its attentions: then nothing was left out."""
-        parts = [p for p in self.loaded.model.modules() if isinstance(p, PreTrainedModel)]
-        if other == "sdpa":
-            parts = [p for p in parts if p.config._attn_implementation == "eager" and p._supports_sdpa]
-        with banded(use):
-            ours = self.runner.forward(inputs)
-        before = [(part.config, part.config._attn_implementation) for part in parts]
-        try:
-            for config, _ in before:
-                config._attn_implementation_internal = other  # the public setter refuses what cannot be set later
-            theirs = self.runner.forward(inputs)
-        finally:
-            for config, implementation in before:
-                config._attn_implementation_internal = implementation
-        first, second = _largest(ours), _largest(theirs)
-        if not bool(torch.isfinite(second).all()):
-            raise CheckpointError(
-                f"the model's output on an example is not finite in {self.loaded.dtype}; serve it with ?dtype=float32"
-            )
-        return self._same(first, second)
-
-    def _same(self, first: torch.Tensor, second: torch.Tensor) -> bool:
-        scale = max(float(second.abs().max()), 1e-6)
-        return bool((first - second).abs().max() <= AGREEMENT[self.loaded.dtype] * scale)
-
     @property
     def pieces(self) -> bool:
         """Whether a long text goes in by pieces."""
@@ -265,20 +173,6 @@ class HubModel:
         """Whether these inputs are a text that goes in so; texts that outgrew a piece together, padded, do not."""
         fits = not self.pieces or inputs["input_ids"].shape[1] <= chunks.CHUNK
         return not fits and chunks.can_be_cut(inputs, self.loaded.config)
-
-    def _reads_in_pieces(self, inputs: dict[str, Any]) -> bool:
-        """Whether a text that goes in by pieces gives the same output, and every layer is heard in each."""
-        if not isinstance(self.runner, GenerativeTask) or not chunks.can_be_cut(inputs, self.loaded.config):
-            return False
-        with record(self.wiring) as recorder:
-            found = chunks.tried(self.loaded.model, inputs, recorder)
-        return found is not None and self._same(found, self.runner.forward(inputs).logits[:, -1].float())
-
-    def _unheard(self, heard: set[nn.Module]) -> list[str]:
-        """Attention modules that are neither heard nor inside or around one that is."""
-        around = {name for module in heard for name in _paths(self.wiring.names[module])}
-        inside = tuple(f"{self.wiring.names[module]}." for module in heard)
-        return [name for name in self.wiring.names.values() if name not in around and not name.startswith(inside)]
 
 
 def load(source: Source, device: str = "cpu") -> HubModel:
@@ -293,34 +187,3 @@ def load(source: Source, device: str = "cpu") -> HubModel:
     task = TASKS[choose_task(folder, config, wanted)].for_config(config)
     loaded = loading.load(folder, task.auto_class, device=device, dtype=source.dtype, adapter=adapter)
     return HubModel(loaded, task)
-
-
-def _site(name: str, maps: list[AttentionMap], queries: str, keys: str) -> dict[str, Any]:
-    return {
-        "name": name,
-        "layers": len(maps),
-        "heads": maps[0].heads,
-        "kv_heads": maps[0].kv_heads,
-        "queries": queries,
-        "keys": keys,
-    }
-
-
-def _paths(name: str) -> list[str]:
-    """The name, and those of what is around it."""
-    parts = name.split(".")
-    return [".".join(parts[:end]) for end in range(1, len(parts) + 1)]
-
-
-def _pattern(name: str) -> str:
-    return re.sub(r"\d+", "#", name)
-
-
-def _largest(outputs: Any) -> torch.Tensor:
-    """What the model says: its logits, or the first floating tensor that it returns."""
-    for name in ("logits", "logits_per_image", "start_logits", "last_hidden_state"):
-        if isinstance(outputs, dict) and isinstance(outputs.get(name), torch.Tensor):
-            found: torch.Tensor = outputs[name]
-            return found.float()
-    values = outputs.values() if isinstance(outputs, dict) else outputs
-    return next(value for value in values if isinstance(value, torch.Tensor) and value.is_floating_point()).float()

@@ -14,18 +14,58 @@ from heedmap.model.hub.loaded import Loaded
 from heedmap.model.hub.tasks.media import open_image
 from heedmap.model.hub.tasks.text import wrong_kind
 
+GREY, COLOURED = 1, 3  # channels
+CHANNELS = ("num_channels", "in_channels", "in_chans")  # what configurations call their number
+
 
 def tower_of(loaded: Loaded) -> Any:
     """The configuration of what a checkpoint sees with.
 
     Raises:
-        CheckpointError: it has no image processor, or the layout of its patches is not known.
+        CheckpointError: it has no image processor, or how it sees a picture is not known.
     """
     if loaded.image_processor is None:
         raise CheckpointError("the checkpoint has no preprocessor_config.json, so nothing says how it sees a picture")
     config = vision_config(loaded.config)
     before(config)
+    normalisation(loaded.image_processor, channels_of(config))
     return config
+
+
+def channels_of(config: Any) -> int:
+    """How many channels a vision tower of this configuration reads: 1 of a grey picture, 3 of a coloured one.
+
+    Raises:
+        CheckpointError: another number, for which nothing says what the channels stand for.
+    """
+    channels = next((value for name in CHANNELS if (value := getattr(config, name, None)) is not None), COLOURED)
+    if channels not in (GREY, COLOURED):
+        raise CheckpointError(
+            f"the model reads pictures of {channels} channels; those of 1 (grey) and of 3 (RGB) can be served"
+        )
+    return int(channels)
+
+
+def normalisation(processor: Any, channels: int) -> dict[str, list[float]]:
+    """Mean and standard deviation for pictures of so many channels, where the processor has another number of them.
+
+    One value holds for every channel, and three equal ones for the only one.
+
+    Raises:
+        CheckpointError: there are other numbers of values, which differ.
+    """
+    options = {}
+    for name in ("image_mean", "image_std"):
+        values = getattr(processor, name, None)
+        if not isinstance(values, Sequence) or len(values) == channels or not getattr(processor, "do_normalize", False):
+            continue
+        if len(set(values)) != 1:
+            raise CheckpointError(
+                f"preprocessor_config.json has {len(values)} different values of {name} for pictures of {channels} "
+                f"channel{'' if channels == 1 else 's'}: write as many as there are channels, or one for all"
+            )
+        options[name] = [float(values[0])] * channels
+    return options
 
 
 def picture_of(inputs: Inputs, task: str, reads: str = "an image") -> Image:
@@ -45,9 +85,13 @@ def seen(loaded: Loaded, picture: Image) -> tuple[dict[str, Tensor], Geometry]:
     Raises:
         ParameterError: the processor refuses the picture.
     """
-    processor = loaded.image_processor
+    processor, channels = loaded.image_processor, channels_of(vision_config(loaded.config))
+    options: dict[str, Any] = normalisation(processor, channels)
+    if channels == GREY:
+        picture = picture.convert("L")
+        options["do_convert_rgb"] = False
     try:
-        made: Mapping[str, Any] = processor(images=[picture], return_tensors="pt")
+        made: Mapping[str, Any] = processor(images=[picture], return_tensors="pt", **options)
     except ValueError as error:  # a side of no pixels after resizing, and the like
         raise ParameterError(
             f"the model's image processor refuses the picture: {error}", field="inputs.image"

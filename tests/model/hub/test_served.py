@@ -11,7 +11,7 @@ import transformers
 from safetensors.numpy import load_file
 
 from heedmap.model.contract import Parameters, Request, Served
-from heedmap.model.errors import CheckpointError, InputError, InputTooLong, TraceError, TraceTooLarge
+from heedmap.model.errors import CheckpointError, InputError, InputTooLong, ModelFailure, TraceError, TraceTooLarge
 from heedmap.model.hub import served
 from heedmap.model.hub.loaded import Loaded
 from heedmap.model.hub.served import HubModel
@@ -218,11 +218,23 @@ def test_half_precision_is_certified_within_its_own_tolerance(dtype: str, tmp_pa
     assert trace.certificate.relative_error > 1e-5  # rounding is there, and is told
 
 
-def test_a_recorder_that_heard_nothing_makes_no_trace(tmp_path: Path) -> None:
+def test_what_a_hand_changed_is_put_back(tmp_path: Path) -> None:
     model = load(folder_of("bert", tmp_path))
     assert isinstance(model, HubModel)
     (before,) = model.trace([Request("Hello")])
+    model.loaded.model.set_attn_implementation("sdpa")  # a pass would be silent now
+    (after,) = model.trace([Request("Hello")])
     assert isinstance(before, Trace)
-    model.loaded.model.set_attn_implementation("sdpa")  # somebody's hand; the pass is silent then
-    with pytest.raises(TraceError, match="nothing"):
-        model.trace([Request("Hello")])
+    assert isinstance(after, Trace)
+    torch.testing.assert_close(after.map("encoder", 0).dense(), before.map("encoder", 0).dense())
+
+
+def test_a_recorder_that_heard_nothing_makes_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = load(folder_of("bert", tmp_path))
+    assert isinstance(model, HubModel)
+    monkeypatch.setattr(model.state, "restore", list)
+    model.loaded.model.set_attn_implementation("sdpa")
+    (found,) = model.trace([Request("Hello")])
+    assert isinstance(found, ModelFailure)
+    assert isinstance(found.__cause__, TraceError)
+    assert "nothing" in str(found.__cause__)

@@ -17,6 +17,7 @@ from heedmap.model.watch import never
 from tests.model.hub import media_checkpoints as made
 from tests.model.hub.answers import answered, opened
 from tests.model.hub.media_checkpoints import as_png, claimed, picture
+from tests.model.hub.serving import served
 
 LABELS = ("a girl", "the station", "coffee")
 PICTURES = [picture(60, 40), picture(33, 80, seed=1), picture(32, 32, seed=2)]
@@ -168,7 +169,6 @@ def test_a_template_is_no_program(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("parameters", "field", "told"),
     [
-        ({}, "candidate_labels", "give the labels to choose from"),
         ({"candidate_labels": ("a", " ")}, "candidate_labels", "empty"),
         ({"candidate_labels": ("a",), "hypothesis_template": "a picture"}, "hypothesis_template", r"needs a \{\}"),
         ({"candidate_labels": ("word " * 40,)}, "candidate_labels", "tokens, the model has positions for 40"),
@@ -181,6 +181,21 @@ def test_labels_that_cannot_be_used_are_refused(
     with pytest.raises((ParameterError, EmptyInput, InputTooLong), match=told) as caught:
         task.prepare(asked(PICTURES[0], **parameters))
     assert caught.value.field == f"parameters.{field}"
+
+
+def test_without_labels_there_is_a_trace_of_the_picture_and_no_answer(tmp_path: Path) -> None:
+    made.clip(tmp_path)
+    model = served(tmp_path, "zero-shot-image-classification")
+    [refused, answer] = model.predict([asked(PICTURES[0]), asked(PICTURES[0], candidate_labels=LABELS)])
+    assert isinstance(refused, ParameterError)
+    assert "give the labels to choose from" in str(refused)
+    assert refused.field == "parameters.candidate_labels"
+    assert answer.output[0]["label"] in LABELS
+    [plain, full] = model.trace([asked(PICTURES[0]), asked(PICTURES[0], candidate_labels=LABELS)])
+    assert plain.prediction.to_json() == []
+    assert [site["name"] for site in plain.sites()] == ["vision"]
+    for layer in range(2):
+        torch.testing.assert_close(plain.map("vision", layer).dense(), full.map("vision", layer).dense())
 
 
 @pytest.mark.parametrize(
