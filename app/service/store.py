@@ -62,7 +62,7 @@ class StoredTrace:
     size: int
     created: float
     expires: float
-    heads: list[dict[str, Any]] | None = field(default=None)  # filled by the first who asks
+    heads: dict[str, Any] | None = field(default=None)  # with each site's best; filled by the first who asks
 
     def summary(self) -> dict[str, Any]:
         """The contract's trace summary."""
