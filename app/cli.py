@@ -148,8 +148,9 @@ def predict(
     """Print the answer and, word by word, what of the input it looked at."""
     from rich.console import Console
 
-    from heedmap.app.client.alignment import CROSS, ask_service, run_here
+    from heedmap.app.client.alignment import ask_service, run_here
     from heedmap.app.render.terminal import print_alignment, print_attended, print_prediction
+    from heedmap.model.measures.alignment import CROSS
 
     inputs = _inputs(sys.stdin.read() if text == "-" else text, image, audio)
     parameters: dict[str, Any] = {"beam_size": beam_size, **({"candidate_labels": label} if label else {})}

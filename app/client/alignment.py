@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from heedmap.app.render.terminal import alignment_score
 from heedmap.model.contract import Axis, Inputs, Parameters, Prediction, Request
 from heedmap.model.errors import CheckpointError, RangeError
+from heedmap.model.measures.alignment import CROSS, alignment_scores, best_aligning, too_many
 
-CROSS = "cross"
 Maps = Float[np.ndarray, "H Q K"]
 
 
@@ -45,26 +44,35 @@ class Alignment:
     keys: Axis
     layers: Sequence[Maps] | Layers
     site: str = CROSS
+    best: Callable[[], tuple[int, int] | None] | None = None  # asks a service, which has looked through all maps
 
     def choose(self, layer: int | None, head: int | None) -> tuple[int, int | None]:
         """Layer and head, from 0: those asked for, and the best aligning of what was left open.
 
-        Where there is nothing to align, the last layer, and None for the mean of its heads.
+        Where there is nothing to align, or too much to look through: the last layer, None for the mean of its heads.
 
         Raises:
             RangeError: there is no such layer or head.
         """
-        if self.site != CROSS:
-            chosen = len(self.layers) - 1 if layer is None else self._index(layer, len(self.layers), "layer")
-            return chosen, None if head is None else self._index(head, len(self.layers[chosen]), "head")
-        layers = range(len(self.layers)) if layer is None else [self._index(layer, len(self.layers), "layer")]
-        choices: list[tuple[float, int, int]] = []
-        for index in layers:
-            scores = alignment_score(self.layers[index], self.queries, self.keys)
-            heads = range(len(scores)) if head is None else [self._index(head, len(scores), "head")]
-            choices += [(float(scores[number]), index, number) for number in heads]
-        _, best_layer, best_head = max(choices, key=lambda choice: choice[0])
-        return best_layer, best_head
+        count = len(self.layers)
+        last = count - 1 if layer is None else self._index(layer, count, "layer")
+        if self.site == CROSS and layer is None and head is None and self.best is not None:
+            return self.best() or (last, None)
+        heads = len(self.layers[last])
+        one = None if head is None else self._index(head, heads, "head")
+        if self.site != CROSS or too_many(count, heads, (len(self.queries), len(self.keys))):
+            return last, one
+        if layer is not None and one is not None:
+            return last, one
+        # What was asked for is left alone in the running: the others score less than any head does.
+        scores = []
+        for index in range(count):
+            if layer is not None and index != last:
+                scores.append(np.full(heads, -1.0))
+                continue
+            row = alignment_scores(self.layers[index], self.queries, self.keys)
+            scores.append(row if one is None else np.where(np.arange(heads) == one, row, -1.0))
+        return best_aligning(scores)
 
     def _index(self, asked: int, size: int, field: str) -> int:
         if not -size <= asked < size:
@@ -145,9 +153,14 @@ def ask_service(
         name = site_to_show(list(trace.sites))
         site = trace.sites[name]
 
-    @cache  # looked through for the best head, then shown
+    @cache  # may be looked through for the best head, then shown
     def read(layer: int) -> Maps:
         with Client(url, api_key=api_key) as client:
             return client.map(trace, name, layer=layer, head="all").weights
 
-    return Alignment(trace.prediction, trace.axes[site.queries], trace.axes[site.keys], Layers(site.layers, read), name)
+    def best() -> tuple[int, int] | None:
+        with Client(url, api_key=api_key) as client:
+            return client.best_heads(trace)[name]
+
+    axes = trace.axes[site.queries], trace.axes[site.keys]
+    return Alignment(trace.prediction, *axes, Layers(site.layers, read), name, best)

@@ -167,6 +167,16 @@ class Operations:
         return list(response.json()["heads"])
 
     @Operation
+    def best_heads(self, /, trace: TraceSummary | str) -> Flow[dict[str, tuple[int, int] | None]]:
+        """By site, the layer and head to look at first; None where the maps are too long to be looked through.
+
+        Of `cross` the head that aligns best, of another site the last layer's sharpest that looks at no sink.
+        """
+        response = yield ClientCall("GET", f"/v1/traces/{identifier(trace)}/heads")
+        best = response.json()["best"]
+        return {site: None if place is None else (place["layer"], place["head"]) for site, place in best.items()}
+
+    @Operation
     def download(self, /, trace: TraceSummary | str, path: str | Path) -> Flow[Path]:
         """A trace's safetensors file, written whole or not at all; `heedmap.Trace.load` opens it offline."""
         return (yield from fetched(trace, Path(path)))

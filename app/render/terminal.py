@@ -66,18 +66,6 @@ def by_words(weights: Float[np.ndarray, "Q K"], targets: list[Word], sources: li
     return means
 
 
-def alignment_score(weights: Float[np.ndarray, "H Q K"], queries: Axis, keys: Axis) -> Float[np.ndarray, "H"]:
-    """How well each head aligns, 0 to 1: how sure its rows are of one key, times how much of the source is seen.
-
-    A head that looks at the closing token alone scores 0, as does one that spreads its weight evenly over a long input.
-    """
-    rows = [i for i, special in enumerate(queries.special) if not special] or list(range(len(queries)))
-    cols = [i for i, special in enumerate(keys.special) if not special] or list(range(len(keys)))
-    block = weights[:, rows][:, :, cols]
-    scores: Float[np.ndarray, "H"] = block.max(axis=2).mean(axis=1) * block.max(axis=1).mean(axis=1)
-    return scores
-
-
 def print_prediction(console: Console, prediction: Prediction) -> None:
     """Print a text, or each entry of an answer of another shape on a line of its own, its score first."""
     for line in prediction_lines(prediction):

@@ -14,6 +14,7 @@ from heedmap.app.requests.schemas import Head
 from heedmap.model.attention.maps import span
 from heedmap.model.attention.tiles import below, reduce_strips, size_at
 from heedmap.model.errors import RangeError
+from heedmap.model.measures.alignment import CROSS, alignment_scores, best_aligning, sharpest, too_many
 from heedmap.model.measures.registry import measure
 from heedmap.model.trace.trace import Trace
 
@@ -162,6 +163,26 @@ def heads(trace: Trace) -> Iterator[list[dict[str, Any]]]:
                 {"site": site, "layer": layer, "head": head, **{name: values[head] for name, values in columns.items()}}
                 for head in range(layer_map.heads)
             ]
+
+
+def best_heads(trace: Trace, rows: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, int] | None] | None]:
+    """Each site with its best head, or with None where its maps are too long to be looked through.
+
+    None alone comes between, where a layer is done: others may have their turn. `rows` is what `heads` yields.
+    """
+    for site, layers in trace.layers.items():
+        place = None
+        if not too_many(len(layers), layers[0].heads, layers[0].shape):
+            if site == CROSS:
+                queries, keys = (trace.axes[name] for name in trace.site_axes[site])
+                scores = []
+                for layer_map in layers:
+                    scores.append(alignment_scores(_numpy(layer_map.dense()), queries, keys))
+                    yield None
+                place = best_aligning(scores)
+            else:
+                place = sharpest(row for row in rows if row["site"] == site)
+        yield site, None if place is None else {"layer": place[0], "head": place[1]}
 
 
 def _numpy(block: Tensor) -> NDArray[np.float32]:

@@ -26,7 +26,7 @@ class StoredTrace:
     created: float
     expires: float
     nbytes: int  # of its tensors
-    heads: list[dict[str, Any]] | None = field(default=None)  # filled by the first who asks
+    heads: dict[str, Any] | None = field(default=None)  # with each site's best; filled by the first who asks
 
     def summary(self) -> dict[str, Any]:
         """The contract's trace summary."""

@@ -1,6 +1,6 @@
 """Traces: made, shown, handed out whole, and forgotten."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
 from starlette.concurrency import run_in_threadpool
@@ -19,6 +19,7 @@ from heedmap.app.service import maps
 from heedmap.app.service.store import ANYONE, StoredTrace
 from heedmap.model.contract import Request
 from heedmap.model.errors import HeedmapError, ParameterError, TraceError
+from heedmap.model.measures.alignment import MOST_CELLS
 from heedmap.model.trace.trace import content_id
 
 router = APIRouter(prefix="/v1/traces", tags=["traces"])
@@ -89,15 +90,64 @@ async def delete_trace(id: str, caller: CallerNow, own: Own) -> Response:
     return Response(status_code=204)
 
 
-@router.get("/{id}/heads", summary="What kind of head each is")
+STATISTICS = {
+    "entropy": "Of a row, in nats: 0 for one key, the logarithm of K for all alike.",
+    "distance": "Tokens between the query and the keys it looks at.",
+    "sink": "The weight on key 0, where heads rest.",
+    "diagonal": "The weight on the key at the query's own place.",
+    "max": "The largest weight of a row.",
+}
+PLACE = {
+    "site": {"type": "string"},
+    "layer": {"type": "integer", "minimum": 0},
+    "head": {"type": "integer", "minimum": 0},
+}
+HEADS_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "required": ["heads", "best"],
+    "properties": {
+        "heads": {
+            "type": "array",
+            "description": "A row per head of every site; of long maps, means over a sample of their rows.",
+            "items": {
+                "type": "object",
+                "required": [*PLACE, *STATISTICS],
+                "properties": PLACE
+                | {name: {"type": "number", "description": text} for name, text in STATISTICS.items()},
+            },
+        },
+        "best": {
+            "type": "object",
+            "description": "By site, the head to look at first. Of `cross` the one that aligns best: sharp, covering "
+            "the source, in reading order, on tokens that are not special. Of another site the one of the last layer "
+            "that looks most sharply at neither key 0 nor the query itself. null where the maps of a site have more than "
+            f"{MOST_CELLS:,} cells in all.",
+            "additionalProperties": {
+                "type": ["object", "null"],
+                "required": ["layer", "head"],
+                "properties": {name: PLACE[name] for name in ("layer", "head")},
+            },
+        },
+    },
+}
+
+
+@router.get(
+    "/{id}/heads",
+    summary="What kind of head each is, and which to look at first",
+    response_class=Response,
+    responses={200: {"content": {"application/json": {"schema": HEADS_SCHEMA}}}},
+)
 async def get_heads(request: HttpRequest, id: str, caller: CallerNow, own: Own) -> Response:
-    """A row per head, means over its queries: entropy in nats, distance in tokens, sink (the weight on key 0), ..."""
+    """`heads`: a row per head, means over its queries. `best`: by site, the layer and head that show most, or null."""
     held = await own.trace(caller, id)
 
     async def body() -> bytes:
         if held.heads is None:
             layers = await own.reading.run_turns(maps.heads(held.trace))
-            held.heads = [row for rows in layers for row in rows]
-        return await run_in_threadpool(to_json, {"heads": held.heads})
+            rows = [row for rows in layers for row in rows]
+            turns = await own.reading.run_turns(maps.best_heads(held.trace, rows))
+            held.heads = {"heads": rows, "best": dict(turn for turn in turns if turn is not None)}
+        return await run_in_threadpool(to_json, held.heads)
 
     return await cached(request, caller, held, ("heads",), "application/json", body)

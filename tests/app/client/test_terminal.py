@@ -12,7 +12,6 @@ from rich.console import Console
 from heedmap.app.client.alignment import Alignment
 from heedmap.app.render.colours import palette
 from heedmap.app.render.terminal import (
-    alignment_score,
     by_words,
     prediction_lines,
     print_alignment,
@@ -22,6 +21,7 @@ from heedmap.app.render.terminal import (
 )
 from heedmap.model.contract import Axis, Prediction
 from heedmap.model.errors import RangeError
+from heedmap.model.measures.alignment import MOST_CELLS
 
 ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -58,13 +58,6 @@ def test_a_words_weight_is_summed_over_keys_and_averaged_over_queries() -> None:
     np.testing.assert_allclose(table, [[0.8, 0.05, 0.15], [0, 1, 0], [0, 0, 1]], atol=1e-6)
 
 
-def test_the_score_of_a_head_is_high_where_it_aligns() -> None:
-    tokens = axis("▁a", "▁b", "</s>")
-    aligned, sink, even = np.eye(3), np.tile([0.0, 0.0, 1.0], (3, 1)), np.full((3, 3), 1 / 3)
-    scores = alignment_score(np.stack([aligned, sink, even]).astype(np.float32), tokens, tokens)
-    np.testing.assert_allclose(scores, [1, 0, 1 / 9], atol=1e-6)
-
-
 def test_each_target_word_stands_beside_its_best_source_word() -> None:
     lines = printed(100).splitlines()
     assert lines[0].split() == ["Bahnhof", "?", "</s>"]
@@ -96,6 +89,16 @@ def test_the_best_head_is_chosen_among_what_was_left_open() -> None:
     assert found.choose(0, -1) == (0, 1)
     with pytest.raises(RangeError, match="head 2 does not exist: cross has heads 0 to 1"):
         found.choose(1, 2)
+
+
+def test_maps_too_long_to_look_through_have_no_best_head() -> None:
+    long = axis(*["▁a"] * (MOST_CELLS // 4 + 1))
+    layers = [np.zeros((2, 0, 0), np.float32)]  # not looked at
+    found = Alignment(Prediction("", [], None, {}), long, axis("▁a", "▁b"), layers)
+    assert found.choose(None, None) == (0, None)
+    assert found.choose(None, 1) == (0, 1)
+    asked = Alignment(Prediction("", [], None, {}), TARGET, SOURCE, layers, best=lambda: None)
+    assert asked.choose(None, None) == (0, None)
 
 
 def test_pieces_of_wordpiece_are_joined() -> None:
