@@ -201,7 +201,7 @@ export class Explorer {
     this.map = null;
     this.long.hide();
     delete byId("map").dataset.state;
-    for (const id of ["result", "tell", "scene", "warning"]) byId(id).hidden = true;
+    for (const id of ["result", "cell-details", "scene", "warning"]) byId(id).hidden = true;
     const { palette, scale, sort } = this.state;
     this.record({ ...DEFAULTS, palette, scale, sort, ...patch }, history);
   }

@@ -74,7 +74,7 @@ function tabs() {
 }
 
 /** Everything that has words in it; once at the start, and when the language changes. */
-function dress() {
+function refresh() {
   useLanguage(language());
   choice("scale", SCALES, t, (scale) => restyle({ scale }));
   choice("palette", PALETTES, t, (palette) => restyle({ palette }));
@@ -91,8 +91,8 @@ function dress() {
     ]),
   );
   models.fill();
-  form.dress();
-  explorer.long.dress();
+  form.refresh();
+  explorer.long.refresh();
   tabs();
   changed(explorer.state);
 }
@@ -116,7 +116,7 @@ async function run(patch = {}, history = "push") {
   if (!models.list.length) return start();
   if (inputs.kind && inputs.lacksFile()) {
     showProblem(new Error(t(`missing_${inputs.kind}`)));
-    return inputs.accuse(inputs.kind);
+    return inputs.markInvalid(inputs.kind);
   }
   const before = explorer.session;
   await explorer.ask(form.draft(patch.model), models.chosen(), { ...FRESH, ...patch }, history);
@@ -165,7 +165,7 @@ function retint() {
 
 function switchLanguage() {
   setLanguage(language() === "zh" ? "en" : "zh");
-  dress();
+  refresh();
   explorer.translate();
   if (explorer.session) explorer.showMap();
 }
@@ -268,7 +268,7 @@ async function restore() {
   const wanted = stateOfLocation(window.location);
   const name = wanted.model || models.list[0]?.name || "";
   byId("model").value = name;
-  form.dress();
+  form.refresh();
   form.last = models.chosen();
   const state = { ...wanted, model: name };
   const draft = draftOf(state);
@@ -300,7 +300,7 @@ async function start() {
   }
 }
 
-dress();
+refresh();
 listenForKeys();
 listenToAll();
 start();

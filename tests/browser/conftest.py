@@ -56,8 +56,8 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="module")  # Playwright's loop may not outlive the browser tests: others run loops of their own
 def browser() -> Iterator[Browser]:
     """One browser for all tests of a module."""
-    with chromium() as found:
-        yield found
+    with chromium() as launched:
+        yield launched
 
 
 @dataclass

@@ -93,9 +93,9 @@ def test_go_to_a_token(watch: Opener, api: httpx.Client) -> None:
     labels = api.post("/v1/traces", json=body).raise_for_status().json()["axes"]["tokens"]["labels"]
     page.keyboard.press("g")
     page.keyboard.type("needle")
-    expect(page.locator("#found")).to_have_text("1 found")
+    expect(page.locator("#match-count")).to_have_text("1 found")
     page.keyboard.press("Enter")
-    expect(page.locator("#found")).to_have_text("1 of 1")
+    expect(page.locator("#match-count")).to_have_text("1 of 1")
     drawn(page)
     rows, cols = window(watched)
     assert rows[0] < NEEDLE < rows[1]
@@ -107,7 +107,7 @@ def test_go_to_a_token(watch: Opener, api: httpx.Client) -> None:
     assert len(ticks) < 120
     expect(page.locator("#passages .piece.marked").first).to_have_text("n")
     page.fill("#find", "fox")
-    expect(page.locator("#found")).to_have_text("45 found")
+    expect(page.locator("#match-count")).to_have_text("45 found")
     page.keyboard.press("Enter")
     after = TEXT.index("fox", NEEDLE)
     expect(page.locator("#cell-place")).to_contain_text(f"({after}, ")
@@ -117,7 +117,7 @@ def test_go_to_a_token(watch: Opener, api: httpx.Client) -> None:
     page.keyboard.press("Enter")
     expect(page.locator("#cell-place")).to_contain_text("(1234, ")
     page.fill("#find", "unicorn")
-    expect(page.locator("#found")).to_have_text("none")
+    expect(page.locator("#match-count")).to_have_text("none")
 
 
 def test_the_minimap_and_the_keys_move_the_view(watch: Opener) -> None:

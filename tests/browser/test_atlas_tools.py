@@ -34,7 +34,7 @@ def axis(labels: list[str], special: tuple[int, ...] = ()) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("labels", "query", "found"),
+    ("labels", "query", "expected"),
     [
         (["F", "i", "r", "s", "t", "␣", "C", "i", "⏎"], "st c", [(3, 6)]),
         (["F", "i", "r", "s", "t", "␣", "C", "i", "⏎"], "i", [(1, 1), (7, 7)]),
@@ -51,10 +51,10 @@ def axis(labels: list[str], special: tuple[int, ...] = ()) -> dict[str, Any]:
     ],
 )
 def test_tokens_are_found_by_number_and_by_what_they_say(
-    alone: Page, labels: list[str], query: str, found: list[tuple[int, int]]
+    alone: Page, labels: list[str], query: str, expected: list[tuple[int, int]]
 ) -> None:
     matches = call(alone, "text/find", "m.search(a[0], a[1])", [axis(labels), query])
-    assert [(match["first"], match["last"]) for match in matches] == found
+    assert [(match["first"], match["last"]) for match in matches] == expected
 
 
 def test_labels_have_room(alone: Page) -> None:

@@ -29,6 +29,7 @@ def sources(folder: Path) -> Iterator[str]:
         yield f"{name}={checkpoints.bert(folder / name, head)}"
     encoder = checkpoints.bert(folder / "encoder")
     yield f"encoder={encoder}"
+    yield f"org/encoder={encoder}"  # as hubs name them
     yield f"sentences={encoder}?task=sentence-similarity"
     yield f"llama={checkpoints.llama(folder / 'llama')}"
     yield f"bloom={bloom(folder / 'bloom')}"

@@ -52,7 +52,7 @@ export class CellPanel {
       const col = largestIn(rowOf(map, cell.row), Math.floor(event.offsetX * per), Math.ceil(per));
       if (!masked(map, cell.row, col)) this.on.choose({ row: cell.row, col });
     });
-    new ResizeObserver(() => this.map && this.profile(this.map)).observe(byId("tell"));
+    new ResizeObserver(() => this.map && this.profile(this.map)).observe(byId("cell-details"));
   }
 
   /** @param {HeadMap} map @param {Axis} queries @param {Axis} keys */
@@ -60,7 +60,7 @@ export class CellPanel {
     this.map = map;
     this.queries = queries;
     this.keys = keys;
-    byId("tell").hidden = false;
+    byId("cell-details").hidden = false;
   }
 
   /** The tokens of a cell. @param {Cell} cell */

@@ -6,7 +6,7 @@ import { fromExample, sameDraft } from "./draft.js";
 import { t } from "../text/i18n.js";
 import { Inputs } from "./inputs.js";
 import { Models } from "./models.js";
-import { onAccusation, setVerb } from "../views/notices.js";
+import { onInvalid, setVerb } from "../views/notices.js";
 import { LABELS } from "./tasks.js";
 
 /** @typedef {import("../types.js").Draft} Draft */
@@ -25,15 +25,15 @@ export class Form {
     this.on = on;
     /** @type {Model | undefined} the one before the choice that is made now */
     this.last = undefined;
-    this.models = new Models(() => this.dress());
+    this.models = new Models(() => this.refresh());
     this.inputs = new Inputs(() => this.stale());
-    onAccusation((/** @type {string | null} */ path) => this.inputs.accuse(path));
+    onInvalid((/** @type {string | null} */ path) => this.inputs.markInvalid(path));
   }
 
   /** The chosen model's fields, examples, button and note. */
-  dress() {
+  refresh() {
     const model = this.models.chosen();
-    this.inputs.dress(model);
+    this.inputs.refresh(model);
     const list = this.examples();
     fillSelect(byId("examples"), [
       ["", t("pickExample")],
@@ -84,7 +84,7 @@ export class Form {
   /** Another model is chosen: what the reader wrote stays, an untouched example makes way for the model's own. */
   switched() {
     const untouched = this.last?.examples?.some((example) => this.inputs.shows(example)) ?? false;
-    this.dress();
+    this.refresh();
     if (this.examples().length && (this.blank() || (untouched && !this.shows()))) this.pick(0);
     this.last = this.models.chosen();
   }

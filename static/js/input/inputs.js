@@ -86,7 +86,7 @@ export class Inputs {
   }
 
   /** Shows the fields of a model's task. @param {Model | undefined} model */
-  dress(model) {
+  refresh(model) {
     const task = taskOf(model);
     this.task = task;
     this.kind = fileOf(task);
@@ -165,14 +165,14 @@ export class Inputs {
   }
 
   /** Marks the field that a problem is about. @param {string | null} path null: none */
-  accuse(path) {
+  markInvalid(path) {
     const parts = (path ?? "").split(".").map((part) => PATHS[part] ?? part);
     const shown = this.task?.fields ?? [];
-    const guilty = shown.find((field) => parts.some((part) => part === field)) ?? shown[0];
+    const invalid = shown.find((field) => parts.some((part) => part === field)) ?? shown[0];
     for (const [name, box] of Object.entries(BOXES))
-      if (path !== null && name === guilty) byId(box).setAttribute("aria-invalid", "true");
+      if (path !== null && name === invalid) byId(box).setAttribute("aria-invalid", "true");
       else byId(box).removeAttribute("aria-invalid");
-    byId("drop").classList.toggle("wrong", path !== null && guilty === this.kind);
+    byId("drop").classList.toggle("wrong", path !== null && invalid === this.kind);
   }
 
   focus() {

@@ -17,10 +17,12 @@
  * @property {string[]} options offered where the service does not say what the model takes
  */
 
+const MOST_TOKENS = 32_768; // of an output, as the service takes it; a model's own limit is its default
+
 /** @type {Record<string, Option>} as `parameters` of a request calls them; `chat` is the page's own */
 export const OPTIONS = {
   beam_size: { kind: "whole", least: 1, most: 16 },
-  max_new_tokens: { kind: "whole", least: 1 },
+  max_new_tokens: { kind: "whole", least: 1, most: MOST_TOKENS },
   length_penalty: { kind: "number", least: 0, most: 5 },
   do_sample: { kind: "switch" },
   temperature: { kind: "number", least: 0.01, most: 10 },

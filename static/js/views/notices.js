@@ -11,11 +11,11 @@ let waits = 0;
 let asking = 0;
 let verb = "predict";
 /** @type {(path: string | null) => void} marks the field that a problem is about */
-let accuse = () => {};
+let markInvalid = () => {};
 
-/** Who marks fields, since the form knows them. @param {typeof accuse} mark */
-export function onAccusation(mark) {
-  accuse = mark;
+/** Who marks fields, since the form knows them. @param {typeof markInvalid} mark */
+export function onInvalid(mark) {
+  markInvalid = mark;
 }
 
 /** @param {string} name of what the button does for the task on the form */
@@ -65,7 +65,7 @@ export function showProblem(error) {
   const place = byId("problem");
   place.hidden = false;
   place.textContent = wordsOf(error);
-  accuse(problem && problem.status >= 400 && problem.status < 500 && problem.status !== 401 ? problem.path : null);
+  markInvalid(problem && problem.status >= 400 && problem.status < 500 && problem.status !== 401 ? problem.path : null);
   if (byId("map").dataset.state === "ready") return;
   byId("empty").hidden = false;
   byId("empty").textContent = t("empty");
@@ -81,5 +81,5 @@ function wordsOf(error) {
 
 export function clearProblem() {
   byId("problem").hidden = true;
-  accuse(null);
+  markInvalid(null);
 }

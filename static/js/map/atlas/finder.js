@@ -77,8 +77,8 @@ export class Finder {
   count() {
     const { length } = this.matches;
     const asked = this.field.value.trim() !== "";
-    const count = this.at < 0 ? t("found", { n: length }) : t("foundAt", { at: this.at + 1, n: length });
-    byId("found").textContent = asked ? (length ? count : t("foundNone")) : "";
+    const count = this.at < 0 ? t("matchCount", { n: length }) : t("matchAt", { at: this.at + 1, n: length });
+    byId("match-count").textContent = asked ? (length ? count : t("matchNone")) : "";
     byId("find-back").disabled = byId("find-on").disabled = !length;
     this.field.setAttribute("aria-invalid", String(asked && !length));
   }

@@ -70,7 +70,7 @@ export class LongMap {
   }
 
   /** Words, in the language on show. */
-  dress() {
+  refresh() {
     byId("find").placeholder = t("findPlaceholder");
     choice("how", REDUCTIONS, (how) => t(`how_${how}`), (how) => this.reduce(how));
     setChoice("how", this.atlas.shown?.how ?? "max");
