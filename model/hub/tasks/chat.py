@@ -151,6 +151,7 @@ def _placed(tokenizer: Any, turns: list[dict[str, Any]]) -> tuple[str, list[Plac
         for turn, whole in zip(turns, shapes, strict=True)
     ]
     text, twin = _template(tokenizer, turns), _template(tokenizer, twins)
+    _check_no_code(twin, twins)
     all_marks = {mark for pair in around for mark in pair}
     at, found = 0, dict[str, list[int]]()
     for sign in twin:
@@ -180,23 +181,33 @@ def _template(tokenizer: Any, turns: Sequence[Mapping[str, Any]]) -> str:
     ParameterError: the template raises, whatever it is.
     """
     messages = [
-        {
-            "role": turn["role"],
-            "content": turn["content"]
-            if isinstance(turn["content"], str)
-            else [{"type": "text", "text": text} for text in turn["content"]],
-        }
+        {**turn, "content": turn["content"] if isinstance(turn["content"], str) else _as_parts(turn["content"])}
         for turn in turns
     ]
+    ends = turns[-1]["role"] != "assistant"
     try:
-        return str(
-            tokenizer.apply_chat_template(
-                messages, tokenize=False, add_generation_prompt=turns[-1]["role"] != "assistant"
-            )
-        )
+        return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=ends))
     except Exception as error:  # a template is a program that somebody else wrote
         said = " ".join(str(error).split()) or type(error).__name__
         raise ParameterError(f"the model's chat template cannot take these messages: {said}", field=FIELD) from error
+
+
+def _as_parts(texts: Sequence[str]) -> list[dict[str, str]]:
+    return [{"type": "text", "text": text} for text in texts]
+
+
+def _check_no_code(twin: str, twins: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse a template that writes parts as Python does, with braces and quotation marks, for want of a text.
+
+    Raises:
+        ParameterError: it does.
+    """
+    for number, turn in enumerate(twins):
+        if not isinstance(turn["content"], str) and any(str(part) in twin for part in _as_parts(turn["content"])):
+            raise ParameterError(
+                "the model's chat template takes a content that is a text, not a list of parts",
+                field=f"{FIELD}.{number}.content",
+            )
 
 
 def _searched(text: str, part: Part, end: int | None, turns: Sequence[Mapping[str, Any]], after: int) -> list[Place]:
