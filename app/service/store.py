@@ -10,6 +10,7 @@ posted again.
 `put`, `keep_beside`, `delete` and `sweep` wait for the disk and for other processes: call them where no reader waits.
 """
 
+import contextlib
 import hashlib
 import os
 import re
@@ -115,6 +116,8 @@ class TraceStore:
         key = owner, identifier
         path, now = self._path(key), self.clock()
         path.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(NotFound, TraceError):  # another process may have made the same trace meanwhile
+            return self.get(owner, identifier)
         with self.account.changing() as totals:
             self._remove(key, totals)  # a file that was damaged, and what was worked out of it
         size = trace.save(path, {"id": identifier, "model": model}, now)
