@@ -4,7 +4,6 @@ Tokens are joined to words: a word's weight is the sum over its key tokens and t
 a row still sums to what its tokens' rows sum to.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,56 +13,14 @@ from rich.console import Console
 from rich.text import Text
 
 from heedmap.app.render.colours import palette
+from heedmap.app.render.isolate import isolated
 from heedmap.model.contract import Axis, Prediction
+from heedmap.model.words import SPACE, Word, merge_words, words
 
-SPACE = "▁"
-CONTINUES = "##"  # WordPiece's mark; its other tokens begin words and have none
 LISTED = 10  # entries of a prediction that has many
 ATTENDED = 5  # keys that are named, of those most looked at
 NUMBERS = 4  # of an embedding, so that it is seen to be one
-APOSTROPHES = ("'", "’")  # as in don't
 NARROWEST = 3  # cells of a column: room for two digits and a space
-
-
-@dataclass(frozen=True)
-class Word:
-    """A run of tokens: `start` to `stop` of its axis."""
-
-    text: str
-    start: int
-    stop: int
-    special: bool
-
-
-def words(axis: Axis) -> list[Word]:
-    """The words of an axis; punctuation and special tokens stand alone."""
-    found: list[Word] = []
-    pieces = any(label.startswith(CONTINUES) for label in axis.labels)
-    for index, (label, special) in enumerate(zip(axis.labels, axis.special, strict=True)):
-        begins = label.startswith(SPACE) or (pieces and not label.startswith(CONTINUES))
-        text = label.replace(SPACE, "").removeprefix(CONTINUES if pieces else "")
-        last = found[-1] if found else None
-        if last and not special and not last.special and not begins and _joined(last.text, text):
-            found[-1] = Word(last.text + text, last.start, index + 1, False)
-        else:
-            found.append(Word(text, index, index + 1, special))
-    return found
-
-
-def _joined(left: str, right: str) -> bool:
-    return not left or (_inside(left[-1]) and _inside(right[:1]))
-
-
-def _inside(character: str) -> bool:
-    return character.isalnum() or character in APOSTROPHES
-
-
-def by_words(weights: Float[np.ndarray, "Q K"], targets: list[Word], sources: list[Word]) -> Float[np.ndarray, "W S"]:
-    """Token weights as word weights: summed over keys, averaged over queries."""
-    summed = np.add.reduceat(weights, [word.start for word in sources], axis=1)
-    rows = np.add.reduceat(summed, [word.start for word in targets], axis=0)
-    means: Float[np.ndarray, "W S"] = rows / np.array([word.stop - word.start for word in targets])[:, None]
-    return means
 
 
 def print_prediction(console: Console, prediction: Prediction) -> None:
@@ -112,10 +69,13 @@ def print_attended(console: Console, weights: Float[np.ndarray, "Q K"], queries:
     """Print the keys that most of the attention goes to: for each word of an output, or over all queries."""
     targets, sources = words(queries), words(keys)
     if keys.kind != "text":
-        sources = [Word(_place(keys, i), i, i + 1, special) for i, special in enumerate(keys.special)]
+        sources = [Word(_place(keys, i), [i], special) for i, special in enumerate(keys.special)]
     if queries.kind != "text":
-        targets = [Word(label, i, i + 1, special) for i, (label, special) in enumerate(_labelled(queries))]
-    table = by_words(weights, targets, sources)
+        targets = [
+            Word(label, [i], special)
+            for i, (label, special) in enumerate(zip(queries.labels, queries.special, strict=True))
+        ]
+    table = merge_words(weights, targets, sources)
     if queries is keys or queries == keys:
         rows = [("all", table.mean(axis=0))]
     else:
@@ -123,13 +83,11 @@ def print_attended(console: Console, weights: Float[np.ndarray, "Q K"], queries:
     left = max((cell_len(name) for name, _ in rows), default=0)
     for name, row in rows:
         best = [int(index) for index in np.argsort(-row, kind="stable")[:ATTENDED]]
-        line = Text(_padded(name, left), style="bold")
-        line.append(" ← " + ", ".join(f"{sources[i].text} {_percent(float(row[i]))}" for i in best), style="not bold")
+        line = Text(_justified(name, left), style="bold")
+        line.append(
+            " ← " + ", ".join(f"{isolated(sources[i].text)} {_percent(float(row[i]))}" for i in best), style="not bold"
+        )
         console.print(line, soft_wrap=True)
-
-
-def _labelled(axis: Axis) -> list[tuple[str, bool]]:
-    return list(zip(axis.labels, axis.special, strict=True))
 
 
 def _place(axis: Axis, index: int) -> str:
@@ -143,7 +101,7 @@ def _place(axis: Axis, index: int) -> str:
 def print_alignment(console: Console, weights: Float[np.ndarray, "Q K"], queries: Axis, keys: Axis) -> None:
     """Print each target word with its best source word, and the matrix in percent, folded to the console's width."""
     targets, sources = words(queries), words(keys)
-    table = by_words(weights, targets, sources)
+    table = merge_words(weights, targets, sources)
     shown = [index for index, word in enumerate(targets) if not word.special] or list(range(len(targets)))
     content = [index for index, word in enumerate(sources) if not word.special] or list(range(len(sources)))
     best = {row: content[int(table[row, content].argmax())] for row in shown}
@@ -154,13 +112,14 @@ def print_alignment(console: Console, weights: Float[np.ndarray, "Q K"], queries
         heading = Text(" " * (left + middle + 10))
         for column in columns:
             heading.append(
-                _padded(sources[column].text, widths[column]), style="dim" if sources[column].special else "bold"
+                _justified(sources[column].text, widths[column]),
+                style="dim" if sources[column].special else "bold",
             )
         console.print(heading, no_wrap=True, overflow="crop")
         for row in shown:
-            line = Text(_padded(targets[row].text, left), style="bold")
+            line = Text(_justified(targets[row].text, left), style="bold")
             line.append(
-                f" ← {_padded(sources[best[row]].text, middle)} {_percent(table[row, best[row]]):>4}  ",
+                f" ← {_justified(sources[best[row]].text, middle)} {_percent(table[row, best[row]]):>4}  ",
                 style="not bold",
             )
             for column in columns:
@@ -181,8 +140,9 @@ def _folded(widths: list[int], room: int) -> list[list[int]]:
     return blocks
 
 
-def _padded(text: str, width: int) -> str:
-    return text + " " * (width - cell_len(text))
+def _justified(text: str, width: int) -> str:
+    """A label on its left in so many cells, whatever its direction."""
+    return isolated(text) + " " * (width - cell_len(isolated(text)))
 
 
 def _percent(weight: float) -> str:

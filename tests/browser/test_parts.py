@@ -1,6 +1,8 @@
 """The pure modules behind the tasks: drafts to requests, words, light on patches and frames, groups of heads."""
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -120,13 +122,24 @@ def test_word_pieces_join_and_marks_keep_their_place(page: Page) -> None:
 def test_labels_alone_still_make_words(page: Page) -> None:
     spaced = axis(["<s>", "▁Wo", "▁Bahn", "hof", "?"], [(0, 0)] * 5)
     words = call(page, "text/words", "m.wordsOfLabels(a)", spaced)
-    assert [word["text"] for word in words] == ["<s>", "Wo", "Bahnhof?"]
+    assert [word["text"] for word in words] == ["<s>", "Wo", "Bahnhof", "?"]
     pieces = axis(["[CLS]", "sta", "##tion", "here"], [(0, 0)] * 4)
     assert [word["text"] for word in call(page, "text/words", "m.wordsOfLabels(a)", pieces)] == [
         "[CLS]",
         "station",
         "here",
     ]
+
+
+CASES = json.loads((Path(__file__).parents[1] / "data" / "words.json").read_text("utf-8"))
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
+def test_tokens_make_the_words_of_the_table(page: Page, case: dict[str, Any]) -> None:
+    tokens = {"kind": "text", "ids": [], **{name: case[name] for name in ("labels", "spans", "special")}}
+    code = "a[0] === null ? m.wordsOfLabels(a[1]) : m.wordsOf(...a)"
+    found = call(page, "text/words", code, [case["text"], tokens])
+    assert [word["tokens"] for word in found if word["tokens"]] == case["words"]
 
 
 def test_tokens_know_their_text(page: Page) -> None:

@@ -120,8 +120,8 @@ HEADS_SCHEMA: dict[str, Any] = {
             "type": "object",
             "description": "By site, the head to look at first. Of `cross` the one that aligns best: sharp, covering "
             "the source, in reading order, on tokens that are not special. Of another site the one of the last layer "
-            "that looks most sharply at neither key 0 nor the query itself. null where a site has more than "
-            f"{MOST_CELLS:,} cells in all.",
+            "that looks most sharply at neither key 0 nor the query itself. null where the maps of a site have more "
+            f"than {MOST_CELLS:,} cells in all.",
             "additionalProperties": {
                 "type": ["object", "null"],
                 "required": ["layer", "head"],

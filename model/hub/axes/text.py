@@ -9,23 +9,15 @@ A span counts characters of the text as it was given, before any normalisation, 
 character that is split over several tokens is in each one's span. A special token that the text has not has (0, 0).
 """
 
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import torch
-from jaxtyping import Float
-from torch import Tensor
-
 from heedmap.model.contract import Axis
 from heedmap.model.hub.axes.spans import align
-from heedmap.model.hub.axes.token_bytes import BYTE, CONTINUED, CONTINUES, SPACE, Spelling
+from heedmap.model.hub.axes.token_bytes import Spelling
 
 Span = tuple[int, int]
-
-APOSTROPHES = ("'", "’")  # as in don't
-UNSPACED = ("CJK", "HIRAGANA", "KATAKANA")  # scripts that write no spaces: each character stands for itself
 
 
 def text_axis(
@@ -90,39 +82,6 @@ def prefix_axis(tokenizer: Any, start: Sequence[int], target: Axis) -> Axis:
     )
 
 
-def words(axis: Axis) -> list[list[int]]:
-    """The tokens of an axis as words: those that touch, in their text, between letters, digits and apostrophes.
-
-    Punctuation, special tokens, and characters of scripts without spaces stand alone; so does what is no text.
-    """
-    characters: list[list[int]] = []  # tokens that share a character belong together whatever it is
-    for index in range(len(axis)):
-        if characters and _same_character(axis, characters[-1][-1], index):
-            characters[-1].append(index)
-        else:
-            characters.append([index])
-    found: list[list[int]] = []
-    last: list[int] = []
-    for tokens in characters:
-        if last and _same_word(axis, last, tokens):
-            found[-1] += tokens
-        else:
-            found.append(list(tokens))
-        last = tokens
-    return found
-
-
-def merge_words(
-    weights: Float[Tensor, "H Q K"], query_words: Sequence[Sequence[int]], key_words: Sequence[Sequence[int]]
-) -> Float[Tensor, "H W S"]:
-    """Token weights as word weights: summed over a word's keys, averaged over its queries.
-
-    A word row so sums to what its tokens' rows sum to on average: to 1, where they are whole.
-    """
-    summed = torch.stack([weights[:, :, list(word)].sum(dim=2) for word in key_words], dim=2)
-    return torch.stack([summed[:, list(word)].mean(dim=1) for word in query_words], dim=1)
-
-
 def _names(tokenizer: Any, ids: Sequence[int]) -> list[str]:
     """The tokens as their tokenizer writes them; an id beyond its vocabulary is shown as such."""
     names = tokenizer.convert_ids_to_tokens(list(ids))
@@ -147,9 +106,9 @@ def _aligned(
     unknown = getattr(tokenizer, "unk_token_id", None)
     spans: list[Span] = [(0, 0)] * len(ids)
     for number, text in enumerate(texts):
-        own = [at for at, segment in enumerate(segments) if segment == number and not special[at]]
-        pieces = [None if ids[at] == unknown else surfaces[at] for at in own]
-        for at, span in zip(own, align(pieces, text, fold), strict=True):
+        places = [at for at, segment in enumerate(segments) if segment == number and not special[at]]
+        pieces = [None if ids[at] == unknown else surfaces[at] for at in places]
+        for at, span in zip(places, align(pieces, text, fold), strict=True):
             spans[at] = span
     return spans
 
@@ -164,41 +123,3 @@ def _trimmed(text: str, start: int, stop: int, surface: bytes) -> Span:
     if surface == b" ":  # a word's beginning that is a token of its own covers no character
         return first, first
     return (start, stop) if first == last and not surface.strip() else (first, last)
-
-
-def _touching(axis: Axis, left: int, right: int) -> bool:
-    """Whether two neighbours are pieces of one text with nothing between them."""
-    if axis.special[left] or axis.special[right]:
-        return False
-    if axis.segments is not None and axis.segments[left] != axis.segments[right]:
-        return False
-    before, after = axis.spans[left], axis.spans[right]
-    return before[0] <= after[0] <= before[1] <= after[1] and (0, 0) not in (before, after)
-
-
-def _same_character(axis: Axis, left: int, right: int) -> bool:
-    return _touching(axis, left, right) and axis.spans[right][0] < axis.spans[left][1]
-
-
-def _same_word(axis: Axis, left: list[int], right: list[int]) -> bool:
-    if not _touching(axis, left[-1], right[0]):
-        return False
-    before, after = ("".join(axis.labels[index] for index in tokens) for tokens in (left, right))
-    if not before.strip(SPACE):  # a word's beginning that is a token of its own
-        return not after.startswith(SPACE)
-    return _inside(_characters(before)[-1:]) and _inside(_characters(after)[:1])
-
-
-def _characters(label: str) -> str:
-    """What a label stands for: without the marks of a continuation, bytes put together."""
-    text = (label.removeprefix(CONTINUES) or label).removesuffix(CONTINUED) or label
-    parts = BYTE.split(text)  # text and the numbers of bytes by turns
-    value = b"".join(bytes([int(part, 16)]) if at % 2 else part.encode() for at, part in enumerate(parts))
-    return value.decode(errors="replace")
-
-
-def _inside(character: str) -> bool:
-    """Whether words go on through this character."""
-    if not character or not (character.isalnum() or character in APOSTROPHES or unicodedata.combining(character)):
-        return False
-    return not unicodedata.name(character, "").startswith(UNSPACED)

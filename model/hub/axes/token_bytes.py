@@ -1,20 +1,16 @@
 """The text that a token stands for, as bytes, whatever way its tokenizer spells it; and its readable label."""
 
 import json
-import re
 import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
 from heedmap.model.byte_alphabet import byte_alphabet
+from heedmap.model.words import BYTE, CONTINUED, CONTINUES, SPACE
 
-SPACE = "▁"
 SIGNS = {"\n": "↵", "\r": "␍", "\t": "⇥"}
-BYTE = re.compile(r"<0x([0-9A-F]{2})>")
 PARTS = ("[MASK]", "<mask>", "[UNK]", "<unk>")  # pieces of a text, where only tokenizer.json names them
 END_OF_WORD = "</w>"  # BPE as in CLIP, GPT and XLM
-CONTINUES = "##"  # WordPiece
-CONTINUED = "@@"  # BPE as in CTRL and BERTweet
 OF_BYTES = ("ByT5Tokenizer", "PerceiverTokenizer")  # one token per byte, written as the character of that number
 
 

@@ -1,7 +1,8 @@
 /**
  * From tokens to the words that people read, and how much attention words give each other.
  *
- * The rules, of which this file is the reference for what is shown:
+ * The rules, of which this file is the reference for what is shown; model/words.py has the same, and
+ * tests/data/words.json holds both to them:
  *
  * 1. A text is cut into words before any token is looked at: each character of Han, Hiragana or Katakana is one; so is
  *    each run of letters, digits and combining marks of other scripts, with apostrophes between letters inside it
@@ -11,8 +12,8 @@
  *    ("[MASK]", or two characters of Chinese). Words that no token lies in are shown and give and get nothing.
  * 3. A special token with an empty span is a word of its own, in its place among the tokens.
  * 4. Where no text is known, labels are put together instead: with "##" (WordPiece) where a label begins with it, else,
- *    where any label begins with "▁" (SentencePiece), wherever one does not; without either mark each token is a word.
- *    A special token neither continues a word nor is continued.
+ *    where any label begins with "▁" (SentencePiece), wherever one does not; without either mark each token stands alone.
+ *    A special token neither continues a word nor is continued. What is put together is cut as in 1.
  * 5. A word gives another the mean over its own tokens of the sum over the other's tokens.
  */
 
@@ -105,29 +106,42 @@ export function wordsOf(text, axis, tokens = [...axis.spans.keys()]) {
 export function wordsOfLabels(axis, tokens = [...axis.labels.keys()]) {
   const spaced = tokens.some((token) => axis.labels[token].startsWith(SPACE));
   const marked = tokens.some((token) => axis.labels[token].startsWith(CONTINUES));
-  /** @type {Word[]} */
-  const words = [];
+  /** @type {[number, number][]} */
+  const spans = [];
+  let text = "";
+  let length = 0; // in code points
+  let apart = true; // whether what comes next is a word's beginning
+  /** @param {string} part */
+  const add = (part) => {
+    text += part;
+    length += [...part].length;
+  };
   for (const token of tokens) {
     const label = axis.labels[token];
-    const special = axis.special[token];
-    const previous = words[words.length - 1];
-    const plain = label.replace(SPACE, "").replace(CONTINUES, "");
-    const goesOn = marked ? label.startsWith(CONTINUES) : spaced && !label.startsWith(SPACE);
-    if (previous && !previous.special && !special && goesOn) {
-      previous.text += plain;
-      previous.tokens.push(token);
-    } else {
-      words.push({
-        text: plain || "␣",
-        before: words.length ? " " : "",
-        tokens: [token],
-        special,
-        start: -1,
-        stop: -1,
-      });
+    if (axis.special[token]) {
+      spans[token] = [length, length];
+      apart = true;
+      continue;
     }
+    const goesOn = marked ? label.startsWith(CONTINUES) : spaced && !label.startsWith(SPACE);
+    if ((apart || !goesOn) && text !== "") add(" ");
+    apart = false;
+    const plain = charactersOf(label);
+    const bare = plain.trimStart();
+    if (bare.length < plain.length && text !== "" && !text.endsWith(" ")) add(" ");
+    const start = length;
+    add(bare);
+    spans[token] = [start, length];
   }
-  return words;
+  return wordsOf(text, { ...axis, spans }, tokens).map((word) => ({ ...word, start: -1, stop: -1 }));
+}
+
+/** What a label stands for, without the marks of a continuation. @param {string} label */
+function charactersOf(label) {
+  let plain = label;
+  if (plain.length > 2 && plain.startsWith(CONTINUES)) plain = plain.slice(2);
+  if (plain.length > 2 && plain.endsWith(CONTINUED)) plain = plain.slice(0, -2);
+  return plain.replaceAll(SPACE, " ");
 }
 
 /**

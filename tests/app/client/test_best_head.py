@@ -1,6 +1,8 @@
 """The terminal, here and through a service, chooses the head that the service names and so the page shows."""
 
 import json
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import httpx
@@ -8,9 +10,18 @@ import pytest
 
 from heedmap.app.client.alignment import ask_service, run_here
 from heedmap.app.client.api import Client
+from heedmap.model import load
 
 TEXTS = Path(__file__).parents[2] / "data" / "de-en" / "test.jsonl"
 SENTENCES = [json.loads(line)["source"] for line in TEXTS.read_text(encoding="utf-8").splitlines()[:10]]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def loaded_once() -> Iterator[None]:
+    """`heedmap predict` is a process a sentence; here the model is loaded for the first and kept."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(load, "load", cache(load.load))
+        yield
 
 
 @pytest.mark.parametrize("text", SENTENCES)

@@ -12,12 +12,10 @@ from rich.console import Console
 from heedmap.app.client.alignment import Alignment
 from heedmap.app.render.colours import palette
 from heedmap.app.render.terminal import (
-    by_words,
     prediction_lines,
     print_alignment,
     print_attended,
     print_prediction,
-    words,
 )
 from heedmap.model.contract import Axis, Prediction
 from heedmap.model.errors import RangeError
@@ -44,18 +42,6 @@ def printed(width: int, colour: bool = False) -> str:
     print_alignment(console, WEIGHTS, TARGET, SOURCE)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
-
-
-def test_tokens_are_joined_to_words() -> None:
-    found = words(axis("▁don", "'", "t", "▁", "Bahn", "hof", ",", "▁12", "▁Köln", ".", "</s>"))
-    assert [word.text for word in found] == ["don't", "Bahnhof", ",", "12", "Köln", ".", "</s>"]
-    assert [(word.start, word.stop) for word in found][:3] == [(0, 3), (3, 6), (6, 7)]
-    assert [word.special for word in found] == [False] * 6 + [True]
-
-
-def test_a_words_weight_is_summed_over_keys_and_averaged_over_queries() -> None:
-    table = by_words(WEIGHTS, words(TARGET), words(SOURCE))
-    np.testing.assert_allclose(table, [[0.8, 0.05, 0.15], [0, 1, 0], [0, 0, 1]], atol=1e-6)
 
 
 def test_each_target_word_stands_beside_its_best_source_word() -> None:
@@ -99,12 +85,6 @@ def test_maps_too_long_to_look_through_have_no_best_head() -> None:
     assert found.choose(None, 1) == (0, 1)
     asked = Alignment(Prediction("", [], None, {}), TARGET, SOURCE, layers, best=lambda: None)
     assert asked.choose(None, None) == (0, None)
-
-
-def test_pieces_of_wordpiece_are_joined() -> None:
-    found = words(axis("<cls>", "wo", "bahn", "##hof", "##s", "?", "<sep>"))
-    assert [word.text for word in found] == ["<cls>", "wo", "bahnhofs", "?", "<sep>"]
-    assert [(word.start, word.stop) for word in found] == [(0, 1), (1, 2), (2, 5), (5, 6), (6, 7)]
 
 
 def test_without_alignment_the_last_layers_mean_is_shown() -> None:

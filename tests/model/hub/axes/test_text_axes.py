@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import BertTokenizer, CLIPTokenizer, GPT2Tokenizer, LlamaTokenizer, T5Tokenizer
@@ -12,8 +11,9 @@ from transformers import BertTokenizer, CLIPTokenizer, GPT2Tokenizer, LlamaToken
 from heedmap.model.byte_alphabet import byte_alphabet
 from heedmap.model.contract import Axis
 from heedmap.model.hub.axes.spans import align
-from heedmap.model.hub.axes.text import merge_words, output_axis, prefix_axis, text_axis, words
+from heedmap.model.hub.axes.text import output_axis, prefix_axis, text_axis
 from heedmap.model.hub.axes.token_bytes import readable
+from heedmap.model.words import words
 from tests.model.hub import vocabularies
 
 TEXT = "Über 😀, I don't\nread 漢 é."
@@ -135,9 +135,9 @@ def test_slow_tokenizers_are_aligned(tmp_path: Path) -> None:
     axis = axis_of(tokenizer, text)
     assert axis.labels[0] == "__en__"
     assert axis.special == [True, *[False] * (len(axis) - 2), True]
-    together = {covered(axis, text)[index] for word in words(axis) for index in word}
+    together = {covered(axis, text)[index] for word in words(axis) for index in word.tokens}
     assert together >= {"漢", "é", ",", "?"}
-    joined = ["".join(covered(axis, text)[index] for index in word) for word in words(axis)]
+    joined = ["".join(covered(axis, text)[index] for index in word.tokens) for word in words(axis)]
     assert joined[:6] == ["", "Where", "is", "the", "station", "漢"]
 
 
@@ -222,7 +222,7 @@ def test_the_prefix_is_the_target_one_step_late() -> None:
 
 
 def named(axis: Axis) -> list[str]:
-    return ["".join(axis.labels[index] for index in word) for word in words(axis)]
+    return ["".join(axis.labels[index] for index in word.tokens) for word in words(axis)]
 
 
 def test_words_are_what_touches() -> None:
@@ -235,14 +235,4 @@ def test_words_are_what_touches() -> None:
     ]
     # Two texts that meet, and what is no text, are apart.
     pair = axis_of(wordpiece(), "un", "##able")
-    assert all(len(word) == 1 or pair.segments[word[0]] == pair.segments[word[-1]] for word in words(pair))
-    patches = Axis("image", ["[0,0]", "[0,1]"], [-1, -1], [(0, 0), (0, 0)], [False, False])
-    assert words(patches) == [[0], [1]]
-
-
-def test_words_sum_over_keys_and_average_over_queries() -> None:
-    weights = torch.tensor([[[0.1, 0.2, 0.7], [0.3, 0.3, 0.4], [0.0, 0.5, 0.5]]])
-    merged = merge_words(weights, [[0, 1], [2]], [[0], [1, 2]])
-    # Queries 0 and 1 give key 0 (0.1 + 0.3) / 2, and keys 1 and 2 together (0.9 + 0.7) / 2.
-    assert torch.allclose(merged, torch.tensor([[[0.2, 0.8], [0.0, 1.0]]]))
-    assert torch.allclose(merged.sum(dim=-1), torch.ones(1, 2))
+    assert all(len({pair.segments[token] for token in word.tokens}) == 1 for word in words(pair))
