@@ -47,7 +47,8 @@ def client(
 def test_a_word_beyond_the_embedding_fails_its_text_alone(client: TestClient) -> None:
     texts = ["Where is [MASK]?", "a zebra [MASK]", "The [MASK] is late."]
     response = client.post("/v1/predict", json={"model": "masked", "inputs": texts})
-    first, bad, last = response.json()["results"]
+    first, failed, last = response.json()["results"]
+    bad = failed["error"]
     assert bad["status"] == 422
     assert bad["errors"][0]["path"] == "inputs.1"
     assert "'zebra'" in bad["detail"]
@@ -60,7 +61,8 @@ def test_a_word_beyond_the_embedding_fails_its_text_alone(client: TestClient) ->
 def test_a_list_gives_each_its_own_answer_or_error(client: TestClient, name: str, texts: list[str]) -> None:
     body = {"model": name, "inputs": texts, "parameters": {"max_new_tokens": 3}}
     response = client.post("/v1/predict", json=body)
-    first, bad, last = response.json()["results"]
+    first, failed, last = response.json()["results"]
+    bad = failed["error"]
     assert (bad["status"], bad["errors"][0]["path"]) == (422, "inputs.1")
     assert "prediction" in first
     assert "prediction" in last
@@ -80,7 +82,8 @@ def test_an_input_that_breaks_the_model_is_an_error_of_its_own(
 
     monkeypatch.setattr(BertForSequenceClassification, "forward", strict)
     body = {"model": "labels", "inputs": [TEXT, "a a a a a a a a", TEXT]}
-    first, bad, last = client.post("/v1/predict", json=body).json()["results"]
+    first, failed, last = client.post("/v1/predict", json=body).json()["results"]
+    bad = failed["error"]
     assert bad["status"] == 500
     assert "/some/place" not in json.dumps(bad)
     assert first["prediction"] == last["prediction"] != []

@@ -72,15 +72,14 @@ def test_no_model_that_can_be_loaded_is_not_ready(settings: Callable[..., Settin
         assert client.get("/healthz").status_code == 200
 
 
-@pytest.mark.parametrize("name", ["org/x", "org/x.y-1.0", "100%", "模型/中文", "a b?c#d", "a//b"])
+@pytest.mark.parametrize("name", ["org/x", "org/x.y-1.0", "100%", "模型/中文", "a b"])
 def test_any_name_has_its_address(settings: Callable[..., Settings], tiny: Path, name: str) -> None:
     with TestClient(create_app(settings(models={name: str(tiny), "other": str(tiny)}, load="first-use"))) as client:
         body = {"inputs": TEXT, "parameters": PARAMETERS, "model": name}
         assert client.post("/v1/predict", json=body).json()["model"] == name
         shown = client.get(f"/v1/models/{quote(name, safe='')}")
         assert (shown.status_code, shown.json()["name"]) == (200, name)
-        if "//" not in name:  # a slash may stand as it is, too
-            assert client.get(f"/v1/models/{quote(name, safe='/')}").json()["name"] == name
+        assert client.get(f"/v1/models/{quote(name, safe='/')}").json()["name"] == name, "a slash as it is"
         missing = client.get(f"/v1/models/{quote(name + '!', safe='')}")
         assert (missing.status_code, missing.json()["errors"][0]["path"]) == (404, "model")
 

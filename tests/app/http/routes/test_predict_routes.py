@@ -139,7 +139,7 @@ def test_a_model_runs_on_the_devices_worker_and_maps_are_read_on_another(
         monkeypatch.setattr(owner, name, noted)
 
     for owner, name in (
-        (Translator, "predict"),
+        (Translator, "_predict"),
         (Translator, "describe"),
         (Trace, "save"),
         (AttentionMap, "_weights"),
@@ -155,7 +155,7 @@ def test_a_model_runs_on_the_devices_worker_and_maps_are_read_on_another(
         asked = {"inputs": "Wer ist er?", "parameters": PARAMETERS, "attention": [{"site": "cross"}]}
         assert client.post("/v1/predict", json=asked).status_code == 200
         assert client.post("/v1/attention", json={"queries": [[1, 2]]}).status_code == 200
-    assert seen["predict"] == seen["describe"] == {THREAD}
+    assert seen["_predict"] == seen["describe"] == {THREAD}
     assert seen["visible"] == seen["statistics"] == {READING}
     assert seen["_weights"] == {THREAD, READING}, "the certificate's rows are the device's, windows are the reader's"
     assert not seen["save"] & {THREAD, READING}, "nobody waits for a disk"
