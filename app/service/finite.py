@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from heedmap.model.errors import HeedmapError, ModelFailure
 from heedmap.model.prediction import Prediction
@@ -87,3 +88,9 @@ def require(values: T, what: str) -> T:
     if not is_finite(values):
         raise ModelFailure(f"{what} of this trace hold what is no finite number; {ADVICE}", field="id")
     return values
+
+
+def largest_score(q: NDArray[np.float32], k: NDArray[np.float32]) -> float:
+    """A bound that no product of a query with a key is over, before it is scaled: q (..., D), k (..., D)."""
+    most = [np.abs(part).reshape(-1, part.shape[-1]).max(axis=0).astype(np.float64) for part in (q, k)]
+    return float(most[0] @ most[1])

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from heedmap.app.errors import NotFinite, TooLarge
 from heedmap.app.requests.schemas import AttentionRequest, MaskWanted
+from heedmap.app.service.finite import largest_score
 from heedmap.model.attention import kernels
 from heedmap.model.attention.maps import AttentionMap
 from heedmap.model.attention.masks import Causal, Full, Mask, Padding, SlidingWindow
@@ -23,6 +24,7 @@ from heedmap.model.errors import ParameterError
 SCORES = 1 << 26  # query-key pairs over all heads: 8,192 x 8,192, a second or two of a CPU
 SHORT = 1 << 24  # products of scores and outputs that take 20 ms at most: what readers can be asked to wait for
 LARGEST = float(np.finfo(np.float32).max)
+OVERFLOWS = f"is over the range of float32, {LARGEST:.2g}, or nearly so; send smaller numbers"
 MASK_CELLS = 1 << 22  # of a mask, that are asked for at once: 4 MiB of booleans
 OVER_ONE = 1.01  # a weight is at most 1, and rounding adds far less than a hundredth
 HIDDEN = 1 << 28  # of an additive score, pairs of a block x head size: 1 GiB of float32, of which two are alive at once
@@ -134,6 +136,8 @@ def read(request: AttentionRequest) -> OperatorInputs:
         request.return_weights,
         "queries" if request.scale is None else "scale",
     )
+    if request.score != "additive" and largest_score(*parts[:2]) * max(1.0, request.scale or 0.0) > LARGEST:
+        raise NotFinite(f"a score {OVERFLOWS}", field=problem.culprit)  # a kernel may answer 0 where it is -inf
     if problem.cells > SCORES:
         raise TooLarge(f"{problem.cells:,} query-key pairs, at most {SCORES:,} are computed", field="queries")
     block = problem.cells // q.shape[1] * min(q.shape[1], kernels.BLOCK) // len(q)
@@ -231,9 +235,6 @@ class Explicit(Mask):
 
     def describe(self) -> dict[str, Any]:
         return {"kind": "explicit"}
-
-
-OVERFLOWS = f"is over the range of float32, {LARGEST:.2g}, or nearly so; send smaller numbers"
 
 
 def check_normalizers(lse: Tensor, mask: Mask, keys: int, field: str) -> None:
