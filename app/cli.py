@@ -102,6 +102,10 @@ def serve(
     load: Annotated[Load | None, typer.Option(help="When models are loaded. [default: start]")] = None,
     device: Annotated[Device | None, typer.Option(help="Where to run. [default: auto]")] = None,
     traces: Annotated[Path | None, typer.Option(help="The folder of trace files.")] = None,
+    root_path: Annotated[
+        str | None,
+        typer.Option(metavar="PATH", help="The path under which a proxy serves this and which it strips: /heedmap."),
+    ] = None,
 ) -> None:
     """Serve the explorer and the API. What is not given is taken from HEEDMAP_* in the environment."""
     from heedmap.app.http.main import create_app
@@ -114,6 +118,7 @@ def serve(
         "load": load and load.value,
         "device": device and device.value,
         "traces": traces,
+        "root_path": root_path,
     }
     settings = read_settings(asked)
     check(settings)

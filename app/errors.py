@@ -8,8 +8,11 @@
     ├── TooLarge            413    the body or the response is over its limit
     ├── UnsupportedMedia    415    the body is of another type
     ├── Unreadable          422    the body is not what its type says
+    ├── NotFinite           422    what the numbers of the body, or of a trace, make is over the range of their type
     ├── RateLimited         429    over the caller's rate
-    ├── Overloaded          503    the queue is full, or the worker is gone
+    ├── Overloaded          503    the queue is full: ask again in a moment
+    ├── WorkerStopped       503    a worker has ended, and the service must be started again
+    ├── NotReady            503    no model answers yet, or none can be loaded
     ├── ModelUnavailable    503    the model cannot be loaded
     └── DeadlineExceeded    504    the answer took too long
 
@@ -31,7 +34,15 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match
 
-from heedmap.model.errors import Cancelled, HeedmapError, InputError, RangeError, TraceError, TraceTooLarge
+from heedmap.model.errors import (
+    Cancelled,
+    HeedmapError,
+    InputError,
+    ModelFailure,
+    RangeError,
+    TraceError,
+    TraceTooLarge,
+)
 
 MEDIA_TYPE = "application/problem+json"
 CLIENT_CLOSED = 499  # nobody reads it; the access log does
@@ -94,6 +105,12 @@ class Unreadable(ServiceError):
     status = 422
 
 
+class NotFinite(ServiceError):
+    """Numbers that make an infinity, or what is no number."""
+
+    status = 422
+
+
 class RateLimited(ServiceError):
     """Over the caller's rate."""
 
@@ -101,7 +118,19 @@ class RateLimited(ServiceError):
 
 
 class Overloaded(ServiceError):
-    """The queue is full, or the worker is gone."""
+    """The queue is full: whoever asks again in a moment is answered."""
+
+    status = 503
+
+
+class WorkerStopped(ServiceError):
+    """A worker has ended; nothing is answered until the service is started again."""
+
+    status = 503
+
+
+class NotReady(ServiceError):
+    """No model answers: they are being loaded, or none can be."""
 
     status = 503
 
@@ -155,6 +184,9 @@ def problem(error: Exception) -> dict[str, Any]:
             body["detail"] = error.detail if isinstance(error, ServiceError) else str(error)
             if error.field is not None:
                 body["errors"] = [{"path": error.field, "detail": body["detail"]}]
+        case ModelFailure() if error.__cause__ is None:  # a sentence of our own, which hides no other
+            body["detail"] = str(error)
+            body["errors"] = [{"path": error.field or "inputs", "detail": str(error)}]
         case _:
             body["detail"] = "the service failed at this request; its log has the cause under the X-Request-ID"
     return body

@@ -18,7 +18,7 @@ from typing import Any, TypeVar, cast
 
 import structlog
 
-from heedmap.app.errors import DeadlineExceeded, Overloaded
+from heedmap.app.errors import DeadlineExceeded, Overloaded, WorkerStopped
 from heedmap.app.service.threads import CORES, use_cores
 from heedmap.model.errors import Cancelled
 
@@ -114,7 +114,7 @@ class Engine:
         A patient caller, which is the service itself, has no deadline and is never refused for a full queue.
 
         Raises:
-            Overloaded: the queue is full or the worker is dead. DeadlineExceeded: it took too long.
+            Overloaded: the queue is full. WorkerStopped: the worker is dead. DeadlineExceeded: it took too long.
         """
         seconds = math.inf if patient else self.deadline
         call = _Call(lambda items, stop: function(), (), None, time.monotonic() + seconds, turn)
@@ -124,7 +124,7 @@ class Engine:
         """Run a long piece of work on the worker, a turn at a time, so that others come between; all that it yields.
 
         Raises:
-            Overloaded: the queue is full or the worker is dead. DeadlineExceeded: one turn took too long.
+            Overloaded: the queue is full. WorkerStopped: the worker is dead. DeadlineExceeded: one turn took too long.
         """
         found: list[T] = []
 
@@ -146,7 +146,7 @@ class Engine:
         """Run items on the worker together with the waiting items of the same key; one result an item, in order.
 
         Raises:
-            Overloaded: the queue is full or the worker is dead. DeadlineExceeded: it took too long.
+            Overloaded: the queue is full. WorkerStopped: the worker is dead. DeadlineExceeded: it took too long.
         """
         call = _Call(function, items, key, time.monotonic() + self.deadline)
         return cast("list[Any]", await self._submit(self._long, call, self.deadline))
@@ -238,8 +238,8 @@ class Engine:
             start += len(call.items)
 
 
-def _gone() -> Overloaded:
-    return Overloaded("the worker of this service has stopped", headers={"Retry-After": "10"})
+def _gone() -> WorkerStopped:
+    return WorkerStopped("a worker of this service has stopped; whoever runs the service must start it again")
 
 
 def _settle(call: _Call, result: Any = None, *, error: BaseException | None = None) -> None:

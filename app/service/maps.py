@@ -11,6 +11,7 @@ from torch import Tensor
 
 from heedmap.app.render.wire import to_square
 from heedmap.app.requests.schemas import Head
+from heedmap.app.service.finite import require
 from heedmap.model.attention.maps import span
 from heedmap.model.attention.tiles import below, reduce_strips, size_at
 from heedmap.model.errors import RangeError
@@ -114,7 +115,7 @@ def weights(trace: Trace, place: Place) -> NDArray[np.float32]:
     layer_map = trace.map(place.site, place.layer)
     if isinstance(place.head, int):
         layer_map = layer_map.head(place.head)
-    block = _numpy(how.window(layer_map, *place.slices))
+    block = require(_numpy(how.window(layer_map, *place.slices)), "weights")
     if place.head == "all":
         return block
     reduced: NDArray[np.float32] = block.mean(axis=0) if place.head == "mean" else block.max(axis=0)
@@ -148,7 +149,7 @@ def thumbnails(trace: Trace, site: str, size: int) -> Iterator[Picture | None]:
             yield None
         blocks = below(parts)
         visible = to_square(_numpy(blocks.visible) > 0, size)
-        yield from ((to_square(weights, size), visible) for weights in _numpy(blocks.values))
+        yield from ((to_square(weights, size), visible) for weights in require(_numpy(blocks.values), "weights"))
 
 
 def heads(trace: Trace) -> Iterator[list[dict[str, Any]]]:
@@ -159,6 +160,7 @@ def heads(trace: Trace) -> Iterator[list[dict[str, Any]]]:
     for site, layers in trace.layers.items():
         for layer, layer_map in enumerate(layers):
             columns = {name: values.cpu().numpy() for name, values in layer_map.statistics(ROWS).items()}
+            require(columns, "statistics")
             yield [
                 {"site": site, "layer": layer, "head": head, **{name: values[head] for name, values in columns.items()}}
                 for head in range(layer_map.heads)

@@ -20,6 +20,7 @@ import structlog
 from heedmap.app.errors import DeadlineExceeded, ModelUnavailable, NotFound
 from heedmap.app.service.engine import Engine
 from heedmap.app.service.metrics import Metrics
+from heedmap.app.service.places import public_message, public_source
 from heedmap.app.service.threads import in_thread
 from heedmap.model.contract import Served
 from heedmap.model.errors import CheckpointError, HeedmapError, ParameterError
@@ -129,7 +130,7 @@ class Models:
                 f"the model {name} is still being loaded after {seconds:g} s; ask again in a while", field="model"
             ) from error
         if isinstance(outcome, Exception):
-            raise _unavailable(name, entry.error or str(outcome), AGAIN) from outcome
+            raise _unavailable(name, entry.error or public_message(str(outcome), entry.source), AGAIN) from outcome
         return name, outcome
 
     async def start(self) -> None:
@@ -171,7 +172,7 @@ class Models:
     def describe(self, name: str) -> dict[str, Any]:
         """Its name, source and state, why it failed where it did, and what it says of itself."""
         entry = self._entries[name]
-        told: dict[str, Any] = {"name": name, "source": entry.source, "state": entry.state}
+        told: dict[str, Any] = {"name": name, "source": public_source(entry.source), "state": entry.state}
         if entry.state == "failed":
             told["error"] = entry.error
         return {**told, **entry.facts}
@@ -210,7 +211,8 @@ class Models:
                 entry.facts = {**facts, "bytes": size}
         except Exception as error:
             known = isinstance(error, HeedmapError)
-            entry.error = str(error) if known else "it failed unexpectedly; the service's log says how"
+            said = str(error) if known else "it failed unexpectedly; the service's log says how"
+            entry.error = public_message(said, entry.source)
             entry.failed = time.monotonic()
             self.metrics.load_failures.labels(name).inc()
             log.error("model_failed", model=name, cause=repr(error), exc_info=None if known else error)

@@ -12,8 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from heedmap.app.errors import TooLarge
+from heedmap.app.errors import NotFinite, TooLarge
 from heedmap.app.requests.schemas import AttentionRequest, MaskWanted
+from heedmap.app.service.finite import largest_score
 from heedmap.model.attention import kernels
 from heedmap.model.attention.maps import AttentionMap
 from heedmap.model.attention.masks import Causal, Full, Mask, Padding, SlidingWindow
@@ -22,6 +23,10 @@ from heedmap.model.errors import ParameterError
 
 SCORES = 1 << 26  # query-key pairs over all heads: 8,192 x 8,192, a second or two of a CPU
 SHORT = 1 << 24  # products of scores and outputs that take 20 ms at most: what readers can be asked to wait for
+LARGEST = float(np.finfo(np.float32).max)
+OVERFLOWS = f"is over the range of float32, {LARGEST:.2g}, or nearly so; send smaller numbers"
+MASK_CELLS = 1 << 22  # of a mask, that are asked for at once: 4 MiB of booleans
+OVER_ONE = 1.01  # a weight is at most 1, and rounding adds far less than a hundredth
 HIDDEN = 1 << 28  # of an additive score, pairs of a block x head size: 1 GiB of float32, of which two are alive at once
 
 
@@ -40,6 +45,7 @@ class OperatorInputs:
     batched: bool
     split: bool
     return_weights: bool
+    culprit: str = "queries"  # the field that is named where scores overflow
 
     @property
     def cells(self) -> int:
@@ -128,7 +134,10 @@ def read(request: AttentionRequest) -> OperatorInputs:
         batched,
         request.heads is not None,
         request.return_weights,
+        "queries" if request.scale is None else "scale",
     )
+    if request.score != "additive" and largest_score(*parts[:2]) * max(1.0, request.scale or 0.0) > LARGEST:
+        raise NotFinite(f"a score {OVERFLOWS}", field=problem.culprit)  # a kernel may answer 0 where it is -inf
     if problem.cells > SCORES:
         raise TooLarge(f"{problem.cells:,} query-key pairs, at most {SCORES:,} are computed", field="queries")
     block = problem.cells // q.shape[1] * min(q.shape[1], kernels.BLOCK) // len(q)
@@ -164,7 +173,12 @@ def _project(
 def _times(x: NDArray[np.float32], matrix: NDArray[np.float32], field: str) -> NDArray[np.float32]:
     if x.shape[-1] != matrix.shape[0]:
         raise ParameterError(f"expected a matrix for width {x.shape[-1]}, got one for {matrix.shape[0]}", field=field)
-    product: NDArray[np.float32] = x @ matrix
+    with np.errstate(over="ignore", invalid="ignore"):
+        product: NDArray[np.float32] = x @ matrix
+    if not np.isfinite(product).all():
+        raise NotFinite(
+            f"the product with {field} is over the range of float32, {LARGEST:.2g}; send smaller numbers", field=field
+        )
     return product
 
 
@@ -223,11 +237,31 @@ class Explicit(Mask):
         return {"kind": "explicit"}
 
 
+def check_normalizers(lse: Tensor, mask: Mask, keys: int, field: str) -> None:
+    """Whether every row that sees a key has a log-sum-exp (H, Q); that of one which sees none is -inf.
+
+    Raises:
+        NotFinite: a score was over the range, so that the sum of the row's powers is too.
+    """
+    finite = torch.isfinite(lse).all(dim=0)
+    if bool(finite.all()):
+        return
+    if bool((torch.isnan(lse) | (lse == torch.inf)).any()):
+        raise NotFinite(f"a score {OVERFLOWS}", field=field)
+    rows, columns = torch.nonzero(~finite).flatten(), torch.arange(keys)
+    for some in torch.split(rows, max(1, MASK_CELLS // keys)):
+        if bool(mask.visible(some, columns).any()):
+            raise NotFinite(f"a score {OVERFLOWS}", field=field)
+
+
 def compute(problem: OperatorInputs) -> dict[str, Any]:
     """The answer, in numpy; runs on a worker.
 
     output (B, Q, H·E), weights (B, H, Q, K) and lse (B, H, Q), without B where the caller gave none and without H
     where the caller named no heads. A row that sees nothing has output 0, weights 0 and lse null.
+
+    Raises:
+        NotFinite: scores, their sum or the output are over the range of float32, so that there is no answer.
     """
     outputs, weights, normalizers, names = [], [], [], set()
     with torch.inference_mode():
@@ -235,11 +269,17 @@ def compute(problem: OperatorInputs) -> dict[str, Any]:
             q, k, v = (torch.from_numpy(x[sequence : sequence + 1]) for x in (problem.q, problem.k, problem.v))
             score, mask = problem.score(), problem.masks(sequence)
             output, lse, name = kernels.attend(q, k, v, mask, score=score)
+            check_normalizers(lse[0], mask, k.shape[2], problem.culprit)
+            if not bool(torch.isfinite(output).all()):
+                raise NotFinite(f"the output {OVERFLOWS}", field="values")
             outputs.append(output[0].transpose(0, 1).flatten(1).numpy())
             normalizers.append(lse[0].numpy())
             names.add(name)
             if problem.return_weights:
-                weights.append(AttentionMap(q[0], k[0], v[0], lse[0], score, mask).window().numpy())
+                block = AttentionMap(q[0], k[0], v[0], lse[0], score, mask).window()
+                if not bool(((block >= 0) & (block <= OVER_ONE)).all()):  # false for what is no number, too
+                    raise NotFinite(f"the weights cannot be told: a score {OVERFLOWS}", field=problem.culprit)
+                weights.append(block.numpy())
 
     def shaped(parts: list[NDArray[np.float32]], has_heads: bool) -> NDArray[np.float32]:
         block = np.stack(parts)

@@ -17,6 +17,7 @@ from starlette.concurrency import run_in_threadpool
 
 from heedmap.app.render.wire import to_codes, to_square
 from heedmap.app.service.engine import Engine
+from heedmap.app.service.finite import require
 from heedmap.app.service.store import StoredTrace, TraceStore
 from heedmap.model.attention.tiles import SIDE, How, Reduced, below, levels, reduce, reduce_strips, size_at
 from heedmap.model.errors import RangeError
@@ -80,8 +81,12 @@ def finished(reduced: Reduced, base: int, top: int) -> Pyramid:
 
 
 def coded(reduced: Reduced) -> Codes:
-    """One head's blocks as bytes: 0 masked."""
-    return to_codes(reduced.values[0].cpu().numpy(), reduced.visible.cpu().numpy() > 0)
+    """One head's blocks as bytes: 0 masked.
+
+    Raises:
+        ModelFailure: a weight is no finite number.
+    """
+    return to_codes(require(reduced.values[0].cpu().numpy(), "weights"), reduced.visible.cpu().numpy() > 0)
 
 
 def blocks_of(shape: tuple[int, int], level: int, row: int, col: int) -> tuple[range, range]:

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 
-from heedmap.app.errors import Overloaded
+from heedmap.app.errors import NotReady, Overloaded, WorkerStopped
 from heedmap.app.http.services import Services, services
 from heedmap.app.render.wire import to_json
 
@@ -17,7 +17,7 @@ router = APIRouter(tags=["health"])
 async def healthz(own: Annotated[Services, Depends(services)]) -> Response:
     """503 once the device's worker or the reading one is dead: restart the process."""
     if not own.alive:
-        raise Overloaded("a worker has died; restart the service")
+        raise WorkerStopped("a worker has died; restart the service")
     return Response(to_json({"status": "ok"}), media_type="application/json")
 
 
@@ -28,12 +28,12 @@ async def readyz(own: Annotated[Services, Depends(services)]) -> Response:
     A model that is loaded on first use counts as ready until it is found to be none.
     """
     if not own.alive:
-        raise Overloaded("a worker has died; restart the service")
+        raise WorkerStopped("a worker has died; restart the service")
     answering = own.models.in_state("loaded") or own.models.in_state("unloaded")
     if not answering:
         loading = own.models.in_state("loading")
         why = "the models are being loaded" if loading else f"no model can be loaded: {', '.join(own.models)}"
-        raise Overloaded(why, headers={"Retry-After": "1" if loading else "30"})
+        raise NotReady(why, headers={"Retry-After": "1" if loading else "30"})
     if own.engine.full:
         raise Overloaded("the queue is full", headers={"Retry-After": "1"})
     return Response(to_json({"status": "ready", "models": answering}), media_type="application/json")

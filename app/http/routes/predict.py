@@ -16,6 +16,7 @@ from heedmap.app.render.wire import JSON, check_size, to_json
 from heedmap.app.requests.bodies import parsed, request_body
 from heedmap.app.requests.schemas import MapWanted, PredictRequest, TraceRequest
 from heedmap.app.service import maps
+from heedmap.app.service.finite import Checking
 from heedmap.model.contract import Prediction, Request, Unanswered
 from heedmap.model.errors import HeedmapError, ModelFailure, ParameterError, RangeError
 from heedmap.model.trace.trace import Trace
@@ -91,10 +92,10 @@ async def answer(own: Services, body: PredictRequest) -> list[dict[str, Any] | E
     check_wanted(body.attention, own.models.facts(name)["sites"])
     limit = own.settings.response_bytes // len(requests)
     if not body.attention:
-        outcomes = await own.engine.run_batch((name, "predict", body.parameters), requests, model.predict)
+        outcomes = await own.engine.run_batch((name, "predict", body.parameters), requests, Checking(model.predict))
         maps_of: list[list[dict[str, Any]] | Exception | None] = [None] * len(outcomes)
     else:
-        outcomes = await own.engine.run_batch((name, "trace", body.parameters), requests, model.trace)
+        outcomes = await own.engine.run_batch((name, "trace", body.parameters), requests, Checking(model.trace))
 
         def read(outcome: Trace | HeedmapError) -> list[dict[str, Any]] | Exception:
             try:
@@ -112,7 +113,9 @@ async def answer(own: Services, body: PredictRequest) -> list[dict[str, Any] | E
         error = next((part for part in (outcome, read_maps) if isinstance(part, Exception)), None)
         if error is not None:
             if isinstance(error, ModelFailure):
-                log.error("model_failed_at_input", model=name, cause=repr(error.__cause__), exc_info=error.__cause__)
+                log.error(
+                    "model_failed_at_input", model=name, cause=repr(error.__cause__ or error), exc_info=error.__cause__
+                )
             results.append(error)
             continue
         assert not isinstance(read_maps, Exception)

@@ -16,6 +16,7 @@ from heedmap.app.render.wire import to_json
 from heedmap.app.requests.bodies import parsed, request_body
 from heedmap.app.requests.schemas import TraceRequest
 from heedmap.app.service import maps
+from heedmap.app.service.finite import Checking
 from heedmap.app.service.store import ANYONE, StoredTrace
 from heedmap.model.contract import Request
 from heedmap.model.errors import HeedmapError, ParameterError, TraceError
@@ -52,7 +53,7 @@ async def made(own: Services, caller: Caller, body: TraceRequest) -> StoredTrace
         pass  # there is none yet, or its file is damaged and will be written anew
     _, model = await own.models.get(name)
     identifier = await identify(own, caller, name, wanted)  # a model that comes back may have been changed meanwhile
-    [trace] = await own.engine.run_batch((name, "trace", body.parameters), [wanted], model.trace)
+    [trace] = await own.engine.run_batch((name, "trace", body.parameters), [wanted], Checking(model.trace))
     if isinstance(trace, HeedmapError):
         raise trace
     return await own.write(lambda: own.store.put(caller.owner, identifier, name, trace))

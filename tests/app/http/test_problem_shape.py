@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from heedmap.app.errors import DeadlineExceeded, Overloaded
+from heedmap.app.errors import DeadlineExceeded, Overloaded, WorkerStopped
 from heedmap.app.http.main import create_app
 from heedmap.app.settings import Settings
 from heedmap.model.errors import Cancelled, TraceError
@@ -135,6 +135,7 @@ def test_several_bad_fields_are_all_named(client: TestClient) -> None:
     ("error", "status"),
     [
         (Overloaded("the queue is full", headers={"Retry-After": "1"}), 503),
+        (WorkerStopped("a worker of this service has stopped"), 503),
         (DeadlineExceeded("the answer took too long"), 504),
         (TraceError("a trace file is truncated"), 410),
         (Cancelled("the caller went away"), 499),

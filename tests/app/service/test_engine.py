@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from heedmap.app.errors import DeadlineExceeded, Overloaded
+from heedmap.app.errors import DeadlineExceeded, Overloaded, WorkerStopped
 from heedmap.app.service.engine import THREAD, Engine
 from heedmap.model.errors import Cancelled, EmptyInput
 
@@ -198,9 +198,9 @@ async def test_a_dead_worker_leaves_nobody_waiting() -> None:
             after = asyncio.create_task(engine.run(int))
             await waiting(engine, 2)
         for task in (dying, after):
-            with pytest.raises(Overloaded):
+            with pytest.raises(WorkerStopped):
                 await task
         while engine.alive:
             await asyncio.sleep(0.001)
-        with pytest.raises(Overloaded):
+        with pytest.raises(WorkerStopped):
             await engine.run(int)

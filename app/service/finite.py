@@ -1,0 +1,96 @@
+"""No infinity and no NaN leaves the service where a number is due: what a model computed is checked before it is kept.
+
+float16 ends at 65,504 and some weights are broken; JSON has no word for either, and a picture shows it as any colour.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from heedmap.model.errors import HeedmapError, ModelFailure
+from heedmap.model.prediction import Prediction
+from heedmap.model.trace.trace import Trace
+
+T = TypeVar("T")
+ADVICE = "a model in float16 may do better with ?dtype=float32"
+
+
+def is_finite(value: Any) -> bool:
+    """Whether every number in a value, made of what JSON is made of and numpy's arrays, is finite."""
+    if isinstance(value, float | np.floating):
+        return math.isfinite(value)
+    if isinstance(value, np.ndarray):
+        return value.dtype.kind != "f" or bool(np.isfinite(value).all())
+    if isinstance(value, Mapping):
+        return all(is_finite(part) for part in value.values())
+    if isinstance(value, list | tuple):
+        return all(is_finite(part) for part in value)
+    return True
+
+
+def checked(outcomes: Iterable[Any]) -> list[Any]:
+    """The predictions and traces of a batch; in place of one that holds what is no number, a `ModelFailure`."""
+    return [found if (found := fault(outcome)) is not None else outcome for outcome in outcomes]
+
+
+class Checking:
+    """A model's `predict` or `trace`, with its outcomes checked; equal to another of the same, so that they batch."""
+
+    def __init__(self, run: Callable[[Sequence[Any], Callable[[], bool]], list[Any]]) -> None:
+        self.run = run
+
+    def __call__(self, items: Sequence[Any], cancelled: Callable[[], bool]) -> list[Any]:
+        """The checked outcomes of a batch, in order."""
+        return checked(self.run(items, cancelled))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Checking) and self.run == other.run
+
+    def __hash__(self) -> int:
+        return hash(self.run)
+
+
+def fault(outcome: Prediction | Trace | HeedmapError) -> ModelFailure | None:
+    """What keeps an outcome from being shown, if anything does."""
+    if isinstance(outcome, HeedmapError):
+        return None
+    prediction = outcome.prediction if isinstance(outcome, Trace) else outcome
+    if not is_finite(prediction.to_json()):
+        return ModelFailure(
+            f"the model's answer to this input holds what is no finite number; {ADVICE}", field="inputs"
+        )
+    if isinstance(outcome, Trace):
+        for site, layers in outcome.layers.items():
+            for layer, recorded in enumerate(layers):
+                if not all(bool(torch.isfinite(part).all()) for part in (recorded.q, recorded.k, recorded.v)) or bool(
+                    (torch.isnan(recorded.lse) | (recorded.lse == torch.inf)).any()
+                ):
+                    return ModelFailure(
+                        f"at this input the attention of layer {layer} of {site} holds what is no finite number; "
+                        + ADVICE,
+                        field="inputs",
+                    )
+        if not is_finite(vars(outcome.certificate)):
+            return ModelFailure(f"the attention at this input cannot be recomputed; {ADVICE}", field="inputs")
+    return None
+
+
+def require(values: T, what: str) -> T:
+    """Numbers of a trace that is kept, as they are.
+
+    Raises:
+        ModelFailure: one is infinite, or none.
+    """
+    if not is_finite(values):
+        raise ModelFailure(f"{what} of this trace hold what is no finite number; {ADVICE}", field="id")
+    return values
+
+
+def largest_score(q: NDArray[np.float32], k: NDArray[np.float32]) -> float:
+    """A bound that no product of a query with a key is over, before it is scaled: q (..., D), k (..., D)."""
+    most = [np.abs(part).reshape(-1, part.shape[-1]).max(axis=0).astype(np.float64) for part in (q, k)]
+    return float(most[0] @ most[1])
