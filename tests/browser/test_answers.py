@@ -67,7 +67,7 @@ def test_an_output_that_is_cut_says_so_quietly(watch: Opener, locale: str) -> No
     page.keyboard.press("o")
     page.fill("#option-max_new_tokens", "2")
     assert watched.ask()["prediction"]["finish_reason"] == "length"
-    expect(page.locator("#ending")).to_have_text(CUT[locale])
+    expect(page.locator("#target-sentence + #ending")).to_have_text(CUT[locale])
     expect(page.locator("#problem")).to_be_hidden()
     page.fill("#option-max_new_tokens", "")
     assert watched.ask()["prediction"]["finish_reason"] == "stop"

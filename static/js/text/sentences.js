@@ -19,6 +19,7 @@ export class Sentences {
   constructor(on) {
     this.on = on;
     this.root = byId("texts");
+    this.ending = byId("ending"); // how the output ended: a line below the output
     /** @type {Text[]} */
     this.texts = [];
     /** @type {HeadMap | null} */
@@ -41,12 +42,14 @@ export class Sentences {
     this.texts = far ? [] : textsOf(session, siteName);
     const { task } = session.summary;
     const seen = new Map(); // several texts may have one name: sentences, labels
+    this.root.before(this.ending); // where the output is none of these texts it stands above them
     this.root.replaceChildren(
       ...this.texts.flatMap((text) => {
         const count = (seen.get(text.name) ?? 0) + 1;
         seen.set(text.name, count);
         const title = textName(text.name, task) + (count > 1 ? ` ${count}` : "");
-        return [element("h2", { class: "caption" }, title), this.print(text, title, count)];
+        const ending = text.name === "target" ? [this.ending] : [];
+        return [element("h2", { class: "caption" }, title), this.print(text, title, count), ...ending];
       }),
     );
     const linked = this.words().some(({ asQuery, asKey }) => asQuery.length + asKey.length);
