@@ -16,12 +16,11 @@ from heedmap.model.errors import TraceError
 from heedmap.model.hub.attention.interface import IMPLEMENTATION, listening
 from heedmap.model.hub.attention.sites import Sites
 from heedmap.model.hub.attention.swin import GridLayout, grid_layout
+from heedmap.model.hub.families import family_of
 from heedmap.model.hub.quiet import quiet
 from heedmap.model.trace.recorder import Recorder
 
 ROW_SUM = 1e-2  # how far from 1 a row of weights may sum in half precision
-SHARING = "num_hidden_groups"  # in the config of a model whose layers are one module, called again and again (ALBERT)
-WINDOWED = {"SwinLayer", "DonutSwinLayer", "MaskFormerSwinLayer"}
 
 
 @dataclass(eq=False)
@@ -65,15 +64,14 @@ def prepare(model: Any, *, eager: bool = False) -> Wiring:
     windowed = {
         part: layer
         for layer in names
-        if type(layer).__name__ in WINDOWED
+        if layer in homes and type(layer).__name__ == family_of(homes[layer].config).windowed_layer
         for part in layer.modules()
         if part in attention
     }
     config = model.config
     sites = Sites(
         names.values(),
-        encoder_decoder=bool(config.is_encoder_decoder)
-        or config.model_type in ("vision-encoder-decoder", "speech-encoder-decoder", "encoder-decoder"),
+        encoder_decoder=bool(config.is_encoder_decoder) or family_of(config).encoder_decoder,
         causal=_causal(model, attention),
         staged=frozenset(names[module] for module in windowed),
     )
@@ -154,7 +152,7 @@ class _Ear:
         Raises:
             TraceError: it attended a second time, to another piece of its input.
         """
-        if module in self.recorder.heard and not hasattr(self.wiring.model.config, SHARING):
+        if module in self.recorder.heard and not family_of(self.wiring.model.config).shared_layers:
             raise TraceError(
                 f"{self.wiring.names[module]} attended in several pieces in one pass (several pictures, or windows); "
                 "give one at a time"
