@@ -42,7 +42,7 @@ class HubModel:
     trace_limit = 0
 
     def __init__(self, loaded: Loaded, task: type[Task]) -> None:
-        """Put the model onto our attention and prove on an example that every layer of it is heard.
+        """Put the model onto our attention and prove on an example that every layer of it is recorded.
 
         Raises:
             CheckpointError: there are layers whose attention cannot be had.
@@ -200,9 +200,9 @@ class HubModel:
                 predictions = self.runner.read(outputs, [item])
             if self.wiring.follows and self._agrees(inputs, "eager", "always"):
                 self.bands = "long"
-            if self.bands == "long" and not self.alone and self._reads_in_pieces(inputs):
+            if self.bands == "long" and not self.alone and self._reads_in_chunks(inputs):
                 assert isinstance(self.runner, GenerativeTask)
-                self.runner.piece = chunks.CHUNK
+                self.runner.chunk = chunks.CHUNK
             if isinstance(self.runner, GenerativeTask):
                 self.runner.attempt()
         family = self.loaded.config.model_type
@@ -211,9 +211,9 @@ class HubModel:
                 f"models of the family {family} cannot be shown: their attention neither goes through transformers' "
                 "AttentionInterface nor returns its weights (output_attentions)"
             )
-        unheard = self._unheard(recorder.heard)
-        patterns = {_pattern(self.wiring.names[module]) for module in recorder.heard}
-        if gaps := [name for name in unheard if _pattern(name) in patterns]:
+        unrecorded = self._unrecorded(recorder.recorded_modules)
+        patterns = {_pattern(self.wiring.names[module]) for module in recorder.recorded_modules}
+        if gaps := [name for name in unrecorded if _pattern(name) in patterns]:
             raise CheckpointError(
                 f"models of the family {family} cannot be shown: {gaps[0]} and {len(gaps) - 1} more layers keep their "
                 "attention to themselves while others of their kind show it"
@@ -222,7 +222,7 @@ class HubModel:
         pairs = {site: self.runner.site_axes(site, axes) for site in recorder.records}
         lengths = {site: (len(axes[q]), len(axes[k])) for site, (q, k) in pairs.items()}
         maps = recorder.maps(0, lengths)
-        return [_site(site, maps[site], *pairs[site]) for site in pairs], unheard, cost_of(maps)
+        return [_site(site, maps[site], *pairs[site]) for site in pairs], unrecorded, cost_of(maps)
 
     def _example(self, request: Request) -> Item:
         try:
@@ -257,27 +257,27 @@ class HubModel:
         return bool((first - second).abs().max() <= AGREEMENT[self.loaded.dtype] * scale)
 
     @property
-    def pieces(self) -> bool:
-        """Whether a long text goes in by pieces."""
-        return isinstance(self.runner, GenerativeTask) and self.runner.piece is not None
+    def chunked(self) -> bool:
+        """Whether a long text goes in by chunks."""
+        return isinstance(self.runner, GenerativeTask) and self.runner.chunk is not None
 
     def _is_cut(self, inputs: dict[str, Any]) -> bool:
-        """Whether these inputs are a text that goes in so; texts that outgrew a piece together, padded, do not."""
-        fits = not self.pieces or inputs["input_ids"].shape[1] <= chunks.CHUNK
+        """Whether these inputs are a text that goes in so; texts that outgrew a chunk together, padded, do not."""
+        fits = not self.chunked or inputs["input_ids"].shape[1] <= chunks.CHUNK
         return not fits and chunks.can_be_cut(inputs, self.loaded.config)
 
-    def _reads_in_pieces(self, inputs: dict[str, Any]) -> bool:
-        """Whether a text that goes in by pieces gives the same output, and every layer is heard in each."""
+    def _reads_in_chunks(self, inputs: dict[str, Any]) -> bool:
+        """Whether a text that goes in by chunks gives the same output, and every layer is recorded in each."""
         if not isinstance(self.runner, GenerativeTask) or not chunks.can_be_cut(inputs, self.loaded.config):
             return False
         with record(self.wiring) as recorder:
             found = chunks.tried(self.loaded.model, inputs, recorder)
         return found is not None and self._same(found, self.runner.forward(inputs).logits[:, -1].float())
 
-    def _unheard(self, heard: set[nn.Module]) -> list[str]:
-        """Attention modules that are neither heard nor inside or around one that is."""
-        around = {name for module in heard for name in _paths(self.wiring.names[module])}
-        inside = tuple(f"{self.wiring.names[module]}." for module in heard)
+    def _unrecorded(self, recorded: set[nn.Module]) -> list[str]:
+        """Attention modules that are neither recorded nor inside or around one that is."""
+        around = {name for module in recorded for name in _paths(self.wiring.names[module])}
+        inside = tuple(f"{self.wiring.names[module]}." for module in recorded)
         return [name for name in self.wiring.names.values() if name not in around and not name.startswith(inside)]
 
 
