@@ -51,7 +51,7 @@ class EagerAttention(MultiHeadAttention):
         k: Tensor,
         v: Tensor,
         mask: Mask | None = None,
-        capture: AttentionRecorder | None = None,
+        recorder: AttentionRecorder | None = None,
         site: str = "encoder",
     ) -> Tensor:
         batch, queries, _ = hidden.shape

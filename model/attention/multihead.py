@@ -75,20 +75,20 @@ class MultiHeadAttention(nn.Module):
         k: Float[Tensor, "B G K D"],
         v: Float[Tensor, "B G K D"],
         mask: Mask | None = None,
-        capture: AttentionRecorder | None = None,
+        recorder: AttentionRecorder | None = None,
         site: str = "encoder",
         angles: Angles | None = None,
     ) -> Hidden:
-        """Attend from `hidden` to keys and values that `keys_values` made; with `capture`, hand q, k, v, lse over."""
+        """Attend from `hidden` to keys and values that `keys_values` made; with `recorder`, hand q, k, v, lse over."""
         batch, queries, _ = hidden.shape
         q = self.query(hidden).view(batch, queries, self.heads, self.size).transpose(1, 2)  # B H Q D
         if angles is not None:
             q = rotate(q, angles)
-        if capture is None:
+        if recorder is None:
             mixed = forward_only(q, k, v, mask, self.dropout if self.training else 0.0)
         else:
             mixed, lse, kernel = attend(q, k, v, mask)
             score = ScaledDot.for_size(self.size)
-            capture.record(site, q, k, v, lse, mixed, score=score, mask=mask, kernel=kernel)
+            recorder.record(site, q, k, v, lse, mixed, score=score, mask=mask, kernel=kernel)
         combined: Tensor = self.output(mixed.transpose(1, 2).reshape(batch, queries, -1))  # B Q M
         return combined

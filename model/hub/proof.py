@@ -69,9 +69,9 @@ class Proof:
                 predictions = self.runner.read(outputs, [item])
             if self.wiring.follows and self._agrees(inputs, "eager", "always"):
                 self.bands = "long"
-            if self.bands == "long" and not self.alone and self._reads_in_pieces(inputs):
+            if self.bands == "long" and not self.alone and self._reads_in_chunks(inputs):
                 assert isinstance(self.runner, GenerativeTask)
-                self.runner.piece = chunks.CHUNK
+                self.runner.chunk = chunks.CHUNK
             if isinstance(self.runner, GenerativeTask):
                 self.runner.attempt()
         if not recorder.records:
@@ -79,8 +79,8 @@ class Proof:
                 f"{self._family} cannot be shown: their attention neither goes through transformers' "
                 "AttentionInterface nor returns its weights (output_attentions)"
             )
-        silent = self._silent(recorder.heard)
-        patterns = {_pattern(self.wiring.names[module]) for module in recorder.heard}
+        silent = self._silent(recorder.recorded_modules)
+        patterns = {_pattern(self.wiring.names[module]) for module in recorder.recorded_modules}
         if gaps := [name for name in silent if _pattern(name) in patterns]:
             raise CheckpointError(
                 f"{self._family} cannot be shown: {gaps[0]} and {len(gaps) - 1} more layers keep their "
@@ -144,18 +144,18 @@ class Proof:
         scale = max(float(second.abs().max()), 1e-6)
         return bool((first - second).abs().max() <= AGREEMENT[self.loaded.dtype] * scale)
 
-    def _reads_in_pieces(self, inputs: dict[str, Any]) -> bool:
-        """Whether a text that goes in by pieces gives the same output, and every layer is recorded in each."""
+    def _reads_in_chunks(self, inputs: dict[str, Any]) -> bool:
+        """Whether a text that goes in by chunks gives the same output, and every layer is recorded in each."""
         if not isinstance(self.runner, GenerativeTask) or not chunks.can_be_cut(inputs, self.loaded.config):
             return False
         with record(self.wiring) as recorder:
             output = chunks.tried(self.loaded.model, inputs, recorder)
         return output is not None and self._close(output, self.runner.forward(inputs).logits[:, -1].float())
 
-    def _silent(self, heard: set[nn.Module]) -> list[str]:
+    def _silent(self, recorded: set[nn.Module]) -> list[str]:
         """Attention modules that are neither recorded nor inside or around one that is."""
-        around = {name for module in heard for name in _paths(self.wiring.names[module])}
-        inside = tuple(f"{self.wiring.names[module]}." for module in heard)
+        around = {name for module in recorded for name in _paths(self.wiring.names[module])}
+        inside = tuple(f"{self.wiring.names[module]}." for module in recorded)
         return [name for name in self.wiring.names.values() if name not in around and not name.startswith(inside)]
 
 

@@ -35,7 +35,7 @@ class HubModel:
     trace_limit = 0
 
     def __init__(self, loaded: Loaded, task: type[Task]) -> None:
-        """Put the model onto our attention and prove on an example that every layer of it is heard.
+        """Put the model onto our attention and prove on an example that every layer of it is recorded.
 
         Raises:
             CheckpointError: there are layers whose attention cannot be had.
@@ -165,13 +165,13 @@ class HubModel:
             )
 
     @property
-    def pieces(self) -> bool:
-        """Whether a long text goes in by pieces."""
-        return isinstance(self.runner, GenerativeTask) and self.runner.piece is not None
+    def chunked(self) -> bool:
+        """Whether a long text goes in by chunks."""
+        return isinstance(self.runner, GenerativeTask) and self.runner.chunk is not None
 
     def _is_cut(self, inputs: dict[str, Any]) -> bool:
-        """Whether these inputs are a text that goes in so; texts that outgrew a piece together, padded, do not."""
-        fits = not self.pieces or inputs["input_ids"].shape[1] <= chunks.CHUNK
+        """Whether these inputs are a text that goes in so; texts that outgrew a chunk together, padded, do not."""
+        fits = not self.chunked or inputs["input_ids"].shape[1] <= chunks.CHUNK
         return not fits and chunks.can_be_cut(inputs, self.loaded.config)
 
 

@@ -132,7 +132,7 @@ def _copied(settings: dict[str, Any]) -> dict[str, Any]:
 def depends_on_length(model: nn.Module) -> bool:
     """Whether what the model does with one text depends on how long the longest of its batch is.
 
-    Such texts are answered one at a time, and are not read in pieces, which would each have a length of their own.
+    Such texts are answered one at a time, and are not read in chunks, which would each have a length of their own.
     """
     return any(_lengthy(part) for part in model.modules())
 

@@ -64,11 +64,11 @@ class Layer(nn.Module):
             return Causal(start) & SlidingWindow(self.window, start)
         return None if queries == 1 and start else Causal(start)
 
-    def forward(self, hidden: Hidden, cache: "Cache", angles: Angles, capture: AttentionRecorder | None) -> Hidden:
+    def forward(self, hidden: Hidden, cache: "Cache", angles: Angles, recorder: AttentionRecorder | None) -> Hidden:
         normed = self.attention_norm(hidden)
         start, queries = cache.length, hidden.shape[1]
         k, v = cache.extend(*self.attention.keys_values(normed, angles))
-        mixed = self.attention(normed, k, v, self.mask(start, queries), capture, "decoder", angles)
+        mixed = self.attention(normed, k, v, self.mask(start, queries), recorder, "decoder", angles)
         hidden = hidden + dropout(mixed, self.dropout, self.training)
         normed = self.feed_forward_norm(hidden)
         mixed = self.down(F.silu(self.gate(normed)) * self.up(normed))
@@ -153,26 +153,26 @@ class LanguageModel(nn.Module):
         return LanguageModelState(self.config.layers)
 
     def decode_hidden(
-        self, ids: TokenIds, state: LanguageModelState, capture: AttentionRecorder | None = None
+        self, ids: TokenIds, state: LanguageModelState, recorder: AttentionRecorder | None = None
     ) -> Hidden:
         """Normed hidden states (B Q M) at each of `ids` (B Q), which follow what `state` has seen; it moves on."""
         positions = torch.arange(state.length, state.length + ids.shape[1], device=ids.device)
         angles = rotary_angles(positions, self.config.width // self.config.heads, self.config.rotary_base)
         hidden = dropout(self.embedding(ids), self.config.dropout, self.training)
         for layer, cache in zip(self._layers(), state.caches, strict=True):
-            hidden = layer(hidden, cache, angles, capture)
+            hidden = layer(hidden, cache, angles, recorder)
         state.length += ids.shape[1]
         normed: Tensor = self.norm(hidden)
         return normed
 
-    def decode(self, ids: TokenIds, state: LanguageModelState, capture: AttentionRecorder | None = None) -> Logits:
+    def decode(self, ids: TokenIds, state: LanguageModelState, recorder: AttentionRecorder | None = None) -> Logits:
         """Logits (B Q V) of the token after each of `ids` (B Q), which follow what `state` has seen; it moves on."""
-        return F.linear(self.decode_hidden(ids, state, capture), self.output_weight)
+        return F.linear(self.decode_hidden(ids, state, recorder), self.output_weight)
 
     def hidden(self, ids: TokenIds) -> Hidden:
         """Normed hidden states at every token: `output_weight` makes logits of them."""
         return self.decode_hidden(ids, self.start())
 
-    def forward(self, ids: TokenIds, capture: AttentionRecorder | None = None) -> Logits:
+    def forward(self, ids: TokenIds, recorder: AttentionRecorder | None = None) -> Logits:
         """Logits of the next token after every token."""
-        return self.decode(ids, self.start(), capture)
+        return self.decode(ids, self.start(), recorder)

@@ -76,7 +76,7 @@ class Recurrent(nn.Module):
     def _embed(self, ids: TokenIds) -> Hidden:
         return F.dropout(self.embedding(ids) * self.config.width**0.5, self.config.dropout, self.training)
 
-    def encode(self, ids: TokenIds, lengths: Lengths, capture: AttentionRecorder | None = None) -> Memory:
+    def encode(self, ids: TokenIds, lengths: Lengths, recorder: AttentionRecorder | None = None) -> Memory:
         """Source ids (B Q), padded on the right, to hidden states of both directions side by side (B Q M)."""
         packed = pack_padded_sequence(self._embed(ids), lengths.cpu(), batch_first=True, enforce_sorted=False)
         states, _ = self.encoder(packed)
@@ -90,7 +90,7 @@ class Recurrent(nn.Module):
         hidden = torch.tanh(self.bridge(mean))
         return RecurrentState(memory, self.attention_key(memory), Padding(lengths), lengths, hidden)
 
-    def decode_hidden(self, ids: TokenIds, state: RecurrentState, capture: AttentionRecorder | None = None) -> Hidden:
+    def decode_hidden(self, ids: TokenIds, state: RecurrentState, recorder: AttentionRecorder | None = None) -> Hidden:
         """States (B Q M) at each of `ids` (B Q), which follow what `state` has seen; it moves on."""
         score = Additive(self.attention_vector)
         keys, values = state.keys[:, None], state.memory[:, None]  # B G=1 K M
@@ -107,22 +107,22 @@ class Recurrent(nn.Module):
             lses.append(lse)
         state.length += ids.shape[1]
         mixed = torch.cat(contexts, dim=2)
-        if capture is not None:
+        if recorder is not None:
             q, lse = torch.cat(queries, dim=2), torch.cat(lses, dim=2)
-            capture.record("cross", q, keys, values, lse, mixed, score=score, mask=state.source, kernel=kernel)
+            recorder.record("cross", q, keys, values, lse, mixed, score=score, mask=state.source, kernel=kernel)
         everything = torch.cat([torch.stack(hiddens, dim=1), mixed[:, 0], embedded], dim=2)
         return F.dropout(torch.tanh(self.readout(everything)), self.config.dropout, self.training)
 
-    def decode(self, ids: TokenIds, state: RecurrentState, capture: AttentionRecorder | None = None) -> Logits:
+    def decode(self, ids: TokenIds, state: RecurrentState, recorder: AttentionRecorder | None = None) -> Logits:
         """Logits (B Q V) of the token after each of `ids` (B Q), which follow what `state` has seen; it moves on."""
-        return F.linear(self.decode_hidden(ids, state, capture), self.output_weight)
+        return F.linear(self.decode_hidden(ids, state, recorder), self.output_weight)
 
     def hidden(self, source: TokenIds, lengths: Lengths, target: Int[Tensor, "B T"]) -> Float[Tensor, "B T M"]:
         """States at every target token under teacher forcing: `output_weight` makes logits of them."""
         return self.decode_hidden(target, self.start(self.encode(source, lengths), lengths))
 
     def forward(
-        self, source: TokenIds, lengths: Lengths, target: Int[Tensor, "B T"], capture: AttentionRecorder | None = None
+        self, source: TokenIds, lengths: Lengths, target: Int[Tensor, "B T"], recorder: AttentionRecorder | None = None
     ) -> Float[Tensor, "B T V"]:
         """Logits of the next token after every target token, under teacher forcing."""
-        return self.decode(target, self.start(self.encode(source, lengths), lengths), capture)
+        return self.decode(target, self.start(self.encode(source, lengths), lengths), recorder)

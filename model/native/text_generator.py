@@ -30,7 +30,7 @@ from heedmap.model.trace.trace import Trace
 from heedmap.model.watch import never
 
 SITES = {"decoder": ("tokens", "tokens")}
-CHUNK = 8192  # tokens: from there on the layers' own memory matters, and the pieces' masks cost nothing beside it
+CHUNK = 8192  # tokens: from there on the layers' own memory matters, and the chunks' masks cost nothing beside it
 
 
 class TextGenerator:
@@ -188,21 +188,21 @@ class TextGenerator:
         recorder: Recorder | None,
         cancelled: Callable[[], bool],
     ) -> Iterator[Tensor]:
-        """Take a long text in, a piece at a time: what the layers hold between attentions is no longer than a piece.
+        """Take a long text in, a chunk at a time: what the layers hold between attentions is no longer than a chunk.
 
         Yields:
-            The hidden states of each piece.
+            The hidden states of each chunk.
 
         Raises:
-            Cancelled: `cancelled` became true between two pieces.
+            Cancelled: `cancelled` became true between two chunks.
         """
         for start in range(0, len(tokens), CHUNK):
             if cancelled():
                 raise Cancelled("the prediction was cancelled")
             if recorder is not None:
-                recorder.next_piece()
-            piece = torch.tensor([tokens[start : start + CHUNK]], device=self.device)
-            yield self.network.decode_hidden(piece, state, recorder)
+                recorder.next_chunk()
+            chunk = torch.tensor([tokens[start : start + CHUNK]], device=self.device)
+            yield self.network.decode_hidden(chunk, state, recorder)
 
     def _encode(self, text: Any, field: str) -> Encoding:
         if not isinstance(text, str):

@@ -80,9 +80,9 @@ class EncoderLayer(nn.Module):
         self.feed_forward = FeedForward(config)
         self.dropout = config.dropout
 
-    def forward(self, hidden: Hidden, mask: Mask | None, capture: AttentionRecorder | None) -> Hidden:
+    def forward(self, hidden: Hidden, mask: Mask | None, recorder: AttentionRecorder | None) -> Hidden:
         normed = self.attention_norm(hidden)
-        mixed = self.attention(normed, *self.attention.keys_values(normed), mask, capture, "encoder")
+        mixed = self.attention(normed, *self.attention.keys_values(normed), mask, recorder, "encoder")
         hidden = hidden + dropout(mixed, self.dropout, self.training)
         mixed = self.feed_forward(self.feed_forward_norm(hidden))
         return hidden + dropout(mixed, self.dropout, self.training)
@@ -107,13 +107,13 @@ class DecoderLayer(nn.Module):
         cache: "LayerCache",
         causal: Mask | None,
         source: Mask | None,
-        capture: AttentionRecorder | None,
+        recorder: AttentionRecorder | None,
     ) -> Hidden:
         normed = self.attention_norm(hidden)
         k, v = cache.extend(*self.attention.keys_values(normed))
-        mixed = self.attention(normed, k, v, causal, capture, "decoder")
+        mixed = self.attention(normed, k, v, causal, recorder, "decoder")
         hidden = hidden + dropout(mixed, self.dropout, self.training)
-        mixed = self.cross(self.cross_norm(hidden), cache.source_k, cache.source_v, source, capture, "cross")
+        mixed = self.cross(self.cross_norm(hidden), cache.source_k, cache.source_v, source, recorder, "cross")
         hidden = hidden + dropout(mixed, self.dropout, self.training)
         mixed = self.feed_forward(self.feed_forward_norm(hidden))
         return hidden + dropout(mixed, self.dropout, self.training)
@@ -189,12 +189,12 @@ class Transformer(nn.Module):
         """The output projection, tied to the embedding (Press and Wolf 2017)."""
         return self.embedding.weight
 
-    def encode(self, ids: TokenIds, lengths: Lengths, capture: AttentionRecorder | None = None) -> Memory:
+    def encode(self, ids: TokenIds, lengths: Lengths, recorder: AttentionRecorder | None = None) -> Memory:
         """Source ids (B Q), padded on the right to the longest of `lengths`, to hidden states (B Q M)."""
         hidden = self._embed(ids)
         mask = _padding(ids, lengths)
         for layer in self.encoder:
-            hidden = layer(hidden, mask, capture)
+            hidden = layer(hidden, mask, recorder)
         memory: Tensor = self.encoder_norm(hidden)
         return memory
 
@@ -206,30 +206,32 @@ class Transformer(nn.Module):
         caches = [LayerCache(*layer.cross.keys_values(memory)) for layer in self._decoder_layers()]
         return TransformerState(caches, _padding(memory[..., 0], lengths))
 
-    def decode_hidden(self, ids: TokenIds, state: TransformerState, capture: AttentionRecorder | None = None) -> Hidden:
+    def decode_hidden(
+        self, ids: TokenIds, state: TransformerState, recorder: AttentionRecorder | None = None
+    ) -> Hidden:
         """Normed hidden states (B Q M) at each of `ids` (B Q), which follow what `state` has seen; it moves on."""
         hidden = self._embed(ids, state.length)
         causal = None if ids.shape[1] == 1 else Causal(state.length)
         for layer, cache in zip(self._decoder_layers(), state.caches, strict=True):
-            hidden = layer(hidden, cache, causal, state.source, capture)
+            hidden = layer(hidden, cache, causal, state.source, recorder)
         state.length += ids.shape[1]
         normed: Tensor = self.decoder_norm(hidden)
         return normed
 
-    def decode(self, ids: TokenIds, state: TransformerState, capture: AttentionRecorder | None = None) -> Logits:
+    def decode(self, ids: TokenIds, state: TransformerState, recorder: AttentionRecorder | None = None) -> Logits:
         """Logits (B Q V) of the token after each of `ids` (B Q), which follow what `state` has seen; it moves on."""
-        return F.linear(self.decode_hidden(ids, state, capture), self.output_weight)
+        return F.linear(self.decode_hidden(ids, state, recorder), self.output_weight)
 
     def hidden(self, source: TokenIds, lengths: Lengths, target: Int[Tensor, "B T"]) -> Float[Tensor, "B T M"]:
         """Normed hidden states at every target token under teacher forcing: `output_weight` makes logits of them."""
         return self.decode_hidden(target, self.start(self.encode(source, lengths), lengths))
 
     def forward(
-        self, source: TokenIds, lengths: Lengths, target: Int[Tensor, "B T"], capture: AttentionRecorder | None = None
+        self, source: TokenIds, lengths: Lengths, target: Int[Tensor, "B T"], recorder: AttentionRecorder | None = None
     ) -> Float[Tensor, "B T V"]:
         """Logits of the next token after every target token, under teacher forcing."""
-        memory = self.encode(source, lengths, capture)
-        return self.decode(target, self.start(memory, lengths), capture)
+        memory = self.encode(source, lengths, recorder)
+        return self.decode(target, self.start(memory, lengths), recorder)
 
 
 def _padding(ids: Tensor, lengths: Tensor) -> Mask | None:

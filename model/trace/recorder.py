@@ -54,7 +54,7 @@ class WeightsRecord:
 
 @dataclass
 class Recorder:
-    """Collects what each attention layer of one forward pass computed; a `Capture`."""
+    """Collects what each attention layer of one forward pass computed: an `AttentionRecorder`."""
 
     records: dict[str, list[AttentionRecord | WeightsRecord]] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
@@ -84,15 +84,15 @@ class Recorder:
         """Keep the weights (B H Q K) of a layer that gives nothing else."""
         self.records.setdefault(site, []).append(WeightsRecord(weights))
 
-    def next_piece(self) -> None:
-        """Let go of keys and values so far: those of the piece to come, over one cache, hold them too."""
+    def next_chunk(self) -> None:
+        """Let go of keys and values so far: those of the chunk to come, over one cache, hold them too."""
         for records in self.records.values():
             for index, record in enumerate(records):
                 if isinstance(record, AttentionRecord) and record.k.shape[2]:
                     records[index] = replace(record, k=record.k[:, :, :0].clone(), v=record.v[:, :, :0].clone())
 
     def join(self, layers: Mapping[str, int]) -> None:
-        """Make one record of each layer of a pass that went in pieces over one causal sequence, a cache between them.
+        """Make one record of each layer of a pass that went in chunks over one causal sequence, a cache between them.
 
         Args:
             layers: of each site.
@@ -105,7 +105,7 @@ class Recorder:
             if len(records) % count:
                 raise TraceError(f"{site} recorded {len(records)} attentions, which is no multiple of {count} layers")
             self.records[site] = []
-            for left in range(count, 0, -1):  # layers, which stand in each piece one after the other
+            for left in range(count, 0, -1):  # layers, which stand in each chunk one after the other
                 self.records[site].append(_joined(records[::left]))
                 del records[::left]  # no more than one layer is in memory twice
 
@@ -202,14 +202,14 @@ class Recorder:
         return self._biases[key]
 
 
-def _joined(pieces: list[AttentionRecord | WeightsRecord]) -> AttentionRecord:
-    """The queries of all pieces with the keys of the last one, which hold those before; the first one's mask."""
-    whole = [piece for piece in pieces if isinstance(piece, AttentionRecord)]
-    if len(whole) < len(pieces):
-        raise TraceError("weights alone cannot be recorded in pieces")
-    if any(isinstance(piece.mask, Given) for piece in whole if piece.shape[0] > 1):
-        raise TraceError("a mask that is given cell by cell cannot be recorded in pieces")
-    q, lse, output = (torch.cat([getattr(piece, name) for piece in whole], dim=2) for name in ("q", "lse", "output"))
+def _joined(chunks: list[AttentionRecord | WeightsRecord]) -> AttentionRecord:
+    """The queries of all chunks with the keys of the last one, which hold those before; the first one's mask."""
+    whole = [chunk for chunk in chunks if isinstance(chunk, AttentionRecord)]
+    if len(whole) < len(chunks):
+        raise TraceError("weights alone cannot be recorded in chunks")
+    if any(isinstance(chunk.mask, Given) for chunk in whole if chunk.shape[0] > 1):
+        raise TraceError("a mask that is given cell by cell cannot be recorded in chunks")
+    q, lse, output = (torch.cat([getattr(chunk, name) for chunk in whole], dim=2) for name in ("q", "lse", "output"))
     return replace(whole[0], q=q, k=whole[-1].k, v=whole[-1].v, lse=lse, output=output)
 
 

@@ -1,6 +1,6 @@
-"""Long texts of decoders, read a piece at a time: what layers hold between attentions is no longer than a piece.
+"""Long texts of decoders, read a chunk at a time: what layers hold between attentions is no longer than a chunk.
 
-The pieces share a cache that forgets nothing, so that the recorder can join what each of them attended to into the one
+The chunks share a cache that forgets nothing, so that the recorder can join what each of them attended to into the one
 map of the whole text. Not every model takes a text in so; each is tried first, on an example.
 """
 
@@ -16,7 +16,7 @@ from heedmap.model.hub.attention.bands import banded
 from heedmap.model.hub.attention.recorder import ModuleRecorder
 from heedmap.model.watch import Stop, never
 
-CHUNK = 8192  # tokens: from there on the layers' own memory matters, and the pieces' masks cost nothing beside it
+CHUNK = 8192  # tokens: from there on the layers' own memory matters, and the chunks' masks cost nothing beside it
 CUT = ("input_ids", "position_ids")
 WHOLE = {"attention_mask", "use_cache", "logits_to_keep"}
 CACHE = ("cache", "past_key_values")  # what transformers calls it from 5.24 on, and what it did before
@@ -47,24 +47,24 @@ def read(
     inputs: Mapping[str, Any],
     cancelled: Stop = never,
     recorder: ModuleRecorder | None = None,
-    piece: int | None = None,
+    chunk: int | None = None,
     kept: int = 1,
 ) -> Any:
-    """What the model returns for the last piece, which holds the last `kept` tokens.
+    """What the model returns for the last chunk, which holds the last `kept` tokens.
 
     Args:
         inputs: of one text that can be cut.
         recorder: one that listens; it then has the maps of the whole text.
-        piece: tokens, CHUNK by default.
+        chunk: tokens, CHUNK by default.
 
     Raises:
-        Cancelled: `cancelled` became true between two pieces.
+        Cancelled: `cancelled` became true between two chunks.
         TraceError: what was recorded cannot be joined.
     """
-    piece = piece or CHUNK
+    chunk = chunk or CHUNK
     length = inputs["input_ids"].shape[1]
     mask, rest = inputs.get("attention_mask"), {n: inputs[n] for n in ("logits_to_keep",) if n in inputs}
-    starts = list(range(0, max(length - kept, 0) + 1, piece))
+    starts = list(range(0, max(length - kept, 0) + 1, chunk))
     cache, outputs, layers = {cache_argument(model): DynamicCache()}, None, dict[str, int]()
     for start, stop in zip(starts, [*starts[1:], length], strict=True):
         if cancelled():
@@ -72,8 +72,8 @@ def read(
         part = {name: inputs[name][:, start:stop] for name in CUT if name in inputs}
         part |= {} if mask is None else {"attention_mask": mask[:, :stop]}
         if recorder is not None:
-            recorder.heard.clear()  # each piece hears every module once more
-            recorder.next_piece()
+            recorder.recorded_modules.clear()  # each chunk attends in every module once more
+            recorder.next_chunk()
         with banded("always"):
             outputs = model(**part, **rest, **cache, use_cache=True)
         if recorder is not None and not layers:
@@ -84,7 +84,7 @@ def read(
 
 
 def tried(model: Any, inputs: Mapping[str, Any], recorder: ModuleRecorder) -> Tensor | None:
-    """The last logits of an example that is read in two pieces; None where the model cannot be read so."""
+    """The last logits of an example that is read in two chunks; None where the model cannot be read so."""
     length = inputs["input_ids"].shape[1]
     try:
         outputs = read(model, inputs, never, recorder, -(-length // 2))

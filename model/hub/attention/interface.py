@@ -1,7 +1,7 @@
 """The attention function that transformers' models call, and the mask function that goes with it.
 
 A model that follows transformers' AttentionInterface asks for its attention by name at every call. Under ours it runs
-PyTorch's fused attention, exactly as under "sdpa", until a recorder listens: then the same kernel also hands out its
+PyTorch's fused attention, exactly as under "sdpa", until a recording begins: then the same kernel also hands out its
 log-sum-exp, and queries, keys, values, mask and bias go to the recorder. What "sdpa" cannot do, soft-capped scores and
 attention sinks, runs here too.
 
@@ -29,10 +29,10 @@ IMPLEMENTATION = "heedmap"
 
 
 @runtime_checkable
-class Listener(Protocol):
+class ModuleObserver(Protocol):
     """Takes what one attention module computed."""
 
-    def heard(
+    def record_module(
         self,
         module: nn.Module,
         q: Tensor,
@@ -49,17 +49,17 @@ class Listener(Protocol):
         """q, output: (B H Q D); k, v: (B G K D); lse: (B H Q); bias: (B H Q K), broadcast."""
 
 
-_listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
+_observer: ContextVar[ModuleObserver | None] = ContextVar("observer", default=None)
 
 
 @contextlib.contextmanager
-def listening(listener: Listener) -> Iterator[None]:
-    """Send what every attention module computes to the listener, in this thread."""
-    token = _listener.set(listener)
+def recording(observer: ModuleObserver) -> Iterator[None]:
+    """Send what every attention module computes to the observer, in this thread."""
+    token = _observer.set(observer)
     try:
         yield
     finally:
-        _listener.reset(token)
+        _observer.reset(token)
 
 
 def attention(
@@ -91,9 +91,9 @@ def attention(
     Returns:
         The output (B Q H E), and no weights.
     """
-    listener = _listener.get()
+    observer = _observer.get()
     band = None if attention_mask is None else bands.band_of(attention_mask)
-    if listener is None and softcap is None and s_aux is None and band is None:
+    if observer is None and softcap is None and s_aux is None and band is None:
         output, _ = sdpa_attention_forward(
             module,
             query,
@@ -118,8 +118,8 @@ def attention(
         total = torch.logaddexp(lse.float(), sinks)
         mixed = mixed * torch.exp(lse - total).to(mixed.dtype)[..., None]
         lse = total
-    if listener is not None:
-        listener.heard(
+    if observer is not None:
+        observer.record_module(
             module, query, key, value, lse, mixed, score=score, mask=mask, bias=bias, kernel=kernel
         )  # fmt: skip
     return mixed.transpose(1, 2).contiguous(), None

@@ -13,15 +13,14 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_N
 from heedmap.model.attention.masks import Mask
 from heedmap.model.attention.scores import Score
 from heedmap.model.errors import TraceError
-from heedmap.model.hub.attention.interface import IMPLEMENTATION, listening
+from heedmap.model.hub.attention.interface import IMPLEMENTATION, recording
 from heedmap.model.hub.attention.sites import Sites
 from heedmap.model.hub.attention.swin import GridLayout, grid_layout
+from heedmap.model.hub.families import family_of
 from heedmap.model.hub.quiet import quiet
 from heedmap.model.trace.recorder import Recorder
 
 ROW_SUM = 1e-2  # how far from 1 a row of weights may sum in half precision
-SHARING = "num_hidden_groups"  # in the config of a model whose layers are one module, called again and again (ALBERT)
-WINDOWED = {"SwinLayer", "DonutSwinLayer", "MaskFormerSwinLayer"}
 
 
 @dataclass(eq=False)
@@ -65,15 +64,14 @@ def prepare(model: Any, *, eager: bool = False) -> Wiring:
     windowed = {
         part: layer
         for layer in names
-        if type(layer).__name__ in WINDOWED
+        if layer in homes and type(layer).__name__ == family_of(homes[layer].config).windowed_layer
         for part in layer.modules()
         if part in attention
     }
     config = model.config
     sites = Sites(
         names.values(),
-        encoder_decoder=bool(config.is_encoder_decoder)
-        or config.model_type in ("vision-encoder-decoder", "speech-encoder-decoder", "encoder-decoder"),
+        encoder_decoder=bool(config.is_encoder_decoder) or family_of(config).encoder_decoder,
         causal=_causal(model, attention),
         staged=frozenset(names[module] for module in windowed),
     )
@@ -83,37 +81,35 @@ def prepare(model: Any, *, eager: bool = False) -> Wiring:
 @contextlib.contextmanager
 def record(wiring: Wiring) -> Iterator["ModuleRecorder"]:
     """Record the forward pass of the model that runs inside."""
-    recorder = ModuleRecorder(versions={"transformers": transformers.__version__})
-    ear = _Ear(wiring, recorder)
+    recorder = ModuleRecorder(wiring, versions={"transformers": transformers.__version__})
     with contextlib.ExitStack() as stack:
-        stack.enter_context(listening(ear))
+        stack.enter_context(recording(recorder))
         for layer in set(wiring.windowed.values()):
-            handle = layer.register_forward_pre_hook(ear.windows, with_kwargs=True)
+            handle = layer.register_forward_pre_hook(recorder.note_grid, with_kwargs=True)
             stack.callback(handle.remove)
         if wiring.eager:
             stack.enter_context(_weights_wanted(wiring.model))
             for module in wiring.eager:
-                stack.callback(module.register_forward_hook(ear.overheard).remove)
+                stack.callback(module.register_forward_hook(recorder.record_returned_weights).remove)
         yield recorder
 
 
-@dataclass
 class ModuleRecorder(Recorder):
-    """A recorder that also knows which modules were heard."""
+    """A recorder of the modules of one model, each at its site; a `ModuleObserver`.
 
-    heard: set[nn.Module] = field(default_factory=set)
+    Args:
+        wiring: the model's.
+        versions: of the libraries that compute, for the certificate.
+    """
 
+    def __init__(self, wiring: Wiring, versions: dict[str, str]) -> None:
+        super().__init__(versions=versions)
+        self.wiring = wiring
+        self.recorded_modules: set[nn.Module] = set()
+        self._layouts: dict[nn.Module, GridLayout] = {}
+        self._returned: list[Tensor] = []  # weights that an inner module gave already
 
-@dataclass(eq=False)
-class _Ear:
-    """Hears what modules compute and tells the recorder at which site."""
-
-    wiring: Wiring
-    recorder: ModuleRecorder
-    layouts: dict[nn.Module, GridLayout] = field(default_factory=dict)
-    seen: list[Tensor] = field(default_factory=list)  # weights that an inner module gave already
-
-    def heard(
+    def record_module(
         self,
         module: nn.Module,
         q: Tensor,
@@ -132,39 +128,37 @@ class _Ear:
         self._once(module)
         layer = self.wiring.windowed.get(module)
         if layer is None:
-            self.recorder.record(site, q, k, v, lse, output, score=score, mask=mask, kernel=kernel, bias=bias)
+            self.record(site, q, k, v, lse, output, score=score, mask=mask, kernel=kernel, bias=bias)
             return
-        cut = self.layouts[layer]
+        cut = self._layouts[layer]
         q, k, v, lse, output = (cut.raster(x) for x in (q, k, v, lse, output))
-        self.recorder.record(
-            site, q, k, v, lse, output, score=score, mask=cut.mask(), kernel=kernel, bias=cut.bias(bias)
-        )
+        self.record(site, q, k, v, lse, output, score=score, mask=cut.mask(), kernel=kernel, bias=cut.bias(bias))
 
-    def overheard(self, module: nn.Module, inputs: Any, outputs: Any) -> None:
+    def record_returned_weights(self, module: nn.Module, inputs: Any, outputs: Any) -> None:
         """A module of its own kind returned, perhaps with its weights."""
         for value in outputs if isinstance(outputs, tuple) else ():
-            if _are_weights(value) and not any(value is known for known in self.seen):
-                self.seen.append(value)
+            if _are_weights(value) and not any(value is known for known in self._returned):
+                self._returned.append(value)
                 self._once(module)
-                self.recorder.record_weights(self.wiring.sites.of(self.wiring.names[module]), value)
+                self.record_weights(self.wiring.sites.of(self.wiring.names[module]), value)
 
     def _once(self, module: nn.Module) -> None:
         """A module is one layer, but where layers share their weights.
 
         Raises:
-            TraceError: it attended a second time, to another piece of its input.
+            TraceError: it attended a second time, to another part of its input.
         """
-        if module in self.recorder.heard and not hasattr(self.wiring.model.config, SHARING):
+        if module in self.recorded_modules and not family_of(self.wiring.model.config).shared_layers:
             raise TraceError(
                 f"{self.wiring.names[module]} attended in several pieces in one pass (several pictures, or windows); "
                 "give one at a time"
             )
-        self.recorder.heard.add(module)
+        self.recorded_modules.add(module)
 
-    def windows(self, layer: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
+    def note_grid(self, layer: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
         """A windowed layer is about to cut this grid."""
         grid = named["input_dimensions"] if "input_dimensions" in named else inputs[1]
-        self.layouts[layer] = grid_layout(layer, grid)
+        self._layouts[layer] = grid_layout(layer, grid)
 
 
 def _are_weights(value: Any) -> bool:

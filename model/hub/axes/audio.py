@@ -11,14 +11,9 @@ from typing import Any
 
 from heedmap.model.contract import Axis
 from heedmap.model.errors import CheckpointError, ParameterError
+from heedmap.model.hub.families import family_of, known
 from heedmap.model.hub.messages import apart
 from heedmap.model.hub.tasks.media import too_long
-
-# Whose encoder is a stack of unpadded convolutions over the waveform, with one position for each of its outputs.
-WAVEFORM = (
-    *("wav2vec2", "wav2vec2-conformer", "hubert", "wavlm", "unispeech", "unispeech-sat", "data2vec-audio"),
-    "speecht5",
-)
 
 
 def frame_axis(length: int, step: float, duration: float) -> Axis:
@@ -65,16 +60,19 @@ def waveform_axis(config: Any, rate: int, samples: int, field: str = "inputs.aud
         CheckpointError: the family's convolutions are not known.
         ParameterError: the recording is too short for one position.
     """
-    if config.model_type not in WAVEFORM:
-        raise CheckpointError(
-            f"how {config.model_type} divides a recording is not known; known are whisper, {', '.join(WAVEFORM)}"
-        )
+    if family_of(config).recording != "waveform":
+        raise unknown_recording(config)
     length = positions(config.conv_kernel, config.conv_stride, samples)
     if not length:
         needed = shortest(config.conv_kernel, config.conv_stride) / rate
         lasts, least = apart(samples / rate * 1000, needed * 1000)
         raise ParameterError(f"the recording lasts {lasts} ms, the model needs {least} ms", field=field)
     return frame_axis(length, prod(config.conv_stride) / rate, samples / rate)
+
+
+def unknown_recording(config: Any) -> CheckpointError:
+    """The error that says which families' encoders of recordings are known."""
+    return CheckpointError(f"how {config.model_type} divides a recording is not known; known are {known('recording')}")
 
 
 def positions(kernels: Sequence[int], strides: Sequence[int], samples: int) -> int:

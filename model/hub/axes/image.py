@@ -11,18 +11,10 @@ from typing import Any
 
 from heedmap.model.contract import Axis
 from heedmap.model.errors import CheckpointError
+from heedmap.model.hub.families import CLASS, family_of, known
 
 Box = tuple[float, float, float, float]
-CLASS, DISTILLATION, REGISTER = "[CLS]", "[DIST]", "[REG]"
 
-# What stands before the patches, by the vision tower's model type.
-BEFORE: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("vit", "vit_msn", "beit", "data2vec-vision", "dinov2", "dinov2_with_registers"), (CLASS,)),
-    **dict.fromkeys(("dinov3_vit", "clip_vision_model", "metaclip_2_vision_model", "blip_vision_model"), (CLASS,)),
-    "deit": (CLASS, DISTILLATION),
-    **dict.fromkeys(("swin", "donut-swin", "siglip_vision_model", "qwen2_vl_vision"), ()),
-}
-PYRAMIDS = ("swin", "donut-swin")  # their stages halve the grid
 # Whose steps are: pad to a square where asked, resize, crop the centre, normalise, pad at the right and bottom.
 PLAIN = ("PilBackend", "BeitImageProcessorPil", "LlavaImageProcessorPil")
 
@@ -90,12 +82,18 @@ def before(config: Any) -> tuple[str, ...]:
     Raises:
         CheckpointError: the family's layout is not known.
     """
-    if config.model_type not in BEFORE:
+    labels = family_of(config).before_patches
+    if labels is None:
         raise CheckpointError(
-            f"how {config.model_type} lays out its patches is not known; known are {', '.join(sorted(BEFORE))}"
+            f"how {config.model_type} lays out its patches is not known; known are {known('before_patches')}"
         )
     registers = getattr(config, "num_register_tokens", 0) or 0
-    return (*BEFORE[config.model_type], *[f"{REGISTER[:-1]}{index}]" for index in range(registers)])
+    return (*labels, *(f"[REG{index}]" for index in range(registers)))
+
+
+def halves(config: Any) -> bool:
+    """Whether the vision tower with this configuration halves its grid at each stage (Swin)."""
+    return family_of(config).windowed_layer is not None
 
 
 def patch_size(config: Any) -> tuple[int, int]:
@@ -146,7 +144,7 @@ def picture_axes(shown: Geometry, config: Any, name: str) -> dict[str, Axis]:
         CheckpointError: the family's layout is not known.
     """
     labels, patch = before(config), patch_size(config)
-    if config.model_type not in PYRAMIDS:
+    if not halves(config):
         return {name: patch_axis(shown, patch, labels)}
     axes = {}
     for stage in range(len(config.depths)):

@@ -5,6 +5,7 @@ from typing import Any
 
 from heedmap.model.card import values
 from heedmap.model.errors import CheckpointError
+from heedmap.model.hub.families import family_of
 
 TEXT_TO_TEXT = ("translation", "summarization", "text2text-generation")
 # transformers' tables of heads, as `MODEL_FOR_{}_MAPPING_NAMES`, in the order in which an architecture is looked up:
@@ -24,14 +25,6 @@ HEADS: dict[str, tuple[str, ...]] = {
 }
 BARE = ("feature-extraction", "sentence-similarity")
 WORDLESS = ("FOR_IMAGE_", "FOR_CTC_", "FOR_AUDIO_CLASSIFICATION_")  # of pictures and sounds, which are no sentences
-# They write about a picture and take no text: image-to-text rather than image-text-to-text.
-CAPTIONERS = {"vision-encoder-decoder", "blip", "git", "pix2struct"}
-BY_TYPE = {
-    **dict.fromkeys(("marian", "m2m_100", "nllb-moe", "fsmt"), "translation"),
-    **dict.fromkeys(("pegasus", "pegasus_x", "bigbird_pegasus"), "summarization"),
-}
-# Pretraining heads from which no head of a task can be loaded: ELECTRA's tells replaced tokens from real ones.
-NO_HEAD = {"electra"}
 
 
 def _table(name: str) -> dict[str, Any]:
@@ -96,21 +89,22 @@ def _of_architecture(architecture: str, model_type: str, config: Any, told: str 
         if told in tasks:
             return told
         if name == "SEQ_TO_SEQ_CAUSAL_LM":
-            return _text_to_text(model_type, getattr(config, "task_specific_params", None))
+            return _text_to_text(config)
         if name == "IMAGE_TEXT_TO_TEXT":
-            return "image-to-text" if model_type in CAPTIONERS else "image-text-to-text"
+            return family_of(config).task or tasks[0]
         return tasks[0]
     if _holds(_table(""), model_type, architecture):
         return BARE[0]
     if _holds(_table("FOR_PRETRAINING_"), model_type, architecture):
-        masked = model_type in _table("FOR_MASKED_LM_") and model_type not in NO_HEAD
+        masked = model_type in _table("FOR_MASKED_LM_") and family_of(config).masked_pretraining
         return told or ("fill-mask" if masked else BARE[0] if model_type in _table("") else None)
     return None
 
 
-def _text_to_text(model_type: str, params: Any) -> str:
-    """By the parameters that a checkpoint brings for its tasks, where they are of one kind, else by its type."""
+def _text_to_text(config: Any) -> str:
+    """By the parameters that a checkpoint brings for its tasks, where they are of one kind, else by its family."""
+    params = getattr(config, "task_specific_params", None)
     kinds = {str(name).partition("_")[0] for name in params} if isinstance(params, dict) else set()
     if len(kinds) == 1 and kinds <= set(TEXT_TO_TEXT):
         return kinds.pop()
-    return BY_TYPE.get(model_type, "text2text-generation")
+    return family_of(config).task or "text2text-generation"

@@ -30,7 +30,7 @@ class GenerativeTask(Task):
     `settings`, what else the generation is to know.
     """
 
-    piece: int | None = None  # tokens of a prompt that go in at once, where the model was found to take it in by pieces
+    chunk: int | None = None  # tokens of a prompt that go in at once, where the model was found to take it in by chunks
     most: ClassVar[int] = WRITTEN  # tokens of an output, where neither request nor checkpoint names a number
 
     def __init__(self, loaded: Loaded) -> None:
@@ -100,11 +100,11 @@ class GenerativeTask(Task):
             if free:
                 parameters = chosen[0].request.parameters
                 stops = self.settings_of_checkpoint.stop_strings
-                more = {"piece": self.piece, "stop_strings": stops, **dict(settings)}
+                more = {"chunk": self.chunk, "stop_strings": stops, **dict(settings)}
                 found = generate(self.writer, inputs, parameters, limit, cancelled, **more)
             else:
                 given = [item.facts["given"] for item in chosen]
-                totals = score(self.writer, inputs, self.starts(chosen, inputs), given, self.piece)
+                totals = score(self.writer, inputs, self.starts(chosen, inputs), given, self.chunk)
                 found = [Generated(ids, total) for ids, total in zip(given, totals, strict=True)]
             outputs.update(zip(members, found, strict=True))
         return [self.told(item, outputs[index]) for index, item in enumerate(items)]

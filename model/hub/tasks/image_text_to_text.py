@@ -13,6 +13,7 @@ from heedmap.model.generated import CONTINUATION, Generated
 from heedmap.model.hub.axes.image import Geometry, before, patch_axis, patch_size
 from heedmap.model.hub.axes.mixed import followed, illustrated, within
 from heedmap.model.hub.axes.text import output_axis
+from heedmap.model.hub.families import family_of, known
 from heedmap.model.hub.loaded import Loaded
 from heedmap.model.hub.tasks.base import Item, collate
 from heedmap.model.hub.tasks.generative import GenerativeTask
@@ -23,12 +24,6 @@ from heedmap.model.padding import padded
 from heedmap.model.watch import Stop
 
 READS = 'an image with a text: {"image", "text"}'
-# What a checkpoint without a chat template was trained on; {image} is its mark for a picture.
-PROMPTS = {
-    "llava": "USER: {image}\n{text} ASSISTANT:",
-    "qwen2_vl": "<|im_start|>user\n<|vision_start|>{image}<|vision_end|>{text}<|im_end|>\n<|im_start|>assistant\n",
-}
-
 PLACE = "\ue000"  # a character that no template has: it shows where in the prompt the text stands
 
 
@@ -50,12 +45,15 @@ class ImageTextToText(GenerativeTask):
         """Raises:
         CheckpointError: how the family mixes pictures and text is not known, or it has no image processor.
         """
-        kind = loaded.config.model_type
-        if kind not in PROMPTS:
-            raise CheckpointError(f"how {kind} reads pictures among text is not known; known are {', '.join(PROMPTS)}")
+        family = family_of(loaded.config)
+        if family.picture_prompt is None:
+            raise CheckpointError(
+                f"how {loaded.config.model_type} reads pictures among text is not known; "
+                f"known are {known('picture_prompt')}"
+            )
         super().__init__(loaded)
         self.tower, self.limit = tower_of(loaded), positions(loaded, TARGET_LIMITS)
-        self.merged = kind == "qwen2_vl"  # patches of any number, and a token for each square of them
+        self.prompt, self.merged = family.picture_prompt, family.merged_patches
         self.mark = int(loaded.config.image_token_id)
         self.template = _template(loaded)
         try:
@@ -173,7 +171,7 @@ class ImageTextToText(GenerativeTask):
                 )
                 if made.count(mark) == 1 and text.strip() in made:  # some drop the words of parts
                     return made
-        return PROMPTS[self.loaded.config.model_type].replace("{image}", mark).replace("{text}", text)
+        return self.prompt.replace("{image}", mark).replace("{text}", text)
 
     def _pictured(self, shown: Geometry) -> tuple[Axis, Axis]:
         """The axis of the vision tower, and that of the pieces that the decoder reads of it."""

@@ -10,8 +10,9 @@ from torch import Tensor
 from heedmap.model.contract import Axis, Prediction, Request
 from heedmap.model.errors import CheckpointError, ParameterError
 from heedmap.model.generated import Generated
-from heedmap.model.hub.axes.image import PYRAMIDS, Geometry, patch_axis, patch_size, picture_axes, stage_grid
+from heedmap.model.hub.axes.image import Geometry, halves, patch_axis, patch_size, picture_axes, stage_grid
 from heedmap.model.hub.axes.text import output_axis, prefix_axis, text_axis
+from heedmap.model.hub.families import family_of, known
 from heedmap.model.hub.loaded import Loaded
 from heedmap.model.hub.tasks.base import Item, Task, collate
 from heedmap.model.hub.tasks.generative import GenerativeTask
@@ -21,8 +22,6 @@ from heedmap.model.hub.tasks.text import encode, filled, fits
 from heedmap.model.hub.tasks.transformers_generate import start_tokens
 from heedmap.model.hub.tasks.translation import TextToText
 from heedmap.model.watch import Stop
-
-CAPTIONERS = ("vision-encoder-decoder", "blip")
 
 
 class ImageToText(TextToText):
@@ -41,9 +40,9 @@ class ImageToText(TextToText):
         """Raises:
         CheckpointError: the family is no captioner that is known, or the checkpoint has no image processor.
         """
-        if loaded.config.model_type not in CAPTIONERS:
+        if family_of(loaded.config).captions is None:
             raise CheckpointError(
-                f"how {loaded.config.model_type} writes about a picture is not known; known are {', '.join(CAPTIONERS)}"
+                f"how {loaded.config.model_type} writes about a picture is not known; known are {known('captions')}"
             )
         super().__init__(loaded)
         self.tower = tower_of(loaded)
@@ -51,7 +50,7 @@ class ImageToText(TextToText):
     @classmethod
     def for_config(cls, config: Any) -> type[Task]:
         """BLIP's decoder is a language model of its own, which goes on from a prompt."""
-        return BlipImageToText if config.model_type == "blip" else cls
+        return BlipImageToText if family_of(config).captions == "prompt" else cls
 
     @property
     def batchable(self) -> bool:
@@ -175,7 +174,7 @@ class BlipImageToText(ImageToText):
 
 def source_axes(shown: Geometry, tower: Any) -> dict[str, Axis]:
     """The patches that a decoder attends to, and those of each stage where an encoder has stages."""
-    if tower.model_type not in PYRAMIDS:
+    if not halves(tower):
         return picture_axes(shown, tower, "source")
     high, wide = (side << (len(tower.depths) - 1) for side in patch_size(tower))
     last = patch_axis(shown, (high, wide), (), grid=stage_grid(shown, (high, wide), 1))

@@ -7,8 +7,9 @@ from typing import Any
 from torch import Tensor
 
 from heedmap.model.contract import Axis, Parameters, Prediction
-from heedmap.model.errors import CheckpointError, ParameterError
-from heedmap.model.hub.axes.audio import WAVEFORM, waveform_axis
+from heedmap.model.errors import ParameterError
+from heedmap.model.hub.axes.audio import unknown_recording, waveform_axis
+from heedmap.model.hub.families import family_of
 from heedmap.model.hub.loaded import Loaded
 from heedmap.model.hub.tasks.base import Item, Task
 from heedmap.model.hub.tasks.ctc import FramewiseRecognition
@@ -69,10 +70,9 @@ class SpeechRecognition(Task, ABC):
         Raises:
             CheckpointError: how the family hears is not known.
         """
-        if config.model_type in ("whisper", "speecht5"):
-            return Whisper if config.model_type == "whisper" else SpeechT5
-        if config.model_type in WAVEFORM:
-            return FramewiseRecognition
-        raise CheckpointError(
-            f"how {config.model_type} divides a recording is not known; known are whisper, {', '.join(WAVEFORM)}"
-        )
+        family = family_of(config)
+        if family.recording is None:
+            raise unknown_recording(config)
+        if family.recording == "spectrogram":
+            return Whisper
+        return SpeechT5 if family.transcribes else FramewiseRecognition

@@ -27,7 +27,7 @@ def generate(
     parameters: Parameters,
     limit: int,
     cancelled: Stop = never,
-    piece: int | None = None,
+    chunk: int | None = None,
     stop_strings: Sequence[str] = (),
     **settings: Any,
 ) -> list[Generated]:
@@ -43,7 +43,7 @@ def generate(
     Args:
         inputs: of the model's `generate`. A decoder-only model's prompts are padded on the left.
         limit: the longest output, in tokens.
-        piece: tokens of a long prompt that go in at once; all of them if None.
+        chunk: tokens of a long prompt that go in at once; all of them if None.
         stop_strings: texts that end an output.
         settings: more of a GenerationConfig: forced_bos_token_id.
 
@@ -52,12 +52,12 @@ def generate(
     """
     model = loaded.model
     if looks_back(model.generation_config) and len(rows := _unpadded(inputs)) > 1:
-        more = {"piece": piece, "stop_strings": stop_strings, **settings}
+        more = {"chunk": chunk, "stop_strings": stop_strings, **settings}
         return [output for row in rows for output in generate(loaded, row, parameters, limit, cancelled, **more)]
     ends = end_tokens(model)
     stops = _stop_criterion(loaded, stop_strings)
-    if piece is not None and inputs["input_ids"].shape[1] > piece:
-        settings = {**settings, "prefill_chunk_size": piece}
+    if chunk is not None and inputs["input_ids"].shape[1] > chunk:
+        settings = {**settings, "prefill_chunk_size": chunk}
     width = 1 if parameters.do_sample else parameters.beam_size
     batch, began = next(iter(inputs.values())).shape[0], _start_length(model, inputs)
     tally = _Tally(batch, ends, stops, cancelled)
@@ -78,7 +78,7 @@ def generate(
     lengths = [_length(row, began, ends, stops) for row in rows]
     outputs = [row[began : began + length] for row, (length, _) in zip(rows.tolist(), lengths, strict=True)]
     if width > 1 or not tally.steps:  # not heard at all: a model within the model generates
-        totals = score(loaded, inputs, rows[:, :began], outputs, piece)
+        totals = score(loaded, inputs, rows[:, :began], outputs, chunk)
     else:
         totals = [float(total) for total in tally.totals]
     forced = model.generation_config.forced_eos_token_id is not None
@@ -112,14 +112,14 @@ def score(
     inputs: Mapping[str, Tensor],
     start: Int[Tensor, "B Q"],
     outputs: Sequence[Sequence[int]],
-    piece: int | None = None,
+    chunk: int | None = None,
 ) -> list[float]:
     """The log-probability of given outputs under the model, in nats, by one teacher-forced pass.
 
     Args:
         inputs: as for `generate`; prompts may be padded on either side.
         start: what each output follows: the prompt, or the decoder's start tokens.
-        piece: tokens of a long prompt that go in at once; all of them if None.
+        chunk: tokens of a long prompt that go in at once; all of them if None.
     """
     model = loaded.model
     longest = max(len(output) for output in outputs)
@@ -135,8 +135,8 @@ def score(
             accepted = set(inspect.signature(model.forward).parameters)
             more |= {"logits_to_keep": longest} if "logits_to_keep" in accepted else {}
             more |= {"input_ids": read, "use_cache": False}
-            if piece is not None and read.shape[1] > piece and chunks.can_be_cut(more, model.config):
-                logits = chunks.read(model, more, piece=piece, kept=longest).logits
+            if chunk is not None and read.shape[1] > chunk and chunks.can_be_cut(more, model.config):
+                logits = chunks.read(model, more, chunk=chunk, kept=longest).logits
             else:
                 logits = model(**more).logits
     found = log_probabilities(logits[:, -longest:], wanted)

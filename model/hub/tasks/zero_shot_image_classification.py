@@ -8,6 +8,7 @@ import torch
 from heedmap.model.contract import Parameters, Prediction, Request, taken, unanswered
 from heedmap.model.errors import ParameterError
 from heedmap.model.hub.axes.image import picture_axes
+from heedmap.model.hub.families import family_of
 from heedmap.model.hub.loaded import Loaded
 from heedmap.model.hub.tasks.base import Item, Task, collate
 from heedmap.model.hub.tasks.media import example_image
@@ -16,7 +17,6 @@ from heedmap.model.hub.tasks.text import Encoded, encode, filled, positions
 from heedmap.model.watch import Stop
 
 TEMPLATE = "This is a photo of {}."
-PADDED = 64  # tokens: SigLIP was trained on texts filled up to these, and attends to the filling
 
 
 class ZeroShotImageClassification(Task):
@@ -37,7 +37,7 @@ class ZeroShotImageClassification(Task):
         """
         super().__init__(loaded)
         self.tower, self.limit = tower_of(loaded), positions(loaded)
-        self.siglip = "siglip" in loaded.config.model_type
+        self.family = family_of(loaded.config)
 
     @property
     def batchable(self) -> bool:
@@ -89,7 +89,8 @@ class ZeroShotImageClassification(Task):
         return model(**inputs) if "input_ids" in inputs else model.vision_model(**inputs)
 
     def _encode(self, sentence: str) -> Encoded:
-        filling: dict[str, Any] = {"padding": "max_length", "max_length": PADDED} if self.siglip else {}
+        length = self.family.label_tokens
+        filling: dict[str, Any] = {} if length is None else {"padding": "max_length", "max_length": length}
         return encode(self.loaded, sentence, limit=self.limit, field="parameters.candidate_labels", **filling)
 
     def _compared(self, items: Sequence[Item]) -> list[tuple[torch.Tensor, Item]]:
@@ -97,7 +98,7 @@ class ZeroShotImageClassification(Task):
         sentences = [Item(items[0].request, {}, one.tensors) for one in items[0].facts["sentences"]]
         outputs = self.forward({**collate(sentences, self.loaded), **collate(items, self.loaded)})
         logits = outputs.logits_per_image.float().cpu()
-        scores = logits.sigmoid() if self.siglip else logits.softmax(dim=-1)
+        scores = logits.sigmoid() if self.family.independent_labels else logits.softmax(dim=-1)
         return list(zip(scores, items, strict=True))
 
     def _answer(self, scores: torch.Tensor, item: Item) -> Prediction:

@@ -104,7 +104,7 @@ def test_answers_do_not_depend_on_what_was_asked_before(case: tuple[str, Path]) 
     for index in (0, 2, 1, 2, 0):
         assert answers(model, [asked[index]])[0] == alone[index]
     assert answers(model, asked) == alone, "nor on what shares the batch"
-    assert not model.pieces, "each piece would have a length of its own"
+    assert not model.chunked, "each chunk would have a length of its own"
 
 
 @torch.no_grad()

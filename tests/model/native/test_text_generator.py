@@ -126,23 +126,23 @@ def test_a_trace_reads_the_prompt_once(model: Served, monkeypatch: pytest.Monkey
             assert trace.certificate.warning is None
 
 
-def test_a_text_taken_in_by_pieces_gives_the_same_trace(model: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_text_taken_in_by_chunks_gives_the_same_trace(model: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     request = Request("To be, or not to be. " * 9, parameters=Parameters(max_new_tokens=4))
     (whole,) = model.trace([request])
     monkeypatch.setattr(text_generator, "CHUNK", 50)
     monkeypatch.setattr(kernels, "MASK_CELLS", 400)  # a few rows at a time
-    (pieces,) = model.trace([request])
+    (chunks,) = model.trace([request])
     assert isinstance(whole, Trace)
-    assert isinstance(pieces, Trace)
-    assert pieces.prediction.text == whole.prediction.text
-    assert pieces.certificate.warning is None
+    assert isinstance(chunks, Trace)
+    assert chunks.prediction.text == whole.prediction.text
+    assert chunks.certificate.warning is None
     for layer in range(2):
-        one, other = whole.map("decoder", layer), pieces.map("decoder", layer)
+        one, other = whole.map("decoder", layer), chunks.map("decoder", layer)
         torch.testing.assert_close(one.dense(), other.dense(), atol=1e-5, rtol=0)
         assert one.mask.describe() == other.mask.describe()
 
 
-def test_a_text_can_be_given_up_between_two_pieces(model: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_text_can_be_given_up_between_two_chunks(model: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(text_generator, "CHUNK", 10)
     calls = iter([False, False, True])
     with pytest.raises(Cancelled):

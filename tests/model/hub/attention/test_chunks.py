@@ -1,4 +1,4 @@
-"""A decoder's long text goes in by pieces: the maps and answers of one pass, and no model taken on trust."""
+"""A decoder's long text goes in by chunks: the maps and answers of one pass, and no model taken on trust."""
 
 from typing import Any
 
@@ -35,9 +35,9 @@ DECODERS = [
 ]
 
 
-@pytest.mark.parametrize("piece", [13, 40, 39])
+@pytest.mark.parametrize("chunk", [13, 40, 39])
 @pytest.mark.parametrize("build", [mistral, gemma, oss])
-def test_pieces_give_the_maps_of_the_whole(build: Any, piece: int) -> None:
+def test_chunks_give_the_maps_of_the_whole(build: Any, chunk: int) -> None:
     model = build()
     ids = torch.randint(5, 600, (1, 40), generator=torch.Generator().manual_seed(0))
     inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
@@ -45,7 +45,7 @@ def test_pieces_give_the_maps_of_the_whole(build: Any, piece: int) -> None:
         expected = model(ids, output_attentions=True)
         wiring = prepare(model)
         with record(wiring) as recorder:
-            outputs = chunks.read(model, inputs, recorder=recorder, piece=piece)
+            outputs = chunks.read(model, inputs, recorder=recorder, chunk=chunk)
     torch.testing.assert_close(outputs.logits[:, -1], expected.logits[:, -1], atol=1e-4, rtol=1e-4)
     maps = recorder.maps(0, {"decoder": (40, 40)})
     assert recorder.certify(0, maps).warning is None
@@ -54,7 +54,7 @@ def test_pieces_give_the_maps_of_the_whole(build: Any, piece: int) -> None:
 
 
 @pytest.mark.parametrize("name", [*DECODERS, "gpt-oss"])
-def test_decoders_read_in_pieces(name: str) -> None:
+def test_decoders_read_in_chunks(name: str) -> None:
     model = BY_NAME[name].build("eager")
     ids = torch.randint(5, model.config.vocab_size, (1, 12), generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
@@ -76,7 +76,7 @@ def served(model: Any, tokenizer: Any) -> HubModel:
 
 @pytest.mark.parametrize("build", [mistral, gemma])
 @pytest.mark.parametrize("options", [{}, {"beam_size": 2}, {"target": " who knows?"}])
-def test_a_long_text_is_answered_and_traced_in_pieces(
+def test_a_long_text_is_answered_and_traced_in_chunks(
     build: Any, options: dict[str, Any], tokenizer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     target = options.get("target")
@@ -85,7 +85,7 @@ def test_a_long_text_is_answered_and_traced_in_pieces(
     wholes = served(build(), tokenizer).trace(asked)
     monkeypatch.setattr(chunks, "CHUNK", 8)
     model = served(build(), tokenizer)
-    assert model.pieces
+    assert model.chunked
     read: list[int] = []
     forward = model.loaded.model.model.forward
 
@@ -106,10 +106,10 @@ def test_a_long_text_is_answered_and_traced_in_pieces(
         [predicted] = model.predict([request])
         assert isinstance(predicted, Prediction)
         assert predicted.text == whole.prediction.text
-    assert max(read) <= 8 + 5  # a piece, and what the logits of a given text need
+    assert max(read) <= 8 + 5  # a chunk, and what the logits of a given text need
 
 
-def test_texts_that_outgrow_a_piece_together_are_traced_as_a_batch(
+def test_texts_that_outgrow_a_chunk_together_are_traced_as_a_batch(
     tokenizer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = [Request(text, parameters=Parameters(max_new_tokens=6)) for text in (TEXT, TEXT[:60])]
@@ -131,11 +131,11 @@ def test_a_reader_who_goes_away_stops_the_reading() -> None:
         chunks.read(model, {"input_ids": torch.ones(1, 9, dtype=torch.long)}, lambda: True)
 
 
-def test_a_model_that_forgets_its_cache_reads_in_one_piece(tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_forgets_its_cache_reads_whole(tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     model = mistral()
     forward, name = model.model.forward, chunks.cache_argument(model.model)
     monkeypatch.setattr(model.model, "forward", lambda *a, **k: forward(*a, **{**k, name: None}))
-    assert not served(model, tokenizer).pieces
+    assert not served(model, tokenizer).chunked
 
 
 def test_a_model_whose_forward_takes_no_cache_is_said_to() -> None:
@@ -150,6 +150,6 @@ def test_masks_of_cells_are_not_joined(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("heedmap.model.hub.attention.bands._wanted", lambda *given: None)
     ids = torch.ones(1, 12, dtype=torch.long)
     with torch.no_grad(), record(prepare(model)) as recorder, pytest.raises(TraceError, match="cell by cell"):
-        chunks.read(model, {"input_ids": ids}, recorder=recorder, piece=6)
+        chunks.read(model, {"input_ids": ids}, recorder=recorder, chunk=6)
     with record(prepare(model)) as recorder:
         assert chunks.tried(model, {"input_ids": ids}, recorder) is None
