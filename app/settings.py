@@ -46,7 +46,7 @@ def _rate(value: str | None) -> str | None:
 
 
 def _root_path(value: str) -> str:
-    from heedmap.app.http.prefix import SEGMENTS
+    from heedmap.app.root_path import SEGMENTS
 
     path = value.rstrip("/")
     if path and not SEGMENTS.fullmatch(path):

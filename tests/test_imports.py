@@ -13,7 +13,15 @@ Graph = dict[str, set[str]]
 
 # In the order in which data flows: what a room may import besides itself and what all share.
 SHARED = {"model", "model.errors", "model.shapes", "model.watch", "model.prediction", "model.contract"}
-SHARED |= {"model.byte_alphabet", "model.padding", "model.generated", "model.words", "model.isolation", "model.files"}
+SHARED |= {
+    "model.byte_alphabet",
+    "model.padding",
+    "model.generated",
+    "model.isolation",
+    "model.files",
+    "model.sampling",
+}
+SHARED |= {"model.whole_file", "model.words", "app.root_path"}
 ROOMS = {
     "model.attention": set[str](),
     "model.trace": {"model.attention"},

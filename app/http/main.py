@@ -19,12 +19,12 @@ from heedmap.app.http import docs
 from heedmap.app.http.callers import Gate
 from heedmap.app.http.head import Head
 from heedmap.app.http.observe import Observe, configure_logging
-from heedmap.app.http.prefix import Prefix
 from heedmap.app.http.routes import attention, health, maps, predict, tiles, traces
 from heedmap.app.http.routes import models as model_routes
 from heedmap.app.http.services import Services
 from heedmap.app.requests.bodies import BodyLimit
 from heedmap.app.requests.schemas import AttentionRequest, PredictRequest, ProblemDetails, TraceRequest
+from heedmap.app.root_path import Prefix
 from heedmap.app.service.engine import READING, Engine
 from heedmap.app.service.metrics import Metrics
 from heedmap.app.service.models import Models

@@ -15,6 +15,7 @@ from heedmap.model.contract import Parameters
 from heedmap.model.errors import Cancelled
 from heedmap.model.generated import Generated
 from heedmap.model.native.tokenizer import END, PAD
+from heedmap.model.sampling import Sampler
 from heedmap.model.watch import never
 
 CHUNK = 64  # logits whose best is found at once
@@ -77,28 +78,6 @@ def greedy(logits: Float[Tensor, "N V"], _rows: Sequence[int]) -> Int[Tensor, "N
     chunks = logits.view(rows, -1, CHUNK)
     best = chunks.amax(dim=-1).argmax(dim=-1)
     return best * CHUNK + chunks[torch.arange(rows), best].argmax(dim=-1)
-
-
-class Sampler:
-    """Draws a token for each row, with a generator of its own for each sequence, so that neighbours change nothing."""
-
-    def __init__(self, parameters: Parameters, batch: int) -> None:
-        self.parameters = parameters
-        self.generators = [torch.Generator().manual_seed(parameters.seed) for _ in range(batch)]
-
-    def __call__(self, logits: Float[Tensor, "N V"], rows: Sequence[int]) -> Int[Tensor, "N"]:
-        """One draw per row from the tempered distribution, cut to `top_k` and `top_p` (Holtzman et al. 2020)."""
-        ordered, ids = (logits.float() / self.parameters.temperature).sort(dim=-1, descending=True)
-        if self.parameters.top_k:
-            ordered[:, self.parameters.top_k :] = -torch.inf
-        probabilities = ordered.softmax(dim=-1)
-        before = probabilities.cumsum(dim=-1) - probabilities
-        probabilities = probabilities.masked_fill(before >= self.parameters.top_p, 0)
-        cumulative = probabilities.cumsum(dim=-1)
-        draws = torch.stack([torch.rand(1, generator=self.generators[row]) for row in rows]).to(logits.device)
-        chosen = torch.searchsorted(cumulative, draws * cumulative[:, -1:], right=True)
-        last = (probabilities > 0).sum(dim=-1, keepdim=True) - 1
-        return ids.gather(1, torch.minimum(chosen, last))[:, 0]
 
 
 def _generated(ids: list[int], score: float) -> Generated:

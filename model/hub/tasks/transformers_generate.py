@@ -15,7 +15,7 @@ from heedmap.model.generated import Generated
 from heedmap.model.hub.attention import chunks
 from heedmap.model.hub.loaded import Loaded
 from heedmap.model.hub.tasks.generation_settings import looks_back
-from heedmap.model.native.decoding import Sampler
+from heedmap.model.sampling import Sampler
 from heedmap.model.watch import Stop, never
 
 Criterion = Callable[[Tensor, Any], Tensor]  # ids (B Q) and anything to whether each row is to end

@@ -10,8 +10,9 @@ import torch
 from heedmap.model.contract import Parameters
 from heedmap.model.errors import Cancelled
 from heedmap.model.generated import Generated
-from heedmap.model.native.decoding import Sampler, generate
+from heedmap.model.native.decoding import generate
 from heedmap.model.native.tokenizer import END, PAD
+from heedmap.model.sampling import Sampler
 
 VOCABULARY = 6
 

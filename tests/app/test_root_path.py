@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 from starlette.types import ASGIApp
 
 from heedmap.app.http.main import create_app
-from heedmap.app.http.prefix import forwarded
+from heedmap.app.root_path import forwarded
 from heedmap.app.settings import Settings
 
 BODY = {"inputs": "Wo ist der Bahnhof?", "parameters": {"max_new_tokens": 6}}
