@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heedmap.app.render.colours import plotly_scale
+from heedmap.app.render.isolate import isolated
 from heedmap.app.render.wire import to_json
 from heedmap.app.settings import HEADER_LABELS, STATIC
 
@@ -103,7 +104,7 @@ def _ticks(labels: Sequence[str], origin: int) -> dict[str, Any]:
     return {
         "tickmode": "array",
         "tickvals": [origin + place for place in places],
-        "ticktext": [html.escape(labels[place], quote=False) for place in places],
+        "ticktext": [html.escape(isolated(labels[place]), quote=False) for place in places],
     }
 
 
