@@ -21,7 +21,7 @@ SHARED |= {
     "model.files",
     "model.sampling",
 }
-SHARED |= {"model.whole_file", "model.words", "app.root_path"}
+SHARED |= {"model.sampling", "model.whole_file", "model.words", "app.root_path"}
 ROOMS = {
     "model.attention": set[str](),
     "model.trace": {"model.attention"},
