@@ -34,6 +34,9 @@ LAYOUT = [
     ),
 ]
 
+# Which of our own packages each may import.
+ALLOWED = {"model": {"model"}, "app": {"app", "model"}}
+
 
 def sources(*folders: str, suffixes: set[str] = OWN) -> list[Path]:
     """Our own source files under these folders."""
