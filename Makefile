@@ -15,7 +15,7 @@ PAGE := tests/page
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-newest lint lock format train evaluate bench wheel clean
+.PHONY: help serve test coverage test-newest lint lock format train evaluate bench wheel clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
@@ -28,8 +28,11 @@ help: ## list the targets
 serve: $(VENV)/.serve ## set up and serve the explorer and the API on HOST and PORT
 	@exec $(BIN)/heedmap serve --host $(HOST) --port $(PORT) $(ARGS)
 
-test: $(VENV)/.test $(VENV)/.browser ## set up, the browser included, and run every test; a whole run measures coverage
-	$(BIN)/pytest $(if $(ARGS),$(ARGS),--cov)
+test: $(VENV)/.test $(VENV)/.browser ## set up, the browser included, and run every test
+	$(BIN)/pytest $(ARGS)
+
+coverage: $(VENV)/.test $(VENV)/.browser ## the same, measuring which lines the tests run
+	$(BIN)/pytest --cov $(ARGS)
 
 # The lock holds the users of today; this asks about tomorrow's.
 test-newest: ## the same in .venv-newest, with the newest of everything that pyproject.toml allows

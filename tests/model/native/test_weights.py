@@ -32,7 +32,7 @@ def test_a_checkpoint_is_small_and_has_a_card(shipped: tuple[str, Served]) -> No
     card = (WEIGHTS / name / "README.md").read_text(encoding="utf-8")
     facts = json.loads((WEIGHTS / name / "training.json").read_text(encoding="utf-8"))
     assert facts["data_sha256"] in card
-    assert f"{described['parameters']:,}" in card
+    assert f"{described['parameter_count']:,}" in card
     for part in ("## Scores", "## Data", "## Training", "## What it cannot do", "CC BY 2.0 FR"):
         assert part in card
 

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
 from heedmap.model.errors import CheckpointError
 from heedmap.model.native import checkpoint
@@ -33,7 +34,9 @@ def test_a_finished_run_gets_its_scores_and_its_card(tiny: Path, tmp_path: Path)
     assert set(scores) == {(part, how) for part in ("valid", "test") for how in ("greedy", "beam 2")}
     assert all(score.sentences == 2 for score in scores.values())
     assert f"| test | 2 | greedy | {scores['test', 'greedy'].bleu:.1f} |" in card
-    assert card.startswith("---\nlicense: apache-2.0\n")
+    front = yaml.safe_load(card.split("---\n")[1])
+    assert front["license"] == "apache-2.0"
+    assert front["language"] == ["de", "en"]
 
 
 def test_an_unfinished_run_has_no_card(tmp_path: Path) -> None:
