@@ -63,7 +63,7 @@ def run(program: list[str], folder: Path, path: Path | None = None) -> subproces
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     if path is not None:
         environment["PYTHONPATH"] = str(path)
-    return subprocess.run(program, cwd=folder, capture_output=True, text=True, env=environment, timeout=120)
+    return subprocess.run(program, cwd=folder, capture_output=True, text=True, env=environment, timeout=900)
 
 
 @pytest.fixture(scope="session")
