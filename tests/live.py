@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 
-SECONDS = 120.0  # to import PyTorch and load a model, on a machine that does much else
+SECONDS = 300.0  # to import PyTorch and load a model, on a machine that does much else
 
 
 def environment() -> dict[str, str]:
