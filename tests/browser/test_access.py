@@ -61,7 +61,7 @@ def test_models_wait_to_be_asked_and_say_why_they_fail(watch: Opener) -> None:
     expect(page.locator("#empty")).to_be_visible()
     page.fill("#input", "Paris is the [MASK] of France.")
     page.click("#run")
-    expect(page.locator("#problem")).to_contain_text("pickle")
+    expect(page.locator("#problem")).to_contain_text("pickle", timeout=60_000)  # transformers is imported first
     expect(page.locator("#model option[value=pickled]")).to_have_text("pickled · failed")
     expect(page.locator("#model-note")).to_contain_text("convert")
     page.select_option("#model", "de-en")
