@@ -72,8 +72,8 @@ def _end(error: Exception | str, status: int) -> NoReturn:
     sys.exit(status)
 
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
+def _show_version(show: bool) -> None:
+    if show:
         typer.echo(f"heedmap {version('heedmap')}")
         raise typer.Exit
 
@@ -111,7 +111,7 @@ def serve(
     from heedmap.app.http.main import create_app
     from heedmap.app.http.startup import check, read_settings, run
 
-    asked: dict[str, Any] = {
+    options: dict[str, Any] = {
         "host": host,
         "port": port,
         "models": model or None,
@@ -120,7 +120,7 @@ def serve(
         "traces": traces,
         "root_path": root_path,
     }
-    settings = read_settings(asked)
+    settings = read_settings(options)
     check(settings)
     run(create_app(settings), settings)
 
@@ -160,21 +160,21 @@ def predict(
     inputs = _inputs(sys.stdin.read() if text == "-" else text, image, audio)
     parameters: dict[str, Any] = {"beam_size": beam_size, **({"candidate_labels": label} if label else {})}
     if url is not None:
-        found = ask_service(url, api_key, inputs, model, target, parameters)
+        alignment = ask_service(url, api_key, inputs, model, target, parameters)
     else:
-        found = run_here(inputs, model, target, parameters, _device(device))
+        alignment = run_here(inputs, model, target, parameters, _device(device))
     if as_json:
-        typer.echo(json.dumps(found.prediction.to_json(), ensure_ascii=False))
+        typer.echo(json.dumps(alignment.prediction.to_json(), ensure_ascii=False))
         return
     console = Console(highlight=False)
-    print_prediction(console, found.prediction)
-    layer_index, head_index = found.choose(layer, head)
-    named = "cross-attention" if found.site == CROSS else f"attention, site {found.site}"
+    print_prediction(console, alignment.prediction)
+    layer_index, head_index = alignment.choose(layer, head)
+    title = "cross-attention" if alignment.site == CROSS else f"attention, site {alignment.site}"
     chosen = "mean of heads" if head_index is None else f"head {head_index}"
-    console.print(f"{named}, layer {layer_index}, {chosen}, percent\n", style="dim")
-    aligned = found.site == CROSS and found.keys.kind == "text"
+    console.print(f"{title}, layer {layer_index}, {chosen}, percent\n", style="dim")
+    aligned = alignment.site == CROSS and alignment.keys.kind == "text"
     show = print_alignment if aligned else print_attended
-    show(console, found.weights(layer_index, head_index), found.queries, found.keys)
+    show(console, alignment.weights(layer_index, head_index), alignment.queries, alignment.keys)
 
 
 def _inputs(text: str | None, image: Path | None, audio: Path | None) -> str | dict[str, Any]:
@@ -225,10 +225,10 @@ def train(
     from heedmap.model.training.loop import Recipe
     from heedmap.model.training.run import TEXT, score_and_card, score_text, train_text, train_translation
 
-    asked = {"epochs": epochs, "batch_tokens": batch_tokens, "seed": seed}
-    given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+    options = {"epochs": epochs, "batch_tokens": batch_tokens, "seed": seed}
+    overrides: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     text = architecture is Architecture.language_model
-    recipe = Recipe(**(TEXT | given if text else given))
+    recipe = Recipe(**(TEXT | overrides if text else overrides))
 
     def report(row: dict[str, float]) -> None:
         valid = f", valid {row['valid']:.3f} bits a byte" if "valid" in row else ""
@@ -284,12 +284,12 @@ def evaluate(
     typer.echo(f"{scores.sentences} sentences in {scores.seconds:.1f} s, beam size {beam_size}")
 
 
-def _device(wanted: Device) -> str:
-    if wanted is not Device.auto:
+def _device(device: Device) -> str:
+    if device is not Device.auto:
         from heedmap.app.http.startup import check_device
 
-        check_device(wanted.value)
-        return wanted.value
+        check_device(device.value)
+        return device.value
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"

@@ -219,8 +219,8 @@ def install(app: FastAPI) -> None:
 def _allowed(request: Request) -> list[str]:
     """Every method that the address answers: the framework names those of its first route alone."""
     routes = request.app.router.routes
-    named = [m for m in METHODS if any(r.matches({**request.scope, "method": m})[0] is Match.FULL for r in routes)]
-    return [method for m in named for method in (("GET", "HEAD") if m == "GET" else (m,))]
+    methods = [m for m in METHODS if any(r.matches({**request.scope, "method": m})[0] is Match.FULL for r in routes)]
+    return [method for m in methods for method in (("GET", "HEAD") if m == "GET" else (m,))]
 
 
 def _type(error: Exception, status: int) -> str:

@@ -62,16 +62,16 @@ def measure(
         chromium() as browser,
     ):
         new = [opened(browser, url, text[turn:], reading) for turn in range(rounds)]  # another text is another trace
-        known = [opened(browser, url, text[turn:], reading) for turn in range(rounds)]
+        repeated = [opened(browser, url, text[turn:], reading) for turn in range(rounds)]
         page = tab(browser)
         show(page, url, text)
         session = page.context.new_cdp_session(page)
         frames = gestures(page)
         heap = panned(page, session, panning)
-    first, again = (statistics.median(times) for times in (new, known))
+    first, again = (statistics.median(times) for times in (new, repeated))
     rows = [
         ["first picture after the answer, a new trace", f"{first * 1e3:,.0f} ms", f"{max(new) * 1e3:,.0f} ms"],
-        ["first picture after the answer, a known one", f"{again * 1e3:,.0f} ms", f"{max(known) * 1e3:,.0f} ms"],
+        ["first picture after the answer, a known one", f"{again * 1e3:,.0f} ms", f"{max(repeated) * 1e3:,.0f} ms"],
     ]
     for name, times in frames.items():
         rows.append([f"frames, {name}", f"{statistics.median(times):.1f} ms", f"{high(times):.1f} ms"])
@@ -101,8 +101,8 @@ def tab(browser: Browser) -> Page:
 
 def show(page: Page, url: str, text: str) -> dict[str, float]:
     """Open the text's map and wait until all of it is there; milliseconds of its first picture."""
-    given = {"model": "shakespeare", "text": text, "parameters": json.dumps({"max_new_tokens": 1})}
-    page.goto(f"{url}/#{urlencode(given)}")
+    fragment = {"model": "shakespeare", "text": text, "parameters": json.dumps({"max_new_tokens": 1})}
+    page.goto(f"{url}/#{urlencode(fragment)}")
     page.wait_for_selector("#tiles[data-state=complete]")
     page.wait_for_selector("#map[data-state=ready]:not([aria-busy])")
     page.wait_for_selector("#measures tr", state="attached")

@@ -29,8 +29,8 @@ def front_matter(folder: Path) -> dict[str, Any]:
 def values(folder: Path, name: str) -> list[str]:
     """What the card's metadata has under a name, a single value as a list of one."""
     value = front_matter(folder).get(name)
-    found = value if isinstance(value, list) else [value]
-    return [str(one) for one in found if isinstance(one, str | int | float) and not isinstance(one, bool)]
+    entries = value if isinstance(value, list) else [value]
+    return [str(one) for one in entries if isinstance(one, str | int | float) and not isinstance(one, bool)]
 
 
 def licence(folder: Path) -> str | None:

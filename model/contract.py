@@ -76,16 +76,16 @@ def taken(*names: str, **defaults: Any) -> dict[str, dict[str, Any]]:
 
     defaults: of those that the model or the task sets otherwise.
     """
-    found: dict[str, dict[str, Any]] = {}
+    parameters: dict[str, dict[str, Any]] = {}
     for name in (*names, *defaults):
-        known = Parameters.model_fields[name]
-        default = defaults.get(name, known.default)
-        listed = [part for part in get_args(known.annotation) if get_origin(part) is Literal]
+        declared = Parameters.model_fields[name]
+        default = defaults.get(name, declared.default)
+        listed = [part for part in get_args(declared.annotation) if get_origin(part) is Literal]
         choices = [choice for part in listed for choice in get_args(part)]
-        found[name] = {"default": list(default) if isinstance(default, tuple) else default}
+        parameters[name] = {"default": list(default) if isinstance(default, tuple) else default}
         if choices:
-            found[name]["choices"] = choices
-    return found
+            parameters[name]["choices"] = choices
+    return parameters
 
 
 @dataclass(frozen=True)

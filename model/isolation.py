@@ -31,6 +31,6 @@ def failure(error: Exception) -> HeedmapError:
     """The error of one input: the caller's to mend as it is, anything else as a `ModelFailure` with its cause."""
     if isinstance(error, InputError):
         return error
-    found = ModelFailure(f"the model failed at this input: {type(error).__name__}", field="inputs")
-    found.__cause__ = error
-    return found
+    wrapped = ModelFailure(f"the model failed at this input: {type(error).__name__}", field="inputs")
+    wrapped.__cause__ = error
+    return wrapped

@@ -82,15 +82,15 @@ def peek(text: str) -> dict[str, Any]:
         example = getattr(TASKS[task].for_config(config), "example", None)  # some need the loaded tokenizer for theirs
     except (CheckpointError, OSError):
         return {}
-    named = getattr(config, "architectures", None) or [None]
-    told = {"task": task, "architecture": named[0], "family": config.model_type}
-    return told if example is None else {**told, "examples": [example]}
+    architectures = getattr(config, "architectures", None) or [None]
+    facts = {"task": task, "architecture": architectures[0], "family": config.model_type}
+    return facts if example is None else {**facts, "examples": [example]}
 
 
 def _peek_native(folder: Path) -> dict[str, Any]:
     config = read_json(folder / CONFIG)
-    told = {"task": NATIVE[config["architecture"]], "architecture": config["architecture"]}
-    if told["task"] == "text-generation":
-        return {**told, "examples": examples(folder)}
+    facts = {"task": NATIVE[config["architecture"]], "architecture": config["architecture"]}
+    if facts["task"] == "text-generation":
+        return {**facts, "examples": examples(folder)}
     languages = {side: config.get(f"{side}_language") for side in ("source", "target")}
-    return {**told, "languages": languages}
+    return {**facts, "languages": languages}

@@ -113,12 +113,12 @@ class Prediction:
         return self.output
 
     @classmethod
-    def from_json(cls, told: Any, axes: dict[str, Axis]) -> "Prediction":
+    def from_json(cls, body: Any, axes: dict[str, Axis]) -> "Prediction":
         """The prediction that `to_json` wrote."""
-        if isinstance(told, dict) and "text" in told and "tokens" in told:
-            more = {k: v for k, v in told.items() if k not in ("text", "tokens", "score", "finish_reason")}
-            return cls(told["text"], told["tokens"], told.get("score"), axes, more or None, told.get("finish_reason"))
-        return cls(*_headline(told), axes, told)
+        if isinstance(body, dict) and "text" in body and "tokens" in body:
+            more = {k: v for k, v in body.items() if k not in ("text", "tokens", "score", "finish_reason")}
+            return cls(body["text"], body["tokens"], body.get("score"), axes, more or None, body.get("finish_reason"))
+        return cls(*_headline(body), axes, body)
 
 
 @dataclass(frozen=True)

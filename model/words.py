@@ -59,24 +59,26 @@ class _Unit:
 
 def words(axis: Axis) -> list[Word]:
     """The words of an axis; each token is in exactly one, and they stand in the tokens' order."""
-    known = any(stop > start for (start, stop), special in zip(axis.spans, axis.special, strict=True) if not special)
-    gap = _gap_by_spans if known else _gap_by_labels
-    made: list[Word] = []
+    has_spans = any(
+        stop > start for (start, stop), special in zip(axis.spans, axis.special, strict=True) if not special
+    )
+    gap = _gap_by_spans if has_spans else _gap_by_labels
+    finished: list[Word] = []
     stretch: list[
         tuple[bool, _Unit]
     ] = []  # those without a special token between, each with whether a gap is before it
     for index, label in enumerate(axis.labels):
-        if axis.special[index] or (known and tuple(axis.spans[index]) == (0, 0)):
-            made += _cut(stretch)
+        if axis.special[index] or (has_spans and tuple(axis.spans[index]) == (0, 0)):
+            finished += _cut(stretch)
             stretch = []
-            made.append(Word(label, [index], axis.special[index]))
-        elif known and stretch and _same_character(axis, stretch[-1][1].tokens[-1], index):
+            finished.append(Word(label, [index], axis.special[index]))
+        elif has_spans and stretch and _same_character(axis, stretch[-1][1].tokens[-1], index):
             unit = stretch[-1][1]
             unit.tokens.append(index)
             unit.text = "".join(axis.labels[token] for token in unit.tokens)
         else:
             stretch.append((not stretch or gap(axis, index), _Unit([index], label)))
-    return made + _cut(stretch)
+    return finished + _cut(stretch)
 
 
 def merge_words(
@@ -122,10 +124,10 @@ def _cut(stretch: Sequence[tuple[bool, _Unit]]) -> list[Word]:
     text = ""
     places: list[tuple[int, int, _Unit]] = []
     for gap, unit in stretch:
-        shown = characters(unit.text)
+        plain = characters(unit.text)
         text += " " if gap and text else ""
-        places.append((len(text) + len(shown) - len(shown.lstrip()), len(text) + len(shown), unit))
-        text += shown
+        places.append((len(text) + len(plain) - len(plain.lstrip()), len(text) + len(plain), unit))
+        text += plain
     bounds = split(text)
     if not bounds:
         return [Word(unit.text.replace(SPACE, "") or SPACE, list(unit.tokens)) for _, unit in stretch]

@@ -45,8 +45,8 @@ def service(folder: Path, *arguments: str, **settings: str) -> Iterator[str]:
     command = [sys.executable, "-m", "heedmap.app.cli", "serve", "--port", str(port), "--device", "cpu"]
     command += ["--traces", str(folder / "traces"), *arguments]
     with log.open("wb") as output:
-        own = environment() | {f"HEEDMAP_{name.upper()}": value for name, value in settings.items()}
-        process = subprocess.Popen(command, stdout=output, stderr=output, env=own)
+        variables = environment() | {f"HEEDMAP_{name.upper()}": value for name, value in settings.items()}
+        process = subprocess.Popen(command, stdout=output, stderr=output, env=variables)
     try:
         until = time.monotonic() + SECONDS
         while not ready(url):

@@ -111,9 +111,9 @@ def test_an_exponent_is_the_slope_of_the_logarithms() -> None:
 
 def test_an_overview_is_the_map_at_screen_size() -> None:
     layer = length.head(2000)
-    seen = length.overview(layer)
-    assert seen.shape == (1000, 1000)
-    assert float(seen[0, 0]) == pytest.approx(float(layer.window(slice(0, 2), slice(0, 2)).max()))
+    overview = length.overview(layer)
+    assert overview.shape == (1000, 1000)
+    assert float(overview[0, 0]) == pytest.approx(float(layer.window(slice(0, 2), slice(0, 2)).max()))
 
 
 def test_wire_reports_every_representation() -> None:

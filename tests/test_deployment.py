@@ -10,30 +10,30 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def stages(text: str) -> dict[str, dict[str, list[str]]]:
     """A Dockerfile's stages by name, each with the arguments of its instructions; continued lines are joined."""
-    found: dict[str, dict[str, list[str]]] = {}
+    by_stage: dict[str, dict[str, list[str]]] = {}
     current: dict[str, list[str]] = {}
     lines = [line for line in text.splitlines() if not line.startswith("#")]
     for line in re.sub(r"\\\n\s*", "", "\n".join(lines)).splitlines():
         instruction, _, rest = line.partition(" ")
         if instruction == "FROM":
             parent, _, name = rest.partition(" AS ")
-            current = found[name] = {key: list(value) for key, value in found.get(parent, {}).items()}
+            current = by_stage[name] = {key: list(value) for key, value in by_stage.get(parent, {}).items()}
         current.setdefault(instruction, []).append(rest)
-    return found
+    return by_stage
 
 
 def test_the_dockerfile_keeps_its_promises() -> None:
-    found = stages((ROOT / "Dockerfile").read_text())
-    assert list(found)[-1] == "cpu", "the last stage is what `docker build .` makes"
+    by_stage = stages((ROOT / "Dockerfile").read_text())
+    assert list(by_stage)[-1] == "cpu", "the last stage is what `docker build .` makes"
     for target in ("cpu", "cuda"):
-        stage = found[target]
+        stage = by_stage[target]
         assert stage["USER"] == ["heedmap"]
         assert "/readyz" in stage["HEALTHCHECK"][0]
         assert stage["ENTRYPOINT"] == ['["heedmap"]']
         assert stage["CMD"] == ['["serve"]']
         assert any(f"--from={target}-packages" in line for line in stage["COPY"])
-    assert all("slim" in line for line in found["base"]["FROM"])
-    assert not any("COPY" in stage for name, stage in found.items() if name == "runtime"), "no sources in the image"
+    assert all("slim" in line for line in by_stage["base"]["FROM"])
+    assert not any("COPY" in stage for name, stage in by_stage.items() if name == "runtime"), "no sources in the image"
 
 
 def test_the_dockerfiles_health_check_is_python_that_compiles() -> None:

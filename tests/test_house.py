@@ -16,7 +16,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 LONGEST = 320  # lines of a source file: about 300, and a little room for an import block
-OWN = {".py", ".js", ".css", ".html"}
+SUFFIXES = {".py", ".js", ".css", ".html"}
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
 LAYOUT = [
@@ -38,10 +38,10 @@ LAYOUT = [
 ALLOWED = {"model": {"model"}, "app": {"app", "model"}}
 
 
-def sources(*folders: str, suffixes: set[str] = OWN) -> list[Path]:
+def sources(*folders: str, suffixes: set[str] = SUFFIXES) -> list[Path]:
     """Our own source files under these folders."""
-    found = [path for folder in folders for path in sorted((ROOT / folder).rglob("*")) if path.suffix in suffixes]
-    return [path for path in found if not {"vendor", "__pycache__", "node_modules"} & set(path.parts)]
+    paths = [path for folder in folders for path in sorted((ROOT / folder).rglob("*")) if path.suffix in suffixes]
+    return [path for path in paths if not {"vendor", "__pycache__", "node_modules"} & set(path.parts)]
 
 
 def imports(source: str) -> set[str]:
@@ -111,8 +111,8 @@ def test_the_layout_is_the_designs(name: str) -> None:
 @pytest.mark.parametrize("package", ALLOWED)
 def test_imports_run_one_way(package: str) -> None:
     modules = sources(package, suffixes={".py"})
-    found = {str(path.relative_to(ROOT)): trespasses(package, path.read_text()) for path in modules}
-    assert {path: names for path, names in found.items() if names} == {}
+    faults = {str(path.relative_to(ROOT)): trespasses(package, path.read_text()) for path in modules}
+    assert {path: names for path, names in faults.items() if names} == {}
     assert len(modules) > 5, "the check looked at nothing"
 
 
@@ -142,8 +142,8 @@ def test_everything_public_is_documented() -> None:
     bases: Documented = {}
     for source in modules.values():
         bases |= documented(source)
-    found = {path: undocumented(source, bases) for path, source in modules.items()}
-    assert {path: names for path, names in found.items() if names} == {}
+    faults = {path: undocumented(source, bases) for path, source in modules.items()}
+    assert {path: names for path, names in faults.items() if names} == {}
 
 
 def test_a_missing_docstring_is_found() -> None:
@@ -158,10 +158,10 @@ def test_no_file_names_a_machines_own_paths() -> None:
     files = [
         *tops,
         *ROOT.glob("*.md"),
-        *sources("model", "app", "static", "tests", "benchmarks", suffixes={*OWN, ".md"}),
+        *sources("model", "app", "static", "tests", "benchmarks", suffixes={*SUFFIXES, ".md"}),
     ]
-    found = {str(path.relative_to(ROOT)): machine_paths(path.read_text()) for path in files if path != Path(__file__)}
-    assert {path: names for path, names in found.items() if names} == {}
+    faults = {str(path.relative_to(ROOT)): machine_paths(path.read_text()) for path in files if path != Path(__file__)}
+    assert {path: names for path, names in faults.items() if names} == {}
 
 
 def test_a_machines_path_is_found() -> None:
@@ -206,8 +206,8 @@ def canonical(requirement: str) -> str:
 def test_what_is_imported_is_declared(folder: str, extras: list[str]) -> None:
     lines = PROJECT["dependencies"] + [line for extra in extras for line in EXTRAS[extra]]
     declared = {canonical(line) for line in lines}
-    found = {str(p.relative_to(ROOT)): undeclared(p.read_text(), declared) for p in sources(folder, suffixes={".py"})}
-    assert {path: names for path, names in found.items() if names} == {}
+    faults = {str(p.relative_to(ROOT)): undeclared(p.read_text(), declared) for p in sources(folder, suffixes={".py"})}
+    assert {path: names for path, names in faults.items() if names} == {}
 
 
 def test_an_undeclared_import_is_found() -> None:
@@ -226,32 +226,32 @@ def test_the_lock_holds_hashes_for_every_extra_and_names_no_registry() -> None:
 
 
 def test_pip_is_given_what_an_extra_needs_and_no_build_of_pytorch() -> None:
-    def shown(*arguments: str) -> set[str]:
+    def printed(*arguments: str) -> set[str]:
         command = [sys.executable, ROOT / ".build" / "locked.py", *arguments]
         lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
         return {canonical(line) for line in lines if not line.startswith(" ")}
 
-    assert {"numpy", "httpx", "httpcore", "plotly", "safetensors"} <= shown()
-    assert not {"fastapi", "torch", "pytest"} & shown()
-    assert {"fastapi", "transformers", "uvloop", "sympy"} <= shown("serve"), "what the extras of others bring, too"
-    assert not {"torch", "nvidia-cublas", "triton", "pytest"} & shown("serve")
-    assert {"torch", "nvidia-cublas", "triton"} <= shown("--torch", "serve")
-    assert {"pytest", "sacrebleu", "ctranslate2", "peft", "fastapi"} <= shown("test")
-    assert {"torch", "fastapi", "nvidia-cublas"} <= shown("--versions")
+    assert {"numpy", "httpx", "httpcore", "plotly", "safetensors"} <= printed()
+    assert not {"fastapi", "torch", "pytest"} & printed()
+    assert {"fastapi", "transformers", "uvloop", "sympy"} <= printed("serve"), "what the extras of others bring, too"
+    assert not {"torch", "nvidia-cublas", "triton", "pytest"} & printed("serve")
+    assert {"torch", "nvidia-cublas", "triton"} <= printed("--torch", "serve")
+    assert {"pytest", "sacrebleu", "ctranslate2", "peft", "fastapi"} <= printed("test")
+    assert {"torch", "fastapi", "nvidia-cublas"} <= printed("--versions")
 
 
 def test_the_makefile_has_its_targets_and_help_lists_them() -> None:
-    shown = subprocess.run(
+    printed = subprocess.run(
         ["make", "--no-print-directory"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
     targets = {"serve", "test", "test-newest", "lint", "lock", "train", "bench", "help"}
-    assert targets <= set(re.findall(r"^  make ([\w-]+)", shown, re.MULTILINE))
+    assert targets <= set(re.findall(r"^  make ([\w-]+)", printed, re.MULTILINE))
 
 
 def test_make_serve_takes_host_and_port() -> None:
     command = ["make", "--no-print-directory", "--dry-run", "serve", "HOST=0.0.0.0", "PORT=8123"]
-    shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert "heedmap serve --host 0.0.0.0 --port 8123" in shown
+    printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert "heedmap serve --host 0.0.0.0 --port 8123" in printed
 
 
 def test_ci_runs_make_test() -> None:

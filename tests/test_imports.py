@@ -44,31 +44,31 @@ ROOMS = {
 
 def graph(files: Mapping[str, str]) -> Graph:
     """Who imports whom among these modules (name -> source), wherever in the module the import stands."""
-    found: Graph = {}
+    edges: Graph = {}
     for name, source in files.items():
-        wanted: set[str] = set()
+        imported: set[str] = set()
         for node in ast.walk(ast.parse(source)):
             if isinstance(node, ast.Import):
-                wanted |= {alias.name for alias in node.names}
+                imported |= {alias.name for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
                 inner = {f"{node.module}.{alias.name}" for alias in node.names}
-                wanted |= {each if each in files else node.module for each in inner}
-        found[name] = wanted & files.keys() - {name}
-    return found
+                imported |= {each if each in files else node.module for each in inner}
+        edges[name] = imported & files.keys() - {name}
+    return edges
 
 
 def circles(edges: Graph) -> list[list[str]]:
     """Groups of modules that reach each other."""
     reach: Graph = {}
     for start in edges:
-        seen: set[str] = set()
+        visited: set[str] = set()
         waiting = list(edges[start])
         while waiting:
             name = waiting.pop()
-            if name not in seen:
-                seen.add(name)
+            if name not in visited:
+                visited.add(name)
                 waiting += edges[name]
-        reach[start] = seen
+        reach[start] = visited
     groups = {tuple(sorted(n for n in reach[name] if name in reach[n])) for name in edges if name in reach[name]}
     return [list(group) for group in sorted(groups)]
 
@@ -82,9 +82,9 @@ def room_of(module: str, rooms: Iterable[str]) -> str | None:
 def trespasses(edges: Graph) -> list[str]:
     """Imports of a room that may not be imported from where they stand."""
     wrong = []
-    for module, wanted in edges.items():
+    for module, imported in edges.items():
         home = room_of(module, ROOMS)
-        for name in sorted(wanted - SHARED):
+        for name in sorted(imported - SHARED):
             there = room_of(name, ROOMS)
             allowed = home is not None and there is not None and room_of(there, {home, *ROOMS[home]}) is not None
             if (module not in SHARED and not allowed) or module in SHARED:
@@ -94,12 +94,12 @@ def trespasses(edges: Graph) -> list[str]:
 
 def modules() -> dict[str, str]:
     """Our own modules without the package's name, and their sources."""
-    found = {}
+    by_name = {}
     for folder in ("model", "app"):
         for path in sorted((ROOT / folder).rglob("*.py")):
             name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-            found[name] = path.read_text(encoding="utf-8").replace("heedmap.", "")
-    return found
+            by_name[name] = path.read_text(encoding="utf-8").replace("heedmap.", "")
+    return by_name
 
 
 MODULES = modules()
@@ -162,11 +162,11 @@ def test_a_module_that_cannot_be_imported_alone_is_found() -> None:
 @pytest.mark.parametrize("start", ["model.load", "app.http.main"])
 def test_serving_imports_no_training(start: str) -> None:
     edges = graph(MODULES)
-    seen, waiting = set[str](), [start]
+    reached, waiting = set[str](), [start]
     while waiting:
         name = waiting.pop()
-        if name not in seen:
-            seen.add(name)
+        if name not in reached:
+            reached.add(name)
             waiting += edges[name]
-    assert not [name for name in seen if name.startswith("model.training")]
-    assert len(seen) > 50
+    assert not [name for name in reached if name.startswith("model.training")]
+    assert len(reached) > 50

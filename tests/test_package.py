@@ -181,8 +181,8 @@ def test_a_users_mypy_sees_the_wheels_types(installed: Path, tmp_path: Path) -> 
         "Client(colour='red')\n"
     )
     check = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path / "cache"), "use.py"]
-    shown = run(check, tmp_path, installed).stdout
-    assert shown.count('Revealed type is "str"') == 2, shown
-    assert "-> heedmap.model.trace.trace.Trace" in shown
-    assert 'has no attribute "Nonsense"' in shown
-    assert 'Unexpected keyword argument "colour"' in shown
+    expected = run(check, tmp_path, installed).stdout
+    assert expected.count('Revealed type is "str"') == 2, expected
+    assert "-> heedmap.model.trace.trace.Trace" in expected
+    assert 'has no attribute "Nonsense"' in expected
+    assert 'Unexpected keyword argument "colour"' in expected

@@ -74,10 +74,10 @@ class Alignment:
             scores.append(row if one is None else np.where(np.arange(heads) == one, row, -1.0))
         return best_aligning(scores)
 
-    def _index(self, asked: int, size: int, field: str) -> int:
-        if not -size <= asked < size:
-            raise RangeError(f"{field} {asked} does not exist: {self.site} has {field}s 0 to {size - 1}", field=field)
-        return asked % size
+    def _index(self, index: int, size: int, field: str) -> int:
+        if not -size <= index < size:
+            raise RangeError(f"{field} {index} does not exist: {self.site} has {field}s 0 to {size - 1}", field=field)
+        return index % size
 
     def weights(self, layer: int, head: int | None) -> Float[np.ndarray, "Q K"]:
         """The map of a head, or the mean of all."""

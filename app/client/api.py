@@ -36,13 +36,13 @@ def prediction_body(
     inputs: Any, model: str | None, target: str | None, parameters: Mapping[str, Any]
 ) -> dict[str, Any]:
     """What POST /v1/predict and POST /v1/traces both take, files as base64; the rest is left to the service."""
-    given = {"model": model, "inputs": as_json(inputs), "target": target, "parameters": dict(parameters) or None}
-    return {name: value for name, value in given.items() if value is not None}
+    fields = {"model": model, "inputs": as_json(inputs), "target": target, "parameters": dict(parameters) or None}
+    return {name: value for name, value in fields.items() if value is not None}
 
 
-def span(asked: tuple[int, int] | None, size: int) -> tuple[int, int]:
+def span(bounds: tuple[int, int] | None, size: int) -> tuple[int, int]:
     """A half-open range; None is all."""
-    return (0, size) if asked is None else asked
+    return (0, size) if bounds is None else bounds
 
 
 def summary(trace: TraceSummary | str) -> Flow[TraceSummary]:
@@ -150,15 +150,18 @@ class Operations:
 
         `rows` and `cols` are half-open ranges of queries and keys. A trace given by its id costs one more request.
         """
-        told = yield from summary(trace)
-        shape = told.sites[site].shape if site in told.sites else (0, 0)
+        description = yield from summary(trace)
+        shape = description.sites[site].shape if site in description.sites else (0, 0)
         window = span(rows, shape[0]), span(cols, shape[1])
         names = ("rows", rows), ("cols", cols)
-        params = {"measure": measure, **{name: f"{given[0]}:{given[1]}" for name, given in names if given is not None}}
-        path = f"/v1/traces/{told.id}/maps/{site}/{layer}/{head}"
+        params = {
+            "measure": measure,
+            **{name: f"{bounds[0]}:{bounds[1]}" for name, bounds in names if bounds is not None},
+        }
+        path = f"/v1/traces/{description.id}/maps/{site}/{layer}/{head}"
         response = yield ClientCall("GET", path, params, accept="application/x-npy")
         weights = np.load(io.BytesIO(response.content), allow_pickle=False)
-        return told.window(site, layer, head, weights, *window)
+        return description.window(site, layer, head, weights, *window)
 
     @Operation
     def heads(self, /, trace: TraceSummary | str) -> Flow[list[dict[str, Any]]]:
@@ -206,8 +209,8 @@ class Operations:
 
         `options` as POST /v1/attention takes them: score="additive", vector=w, heads=4, mask="causal", ...
         """
-        given = {"queries": queries, "keys": keys, "values": values, **options}
-        body = {name: array(value) for name, value in given.items() if value is not None}
+        fields = {"queries": queries, "keys": keys, "values": values, **options}
+        body = {name: array(value) for name, value in fields.items() if value is not None}
         response = yield ClientCall("POST", "/v1/attention", body=body)
         return Attention.from_json(response.json())
 

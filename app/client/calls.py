@@ -40,11 +40,11 @@ class ClientCall:
     def arguments(self) -> dict[str, Any]:
         """The call as httpx's request methods take it."""
         headers = {"Accept": f"{self.accept}, application/problem+json;q=0.5"}
-        given = {"method": self.method, "url": self.path, "params": dict(self.params), "headers": headers}
+        arguments = {"method": self.method, "url": self.path, "params": dict(self.params), "headers": headers}
         if self.body is None:
-            return given
+            return arguments
         headers["Content-Type"] = "application/json"
-        return {**given, "content": to_body(self.body)}
+        return {**arguments, "content": to_body(self.body)}
 
 
 @dataclass(frozen=True)
@@ -101,11 +101,11 @@ def _answer(call: ClientCall, retries: int) -> Steps[httpx.Response]:
         assert response is not None, "a call is answered by a response"
         if response.status_code != httpx.codes.SERVICE_UNAVAILABLE or not retries:
             return response
-        asked = seconds(response.headers.get("Retry-After"))
-        if asked is None or asked > LONGEST_WAIT:  # not full but broken, or away for longer than a caller waits
+        delay = seconds(response.headers.get("Retry-After"))
+        if delay is None or delay > LONGEST_WAIT:  # not full but broken, or away for longer than a caller waits
             return response
         retries -= 1
-        yield Wait(max(asked, SHORTEST_WAIT))
+        yield Wait(max(delay, SHORTEST_WAIT))
 
 
 def failure(response: httpx.Response) -> APIError:

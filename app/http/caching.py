@@ -34,7 +34,7 @@ async def cached(
         "Cache-Control": f"{'private' if caller.keyed else 'public'}, max-age={YEAR}, immutable",
         "Vary": "Accept, Authorization, X-API-Key",
     }
-    known = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
-    if known & {etag, "*"}:
+    tags = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
+    if tags & {etag, "*"}:
         return Response(status_code=304, headers=common)
     return Response(await while_waiting(request, body()), headers={**common, "Content-Type": media_type})

@@ -51,8 +51,8 @@ class Gate:
         if not self.keys:
             return Caller(owner_of(None), keyed=False)
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        given = request.headers.get("x-api-key") or (token.strip() if scheme.lower() == "bearer" else "")
-        matching = [key for key in self.keys if hmac.compare_digest(key.encode(), given.encode())]
+        key_sent = request.headers.get("x-api-key") or (token.strip() if scheme.lower() == "bearer" else "")
+        matching = [key for key in self.keys if hmac.compare_digest(key.encode(), key_sent.encode())]
         if not matching:
             raise Unauthorized(
                 "send an API key of this service as X-API-Key or as Authorization: Bearer",

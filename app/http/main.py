@@ -68,25 +68,25 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         budget=settings.model_bytes,
         trace_limit=settings.trace_bytes,
     )
-    own = Services(settings, engine, reading, store, metrics, models, Tiles(reading, store))
-    _watch(own)
+    services = Services(settings, engine, reading, store, metrics, models, Tiles(reading, store))
+    _watch(services)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         engine.start()
         reading.start()
         try:
-            await own.write(store.open)
+            await services.write(store.open)
             if settings.load == "start":
-                await own.models.start()
+                await services.models.start()
             else:
-                own.models.look()
+                services.models.look()
             yield
         finally:
-            await own.models.stop()
+            await services.models.stop()
             engine.stop()
             reading.stop()
-            own.writers.shutdown(cancel_futures=True)
+            services.writers.shutdown(cancel_futures=True)
 
     app = FastAPI(
         title="Heedmap",
@@ -96,7 +96,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    app.state.services, app.state.gate = own, Gate(settings)
+    app.state.services, app.state.gate = services, Gate(settings)
     for routes in (health, model_routes, predict, traces, maps, tiles, attention):
         app.include_router(routes.router)
     docs.install(app)
@@ -119,20 +119,20 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     return app
 
 
-def _watch(own: Services) -> None:
+def _watch(services: Services) -> None:
     """Metrics that are read from the parts that know them."""
-    own.engine.batches = own.metrics.batch.observe
-    workers = {"device": own.engine, "reading": own.reading}
+    services.engine.batches = services.metrics.batch.observe
+    workers = {"device": services.engine, "reading": services.reading}
     for name, text, attribute in (
         ("queue", "Calls that wait for a worker.", "waiting"),
         ("worker_alive", "1 while the worker lives.", "alive"),
     ):
         reads = {worker: partial(_number, engine, attribute) for worker, engine in workers.items()}
-        own.metrics.gauges(name, text, "worker", reads)
-    own.metrics.gauge("models_loaded", "Models in memory.", lambda: float(len(own.models.in_state("loaded"))))
-    own.metrics.gauge("model_bytes", "Bytes of the weights in memory.", lambda: float(own.models.bytes))
-    own.metrics.gauge("traces", "Traces on disk.", lambda: float(len(own.store)))
-    own.metrics.gauge("trace_bytes", "Bytes of traces on disk.", lambda: float(own.store.bytes))
+        services.metrics.gauges(name, text, "worker", reads)
+    services.metrics.gauge("models_loaded", "Models in memory.", lambda: float(len(services.models.in_state("loaded"))))
+    services.metrics.gauge("model_bytes", "Bytes of the weights in memory.", lambda: float(services.models.bytes))
+    services.metrics.gauge("traces", "Traces on disk.", lambda: float(len(services.store)))
+    services.metrics.gauge("trace_bytes", "Bytes of traces on disk.", lambda: float(services.store.bytes))
 
 
 def reader(settings: Settings, device: Engine) -> Engine:

@@ -60,8 +60,8 @@ class Observe:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        given = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
-        identifier = given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        sent = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
+        identifier = sent if REQUEST_ID.fullmatch(sent) else uuid.uuid4().hex
         started, status = time.perf_counter(), 0
 
         async def finished(message: Message) -> None:

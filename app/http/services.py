@@ -56,5 +56,5 @@ class Services:
 
 def services(request: Request) -> Services:
     """A dependency: the app's services."""
-    found: Services = request.app.state.services
-    return found
+    bundle: Services = request.app.state.services
+    return bundle

@@ -80,20 +80,20 @@ def run(app: ASGIApp, settings: Settings) -> None:
         raise startup.error
 
 
-def read_settings(given: Mapping[str, Any]) -> Settings:
+def read_settings(arguments: Mapping[str, Any]) -> Settings:
     """The service's settings: of the command line, and of the environment what is None there.
 
     Raises:
         StartupError: names the option, or the variable, whose value makes no sense.
     """
-    options = {name: value for name, value in given.items() if value is not None}
+    options = {name: value for name, value in arguments.items() if value is not None}
     try:
         return Settings(**options)
     except ValidationError as error:
         first = error.errors()[0]
         name, message = str(first["loc"][0]), first["msg"].removeprefix("Value error, ")
-        shown = name if name in options else f"HEEDMAP_{name.upper()}"
-        raise StartupError(f"{shown}: {message}", field=name) from error
+        source = name if name in options else f"HEEDMAP_{name.upper()}"
+        raise StartupError(f"{source}: {message}", field=name) from error
 
 
 def check(settings: Settings) -> None:
@@ -126,14 +126,14 @@ def check_device(device: str) -> None:
 
 def _check_address(host: str, port: int) -> None:
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
         raise StartupError(
             f"host: {host!r} is no address of this machine; 127.0.0.1 is for this machine alone, 0.0.0.0 for every one "
             "that reaches it",
             field="host",
         ) from error
-    family, kind, protocol, _, address = found[0]
+    family, kind, protocol, _, address = addresses[0]
     with socket.socket(family, kind, protocol) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

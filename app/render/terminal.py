@@ -41,8 +41,8 @@ def prediction_lines(prediction: Prediction) -> list[str]:
 def _lines(output: Any) -> list[str]:
     if isinstance(output, dict):
         rest = {name: value for name, value in output.items() if name != "score"}
-        named = [f"{value}" if isinstance(value, str) else f"{name} {_brief(value)}" for name, value in rest.items()]
-        return ["  ".join(([f"{output['score']:.4f}"] if output.get("score") is not None else []) + named)]
+        fields = [f"{value}" if isinstance(value, str) else f"{name} {_brief(value)}" for name, value in rest.items()]
+        return ["  ".join(([f"{output['score']:.4f}"] if output.get("score") is not None else []) + fields)]
     if not isinstance(output, list):
         return [_brief(output)]
     if output and all(isinstance(entry, dict) for entry in output):
@@ -61,8 +61,8 @@ def _brief(value: Any) -> str:
         inner = inner[0]
     if not isinstance(inner, list):
         return f"{value:.4g}" if isinstance(value, float) else str(value)
-    shown = ", ".join(_brief(number) for number in inner[:NUMBERS]) + (", ..." if len(inner) > NUMBERS else "")
-    return f"[{shown}]" + (f" ({' x '.join(map(str, [*shape, len(inner)]))})" if len(inner) > NUMBERS else "")
+    numbers = ", ".join(_brief(number) for number in inner[:NUMBERS]) + (", ..." if len(inner) > NUMBERS else "")
+    return f"[{numbers}]" + (f" ({' x '.join(map(str, [*shape, len(inner)]))})" if len(inner) > NUMBERS else "")
 
 
 def print_attended(console: Console, weights: Float[np.ndarray, "Q K"], queries: Axis, keys: Axis) -> None:
@@ -102,11 +102,11 @@ def print_alignment(console: Console, weights: Float[np.ndarray, "Q K"], queries
     """Print each target word with its best source word, and the matrix in percent, folded to the console's width."""
     targets, sources = words(queries), words(keys)
     table = merge_words(weights, targets, sources)
-    shown = [index for index, word in enumerate(targets) if not word.special] or list(range(len(targets)))
+    rows = [index for index, word in enumerate(targets) if not word.special] or list(range(len(targets)))
     content = [index for index, word in enumerate(sources) if not word.special] or list(range(len(sources)))
-    best = {row: content[int(table[row, content].argmax())] for row in shown}
-    left = max(cell_len(targets[row].text) for row in shown)
-    middle = max(cell_len(sources[best[row]].text) for row in shown)
+    best = {row: content[int(table[row, content].argmax())] for row in rows}
+    left = max(cell_len(targets[row].text) for row in rows)
+    middle = max(cell_len(sources[best[row]].text) for row in rows)
     widths = [max(NARROWEST, cell_len(word.text) + 1) for word in sources]
     for columns in _folded(widths, console.width - left - middle - 12):
         heading = Text(" " * (left + middle + 10))
@@ -116,7 +116,7 @@ def print_alignment(console: Console, weights: Float[np.ndarray, "Q K"], queries
                 style="dim" if sources[column].special else "bold",
             )
         console.print(heading, no_wrap=True, overflow="crop")
-        for row in shown:
+        for row in rows:
             line = Text(_justified(targets[row].text, left), style="bold")
             line.append(
                 f" ← {_justified(sources[best[row]].text, middle)} {_percent(table[row, best[row]]):>4}  ",

@@ -47,18 +47,18 @@ MAP_FORMATS = (JSON, NPY, CSV, PNG, PLOTLY, HTML)
 THUMBNAIL_FORMATS = (RAW, NPY, PNG)
 
 
-def negotiate(accept: str | None, wanted: str | None, offers: Sequence[Format]) -> Format:
+def negotiate(accept: str | None, name: str | None, offers: Sequence[Format]) -> Format:
     """The representation that ?format= names, or else the one that Accept prefers; of equals, the first offered.
 
     Raises:
         NotAcceptable: none is offered.
     """
     names = ", ".join(offer.name for offer in offers)
-    if wanted is not None:
+    if name is not None:
         for offer in offers:
-            if wanted in (offer.name, offer.media_type):
+            if name in (offer.name, offer.media_type):
                 return offer
-        raise NotAcceptable(f"there is no format {wanted!r} here: {names}", field="format")
+        raise NotAcceptable(f"there is no format {name!r} here: {names}", field="format")
     ranges = [_media_range(part) for part in (accept or "*/*").split(",") if part.strip()]
     best = max(offers, key=lambda offer: _quality(ranges, offer.media_type))
     if _quality(ranges, best.media_type) <= 0:

@@ -40,7 +40,7 @@ class BodyLimit:
         if declared.isdigit() and int(declared) > self.limit:
             await problem_response(refusal)(scope, receive, send)
             return
-        read, made = 0, 0
+        read, inflated_bytes = 0, 0
 
         async def counted() -> Message:
             nonlocal read
@@ -51,9 +51,9 @@ class BodyLimit:
             return message
 
         def count(size: int) -> None:
-            nonlocal made
-            made += size
-            if made > self.limit:
+            nonlocal inflated_bytes
+            inflated_bytes += size
+            if inflated_bytes > self.limit:
                 raise TooLarge(
                     f"a request body may have {self.limit:,} bytes at most, inflated",
                     headers={"Connection": "close"},
@@ -134,18 +134,18 @@ def _with_inputs(data: dict[str, Any], files: dict[str, list[Any]]) -> dict[str,
     if "sentences" in data:
         sentences = data.pop("sentences")
         parts["sentences"] = sentences if isinstance(sentences, list) else [sentences]
-    given = {name: values for name, values in files.items() if values}
-    if not parts and not given:
+    sent = {name: values for name, values in files.items() if values}
+    if not parts and not sent:
         return data
     if "inputs" in data:
-        if list(given) != ["image"] or parts:
-            named = ", ".join((*given, *parts))
-            raise Unreadable(f"the form has inputs and also {named}; send one or the other", field="inputs")
+        if list(sent) != ["image"] or parts:
+            names = ", ".join((*sent, *parts))
+            raise Unreadable(f"the form has inputs and also {names}; send one or the other", field="inputs")
         parts["text"] = data.pop("inputs")
-    if len(given) > 1:
+    if len(sent) > 1:
         raise Unreadable("the form has an image and a recording; send one of them", field="inputs")
-    made = [{name: value, **parts} for name, values in given.items() for value in values] or [parts]
-    return {**data, "inputs": made[0] if len(made) == 1 else made}
+    inputs = [{name: value, **parts} for name, values in sent.items() for value in values] or [parts]
+    return {**data, "inputs": inputs[0] if len(inputs) == 1 else inputs}
 
 
 def _form_data(form: FormData) -> dict[str, Any]:

@@ -79,7 +79,7 @@ class _Inflater:
                     raise Unreadable("there is more after the end of the deflate body", field="body")
                 self.stream = zlib.decompressobj(GZIP)  # members one after the other are one body (RFC 1952, 2.2)
             try:
-                made = self._inflate(data)
+                inflated = self._inflate(data)
             except zlib.error:
                 raise Unreadable(
                     f"Content-Encoding says {self.name}, and the body is no {self.name} data", field="body"
@@ -88,8 +88,8 @@ class _Inflater:
             if left:
                 waiting.appendleft(left)
             self.begun = True
-            if made:
-                return made
+            if inflated:
+                return inflated
         if ended and not self.stream.eof:
             raise Unreadable(f"the {self.name} body breaks off before its end", field="body")
         return None

@@ -68,8 +68,8 @@ def check_input(value: Any, place: str) -> OneInput:
         return check_text(value, place)
     names = frozenset(value)
     if names not in PARTS_OF:
-        named = ", ".join(sorted(str(name)[:40] for name in names)) or "nothing"
-        raise ParameterError(f"an object with {named} is no input; there is {SHAPES}", field=place or None)
+        listed = ", ".join(sorted(str(name)[:40] for name in names)) or "nothing"
+        raise ParameterError(f"an object with {listed} is no input; there is {SHAPES}", field=place or None)
     prefix = f"{place}." if place else ""
     return {name: PARTS[name](part, prefix + name) for name, part in value.items()}
 

@@ -100,8 +100,8 @@ class MaskWanted(Strict):
     def _complete(mask: "MaskWanted") -> "MaskWanted":
         needed = {"sliding_window": "size", "padding": "length"}.get(mask.kind)
         for name in ("size", "length"):
-            given = getattr(mask, name) is not None
-            if given != (name == needed):
+            present = getattr(mask, name) is not None
+            if present != (name == needed):
                 word = "needs" if name == needed else "takes no"
                 raise ParameterError(f"a mask of kind {mask.kind} {word} {name}", field=name)
         return mask

@@ -126,19 +126,19 @@ class Engine:
         Raises:
             Overloaded: the queue is full. WorkerStopped: the worker is dead. DeadlineExceeded: one turn took too long.
         """
-        found: list[T] = []
+        results: list[T] = []
 
         def turn() -> bool:
             until = time.monotonic() + TURN
             for part in work:
-                found.append(part)
+                results.append(part)
                 if time.monotonic() > until:
                     return True
             return False
 
         while await self.run(turn, turn=True):
             pass
-        return found
+        return results
 
     async def run_batch(
         self, key: Hashable, items: Sequence[Any], function: Callable[[Sequence[Any], Stop], list[Any]]

@@ -34,7 +34,7 @@ def is_finite(value: Any) -> bool:
 
 def checked(outcomes: Iterable[Any]) -> list[Any]:
     """The predictions and traces of a batch; in place of one that holds what is no number, a `ModelFailure`."""
-    return [found if (found := fault(outcome)) is not None else outcome for outcome in outcomes]
+    return [matches if (matches := fault(outcome)) is not None else outcome for outcome in outcomes]
 
 
 class Checking:

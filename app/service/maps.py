@@ -124,8 +124,8 @@ def weights(trace: Trace, place: Place) -> NDArray[np.float32]:
 
 def visible(trace: Trace, place: Place) -> NDArray[np.bool_]:
     """Which cells of a window the mask leaves visible, (R, C): for representations that show it."""
-    seen: NDArray[np.bool_] = trace.map(place.site, place.layer).visible(*place.slices).cpu().numpy()
-    return seen
+    cells: NDArray[np.bool_] = trace.map(place.site, place.layer).visible(*place.slices).cpu().numpy()
+    return cells
 
 
 Picture = tuple[NDArray[np.float32], NDArray[np.bool_]]

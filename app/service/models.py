@@ -91,29 +91,29 @@ class Models:
         self._turn = asyncio.Lock()  # one load at a time
         self._background: set[asyncio.Task[Any]] = set()
 
-    def name(self, asked: str | None) -> str:
+    def name(self, name: str | None) -> str:
         """The name of a model, or of the only one.
 
         Raises:
             NotFound: there is none of that name. ParameterError: several are served and none is named.
         """
         names = ", ".join(self._entries)
-        if asked is None:
+        if name is None:
             if len(self._entries) > 1:
                 raise ParameterError(f"several models are served, name one of {names}", field="model")
             return next(iter(self._entries))
-        if asked not in self._entries:
-            raise NotFound(f"there is no model {asked[:100]!r} here; there is {names}", field="model")
-        return asked
+        if name not in self._entries:
+            raise NotFound(f"there is no model {name[:100]!r} here; there is {names}", field="model")
+        return name
 
-    async def get(self, asked: str | None) -> tuple[str, Served[Trace]]:
+    async def get(self, model: str | None) -> tuple[str, Served[Trace]]:
         """A model, loaded first where it is not; whoever asks meanwhile waits for the same load.
 
         Raises:
             NotFound: there is none of that name. ParameterError: several are served and none is named.
             ModelUnavailable: it cannot be loaded. DeadlineExceeded: it is still being loaded.
         """
-        name = self.name(asked)
+        name = self.name(model)
         entry = self._entries[name]
         entry.used = next(self._uses)
         if entry.model is not None:
@@ -172,10 +172,10 @@ class Models:
     def describe(self, name: str) -> dict[str, Any]:
         """Its name, source and state, why it failed where it did, and what it says of itself."""
         entry = self._entries[name]
-        told: dict[str, Any] = {"name": name, "source": public_source(entry.source), "state": entry.state}
+        description: dict[str, Any] = {"name": name, "source": public_source(entry.source), "state": entry.state}
         if entry.state == "failed":
-            told["error"] = entry.error
-        return {**told, **entry.facts}
+            description["error"] = entry.error
+        return {**description, **entry.facts}
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)
@@ -210,12 +210,12 @@ class Models:
                 entry.model, entry.size, entry.error = model, size, None
                 entry.facts = {**facts, "bytes": size}
         except Exception as error:
-            known = isinstance(error, HeedmapError)
-            said = str(error) if known else "it failed unexpectedly; the service's log says how"
+            expected = isinstance(error, HeedmapError)
+            said = str(error) if expected else "it failed unexpectedly; the service's log says how"
             entry.error = public_message(said, entry.source)
             entry.failed = time.monotonic()
             self.metrics.load_failures.labels(name).inc()
-            log.error("model_failed", model=name, cause=repr(error), exc_info=None if known else error)
+            log.error("model_failed", model=name, cause=repr(error), exc_info=None if expected else error)
             return error
         finally:
             entry.task = None

@@ -94,7 +94,7 @@ def _ragged(value: Any, path: str) -> tuple[str, str] | None:
         if isinstance(item, list) and isinstance(first, list) and len(item) != len(first):
             return f"{path}.{index}", f"has {len(item)} entries where the first has {len(first)}"
     inner = (_ragged(item, f"{path}.{index}") for index, item in enumerate(value) if isinstance(item, list))
-    return next((found for found in inner if found is not None), None)
+    return next((fault for fault in inner if fault is not None), None)
 
 
 def read(request: AttentionRequest) -> OperatorInputs:
@@ -154,10 +154,10 @@ def _project(
     """The projections of general and additive scores; the parameters that a score takes are given, and no others."""
     takes = {"general": ("matrix",), "additive": ("query_matrix", "key_matrix", "vector")}.get(request.score, ())
     for name in ("matrix", "query_matrix", "key_matrix", "vector"):
-        given = getattr(request, name) is not None
-        if given and name not in takes:
+        present = getattr(request, name) is not None
+        if present and name not in takes:
             raise ParameterError(f"the score {request.score} takes no {name}", field=name)
-        if not given and name in takes and name in ("matrix", "vector"):
+        if not present and name in takes and name in ("matrix", "vector"):
             raise ParameterError(f"the score {request.score} needs {name}", field=name)
     if request.scale is not None and request.score != "scaled_dot":
         raise ParameterError(f"the score {request.score} takes no scale; scaled_dot does", field="scale")
@@ -199,25 +199,25 @@ def _score(request: AttentionRequest, size: int, vector: NDArray[np.float32] | N
     return lambda: ScaledDot.for_size(size) if request.scale is None else ScaledDot(request.scale)
 
 
-def _masks(wanted: Any, batch: int, queries: int, keys: int) -> Callable[[int], Mask]:
+def _masks(mask: Any, batch: int, queries: int, keys: int) -> Callable[[int], Mask]:
     """The mask of each sequence."""
-    if isinstance(wanted, list):
+    if isinstance(mask, list):
         try:
-            matrix = np.asarray(wanted)
+            matrix = np.asarray(mask)
         except ValueError:
             matrix = np.empty(0)
         if matrix.dtype.kind not in "biu" or matrix.shape != (queries, keys) or not np.isin(matrix, (0, 1)).all():
             raise ParameterError(f"expected {queries} lists of {keys} booleans, true where visible", field="mask")
         return lambda sequence: Explicit(torch.from_numpy(matrix.astype(bool)))
-    assert isinstance(wanted, MaskWanted)
-    match wanted.kind:
+    assert isinstance(mask, MaskWanted)
+    match mask.kind:
         case "causal":
             return lambda sequence: Causal()
         case "sliding_window":
-            size = wanted.size or 1
+            size = mask.size or 1
             return lambda sequence: SlidingWindow(size)
         case "padding":
-            lengths = wanted.length if isinstance(wanted.length, list) else [wanted.length or 0] * batch
+            lengths = mask.length if isinstance(mask.length, list) else [mask.length or 0] * batch
             if len(lengths) != batch or any(not 0 <= length <= keys for length in lengths):
                 raise ParameterError(f"expected {batch} lengths from 0 to {keys}", field="mask.length")
             return lambda sequence: Padding(torch.tensor([lengths[sequence]]))

@@ -59,8 +59,8 @@ class Pyramid:
     @classmethod
     def of(cls, tensors: dict[str, torch.Tensor]) -> "Pyramid":
         """The pyramid that `tensors` wrote."""
-        known = sorted(map(int, tensors))
-        return cls(known[0], [tensors[str(level)].numpy() for level in known])
+        kept = sorted(map(int, tensors))
+        return cls(kept[0], [tensors[str(level)].numpy() for level in kept])
 
 
 def base_of(shape: tuple[int, int]) -> int:
@@ -131,12 +131,12 @@ class Tiles:
             whole = await self.pyramid(owner, held, at, how)
             return whole.codes[level - whole.base][rows.start : rows.stop, cols.start : cols.stop]
         key = (owner, held.version, at, how, level, row, col)
-        found = self._remembered(key)
-        if found is None:
-            found = await self.reading.run(lambda: coded(reduce(layer, rows, cols, level, how)))
-            self._remember(key, found)
-        assert not isinstance(found, Pyramid)
-        return found
+        codes = self._remembered(key)
+        if codes is None:
+            codes = await self.reading.run(lambda: coded(reduce(layer, rows, cols, level, how)))
+            self._remember(key, codes)
+        assert not isinstance(codes, Pyramid)
+        return codes
 
     async def thumbnails(self, owner: str, held: StoredTrace, site: str, size: int) -> Codes | None:
         """All heads of a site in u8log (L, H, size, size), from their coarse levels; None where maps have no such."""
@@ -145,36 +145,36 @@ class Tiles:
         if not base:
             return None
         blocks = size_at(layers[0].shape[0], base) * size_at(layers[0].shape[1], base)
-        made = []
+        rows = []
         for index, layer in enumerate(layers):
             together = layer.heads if layer.heads * blocks <= TOGETHER else 1
             row = []
             for first in range(0, layer.heads, together):
                 heads = [Address(site, index, first + head) for head in range(together)]
                 row += [to_square(whole.codes[0], size) for whole in await self._pyramids(owner, held, heads, "max")]
-            made.append(row)
-        return np.array(made)
+            rows.append(row)
+        return np.array(rows)
 
     async def pyramid(self, owner: str, held: StoredTrace, at: Address, how: How) -> Pyramid:
         """The coarse levels of a head: from memory, from beside the trace, or by a pass over its map."""
-        [found] = await self._pyramids(owner, held, [at], how)
-        return found
+        [pyramid] = await self._pyramids(owner, held, [at], how)
+        return pyramid
 
     async def _pyramids(self, owner: str, held: StoredTrace, heads: list[Address], how: How) -> list[Pyramid]:
         """Those of one head, or of all heads of a layer, for which the mask is then looked at once."""
         keys = [(owner, held.version, at, how) for at in heads]
-        found = [self._remembered(key) for key in keys]
-        if None in found:
+        remembered = [self._remembered(key) for key in keys]
+        if None in remembered:
             key = (owner, held.version, tuple(heads), how)
             if key not in self._passes:
                 task = asyncio.create_task(self._make(owner, held, heads, how))
                 task.add_done_callback(lambda done: self._passes.pop(key, None))
                 self._passes[key] = task
-            made = await asyncio.shield(self._passes[key])  # one who goes away stops nobody else's
-            for each, pyramid in zip(keys, made, strict=True):
+            computed = await asyncio.shield(self._passes[key])  # one who goes away stops nobody else's
+            for each, pyramid in zip(keys, computed, strict=True):
                 self._remember(each, pyramid)
-            return made
-        return [each for each in found if isinstance(each, Pyramid)]
+            return computed
+        return [each for each in remembered if isinstance(each, Pyramid)]
 
     async def _make(self, owner: str, held: StoredTrace, heads: list[Address], how: How) -> list[Pyramid]:
         names = [f"{at}.{how}" for at in heads]
@@ -182,9 +182,9 @@ class Tiles:
         layer = layer.head(heads[0].head) if len(heads) == 1 else layer
         base, top = base_of(layer.shape), levels(layer.shape) - 1
         written = await self.reading.run(lambda: [self.store.beside(owner, held.id, name) for name in names])
-        known = [Pyramid.of(tensors) for tensors in written if str(base) in tensors]
-        if len(known) == len(heads):
-            return known
+        stored = [Pyramid.of(tensors) for tensors in written if str(base) in tensors]
+        if len(stored) == len(heads):
+            return stored
         rows, cols = (range(size_at(length, base)) for length in layer.shape)
         parts = await self.reading.run_turns(part for _, part in reduce_strips(layer, rows, cols, base, how))
 
@@ -193,14 +193,14 @@ class Tiles:
             for index in range(len(names)):
                 yield finished(whole.head(index), base, top)
 
-        made = await self.reading.run_turns(end())
+        computed = await self.reading.run_turns(end())
 
         def keep() -> None:
-            for name, pyramid in zip(names, made, strict=True):
+            for name, pyramid in zip(names, computed, strict=True):
                 self.store.keep_beside(owner, held.id, name, pyramid.tensors())
 
         await run_in_threadpool(keep)  # no reader waits for the disk
-        return made
+        return computed
 
     def _remembered(self, key: Any) -> "Pyramid | Codes | None":
         if key in self._kept:

@@ -86,7 +86,7 @@ def fused(
 ) -> Attended:
     """Scaled dot-product attention by the device's fused kernel, log-sum-exp included."""
     if bias is None:
-        k, v, mask = _seen(q, k, v, mask)
+        k, v, mask = _visible_keys(q, k, v, mask)
     causal = isinstance(mask, Causal) and mask.offset == 0 and bias is None
     if bias is None and (size := _band(mask, q, k)):
         assert mask is not None
@@ -134,7 +134,7 @@ def _band(mask: Mask | None, q: Tensor, k: Tensor) -> int:
     return size if q.shape[2] > 1 and k.shape[2] > 2 * size else 0
 
 
-def _seen(q: Tensor, k: Tensor, v: Tensor, mask: Mask | None) -> tuple[Tensor, Tensor, Mask | None]:
+def _visible_keys(q: Tensor, k: Tensor, v: Tensor, mask: Mask | None) -> tuple[Tensor, Tensor, Mask | None]:
     """Keys, values and mask as they are, or of a single query in a sliding window what it sees, which is the last."""
     if q.shape[2] == 1 and (size := _window(mask, q, k)):
         return k[:, :, -size:], v[:, :, -size:], None
@@ -163,11 +163,11 @@ def _after_cache(q: Tensor, k: Tensor, v: Tensor, offset: int, scale: float | No
     keys are one over all of them, each weighed by its share of the denominator (Dao et al. 2022).
     """
     before = fused_cells(q, k[:, :, :offset], v[:, :, :offset], None, scale=scale)
-    own = fused_cells(q, k[:, :, offset:], v[:, :, offset:], None, causal=True, scale=scale)
-    lse = torch.logaddexp(before.lse, own.lse)
-    shares = [torch.exp(part.lse - lse)[..., None] for part in (before, own)]
-    output = before.output * shares[0] + own.output * shares[1]
-    return Attended(output.to(q.dtype), lse, _names([before, own]))
+    recent = fused_cells(q, k[:, :, offset:], v[:, :, offset:], None, causal=True, scale=scale)
+    lse = torch.logaddexp(before.lse, recent.lse)
+    shares = [torch.exp(part.lse - lse)[..., None] for part in (before, recent)]
+    output = before.output * shares[0] + recent.output * shares[1]
+    return Attended(output.to(q.dtype), lse, _names([before, recent]))
 
 
 def _joined(parts: list[Attended]) -> Attended:
@@ -232,7 +232,7 @@ def forward_only(
     q: Queries, k: Keys, v: Values, mask: Mask | None = None, dropout: float = 0.0, scale: float | None = None
 ) -> Output:
     """The same output through PyTorch's public operator, without log-sum-exp: training and decoding steps."""
-    k, v, mask = _seen(q, k, v, mask)
+    k, v, mask = _visible_keys(q, k, v, mask)
     causal = isinstance(mask, Causal) and mask.offset == 0
     if not torch.is_grad_enabled() and (size := _band(mask, q, k)):
         assert mask is not None

@@ -149,9 +149,9 @@ class AttentionMap:
         totals = {name: torch.zeros(self.heads) for name in ("entropy", "distance", "sink", "diagonal", "max")}
         for index, cols, block in self._blocks(sample):
             distance = (index[:, None] - self._indices(cols)[None, :]).abs().to(block.dtype)
-            own = index * keys // queries - cols.start  # outside the columns that are seen, the weight is 0
-            inside = (own >= 0) & (own < len(cols))
-            place = own.clamp(0, len(cols) - 1)[None, :, None].expand(self.heads, -1, 1)
+            diagonal = index * keys // queries - cols.start  # outside the columns that are seen, the weight is 0
+            inside = (diagonal >= 0) & (diagonal < len(cols))
+            place = diagonal.clamp(0, len(cols) - 1)[None, :, None].expand(self.heads, -1, 1)
             parts = {
                 "entropy": _entropy(block),
                 "distance": (block * distance).sum(dim=-1),
@@ -179,8 +179,8 @@ class AttentionMap:
         return torch.arange(part.start, part.stop, device=self.q.device)
 
     def _visible(self, rows: Int[Tensor, "R"], cols: Int[Tensor, "C"]) -> Bool[Tensor, "R C"]:
-        seen = self.mask.visible(rows, cols)
-        return seen[0]
+        visible = self.mask.visible(rows, cols)
+        return visible[0]
 
     def exponents(self, rows: slice = slice(None), cols: slice = slice(None)) -> Float[Tensor, "H R C"]:
         """The logarithms of the weights of a block, whatever the mask: a new tensor, the caller's to change.
@@ -220,19 +220,19 @@ class AttentionMap:
         """Rows with the columns that they may see, `least` of them at least, a few rows at a time."""
         step = max(1, CELLS // (self.heads * self.shape[1]))
         for part in torch.split(rows, max(step, LEAST_ROWS)):
-            cols = self._seen(range(int(part[0]), int(part[-1]) + 1), least)
+            cols = self._visible_columns(range(int(part[0]), int(part[-1]) + 1), least)
             for few in torch.split(part, max(1, CELLS // (self.heads * len(cols)))):
                 yield few, cols, self._weights(few, self._indices(cols))
 
-    def _seen(self, rows: range, least: int) -> range:
+    def _visible_columns(self, rows: range, least: int) -> range:
         """The run of columns outside which the mask hides everything from these rows."""
         keys = self.shape[1]
         chunks = [range(start, min(start + COLUMNS, keys)) for start in range(0, keys, COLUMNS)]
-        seen = [chunk for chunk in chunks if len(chunks) == 1 or self.mask.covers(rows, chunk) != NONE]
-        if not seen:
+        visible = [chunk for chunk in chunks if len(chunks) == 1 or self.mask.covers(rows, chunk) != NONE]
+        if not visible:
             return range(least)
-        start = max(0, min(seen[0].start, keys - least))
-        return range(start, max(seen[-1].stop, start + least))
+        start = max(0, min(visible[0].start, keys - least))
+        return range(start, max(visible[-1].stop, start + least))
 
 
 def _take(x: Tensor, index: Int[Tensor, "N"]) -> Tensor:

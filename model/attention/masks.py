@@ -42,8 +42,8 @@ class Mask(ABC):
 
     def covers(self, rows: range, cols: range) -> "Coverage":
         """Whether a block sees all of its cells, none, or some of them, without looking at each where that is known."""
-        seen = self.visible(torch.arange(rows.start, rows.stop), torch.arange(cols.start, cols.stop))
-        return ALL if bool(seen.all()) else SOME if bool(seen.any()) else NONE
+        visible = self.visible(torch.arange(rows.start, rows.stop), torch.arange(cols.start, cols.stop))
+        return ALL if bool(visible.all()) else SOME if bool(visible.any()) else NONE
 
     def __and__(self, other: "Mask") -> "Mask":
         if isinstance(other, Full):

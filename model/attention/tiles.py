@@ -158,8 +158,8 @@ def _block(layer: AttentionMap, rows: range, cols: range, side: int, how: How, *
         wide[-1] -= right
         visible = tall[:, None] * wide[None, :]
     else:
-        seen = F.pad((~hidden).float(), (0, right, 0, bottom))
-        visible = seen.view(height, side, -1).sum(dim=1).view(height, width, side).sum(dim=-1)
+        cells = F.pad((~hidden).float(), (0, right, 0, bottom))
+        visible = cells.view(height, side, -1).sum(dim=1).view(height, width, side).sum(dim=-1)
     # Down first: neighbours in memory then meet neighbours, and what is left to do along a row is a side-th of it.
     down, along = (layer.heads, height, side, -1), (layer.heads, height, width, side)
     if how == "max":

@@ -98,7 +98,7 @@ def family_of(config: Any) -> Family:
     return FAMILIES.get(str(config.model_type), UNKNOWN)
 
 
-def known(field: str) -> str:
+def supported(field: str) -> str:
     """The model types with another value of this field than the default, for a message that refuses the others."""
     default = getattr(UNKNOWN, field)
     return ", ".join(name for name, family in FAMILIES.items() if getattr(family, field) != default)

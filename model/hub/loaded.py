@@ -23,11 +23,11 @@ class Loaded:
     @property
     def device(self) -> torch.device:
         """Where its weights lie."""
-        found: torch.device = next(self.model.parameters()).device
-        return found
+        device: torch.device = next(self.model.parameters()).device
+        return device
 
     @property
     def dtype(self) -> torch.dtype:
         """Of its weights, the largest group of them."""
-        found: torch.dtype = self.model.dtype
-        return found
+        dtype: torch.dtype = self.model.dtype
+        return dtype

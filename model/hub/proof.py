@@ -47,7 +47,7 @@ class Proof:
         self.state, self.alone = State(loaded.model), depends_on_length(loaded.model)
         self.bands: Use = "never"
         try:
-            self.sites, self.unrecorded, self.cost = self._shown()
+            self.sites, self.unrecorded, self.cost = self._record_example()
         except TraceError as error:
             raise CheckpointError(f"{self._family} cannot be shown: {error}") from error
         finally:
@@ -57,7 +57,7 @@ class Proof:
     def _family(self) -> str:
         return f"models of the family {self.loaded.config.model_type}"
 
-    def _shown(self) -> tuple[list[dict[str, Any]], list[str], Cost]:
+    def _record_example(self) -> tuple[list[dict[str, Any]], list[str], Cost]:
         """Trace the task's example: the sites that it shows, the attention modules that it does not, and its cost."""
         with torch.inference_mode(), quiet():
             item = self._example()

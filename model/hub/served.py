@@ -183,7 +183,7 @@ def load(source: Source, device: str = "cpu") -> HubModel:
     """
     folder, adapter = adapters.find(source)
     config = read_config(folder, source.location)
-    wanted = source.task or (None if adapter is None else adapter.task)
-    task = TASKS[choose_task(folder, config, wanted)].for_config(config)
+    chosen = source.task or (None if adapter is None else adapter.task)
+    task = TASKS[choose_task(folder, config, chosen)].for_config(config)
     loaded = loading.load(folder, task.auto_class, device=device, dtype=source.dtype, adapter=adapter)
     return HubModel(loaded, task)

@@ -109,13 +109,13 @@ def _differences(now: dict[str, Any], before: dict[str, Any]) -> set[str]:
 
 def _configurations(model: nn.Module) -> Iterator[Any]:
     """Every configuration that the model's parts have, each once, and that of its generation."""
-    seen = set[int]()
+    visited = set[int]()
     waiting = [getattr(part, name, None) for part in model.modules() for name in ("config", "generation_config")]
     while waiting:
         config = waiting.pop()
-        if not hasattr(config, "to_dict") or id(config) in seen:
+        if not hasattr(config, "to_dict") or id(config) in visited:
             continue
-        seen.add(id(config))
+        visited.add(id(config))
         waiting += [value for value in vars(config).values() if isinstance(value, PreTrainedConfig)]
         yield config
 

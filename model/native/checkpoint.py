@@ -82,22 +82,22 @@ def load(folder: Path, device: torch.device | str = "cpu", dtype: torch.dtype = 
     return Checkpoint(network.to(device=device, dtype=dtype).eval(), tokenizer, digest.hexdigest())
 
 
-def check_keys(expected: dict[str, Tensor], found: dict[str, Tensor]) -> None:
+def check_keys(expected: dict[str, Tensor], actual: dict[str, Tensor]) -> None:
     """Compare two sets of named tensors.
 
     Raises:
         CheckpointMismatch: names every tensor that is missing, unexpected or misshapen (the first few of each).
     """
     problems = []
-    missing, unexpected = sorted(expected.keys() - found.keys()), sorted(found.keys() - expected.keys())
+    missing, unexpected = sorted(expected.keys() - actual.keys()), sorted(actual.keys() - expected.keys())
     if missing:
         problems.append(f"missing tensors: {_few(missing)}")
     if unexpected:
         problems.append(f"unexpected tensors: {_few(unexpected)}")
     problems += [
-        f"{name} has shape {list(found[name].shape)}, expected {list(expected[name].shape)}"
-        for name in sorted(expected.keys() & found.keys())
-        if expected[name].shape != found[name].shape
+        f"{name} has shape {list(actual[name].shape)}, expected {list(expected[name].shape)}"
+        for name in sorted(expected.keys() & actual.keys())
+        if expected[name].shape != actual[name].shape
     ]
     if problems:
         raise CheckpointMismatch(f"{WEIGHTS} does not fit {CONFIG}: " + "; ".join(problems[:8]))

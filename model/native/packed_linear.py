@@ -78,9 +78,9 @@ def _agree() -> bool:
                 (OPERATORS.product(x, packed, term, "relu"), expected.relu()),
                 (OPERATORS.sum(x, residual, packed, term), expected + residual),
             )
-            for got, wanted in pairs:
-                same = got.shape == wanted.shape and got.dtype == wanted.dtype
-                if not same or not float((got - wanted).abs().amax()) <= TOLERANCE:  # NaN is not
+            for got, reference in pairs:
+                same = got.shape == reference.shape and got.dtype == reference.dtype
+                if not same or not float((got - reference).abs().amax()) <= TOLERANCE:  # NaN is not
                     return False
     return True
 
@@ -117,9 +117,9 @@ class PackedLinear:
     @classmethod
     def of_weight(cls, weight: Float[Tensor, "N M"]) -> "PackedLinear":
         """The layer of a bare matrix, such as a tied embedding."""
-        made = cls.__new__(cls)
-        made._prepare(weight.detach(), None)
-        return made
+        layer = cls.__new__(cls)
+        layer._prepare(weight.detach(), None)
+        return layer
 
     def _prepare(self, weight: Tensor, bias: Tensor | None) -> None:
         self.weight, self.bias = weight.contiguous(), bias

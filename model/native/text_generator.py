@@ -130,10 +130,10 @@ class TextGenerator:
                 limit = min(limit, request.parameters.max_new_tokens or CONTINUATION)
                 output = self._continue(prompt.ids, request, limit, cancelled, recorder)
             else:
-                given = self._encode(request.target, "target")
-                if len(given.ids) > limit:
-                    raise self._too_long(len(prompt.ids) + len(given.ids), "target")
-                output = self._score(prompt.ids, given.ids, cancelled, recorder)
+                target = self._encode(request.target, "target")
+                if len(target.ids) > limit:
+                    raise self._too_long(len(prompt.ids) + len(target.ids), "target")
+                output = self._score(prompt.ids, target.ids, cancelled, recorder)
         except InputError as error:
             return error
         written = self.tokenizer.describe(output.ids)
@@ -166,20 +166,20 @@ class TextGenerator:
 
     @torch.inference_mode()
     def _score(
-        self, prompt: list[int], given: list[int], cancelled: Callable[[], bool], recorder: Recorder | None
+        self, prompt: list[int], target: list[int], cancelled: Callable[[], bool], recorder: Recorder | None
     ) -> Generated:
         """The given output and its summed log-probability under teacher forcing."""
         state = self.network.start()
         for _ in self._read(prompt[:-1], state, recorder, cancelled):
             pass
-        total, following = 0.0, torch.tensor(given, device=self.device)
-        for hidden in self._read([prompt[-1], *given], state, recorder, cancelled):
+        total, following = 0.0, torch.tensor(target, device=self.device)
+        for hidden in self._read([prompt[-1], *target], state, recorder, cancelled):
             logits = torch.nn.functional.linear(hidden[0], self.network.output_weight).float()
             logits[:, PAD] = -torch.inf  # as when the output is generated
-            wanted, following = following[: len(logits)], following[len(logits) :]
-            log_probabilities = logits[: len(wanted)].log_softmax(-1)  # what follows the last token nobody asks
-            total += float(log_probabilities.gather(1, wanted[:, None]).sum())
-        return Generated(given, total)
+            ids, following = following[: len(logits)], following[len(logits) :]
+            log_probabilities = logits[: len(ids)].log_softmax(-1)  # what follows the last token nobody asks
+            total += float(log_probabilities.gather(1, ids[:, None]).sum())
+        return Generated(target, total)
 
     def _read(
         self,

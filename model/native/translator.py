@@ -117,8 +117,8 @@ class Translator:
             outputs.update(zip(members, generated, strict=True))
         scored = [i for i in targets if i not in results]
         if scored:
-            given = self._score([sources[i].ids for i in scored], [targets[i].ids for i in scored])
-            outputs.update(zip(scored, given, strict=True))
+            rated = self._score([sources[i].ids for i in scored], [targets[i].ids for i in scored])
+            outputs.update(zip(scored, rated, strict=True))
         for index, output in outputs.items():
             results[index] = self._prediction(requests[index], sources[index], output)
         return [results[index] for index in range(len(requests))]
@@ -156,10 +156,10 @@ class Translator:
         with torch.inference_mode():
             ids, lengths = self._batch(sources)
             prefix, _ = self._batch([[END, *target[:-1]] for target in targets])
-            wanted, wanted_lengths = self._batch(targets)
+            target_ids, target_lengths = self._batch(targets)
             log_probabilities = self.network(ids, lengths, prefix).float().log_softmax(dim=-1)
-            parts = log_probabilities.gather(2, wanted[..., None])[..., 0]
-            real = torch.arange(wanted.shape[1], device=self.device) < wanted_lengths[:, None]
+            parts = log_probabilities.gather(2, target_ids[..., None])[..., 0]
+            real = torch.arange(target_ids.shape[1], device=self.device) < target_lengths[:, None]
             totals = (parts * real).sum(dim=1).tolist()
         return [Generated(target, total) for target, total in zip(targets, totals, strict=True)]
 

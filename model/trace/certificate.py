@@ -71,7 +71,7 @@ def certify(
     names = sorted({kernel for site in kernels.values() for kernel in site})
     dtypes = sorted({str(layer.q.dtype).removeprefix("torch.") for maps in layers.values() for layer in maps})
     tolerance = max(TOLERANCES[dtype] for dtype in dtypes)
-    worst, largest_error = (float(torch.tensor(found).max()) for found in (relative, absolute))  # NaN wins
+    worst, largest_error = (float(torch.tensor(deviations).max()) for deviations in (relative, absolute))  # NaN wins
     warning = None
     if checked and not worst <= tolerance:  # NaN is no pass
         warning = (
@@ -83,13 +83,13 @@ def certify(
             f"{', '.join(dict.fromkeys(unchecked))}: the model's own eager weights, as it handed them out; its family "
             "does not give queries and keys, so they cannot be recomputed and checked"
         )
-    known = {"heedmap": __version__, "torch": torch.__version__, "python": platform.python_version()}
+    libraries = {"heedmap": __version__, "torch": torch.__version__, "python": platform.python_version()}
     return Certificate(
         max_error=largest_error if checked else None,
         rows_checked=rows,
         kernel="+".join(names),
         dtype="+".join(dtypes),
-        versions=known | dict(versions or {}),
+        versions=libraries | dict(versions or {}),
         errors=errors,
         relative_error=worst if checked else None,
         tolerance=tolerance if checked else None,

@@ -168,15 +168,15 @@ class Recorder:
             return _weighed(record.weights[row, :, :queries, :keys])
         alone = record.q.shape[0] == 1  # a view keeps the whole batch in memory: of a batch of one that is no loss
 
-        def own(part: Tensor, length: int) -> Tensor:
+        def row_of(part: Tensor, length: int) -> Tensor:
             cut = part[row, :, :length].cpu()
             return cut if alone else cut.contiguous()
 
         return AttentionMap(
-            q=own(record.q, queries),
-            k=own(record.k, keys),
-            v=own(record.v, keys),
-            lse=own(record.lse, queries).float(),
+            q=row_of(record.q, queries),
+            k=row_of(record.k, keys),
+            v=row_of(record.v, keys),
+            lse=row_of(record.lse, queries).float(),
             score=_detached(record.score),
             mask=self._mask(record.mask, row, queries, keys),
             bias=self._bias(record.bias, row, queries, keys),
@@ -196,9 +196,9 @@ class Recorder:
             return bias
         key = (id(bias), row, queries, keys)
         if key not in self._biases:
-            own = bias[row if bias.shape[0] > 1 else 0]
-            own = own[:, :queries] if own.shape[1] > 1 else own.expand(-1, queries, -1)
-            self._biases[key] = biases.recognise(own[:, :, :keys].detach().cpu())
+            cells = bias[row if bias.shape[0] > 1 else 0]
+            cells = cells[:, :queries] if cells.shape[1] > 1 else cells.expand(-1, queries, -1)
+            self._biases[key] = biases.recognise(cells[:, :, :keys].detach().cpu())
         return self._biases[key]
 
 

@@ -34,10 +34,10 @@ def check(cost: Cost, sites: Mapping[str, tuple[str, str]], axes: Mapping[str, A
     """
     if not limit:
         return
-    known = [(cost[site], len(axes[q]), len(axes[k])) for site, (q, k) in sites.items() if q in axes and k in axes]
-    needed = sum(query * queries + key * keys for (query, key), queries, keys in known)
+    needs = [(cost[site], len(axes[q]), len(axes[k])) for site, (q, k) in sites.items() if q in axes and k in axes]
+    needed = sum(query * queries + key * keys for (query, key), queries, keys in needs)
     if needed > limit:
-        longest = max(max(queries, keys) for _, queries, keys in known)
+        longest = max(max(queries, keys) for _, queries, keys in needs)
         raise TraceTooLarge(
             f"the trace would take {needed:,} bytes for {longest:,} positions, and {limit:,} are kept: about "
             f"{longest * limit // needed:,} positions would fit",

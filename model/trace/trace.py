@@ -87,8 +87,8 @@ class Trace:
             RangeError: there is no such site or layer.
         """
         if site not in self.layers:
-            known = ", ".join(self.layers)
-            raise RangeError(f"site {site!r} does not exist: this trace has {known}", field="site")
+            sites = ", ".join(self.layers)
+            raise RangeError(f"site {site!r} does not exist: this trace has {sites}", field="site")
         maps = self.layers[site]
         if not -len(maps) <= layer < len(maps):
             raise RangeError(f"layer {layer} does not exist: {site} has layers 0 to {len(maps) - 1}", field="layer")
@@ -104,10 +104,10 @@ class Trace:
             "certificate": asdict(self.certificate),
         }
 
-    def save(self, path: str | Path, extra: Mapping[str, str] | None = None, made: float | None = None) -> int:
+    def save(self, path: str | Path, extra: Mapping[str, str] | None = None, date: float | None = None) -> int:
         """Write the file whole or not at all (aside, fsync, rename); returns its size in bytes.
 
-        `made`: the file's time, in seconds, where it is not now. `extra` joins the header's metadata. Nothing is copied
+        `date`: the file's time, in seconds, where it is not now. `extra` joins the header's metadata. Nothing is copied
         that lies in one piece already.
         """
         path = Path(path)
@@ -128,8 +128,8 @@ class Trace:
         with whole_file(path) as file:
             size = write_tensors(file, tensors, header)
             file.flush()
-            if made is not None:
-                os.utime(file.fileno(), (made, made))
+            if date is not None:
+                os.utime(file.fileno(), (date, date))
         folder = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)
@@ -161,16 +161,16 @@ class Trace:
         for site, described in summary["layers"].items():
             for index, entry in enumerate(described):
                 prefix = f"{site}.{index}."
-                own = {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
+                parts = {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
                 layers.setdefault(site, []).append(
                     AttentionMap(
-                        q=own["q"],
-                        k=own["k"],
-                        v=own["v"],
-                        lse=own["lse"],
-                        score=scores.from_description(entry["score"], own.get("vector")),
-                        mask=masks.from_description(entry["mask"], own),
-                        bias=biases.from_description(entry["bias"], own),
+                        q=parts["q"],
+                        k=parts["k"],
+                        v=parts["v"],
+                        lse=parts["lse"],
+                        score=scores.from_description(entry["score"], parts.get("vector")),
+                        mask=masks.from_description(entry["mask"], parts),
+                        bias=biases.from_description(entry["bias"], parts),
                     )
                 )
         axes = {name: Axis.from_json(axis) for name, axis in summary["axes"].items()}
@@ -181,10 +181,10 @@ class Trace:
 
 def _tensors(layer: AttentionMap) -> dict[str, Tensor]:
     """A layer's tensors by the last part of their names."""
-    found = {"q": layer.q, "k": layer.k, "v": layer.v, "lse": layer.lse, **layer.mask.tensors()}
+    tensors = {"q": layer.q, "k": layer.k, "v": layer.v, "lse": layer.lse, **layer.mask.tensors()}
     if isinstance(layer.score, Additive):
-        found["vector"] = layer.score.vector
-    return found if layer.bias is None else {**found, **layer.bias.tensors()}
+        tensors["vector"] = layer.score.vector
+    return tensors if layer.bias is None else {**tensors, **layer.bias.tensors()}
 
 
 def read_header(path: Path) -> dict[str, str]:
@@ -207,8 +207,8 @@ def read_header(path: Path) -> dict[str, str]:
 
 def content_id(revision: str, request: Request, owner: str = "") -> str:
     """The trace's id, 32 hexadecimal characters: equal model revision, input, parameters and owner give equal ids."""
-    given = request.parameters.model_dump(exclude_defaults=True)
-    content = [FORMAT, revision, request.inputs, request.target, given, owner]
+    parameters = request.parameters.model_dump(exclude_defaults=True)
+    content = [FORMAT, revision, request.inputs, request.target, parameters, owner]
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=_digest).encode()).hexdigest()[:32]
 
 

@@ -104,9 +104,9 @@ def split(pairs: list[Pair], valid: int, test: int, seed: int) -> Split:
     order = sorted(groups.values(), key=lambda group: (group[0].source, group[0].target))
     random.Random(seed).shuffle(order)
     held: list[list[Reference]] = []
-    for wanted in (test, valid):
+    for size in (test, valid):
         part: list[Reference] = []
-        while order and len(part) < wanted:
+        while order and len(part) < size:
             targets: dict[str, list[str]] = defaultdict(list)
             for pair in order.pop():
                 targets[pair.source].append(pair.target)
@@ -199,5 +199,5 @@ def collate(examples: list[tuple[list[int], list[int]]]) -> PairBatch:
     """A batch of (source ids, target ids), each closed by the end token; the decoder starts from the end token."""
     sources, targets = [s for s, _ in examples], [t for _, t in examples]
     lengths = torch.tensor([len(s) for s in sources])
-    read, written, wanted = (padded(rows, PAD)[0] for rows in (sources, [[END, *t[:-1]] for t in targets], targets))
-    return PairBatch(read, lengths, written, wanted)
+    read, written, expected = (padded(rows, PAD)[0] for rows in (sources, [[END, *t[:-1]] for t in targets], targets))
+    return PairBatch(read, lengths, written, expected)

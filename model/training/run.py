@@ -161,8 +161,8 @@ def _best(out: Path) -> dict[str, float]:
     """The epoch whose checkpoint stands in the folder, and its bits per byte."""
     if not (out / BEST).is_file():
         return {"epoch": 0.0, "valid": math.inf}
-    found = json.loads((out / BEST).read_text(encoding="utf-8"))
-    return {name: float(found[name]) for name in ("epoch", "valid")}
+    record = json.loads((out / BEST).read_text(encoding="utf-8"))
+    return {name: float(record[name]) for name in ("epoch", "valid")}
 
 
 @torch.inference_mode()

@@ -18,8 +18,8 @@ PARAMETERS = {"max_new_tokens": 6}  # a random model never stops by itself
 def settings(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Settings]:
     """Settings of a service with the tiny model and a trace folder of its own; what is given goes first."""
 
-    def build(**given: Any) -> Settings:
-        return Settings(**{"models": {"tiny": str(tiny)}, "traces": tmp_path_factory.mktemp("traces"), **given})
+    def build(**overrides: Any) -> Settings:
+        return Settings(**{"models": {"tiny": str(tiny)}, "traces": tmp_path_factory.mktemp("traces"), **overrides})
 
     return build
 

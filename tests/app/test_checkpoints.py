@@ -153,9 +153,9 @@ def test_a_prediction_with_its_maps(client: TestClient) -> None:
 
 
 def test_a_trace_has_its_tasks_prediction(client: TestClient) -> None:
-    made = client.post("/v1/traces", json={"model": "masked", "inputs": "Where is the [MASK]?"})
-    assert made.status_code == 201, made.text
-    body = made.json()
+    created = client.post("/v1/traces", json={"model": "masked", "inputs": "Where is the [MASK]?"})
+    assert created.status_code == 201, created.text
+    body = created.json()
     assert set(body["prediction"][0]) == {"score", "token", "token_str", "sequence"}
     assert client.get(f"/v1/traces/{body['id']}").json() == body
     assert client.get(f"/v1/traces/{body['id']}/maps/encoder/-1/all?format=npy").status_code == 200

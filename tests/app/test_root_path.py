@@ -47,10 +47,10 @@ def behind(settings: Settings, *, header: bool) -> Iterator[TestClient]:
 
 def test_everything_is_found_under_the_prefix(settings: Callable[..., Settings]) -> None:
     with behind(settings(), header=True) as client:
-        made = client.post(f"{PREFIX}/v1/traces", json=BODY)
-        location = made.headers["location"]
-        assert location == f"{PREFIX}/v1/traces/{made.json()['id']}"
-        assert client.get(location).json()["id"] == made.json()["id"]
+        created = client.post(f"{PREFIX}/v1/traces", json=BODY)
+        location = created.headers["location"]
+        assert location == f"{PREFIX}/v1/traces/{created.json()['id']}"
+        assert client.get(location).json()["id"] == created.json()["id"]
         assert client.get(f"{PREFIX}/").status_code == 200
         assert client.get(f"{PREFIX}/js/main.js").status_code == 200
         missing = client.get(f"{PREFIX}/v1/nothing")
@@ -73,8 +73,8 @@ def test_the_description_names_where_it_was_fetched_from(settings: Callable[...,
 
 def test_the_setting_names_the_prefix_of_a_proxy_that_does_not(settings: Callable[..., Settings]) -> None:
     with behind(settings(root_path=f"{PREFIX}/"), header=False) as client:
-        made = client.post(f"{PREFIX}/v1/traces", json=BODY)
-        assert made.headers["location"].startswith(f"{PREFIX}/v1/traces/")
+        created = client.post(f"{PREFIX}/v1/traces", json=BODY)
+        assert created.headers["location"].startswith(f"{PREFIX}/v1/traces/")
         assert client.get(f"{PREFIX}/openapi.json").json()["servers"][0] == {"url": PREFIX}
 
 
@@ -105,8 +105,8 @@ def test_only_a_plain_path_is_a_prefix(header: str, prefix: str) -> None:
 
 
 def test_a_location_never_leads_to_another_host(client: TestClient) -> None:
-    made: Any = client.post("/v1/traces", json=BODY, headers={"X-Forwarded-Prefix": "//evil.example"})
-    assert made.headers["location"].startswith("/v1/traces/")
+    created: Any = client.post("/v1/traces", json=BODY, headers={"X-Forwarded-Prefix": "//evil.example"})
+    assert created.headers["location"].startswith("/v1/traces/")
 
 
 def test_a_wrong_setting_says_what_is_right(settings: Callable[..., Settings]) -> None:
@@ -117,13 +117,13 @@ def test_a_wrong_setting_says_what_is_right(settings: Callable[..., Settings]) -
 def test_the_client_takes_an_address_with_a_prefix(settings: Callable[..., Settings]) -> None:
     from heedmap.app.client.api import Client
 
-    asked: list[str] = []
+    requests: list[str] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
-        asked.append(request.url.path)
+        requests.append(request.url.path)
         return httpx.Response(200, json={"models": []})
 
     for url in ("http://host/tools/heedmap", "http://host/tools/heedmap/"):
         with Client(url, transport=httpx.MockTransport(answer)) as client:
             client.models()
-    assert asked == [f"{PREFIX}/v1/models"] * 2
+    assert requests == [f"{PREFIX}/v1/models"] * 2

@@ -165,12 +165,14 @@ def test_a_real_process_on_a_real_port(tiny: Path, tmp_path: Path) -> None:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
     kept = {name: value for name, value in os.environ.items() if not name.startswith("HEEDMAP_")}
-    given = {"HEEDMAP_MODELS": f"tiny={tiny}", "HEEDMAP_TRACES": str(tmp_path / "traces"), "HEEDMAP_LOG": "json"}
+    variables = {"HEEDMAP_MODELS": f"tiny={tiny}", "HEEDMAP_TRACES": str(tmp_path / "traces"), "HEEDMAP_LOG": "json"}
     command = [sys.executable, "-m", "uvicorn", "--factory", "heedmap.app.http.main:create_app", "--port", str(port)]
     log = tmp_path / "log"
     with (
         log.open("wb") as output,
-        subprocess.Popen([*command, "--no-access-log"], stdout=output, stderr=output, env={**kept, **given}) as process,
+        subprocess.Popen(
+            [*command, "--no-access-log"], stdout=output, stderr=output, env={**kept, **variables}
+        ) as process,
     ):
         try:
             check_live(f"http://127.0.0.1:{port}", process, log)

@@ -18,8 +18,8 @@ def test_the_shipped_model_is_served_by_default(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    given = {"PORT": "9000", "MODELS": "a=/x, b=org/name", "API_KEYS": "k1,k2", "RATE": "5/second;100/minute"}
-    for name, value in given.items():
+    variables = {"PORT": "9000", "MODELS": "a=/x, b=org/name", "API_KEYS": "k1,k2", "RATE": "5/second;100/minute"}
+    for name, value in variables.items():
         monkeypatch.setenv(f"HEEDMAP_{name}", value)
     settings = Settings()
     assert settings.port == 9000
@@ -28,17 +28,17 @@ def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "k1" not in repr(settings)
 
 
-@pytest.mark.parametrize(("given", "expected"), [("none", 0), ("", 0), ("0", 0), ("4000000000", 4_000_000_000)])
-def test_a_budget_of_memory_may_be_none(monkeypatch: pytest.MonkeyPatch, given: str, expected: int) -> None:
-    monkeypatch.setenv("HEEDMAP_MODEL_BYTES", given)
+@pytest.mark.parametrize(("text", "expected"), [("none", 0), ("", 0), ("0", 0), ("4000000000", 4_000_000_000)])
+def test_a_budget_of_memory_may_be_none(monkeypatch: pytest.MonkeyPatch, text: str, expected: int) -> None:
+    monkeypatch.setenv("HEEDMAP_MODEL_BYTES", text)
     monkeypatch.setenv("HEEDMAP_LOAD", "first-use")
     settings = Settings()
     assert (settings.model_bytes, settings.load) == (expected, "first-use")
 
 
 def test_a_source_keeps_its_revision_and_options() -> None:
-    given = "mt=org/name@v1?task=translation&dtype=bfloat16,bert=/data/bert"
-    assert Settings(models=given).models == {  # type: ignore[arg-type]
+    text = "mt=org/name@v1?task=translation&dtype=bfloat16,bert=/data/bert"
+    assert Settings(models=text).models == {  # type: ignore[arg-type]
         "mt": "org/name@v1?task=translation&dtype=bfloat16",
         "bert": "/data/bert",
     }
@@ -49,7 +49,7 @@ def test_models_may_be_a_list_of_pairs() -> None:
 
 
 @pytest.mark.parametrize(
-    "given",
+    "options",
     [
         {"models": "de-en"},
         {"models": "a=x,a=y"},
@@ -63,10 +63,10 @@ def test_models_may_be_a_list_of_pairs() -> None:
     ],
     ids=str,
 )
-def test_a_wrong_setting_is_named(given: dict[str, Any]) -> None:
+def test_a_wrong_setting_is_named(options: dict[str, Any]) -> None:
     with pytest.raises(ValidationError) as caught:
-        Settings(**given)
-    assert caught.value.errors()[0]["loc"] == tuple(given)
+        Settings(**options)
+    assert caught.value.errors()[0]["loc"] == tuple(options)
 
 
 @pytest.mark.parametrize("name", ["org/x", "a.b", "mein Modell", "模型", "bert-base@v1", "a%2Fb"])

@@ -73,12 +73,12 @@ def shaded(page: Page, axis: dict[str, Any], light: NDArray[np.float64]) -> bool
         left = min(int(start / axis["duration"] * width + 0.5), width - 1)
         right = max(int(min(stop / axis["duration"], 1) * width + 0.5), left + 1)
         expected[left:right] = np.maximum(expected[left:right], weight)
-    shown = np.abs(pixels - ACCENT).sum(axis=1) > 30  # but for the lines over pointed frames
-    assert shown.mean() > 0.99
-    taken = 255 - pixels[shown, 2]  # the light takes the blue away
-    slope, ground = np.polyfit(expected[shown], taken, 1)
+    tinted = np.abs(pixels - ACCENT).sum(axis=1) > 30  # but for the lines over pointed frames
+    assert tinted.mean() > 0.99
+    taken = 255 - pixels[tinted, 2]  # the light takes the blue away
+    slope, ground = np.polyfit(expected[tinted], taken, 1)
     # No correlation: where weights are nearly equal, the colours' own rounding would weigh more than the light.
-    return bool(slope > 0 and np.abs(slope * expected[shown] + ground - taken).max() < ROUNDING)
+    return bool(slope > 0 and np.abs(slope * expected[tinted] + ground - taken).max() < ROUNDING)
 
 
 def frame_at(page: Page, axis: dict[str, Any], share: float) -> tuple[int, tuple[float, float]]:
@@ -92,7 +92,7 @@ def frame_at(page: Page, axis: dict[str, Any], share: float) -> tuple[int, tuple
     return next(frames), (x, box["y"] + 20)
 
 
-def asked(request: Request, **line: int) -> bool:
+def asks_for(request: Request, **line: int) -> bool:
     """Whether a request is that for a row (`rows=`) or a column (`cols=`), and all of it."""
     [(side, index)] = line.items()
     other = "cols" if side == "rows" else "rows"
@@ -107,12 +107,12 @@ def strongest(row: int, matrix: NDArray[np.float64]) -> tuple[int, int]:
 def seen_as(page: Page, boxes: list[Any], light: NDArray[np.float64], but: int = -1) -> bool:
     """Whether patches, all but those near an outline, show through as these weights say."""
     some = [index for index in range(1, len(boxes), 7) if abs(index - but) > 2 and abs(abs(index - but) - 46) > 2]
-    seen = [bright(page, boxes[index]) for index in some]
-    return bool(np.corrcoef(seen, light[some])[0, 1] > 0.99)
+    brightness = [bright(page, boxes[index]) for index in some]
+    return bool(np.corrcoef(brightness, light[some])[0, 1] > 0.99)
 
 
 def patches_seen(page: Page, axis: dict[str, Any], light: NDArray[np.float64]) -> bool:
     """Whether some patches show through as these weights say."""
     some = [index for index, box in enumerate(axis["boxes"]) if box and box[0] % 3 < 1]
-    seen = [bright(page, axis["boxes"][index]) for index in some]
-    return len(some) > 100 and bool(np.corrcoef(seen, light[some])[0, 1] > 0.98)
+    brightness = [bright(page, axis["boxes"][index]) for index in some]
+    return len(some) > 100 and bool(np.corrcoef(brightness, light[some])[0, 1] > 0.98)

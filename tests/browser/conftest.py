@@ -118,7 +118,7 @@ class Watched:
         """Type a text, translate it, and say what came of it."""
         self.page.fill("#input", text)
         self.ask()
-        return shown(self.page, "#target-sentence")
+        return text_of(self.page, "#target-sentence")
 
     def choose(self, model: str) -> dict[str, Any]:
         """Take a model from the menu, and say what it answers to its own example."""
@@ -135,7 +135,7 @@ class Watched:
         return dict(self.page.evaluate("Object.fromEntries(new URLSearchParams(location.hash.slice(1)))"))
 
 
-def shown(page: Page, selector: str) -> str:
+def text_of(page: Page, selector: str) -> str:
     """The text of an element, without the marks of special tokens."""
     return str(page.inner_text(selector)).replace("</s>", "").strip()
 

@@ -82,9 +82,9 @@ def shows(page: Page, cells: list[tuple[float, float]], weights: list[float]) ->
     )
     values = np.array(weights, np.float32)
     codes = to_codes(np.maximum(values, 0), values >= 0)
-    found = page.evaluate(PIXELS, cells)
+    pixels = page.evaluate(PIXELS, cells)
     near = [range(max(code - 1, 1), min(code + 2, 256)) if code else range(1) for code in codes.astype(int)]
-    return [any(pixel == table[4 * c : 4 * c + 4] for c in some) for pixel, some in zip(found, near, strict=True)]
+    return [any(pixel == table[4 * c : 4 * c + 4] for c in some) for pixel, some in zip(pixels, near, strict=True)]
 
 
 def reduced(exact: NDArray[np.float32], side: int) -> tuple[list[tuple[float, float]], list[float], list[float]]:
@@ -94,9 +94,9 @@ def reduced(exact: NDArray[np.float32], side: int) -> tuple[list[tuple[float, fl
     places, largest, means = [], [], []
     for row, col in random.integers(0, count, (60, 2)):
         rows, cols = (np.arange(i * side, min((i + 1) * side, len(exact))) for i in (row, col))
-        seen = cols[None, :] <= rows[:, None]
+        visible = cols[None, :] <= rows[:, None]
         block = exact[np.ix_(rows, cols)]
         places.append((float(rows.mean()), float(cols.mean())))
-        largest.append(float(block[seen].max()) if seen.any() else -1.0)
-        means.append(float(block[seen].mean()) if seen.any() else -1.0)
+        largest.append(float(block[visible].max()) if visible.any() else -1.0)
+        means.append(float(block[visible].mean()) if visible.any() else -1.0)
     return places, largest, means

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from tests.live import service
 
-from .conftest import Opener, Watched, shown
+from .conftest import Opener, Watched, text_of
 from .zoo import SHIPPED
 
 pytestmark = pytest.mark.browser
@@ -77,7 +77,7 @@ def test_a_key_opens_the_service_and_stays_out_of_the_link(watch: Opener) -> Non
     sent = []
     page.on("request", lambda request: sent.append((request.url, request.headers.get("x-api-key"))))
     unlock(watched)
-    assert shown(page, "#target-sentence")
+    assert text_of(page, "#target-sentence")
     calls = [(url, key) for url, key in sent if "/v1/" in url]
     assert {key for _, key in calls} == {KEY}
     assert not any(KEY in url for url, _ in sent)

@@ -103,10 +103,10 @@ def test_a_single_hot_cell_has_a_pixel_in_every_view(alone: Page, seed: int) -> 
     inside = [math.floor(s + 0.5 + length / 2) for s in start]
     level = call(alone, "map/atlas/levels", "m.levelFor(a[0], a[1], a[2], 9)", [view, width, height])
     common = {"side": side, "width": width, "height": height, "view": view, "level": level, "missing": False}
-    found = call(alone, "map/atlas/codes", COMPOSE, {**common, "shown": level, "hots": [[inside[1], inside[0]]]})
-    assert found["complete"] is True
-    assert found["hot"] >= 1
-    assert set(found["kinds"]) <= {0, 10, 255}, "no pixel in the map is left out"
+    codes = call(alone, "map/atlas/codes", COMPOSE, {**common, "shown": level, "hots": [[inside[1], inside[0]]]})
+    assert codes["complete"] is True
+    assert codes["hot"] >= 1
+    assert set(codes["kinds"]) <= {0, 10, 255}, "no pixel in the map is left out"
     coarser = call(alone, "map/atlas/codes", COMPOSE, {**common, "shown": level + 1, "hots": [[inside[1], inside[0]]]})
     assert coarser["complete"] is False, "an ancestor stands in, and that is known"
     assert coarser["hot"] >= 1
@@ -195,28 +195,30 @@ def spots(level: int, *places: tuple[int, int]) -> list[dict[str, int]]:
 
 def test_tiles_come_a_few_at_a_time(alone: Page) -> None:
     wants = [spots(3, (0, 0)) + spots(1, *((0, col) for col in range(6)))]
-    found = call(alone, "map/atlas/loader", LOADER, {"answers": [], "wants": wants * 2})
-    asked = [line for line in found["log"] if line.startswith("ask")]
-    assert asked == ["ask 3 0:0", "ask 1 0:0,0:1,0:2,0:3", "ask 1 0:4,0:5"]
-    assert found["kept"] == 7
-    assert found["log"].count("arrived") == 3
+    outcome = call(alone, "map/atlas/loader", LOADER, {"answers": [], "wants": wants * 2})
+    asks = [line for line in outcome["log"] if line.startswith("ask")]
+    assert asks == ["ask 3 0:0", "ask 1 0:0,0:1,0:2,0:3", "ask 1 0:4,0:5"]
+    assert outcome["kept"] == 7
+    assert outcome["log"].count("arrived") == 3
 
 
 def test_what_is_wanted_no_more_is_aborted(alone: Page) -> None:
     wants = [spots(3, (0, 0)) + spots(1, (5, 5)), spots(3, (0, 0)) + spots(1, (9, 9))]
-    found = call(alone, "map/atlas/loader", LOADER, {"answers": ["hang", "hang"], "wants": wants})
-    assert found["log"] == ["ask 3 0:0", "ask 1 5:5", "abort 1", "ask 1 9:9", "arrived"]
+    outcome = call(alone, "map/atlas/loader", LOADER, {"answers": ["hang", "hang"], "wants": wants})
+    assert outcome["log"] == ["ask 3 0:0", "ask 1 5:5", "abort 1", "ask 1 9:9", "arrived"]
 
 
 def test_a_failure_that_may_pass_is_tried_again(alone: Page) -> None:
     wants = [spots(0, (1, 1))]
-    found = call(alone, "map/atlas/loader", LOADER, {"answers": [{"status": 503}, {}], "wants": wants, "pause": 2200})
-    assert found["log"] == ["ask 0 1:1"] * 3 + ["arrived"]
-    assert found["kept"] == 1
+    outcome = call(alone, "map/atlas/loader", LOADER, {"answers": [{"status": 503}, {}], "wants": wants, "pause": 2200})
+    assert outcome["log"] == ["ask 0 1:1"] * 3 + ["arrived"]
+    assert outcome["kept"] == 1
 
 
 @pytest.mark.parametrize(("status", "retry"), [(413, 0), (422, 0), (429, 60)])
 def test_a_failure_that_will_not_pass_is_told_at_once(alone: Page, status: int, retry: int) -> None:
     answers = [{"status": status, "retryAfter": retry}]
-    found = call(alone, "map/atlas/loader", LOADER, {"answers": answers, "wants": [spots(0, (1, 1))] * 2, "pause": 600})
-    assert found["log"] == ["ask 0 1:1", f"failed {status}"]
+    outcome = call(
+        alone, "map/atlas/loader", LOADER, {"answers": answers, "wants": [spots(0, (1, 1))] * 2, "pause": 600}
+    )
+    assert outcome["log"] == ["ask 0 1:1", f"failed {status}"]

@@ -123,11 +123,11 @@ def test_a_refusal_is_told_and_can_be_tried_again(watch: Opener) -> None:
     zoom_in(page)
     drawn(page)
     for status, key in [(413, "ArrowRight"), (422, "ArrowUp"), (429, "ArrowLeft")]:  # heads that are not here yet
-        told = f"refused with {status}"
-        answer = {"status": status, "json": {"status": status, "detail": told}, "headers": {"Retry-After": "60"}}
+        message = f"refused with {status}"
+        answer = {"status": status, "json": {"status": status, "detail": message}, "headers": {"Retry-After": "60"}}
         page.route(FINE, refuse(answer))
         page.keyboard.press(key)
-        expect(page.locator("#tiles-problem")).to_contain_text(told)
+        expect(page.locator("#tiles-problem")).to_contain_text(message)
         expect(page.locator("#tiles")).to_have_attribute("data-state", "coarse")
         expect(page.locator("#progress")).to_be_hidden()
         page.unroute(FINE)

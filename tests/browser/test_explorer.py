@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from .conftest import Opener, Watched, shown
+from .conftest import Opener, Watched, text_of
 
 pytestmark = pytest.mark.browser
 
@@ -43,8 +43,8 @@ def test_it_opens_with_a_translated_example(watch: Opener, api: httpx.Client) ->
     page = watched.open()
     trace = summary(api, SENTENCE)
     assert page.input_value("#input") == SENTENCE
-    assert shown(page, "#target-sentence") == trace["prediction"]["text"]
-    assert shown(page, "#source-sentence") == SENTENCE
+    assert text_of(page, "#target-sentence") == trace["prediction"]["text"]
+    assert text_of(page, "#source-sentence") == SENTENCE
     state = watched.state()
     assert state["site"] == "cross"
     assert chosen_head(page) == (int(state["layer"]), int(state["head"]))
@@ -252,12 +252,12 @@ def test_heads_are_sorted_by_a_measure(watch: Opener, api: httpx.Client) -> None
     page = watch().open("#site=encoder&layer=0&head=0")
     trace = summary(api, SENTENCE)
     rows = api.get(f"/v1/traces/{trace['id']}/heads").json()["heads"]
-    own = sorted((row for row in rows if row["site"] == "encoder"), key=lambda row: row["entropy"])
+    encoder_rows = sorted((row for row in rows if row["site"] == "encoder"), key=lambda row: row["entropy"])
     page.select_option("#sort", "entropy")
-    first = f"#heads [role=option]:first-child[id=head-{own[0]['layer']}-{own[0]['head']}]"
+    first = f"#heads [role=option]:first-child[id=head-{encoder_rows[0]['layer']}-{encoder_rows[0]['head']}]"
     page.wait_for_selector(first, state="attached")
     order = page.eval_on_selector_all("#heads [role=option]", "list => list.map(node => node.id)")
-    assert order == [f"head-{row['layer']}-{row['head']}" for row in own]
+    assert order == [f"head-{row['layer']}-{row['head']}" for row in encoder_rows]
 
 
 def test_exports_are_the_services_own(watch: Opener, api: httpx.Client) -> None:

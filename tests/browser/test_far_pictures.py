@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from .beside import asked, drawn, far, patches_seen, seen_as, strongest
+from .beside import asks_for, drawn, far, patches_seen, seen_as, strongest
 from .conftest import Opener
 from .media import cell, point_at
 
@@ -28,14 +28,14 @@ def test_attended_patches_of_many_shine_through(watch: Opener) -> None:
     most, whole = 100 * matrix[0, patches].max(), 100 * matrix[0, patches].sum()
     expect(page.locator("#scene-caption")).to_have_text(f"brightest patch {most:.2g}% · whole picture {whole:.1f}%")
     patch = 1 + 20 * 46 + 31
-    with page.expect_response(lambda response: asked(response.request, rows=patch)):
+    with page.expect_response(lambda response: asks_for(response.request, rows=patch)):
         point_at(page, boxes[patch])
     expect(page.locator("#cell-place")).to_have_text(f"({patch}, {matrix[patch].argmax()})")
     assert seen_as(page, boxes, matrix[patch], but=patch)
     page.mouse.move(5, 5)
     page.keyboard.press("r")
     drawn(page)
-    with page.expect_response(lambda response: asked(response.request, cols=patch)):
+    with page.expect_response(lambda response: asks_for(response.request, cols=patch)):
         point_at(page, boxes[patch])
     expect(page.locator("#cell-place")).to_have_text(f"({matrix[:, patch].argmax()}, {patch})")
     assert seen_as(page, boxes, matrix[:, patch], but=patch)

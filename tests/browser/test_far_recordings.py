@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Request, Route, expect
 
-from .beside import LINES, asked, drawn, far, frame_at, shaded, strongest
+from .beside import LINES, asks_for, drawn, far, frame_at, shaded, strongest
 from .conftest import Opener
 from .media import cell
 
@@ -36,7 +36,7 @@ def test_a_pointed_frame_is_asked_for_once_the_pointer_rests(watch: Opener) -> N
     frame, place = frame_at(page, axis, 0.25)
     held: list[Route] = []
     page.route(LINES, lambda route: held.append(route))
-    with page.expect_request(lambda request: asked(request, rows=frame)):
+    with page.expect_request(lambda request: asks_for(request, rows=frame)):
         page.mouse.move(*place)
     expect(page.locator("#scene-caption")).to_have_text("…")
     expect(page.locator("#row-band")).to_be_visible()
@@ -63,14 +63,17 @@ def test_what_is_pointed_at_anew_ends_what_was(watch: Opener) -> None:
     requests: list[Request] = []
     page.on("request", lambda request: "/maps/" in request.url and requests.append(request))
     page.route(f"**/maps/**rows={first}:*", lambda route: None)
-    with page.expect_request(lambda request: asked(request, rows=first)):
+    with page.expect_request(lambda request: asks_for(request, rows=first)):
         page.mouse.move(*there)
-    with page.expect_event("requestfailed", predicate=lambda request: asked(request, rows=first)):
+    with page.expect_event("requestfailed", predicate=lambda request: asks_for(request, rows=first)):
         page.mouse.move(*between)
         page.mouse.move(*here)
     expect(page.locator("#cell-place")).to_have_text(f"({last}, {matrix[last].argmax()})")
     assert shaded(page, axis, matrix[last])
-    assert [next(n for n in (first, passed, last) if asked(request, rows=n)) for request in requests] == [first, last]
+    assert [next(n for n in (first, passed, last) if asks_for(request, rows=n)) for request in requests] == [
+        first,
+        last,
+    ]
     expect(page.locator("#tiles-problem")).to_be_hidden()
 
 
@@ -80,7 +83,7 @@ def test_a_frame_that_is_asked_shows_who_looks_at_it(watch: Opener) -> None:
     page.keyboard.press("r")
     drawn(page)
     frame, place = frame_at(page, axis, 0.6)
-    with page.expect_response(lambda response: asked(response.request, cols=frame)):
+    with page.expect_response(lambda response: asks_for(response.request, cols=frame)):
         page.mouse.move(*place)
     best = int(matrix[:, frame].argmax())
     expect(page.locator("#cell-place")).to_have_text(f"({best}, {frame})")
@@ -105,7 +108,7 @@ def test_a_click_chooses_the_strongest_cell_even_if_the_pointer_moves_on(watch: 
     frame, place = frame_at(page, axis, 0.8)
     held: list[Route] = []
     page.route(LINES, lambda route: held.append(route))
-    with page.expect_request(lambda request: asked(request, rows=frame)):
+    with page.expect_request(lambda request: asks_for(request, rows=frame)):
         page.mouse.click(*place)
     page.mouse.move(5, 5)
     page.wait_for_timeout(200)
@@ -178,11 +181,11 @@ def test_a_click_is_forgotten_with_its_head(watch: Opener) -> None:
     layer, head = watched.state()["layer"], watched.state()["head"]
     kept = cell(page)
     page.route(f"**/maps/encoder/{layer}/{head}?*", lambda route: None)
-    with page.expect_request(lambda request: asked(request, rows=frame)):
+    with page.expect_request(lambda request: asks_for(request, rows=frame)):
         page.mouse.click(*place)
     page.mouse.move(5, 5)
     page.keyboard.press("Escape")
-    with page.expect_event("requestfailed", predicate=lambda request: asked(request, rows=frame)):
+    with page.expect_event("requestfailed", predicate=lambda request: asks_for(request, rows=frame)):
         page.keyboard.press("ArrowLeft" if head != "0" else "ArrowRight")
     drawn(page)
     assert watched.state()["head"] != head

@@ -125,8 +125,8 @@ def test_everything_operable_has_a_name(watch: Opener) -> None:
 def test_the_focus_is_seen(watch: Opener) -> None:
     page = watch().open()
     page.locator("body").press("Tab")
-    seen = []
+    focused = []
     for _ in range(8):
         page.keyboard.press("Tab")
-        seen.append(page.evaluate("getComputedStyle(document.activeElement).outlineStyle"))
-    assert set(seen) <= {"solid", "auto"}
+        focused.append(page.evaluate("getComputedStyle(document.activeElement).outlineStyle"))
+    assert set(focused) <= {"solid", "auto"}

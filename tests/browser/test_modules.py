@@ -148,8 +148,8 @@ def test_pooling_keeps_the_hot_cell(page: Page) -> None:
       const {z, n} = m.pooled(map, [0, 300], [0, 300]);
       return {n, side: z.length, hot: z[149][75], masked: z[0][100], seen: z[0][0]};
     })()"""
-    found = call(page, "map/heatmap/pool", code)
-    assert found == {"n": 2, "side": 150, "hot": pytest.approx(0.9), "masked": None, "seen": pytest.approx(0.001)}
+    actual = call(page, "map/heatmap/pool", code)
+    assert actual == {"n": 2, "side": 150, "hot": pytest.approx(0.9), "masked": None, "seen": pytest.approx(0.001)}
 
 
 def test_cells_stand_where_they_are_drawn(page: Page) -> None:
@@ -170,8 +170,8 @@ def test_cells_stand_where_they_are_drawn(page: Page) -> None:
 
 @pytest.mark.parametrize(("count", "pixels", "expected"), [(6, 300, 1), (256, 512, 10), (512, 512, 20)])
 def test_labels_have_room(page: Page, count: int, pixels: int, expected: int) -> None:
-    found = call(page, "map/geometry", "m.ticks([-0.5, a[0] - 0.5], a[0], a[1])", [count, pixels])
-    assert found == list(range(0, count, expected))
+    actual = call(page, "map/geometry", "m.ticks([-0.5, a[0] - 0.5], a[0], a[1])", [count, pixels])
+    assert actual == list(range(0, count, expected))
 
 
 def test_the_colour_domain_is_locked(page: Page) -> None:
@@ -193,7 +193,7 @@ def test_a_page_of_words_in_any_script(page: Page) -> None:
     ("layers", "heads", "width", "tallest"), [(6, 8, 790, 150), (12, 12, 790, 150), (3, 8, 298, 140), (1, 1, 790, 150)]
 )
 def test_thumbnails_fit_the_page(page: Page, layers: int, heads: int, width: int, tallest: int) -> None:
-    found = call(page, "map/grid/grid", "m.arrange(...a)", [layers, heads, width, tallest])
-    assert found["beside"] * (24 + 4 + heads * (found["size"] + 4)) <= width + 4
-    assert found["size"] >= 8
-    assert found["height"] == -(-layers // found["beside"]) * (found["size"] + 4) - 4
+    actual = call(page, "map/grid/grid", "m.arrange(...a)", [layers, heads, width, tallest])
+    assert actual["beside"] * (24 + 4 + heads * (actual["size"] + 4)) <= width + 4
+    assert actual["size"] >= 8
+    assert actual["height"] == -(-layers // actual["beside"]) * (actual["size"] + 4) - 4

@@ -76,8 +76,8 @@ def test_a_chat_is_offered_where_there_is_a_template(page: Page, chat: bool) -> 
     ],
 )  # fmt: skip
 def test_a_draft_becomes_the_tasks_request(page: Page, task: str, draft: dict, body: dict) -> None:
-    found = call(page, "input/draft", "m.bodyOf(...a)", [{**DRAFT, **draft}, {"name": "m", "task": task}])
-    assert found == {"model": "m", **body}
+    request = call(page, "input/draft", "m.bodyOf(...a)", [{**DRAFT, **draft}, {"name": "m", "task": task}])
+    assert request == {"model": "m", **body}
 
 
 def test_an_unknown_task_is_known_by_its_example(page: Page) -> None:
@@ -88,8 +88,8 @@ def test_an_unknown_task_is_known_by_its_example(page: Page) -> None:
 
 def test_examples_fill_the_fields_that_they_have(page: Page) -> None:
     example = {"source_sentence": "a", "sentences": ["b", "c"]}
-    found = call(page, "input/draft", "m.fromExample(a)", example)
-    assert found == {"fields": {"source": "a", "sentences": "b\nc"}, "file": None}
+    actual = call(page, "input/draft", "m.fromExample(a)", example)
+    assert actual == {"fields": {"source": "a", "sentences": "b\nc"}, "file": None}
     picture = call(page, "input/draft", "m.fromExample(a)", {"image": "AAAA", "text": "?"})
     assert picture == {"fields": {"text": "?"}, "file": {"kind": "image", "base64": "AAAA"}}
 
@@ -138,8 +138,8 @@ CASES = json.loads((Path(__file__).parents[1] / "data" / "words.json").read_text
 def test_tokens_make_the_words_of_the_table(page: Page, case: dict[str, Any]) -> None:
     tokens = {"kind": "text", "ids": [], **{name: case[name] for name in ("labels", "spans", "special")}}
     code = "a[0] === null ? m.wordsOfLabels(a[1]) : m.wordsOf(...a)"
-    found = call(page, "text/words", code, [case["text"], tokens])
-    assert [word["tokens"] for word in found if word["tokens"]] == case["words"]
+    actual = call(page, "text/words", code, [case["text"], tokens])
+    assert [word["tokens"] for word in actual if word["tokens"]] == case["words"]
 
 
 def test_tokens_know_their_text(page: Page) -> None:
@@ -167,8 +167,8 @@ def test_light_by_hand(page: Page) -> None:
 
 def test_one_row_of_a_map_is_enough_for_its_light(page: Page) -> None:
     band = "({rows: 9, cols: 3, from: 7, causal: false, weights: Float32Array.from([0.5, 0.25, 0.25])})"
-    found = call(page, "beside/spotlight", f"m.lit({band}, {{rows: [7], cols: [1]}})")
-    assert found == {"side": "keys", "light": [0.5, 0.25, 0.25]}
+    light = call(page, "beside/spotlight", f"m.lit({band}, {{rows: [7], cols: [1]}})")
+    assert light == {"side": "keys", "light": [0.5, 0.25, 0.25]}
 
 
 def test_the_strongest_of_a_row(page: Page) -> None:
@@ -177,11 +177,11 @@ def test_the_strongest_of_a_row(page: Page) -> None:
     weights = random.integers(0, 40, 300).tolist()  # many are equal: then the first stands first
     order = sorted(range(300), key=lambda index: (-weights[index], index))
     for most in (1, 6, 300, 400):
-        found = call(page, "map/cells", f"m.topK({row}, 0, {most})", weights)
-        assert found == [{"col": index, "weight": weights[index]} for index in order[:most]]
+        strongest = call(page, "map/cells", f"m.topK({row}, 0, {most})", weights)
+        assert strongest == [{"col": index, "weight": weights[index]} for index in order[:most]]
     assert call(page, "map/cells", "m.largest(Float32Array.from(a))", weights) == order[0]
-    seen = call(page, "map/cells", f"m.topK(Object.assign({row}, {{holes: true}}), 0, 9)", [0, 2, 0])
-    assert seen == [{"col": 1, "weight": 2}]
+    with_holes = call(page, "map/cells", f"m.topK(Object.assign({row}, {{holes: true}}), 0, 9)", [0, 2, 0])
+    assert with_holes == [{"col": 1, "weight": 2}]
 
 
 def test_a_pointer_that_rests_asks_once(page: Page) -> None:
@@ -249,8 +249,8 @@ def test_groups_by_hand(page: Page) -> None:
 
 
 def test_the_wave_is_the_loudest_of_each_part(page: Page) -> None:
-    found = call(page, "input/media", "[...m.envelope(Float32Array.from(a), 2)]", [0.1, -0.2, 0.05, 0.4, 0.0, 0.0])
-    assert found == pytest.approx([0.5, 1])
+    envelope = call(page, "input/media", "[...m.envelope(Float32Array.from(a), 2)]", [0.1, -0.2, 0.05, 0.4, 0.0, 0.0])
+    assert envelope == pytest.approx([0.5, 1])
     assert call(page, "input/media", "[...m.envelope(new Float32Array(4), 2)]") == [0, 0]
 
 

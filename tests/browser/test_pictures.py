@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from tests.model.hub.media_checkpoints import as_png, picture
 
-from .conftest import Opener, shown
+from .conftest import Opener, text_of
 from .media import HEIGHT, PICTURE, WIDTH, begin, bright, cell, point_at, weights
 
 pytestmark = pytest.mark.browser
@@ -40,9 +40,9 @@ def test_attended_patches_shine_through(watch: Opener) -> None:
     assert axis["special"][row], "the class token asks at first"
     light = weights(watched, summary)[row]
     patches = [index for index, box in enumerate(axis["boxes"]) if box]
-    seen = [bright(page, axis["boxes"][index]) for index in patches]
-    assert max(seen) == 255, "the strongest patch is bare"
-    assert np.corrcoef(seen, light[patches])[0, 1] > 0.999
+    brightness = [bright(page, axis["boxes"][index]) for index in patches]
+    assert max(brightness) == 255, "the strongest patch is bare"
+    assert np.corrcoef(brightness, light[patches])[0, 1] > 0.999
     most, whole = (f"{100 * share:.1f}%" for share in (light[patches].max(), light[patches].sum()))
     expect(page.locator("#scene-caption")).to_have_text(f"brightest patch {most} · whole picture {whole}")
 
@@ -205,7 +205,7 @@ def test_labels_are_chosen_from_for_a_picture(watch: Opener) -> None:
     page.click("#sites [data-site=text]")
     watched.settled()
     expect(page.locator("#scene")).to_be_hidden()
-    assert f"This is a photo of {names[0]}." in re.sub(r"\s+", " ", shown(page, "#text-sentence"))
+    assert f"This is a photo of {names[0]}." in re.sub(r"\s+", " ", text_of(page, "#text-sentence"))
 
 
 def test_a_phone_stacks_the_picture_on_the_map(watch: Opener) -> None:

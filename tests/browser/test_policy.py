@@ -75,10 +75,10 @@ def test_without_the_policy_they_would_get_in(watch: Opener) -> None:
     watched.allow("ERR_")
     watched.page.route(watched.server + "/", without_policy)
     page = watched.open()
-    found = page.evaluate(INTRUDE)
-    assert found["script"]
-    assert found["style"]
-    assert found["seen"] == []
+    intrusions = page.evaluate(INTRUDE)
+    assert intrusions["script"]
+    assert intrusions["style"]
+    assert intrusions["seen"] == []
     assert evaluates(page)
     watched.foreign.clear()  # the intruder's own request
 

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from tests.model.hub.media_checkpoints import speech
 
-from .conftest import Opener, shown
+from .conftest import Opener, text_of
 from .media import RECORDING, begin, cell, weights
 
 pytestmark = pytest.mark.browser
@@ -29,13 +29,13 @@ def test_attended_seconds_are_shaded(watch: Opener, model: str) -> None:
     axis = summary["axes"][name]
     text = summary["prediction"]["text"].split()
     place = "#prediction" if model == "wav2vec2" else "#target-sentence"
-    assert text[0] in shown(page, place)
+    assert text[0] in text_of(page, place)
     expect(page.locator("#play")).to_be_visible()
     row, _ = cell(page)
     matrix = weights(watched, summary)
-    heard = [index for index, (start, _) in enumerate(axis["seconds"]) if start < axis["duration"]]
-    strongest = heard[int(matrix[row, heard].argmax())]
-    weakest = heard[int(matrix[row, heard].argmin())]
+    frames = [index for index, (start, _) in enumerate(axis["seconds"]) if start < axis["duration"]]
+    strongest = frames[int(matrix[row, frames].argmax())]
+    weakest = frames[int(matrix[row, frames].argmin())]
     colours = [
         page.evaluate("(share) => window.pixel('#wave canvas', share, 0.02)", sum(seconds) / 2 / axis["duration"])
         for seconds in (axis["seconds"][strongest], axis["seconds"][weakest])
@@ -43,7 +43,7 @@ def test_attended_seconds_are_shaded(watch: Opener, model: str) -> None:
     assert colours[0][2] < colours[1][2], "the strongest frame is redder"
     place_of_wave = page.locator("#wave").bounding_box()
     assert place_of_wave
-    frame = heard[len(heard) // 2]
+    frame = frames[len(frames) // 2]
     moment = sum(axis["seconds"][frame]) / 2 / axis["duration"]
     page.mouse.move(place_of_wave["x"] + moment * place_of_wave["width"], place_of_wave["y"] + 20)
     band, at = ("#row-band", 0) if model == "wav2vec2" else ("#col-band", 1)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.conftest import Opener, shown
+from tests.browser.conftest import Opener, text_of
 from tests.live import service
 
 pytestmark = pytest.mark.browser
@@ -32,4 +32,4 @@ def test_the_model_menu_switches_to_the_recurrent_model(watch: Opener) -> None:
     assert summary["model"] == "de-en-gru"
     assert [(site["name"], site["layers"], site["heads"]) for site in summary["sites"]] == [("cross", 1, 1)]
     assert watched.state()["model"] == "de-en-gru"
-    assert shown(page, "#target-sentence").split() == summary["prediction"]["text"].split()
+    assert text_of(page, "#target-sentence").split() == summary["prediction"]["text"].split()

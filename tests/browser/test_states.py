@@ -6,7 +6,7 @@ import httpx
 import pytest
 from playwright.sync_api import Route, expect
 
-from .conftest import Opener, shown
+from .conftest import Opener, text_of
 
 pytestmark = pytest.mark.browser
 
@@ -25,7 +25,7 @@ def test_bad_input_is_told_by_the_input_and_kept(watch: Opener, api: httpx.Clien
     watched = watch()
     watched.allow(REFUSED)
     page = watched.open()
-    before = shown(page, "#target-sentence")
+    before = text_of(page, "#target-sentence")
     page.fill("#input", text)
     page.click("#run")
     problem = page.locator("#problem")
@@ -34,7 +34,7 @@ def test_bad_input_is_told_by_the_input_and_kept(watch: Opener, api: httpx.Clien
     assert page.input_value("#input") == text
     assert page.get_attribute("#input", "aria-invalid") == "true"
     assert page.get_attribute("#input", "aria-describedby") == "problem"
-    assert shown(page, "#target-sentence") == before, "the last good map stays"
+    assert text_of(page, "#target-sentence") == before, "the last good map stays"
     watched.translate("Ich bin hier.")
     expect(problem).to_be_hidden()
 
@@ -69,13 +69,13 @@ def test_a_server_that_is_gone_loses_nothing(watch: Opener) -> None:
     watched = watch()
     watched.allow(REFUSED)
     page = watched.open()
-    before = shown(page, "#target-sentence")
+    before = text_of(page, "#target-sentence")
     page.route("**/v1/**", lambda route: route.abort("connectionrefused"))
     page.fill("#input", "Wo bist du?")
     page.click("#run")
     expect(page.locator("#problem")).to_contain_text("does not answer")
     assert page.input_value("#input") == "Wo bist du?"
-    assert shown(page, "#target-sentence") == before
+    assert text_of(page, "#target-sentence") == before
     page.unroute("**/v1/**")
     watched.translate("Wo bist du?")
     expect(page.locator("#problem")).to_be_hidden()
@@ -118,7 +118,7 @@ def test_markup_in_the_text_stays_text(watch: Opener) -> None:
     page = watched.open()
     watched.translate("<b>Hallo</b> <img src=x onerror=alert(1)>")
     assert page.locator("#source-sentence b, #source-sentence img, #plot b").count() == 0
-    assert "<b>Hallo</b>" in shown(page, "#source-sentence")
+    assert "<b>Hallo</b>" in text_of(page, "#source-sentence")
     ticks = page.eval_on_selector_all(".ytick text, .xtick text", "list => list.map(node => node.textContent)")
     assert "<" in ticks
     assert "</s>" in ticks

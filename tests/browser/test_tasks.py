@@ -7,7 +7,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from .conftest import Opener, Watched, shown
+from .conftest import Opener, Watched, text_of
 
 pytestmark = pytest.mark.browser
 
@@ -66,7 +66,7 @@ def test_the_menu_switches_to_a_classifier_and_back(watch: Opener) -> None:
     expect(page.locator("#run-text")).to_have_text("Translate")
     watched.settled()
     expect(page.locator("#prediction")).to_be_hidden()
-    assert "yesterday" in shown(page, "#target-sentence")
+    assert "yesterday" in text_of(page, "#target-sentence")
 
 
 def test_what_the_reader_wrote_goes_along(watch: Opener) -> None:
@@ -92,7 +92,7 @@ def test_an_answer_is_marked_in_its_context(watch: Opener, api: httpx.Client) ->
     assert prediction["answer"] == inputs["context"][prediction["start"] : prediction["end"]]
     assert page.inner_text("#prediction .answer") == prediction["answer"]
     assert page.inner_text("#context-sentence .mark") == prediction["answer"]
-    assert "station" in shown(page, "#question-sentence")
+    assert "station" in text_of(page, "#question-sentence")
     assert watched.state()["question"] == inputs["question"]
     assert answer(api, "answers", inputs)["prediction"] == prediction
 
@@ -112,15 +112,15 @@ def test_masks_get_their_candidates(watch: Opener, api: httpx.Client) -> None:
     _, page = start(watch, "masks")
     candidates = answer(api, "masks", page.input_value("#input"))["prediction"]
     assert [name for name, _ in bars(page)] == [row["token_str"] for row in candidates]
-    assert "[MASK]" in shown(page, "#source-sentence")
+    assert "[MASK]" in text_of(page, "#source-sentence")
 
 
 def test_an_embedding_is_summarised(watch: Opener, api: httpx.Client) -> None:
     _, page = start(watch, "encoder")
     [vectors] = answer(api, "encoder", page.input_value("#input"))["prediction"]
-    told = page.inner_text("#prediction")
-    assert f"{len(vectors)} vectors of {len(vectors[0])} numbers" in told
-    assert f"[{vectors[0][0]:.3f}, {vectors[0][1]:.3f}" in told
+    summary = page.inner_text("#prediction")
+    assert f"{len(vectors)} vectors of {len(vectors[0])} numbers" in summary
+    assert f"[{vectors[0][0]:.3f}, {vectors[0][1]:.3f}" in summary
 
 
 def test_sentences_are_compared(watch: Opener) -> None:
@@ -128,8 +128,8 @@ def test_sentences_are_compared(watch: Opener) -> None:
     assert page.inner_text("#run-text") == "Compare"
     page.fill("#sentences", "The girl is here.\n\nWhere is the station?\n")
     scores = watched.ask()["prediction"]
-    named = dict(zip(["The girl is here.", "Where is the station?"], scores, strict=True))
-    expected = sorted(named.items(), key=lambda row: -row[1])
+    by_sentence = dict(zip(["The girl is here.", "Where is the station?"], scores, strict=True))
+    expected = sorted(by_sentence.items(), key=lambda row: -row[1])
     assert bars(page) == [(name, f"{score:.3f}") for name, score in expected]
 
 
@@ -190,7 +190,7 @@ def test_options_are_sent_and_stand_in_the_link(watch: Opener) -> None:
     other = watch()
     other.open(page.url.removeprefix(watched.server).lstrip("/"))
     assert other.page.input_value("#option-max_new_tokens") == "3"
-    assert shown(other.page, "#target-sentence") == shown(page, "#target-sentence")
+    assert text_of(other.page, "#target-sentence") == text_of(page, "#target-sentence")
 
 
 def test_pointing_can_be_turned_round(watch: Opener) -> None:

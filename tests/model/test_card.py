@@ -26,10 +26,10 @@ license: none of this
 
 def test_the_front_matter_is_read(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text(CARD)
-    found = front_matter(tmp_path)
-    assert found["language"] == ["de", "en"]
-    assert found["tags"] == ["translation", "marian"]
-    assert found["pipeline_tag"] == "translation"
+    matter = front_matter(tmp_path)
+    assert matter["language"] == ["de", "en"]
+    assert matter["tags"] == ["translation", "marian"]
+    assert matter["pipeline_tag"] == "translation"
     assert values(tmp_path, "pipeline_tag") == ["translation"]
     assert licence(tmp_path) == "apache-2.0"
 

@@ -62,13 +62,13 @@ def neighbours_are_answered(model: Any, inputs: Sequence[Any], error: type[Heedm
     requests = [request(one, **({"max_new_tokens": 3} if model.task in WRITES else {})) for one in inputs]
     failed: HeedmapError | None = None
     for method, kind in ((model.predict, Prediction), (model.trace, Trace)):
-        found = method(requests)
-        assert isinstance(found[1], error), found[1]
-        failed = found[1]
+        actual = method(requests)
+        assert isinstance(actual[1], error), actual[1]
+        failed = actual[1]
         for at in (0, 2):
             [alone] = method([requests[at]])
-            assert isinstance(found[at], kind), found[at]
-            ours, theirs = (one.prediction if isinstance(one, Trace) else one for one in (found[at], alone))
+            assert isinstance(actual[at], kind), actual[at]
+            ours, theirs = (one.prediction if isinstance(one, Trace) else one for one in (actual[at], alone))
             assert ours.text == theirs.text
             assert ours.score == pytest.approx(theirs.score, abs=1e-4)
     assert failed is not None
@@ -127,8 +127,8 @@ def test_a_model_that_raises_anything(
     def strict(ids: torch.Tensor) -> torch.Tensor:
         if any(bad == row[start : start + len(bad)] for row in ids.tolist() for start in range(len(row))):
             raise IndexError("no such place")
-        found: torch.Tensor = plain(ids)
-        return found
+        actual: torch.Tensor = plain(ids)
+        return actual
 
     monkeypatch.setattr(table, "forward", strict)
     failed = neighbours_are_answered(model, [GOOD, BAD, ALSO], ModelFailure)

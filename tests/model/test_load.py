@@ -35,11 +35,11 @@ def test_what_is_known_without_loading(tiny: Path, folder: Path, tmp_path: Path)
     assert writer["task"] == "text-generation"
     assert [len(text) for text in writer["examples"]] == sorted(len(text) for text in writer["examples"])
     assert len(writer["examples"]) == 2
-    told = {"architecture": "BertForMaskedLM", "family": "bert"}
-    assert peek(str(folder)) == {"task": "fill-mask", **told}
+    facts = {"architecture": "BertForMaskedLM", "family": "bert"}
+    assert peek(str(folder)) == {"task": "fill-mask", **facts}
     assert peek(f"{folder}?task=feature-extraction") == {
         "task": "feature-extraction",
-        **told,
+        **facts,
         "examples": [TASKS["feature-extraction"].example],
     }
     assert peek("org/name?task=translation") == {"task": "translation"}

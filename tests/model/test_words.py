@@ -17,11 +17,11 @@ CASES: list[dict[str, Any]] = json.loads((Path(__file__).parents[1] / "data" / "
 def test_tokens_make_the_words_of_the_table(case: dict[str, Any]) -> None:
     spans = [(start, stop) for start, stop in case["spans"]]
     axis = Axis("text", case["labels"], [0] * len(spans), spans, case["special"])
-    found = words(axis)
-    assert [word.tokens for word in found] == case["words"]
-    assert [word.special for word in found] == [case["special"][word[0]] for word in case["words"]]
+    actual = words(axis)
+    assert [word.tokens for word in actual] == case["words"]
+    assert [word.special for word in actual] == [case["special"][word[0]] for word in case["words"]]
     if case["text"] is not None:  # what is put together from labels reads as the text does
-        read = " ".join(word.text for word in found if not word.special)
+        read = " ".join(word.text for word in actual if not word.special)
         assert read.replace(" ", "") == "".join(case["text"].split())
 
 

@@ -22,7 +22,7 @@ async def attention(
     request: Request,
     caller: Annotated[Caller, Depends(admitted)],
     body: Annotated[AttentionRequest, Depends(parsed(AttentionRequest, forms=False))],
-    own: Annotated[Services, Depends(services)],
+    services: Annotated[Services, Depends(services)],
 ) -> Response:
     """Output, weights and log-sum-exp of queries, keys and values, each (length, width) or (batch, length, width).
 
@@ -33,7 +33,9 @@ async def attention(
     cells = problem.cells if body.return_weights else 0
     output = problem.q.shape[0] * problem.q.shape[1] * problem.q.shape[2] * problem.v.shape[-1]
     advice = "set return_weights to false, or send fewer queries at once"
-    check_size(cells + output, JSON, own.settings.response_bytes, advice)
-    worker = own.reading if problem.short else own.engine  # a long one waits among the predictions, not before them
+    check_size(cells + output, JSON, services.settings.response_bytes, advice)
+    worker = (
+        services.reading if problem.short else services.engine
+    )  # a long one waits among the predictions, not before them
     answer = await while_waiting(request, worker.run(lambda: operator.compute(problem), ahead=problem.short))
     return Response(await run_in_threadpool(to_json, answer), media_type="application/json")

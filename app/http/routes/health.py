@@ -14,32 +14,32 @@ router = APIRouter(tags=["health"])
 
 
 @router.get("/healthz", summary="200 while the workers live")
-async def healthz(own: Annotated[Services, Depends(services)]) -> Response:
+async def healthz(services: Annotated[Services, Depends(services)]) -> Response:
     """503 once the device's worker or the reading one is dead: restart the process."""
-    if not own.alive:
+    if not services.alive:
         raise WorkerStopped("a worker has died; restart the service")
     return Response(to_json({"status": "ok"}), media_type="application/json")
 
 
 @router.get("/readyz", summary="200 when a prediction would be answered now")
-async def readyz(own: Annotated[Services, Depends(services)]) -> Response:
+async def readyz(services: Annotated[Services, Depends(services)]) -> Response:
     """503 while no model can answer yet, while the device's queue is full, and once a worker is dead.
 
     A model that is loaded on first use counts as ready until it is found to be none.
     """
-    if not own.alive:
+    if not services.alive:
         raise WorkerStopped("a worker has died; restart the service")
-    answering = own.models.in_state("loaded") or own.models.in_state("unloaded")
+    answering = services.models.in_state("loaded") or services.models.in_state("unloaded")
     if not answering:
-        loading = own.models.in_state("loading")
-        why = "the models are being loaded" if loading else f"no model can be loaded: {', '.join(own.models)}"
+        loading = services.models.in_state("loading")
+        why = "the models are being loaded" if loading else f"no model can be loaded: {', '.join(services.models)}"
         raise NotReady(why, headers={"Retry-After": "1" if loading else "30"})
-    if own.engine.full:
+    if services.engine.full:
         raise Overloaded("the queue is full", headers={"Retry-After": "1"})
     return Response(to_json({"status": "ready", "models": answering}), media_type="application/json")
 
 
 @router.get("/metrics", summary="Prometheus metrics", response_class=Response)
-async def metrics(own: Annotated[Services, Depends(services)]) -> Response:
+async def metrics(services: Annotated[Services, Depends(services)]) -> Response:
     """Requests, seconds, batch sizes, the queue, and the traces on disk."""
-    return Response(generate_latest(own.metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+    return Response(generate_latest(services.metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})

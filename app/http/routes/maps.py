@@ -21,7 +21,7 @@ from heedmap.model.errors import ParameterError
 
 router = APIRouter(prefix="/v1/traces/{id}", tags=["maps"])
 CallerNow = Annotated[Caller, Depends(admitted)]
-Own = Annotated[Services, Depends(services)]
+ServicesNow = Annotated[Services, Depends(services)]
 Accept = Annotated[str | None, Header(description="The representation; ?format= goes before it.")]
 ADVICE = "ask for windows with ?rows=a:b&cols=c:d, for one head at a time, or for application/x-npy"
 SMALL = 1 << 14  # weights that are encoded in 2 ms: sooner than another thread takes over
@@ -46,8 +46,8 @@ def encoded(
         return wire.to_csv(weights, queries, keys)
     if form is wire.JSON:
         rows, cols = ([r.start, r.stop] for r in (place.rows, place.cols))
-        named = {"site": place.site, "layer": place.layer, "head": place.head, "measure": place.measure}
-        return wire.to_json({**named, "rows": rows, "cols": cols, "weights": weights})
+        address = {"site": place.site, "layer": place.layer, "head": place.head, "measure": place.measure}
+        return wire.to_json({**address, "rows": rows, "cols": cols, "weights": weights})
     assert visible is not None
     if form is wire.PNG:
         codes = wire.linear_codes(weights, visible, 1.0 if place.plain else float(weights.max()))
@@ -79,7 +79,7 @@ async def get_map(
     layer: Annotated[int, Path(description="From 0; negatives count from the end.")],
     head: Annotated[str, Path(description="From 0, negatives from the end; or mean, max, all.")],
     caller: CallerNow,
-    own: Own,
+    services: ServicesNow,
     rows: Annotated[str | None, Query(description="Queries a:b, half open.")] = None,
     cols: Annotated[str | None, Query(description="Keys a:b, half open.")] = None,
     measure: Annotated[str, Query(description="weights, or what is derived from them: value-norm.")] = "weights",
@@ -89,7 +89,7 @@ async def get_map(
 ) -> Response:
     """Weights as the kernel has them; masked cells are 0, and gaps where a representation has such."""
     form = wire.negotiate(accept, format, wire.MAP_FORMATS)
-    held = await own.trace(caller, id)
+    held = await services.trace(caller, id)
     try:
         which = check_head(head)
     except ParameterError as error:
@@ -97,14 +97,14 @@ async def get_map(
     window = maps.parse_range(rows, "rows"), maps.parse_range(cols, "cols")
     place = maps.locate(held.trace, site, layer, which, *window, measure)
     pixels = (cell or 1) ** 2 if form is wire.PNG else 1
-    wire.check_size(place.cells * pixels, form, own.settings.response_bytes, ADVICE)
+    wire.check_size(place.cells * pixels, form, services.settings.response_bytes, ADVICE)
 
     small = form in (wire.JSON, wire.NPY) and place.cells <= SMALL
 
     async def body() -> bytes:
         if small:
-            return await own.reading.run(lambda: encoded(form, held, place, *read(), cell))
-        weights, visible = await own.reading.run(read)
+            return await services.reading.run(lambda: encoded(form, held, place, *read(), cell))
+        weights, visible = await services.reading.run(read)
         return await run_in_threadpool(encoded, form, held, place, weights, visible, cell)
 
     def read() -> tuple[NDArray[np.float32], NDArray[np.bool_] | None]:
@@ -126,7 +126,7 @@ async def get_thumbnails(
     id: str,
     site: str,
     caller: CallerNow,
-    own: Own,
+    services: ServicesNow,
     size: Annotated[int, Query(ge=THUMBNAIL_SIZES[0], le=THUMBNAIL_SIZES[1], description="Pixels a side.")] = 64,
     format: Annotated[str | None, Query(description="raw, npy or png.")] = None,
     accept: Accept = None,
@@ -137,18 +137,18 @@ async def get_thumbnails(
     head, a line per layer and a column per head, coloured by that code.
     """
     form = wire.negotiate(accept, format, wire.THUMBNAIL_FORMATS)
-    held = await own.trace(caller, id)
+    held = await services.trace(caller, id)
     place = maps.locate(held.trace, site, 0, "all")
     shape = (len(held.trace.layers[site]), place.heads, size, size)
-    wire.check_size(int(np.prod(shape)), form, own.settings.response_bytes, "ask for a smaller size")
+    wire.check_size(int(np.prod(shape)), form, services.settings.response_bytes, "ask for a smaller size")
 
     async def body() -> bytes:
         if form is not wire.NPY:
-            codes = await own.tiles.thumbnails(caller.owner, held, site, size)
+            codes = await services.tiles.thumbnails(caller.owner, held, site, size)
             if codes is not None:
                 return await run_in_threadpool(picture, codes)
-        turns = await own.reading.run_turns(maps.thumbnails(held.trace, site, size))
-        return await run_in_threadpool(drawn, [made for made in turns if made is not None])
+        turns = await services.reading.run_turns(maps.thumbnails(held.trace, site, size))
+        return await run_in_threadpool(drawn, [pair for pair in turns if pair is not None])
 
     def drawn(pictures: list[maps.Picture]) -> bytes:
         weights = np.stack([weights for weights, _ in pictures]).reshape(shape)

@@ -23,24 +23,24 @@ EXAMPLES = {
 }
 
 
-def described(own: Services, name: str) -> dict[str, Any]:
+def described(services: Services, name: str) -> dict[str, Any]:
     """A model as the contract shows it: what it is, what it says of itself, and inputs to begin with.
 
     Files among the inputs are base64, as requests have them.
     """
-    told = own.models.describe(name)
-    known = EXAMPLES.get((told.get("languages") or {}).get("source", ""), [])
-    return {**told, "examples": as_json(told.get("examples", known))}
+    description = services.models.describe(name)
+    examples = EXAMPLES.get((description.get("languages") or {}).get("source", ""), [])
+    return {**description, "examples": as_json(description.get("examples", examples))}
 
 
 @router.get("", summary="All models")
-async def list_models(own: Annotated[Services, Depends(services)]) -> Response:
+async def list_models(services: Annotated[Services, Depends(services)]) -> Response:
     """Each with its name, state (loaded, loading, unloaded, failed), task, sites, licence and example inputs."""
-    body = {"models": [described(own, name) for name in own.models]}
+    body = {"models": [described(services, name) for name in services.models]}
     return Response(to_json(body), media_type="application/json")
 
 
 @router.get("/{model:path}", summary="One model")
-async def get_model(model: str, own: Annotated[Services, Depends(services)]) -> Response:
+async def get_model(model: str, services: Annotated[Services, Depends(services)]) -> Response:
     """Its name, state (loaded, loading, unloaded, failed), task, sites, licence and example inputs."""
-    return Response(to_json(described(own, own.models.name(model))), media_type="application/json")
+    return Response(to_json(described(services, services.models.name(model))), media_type="application/json")

@@ -42,14 +42,14 @@ def requests_of(body: TraceRequest) -> list[Request]:
     return [Request(text, target, body.parameters) for text, target in zip(body.inputs, targets, strict=True)]
 
 
-def check_wanted(wanted: Sequence[MapWanted], sites: Sequence[dict[str, Any]]) -> None:
+def check_requested(requested: Sequence[MapWanted], sites: Sequence[dict[str, Any]]) -> None:
     """Find a map that the model does not have, before any work is done.
 
     Raises:
         RangeError: its field is the path in the body.
     """
     by_name = {site["name"]: site for site in sites}
-    for index, item in enumerate(wanted):
+    for index, item in enumerate(requested):
         path = f"attention.{index}"
         site = by_name.get(item.site)
         if site is None:
@@ -63,13 +63,13 @@ def check_wanted(wanted: Sequence[MapWanted], sites: Sequence[dict[str, Any]]) -
                 )
 
 
-def attention(trace: Trace, wanted: Sequence[MapWanted], limit: int) -> list[dict[str, Any]]:
+def attention(trace: Trace, requested: Sequence[MapWanted], limit: int) -> list[dict[str, Any]]:
     """The maps of a trace that were asked for; runs on the reading worker.
 
     Raises:
         TooLarge: together they are over the limit.
     """
-    places = [maps.locate(trace, item.site, item.layer, item.head) for item in wanted]
+    places = [maps.locate(trace, item.site, item.layer, item.head) for item in requested]
     check_size(sum(place.cells for place in places), JSON, limit, ADVICE)
     return [
         {
@@ -85,17 +85,19 @@ def attention(trace: Trace, wanted: Sequence[MapWanted], limit: int) -> list[dic
     ]
 
 
-async def answer(own: Services, body: PredictRequest) -> list[dict[str, Any] | Exception]:
+async def answer(services: Services, body: PredictRequest) -> list[dict[str, Any] | Exception]:
     """A result or an error for each input."""
     requests = requests_of(body)
-    name, model = await own.models.get(body.model)
-    check_wanted(body.attention, own.models.facts(name)["sites"])
-    limit = own.settings.response_bytes // len(requests)
+    name, model = await services.models.get(body.model)
+    check_requested(body.attention, services.models.facts(name)["sites"])
+    limit = services.settings.response_bytes // len(requests)
     if not body.attention:
-        outcomes = await own.engine.run_batch((name, "predict", body.parameters), requests, Checking(model.predict))
+        outcomes = await services.engine.run_batch(
+            (name, "predict", body.parameters), requests, Checking(model.predict)
+        )
         maps_of: list[list[dict[str, Any]] | Exception | None] = [None] * len(outcomes)
     else:
-        outcomes = await own.engine.run_batch((name, "trace", body.parameters), requests, Checking(model.trace))
+        outcomes = await services.engine.run_batch((name, "trace", body.parameters), requests, Checking(model.trace))
 
         def read(outcome: Trace | HeedmapError) -> list[dict[str, Any]] | Exception:
             try:
@@ -107,7 +109,7 @@ async def answer(own: Services, body: PredictRequest) -> list[dict[str, Any] | E
             except Exception as error:
                 return error
 
-        maps_of = await own.reading.run_turns(read(outcome) for outcome in outcomes)
+        maps_of = await services.reading.run_turns(read(outcome) for outcome in outcomes)
     results: list[dict[str, Any] | Exception] = []
     for outcome, read_maps in zip(outcomes, maps_of, strict=True):
         error = next((part for part in (outcome, read_maps) if isinstance(part, Exception)), None)
@@ -141,15 +143,15 @@ async def predict(
     request: HttpRequest,
     caller: Annotated[Caller, Depends(admitted)],
     body: Annotated[PredictRequest, Depends(parsed(PredictRequest))],
-    own: Annotated[Services, Depends(services)],
+    services: Annotated[Services, Depends(services)],
 ) -> Response:
     """One input gives one answer; a list gives `{"results": [...]}`, each its own answer or its own error."""
-    results = await while_waiting(request, answer(own, body))
+    results = await while_waiting(request, answer(services, body))
     if not isinstance(body.inputs, list):
         if isinstance(results[0], Exception):
             raise results[0]
-        shown: Any = results[0]
+        content: Any = results[0]
     else:
         rows = enumerate(results)
-        shown = {"results": [{"error": item_problem(r, i)} if isinstance(r, Exception) else r for i, r in rows]}
-    return Response(await run_in_threadpool(to_json, shown), media_type="application/json")
+        content = {"results": [{"error": item_problem(r, i)} if isinstance(r, Exception) else r for i, r in rows]}
+    return Response(await run_in_threadpool(to_json, content), media_type="application/json")

@@ -20,7 +20,7 @@ from heedmap.model.errors import ParameterError
 
 router = APIRouter(prefix="/v1/traces/{id}/tiles/{site}/{layer}/{head}/{how}/{level}", tags=["maps"])
 CallerNow = Annotated[Caller, Depends(admitted)]
-Own = Annotated[Services, Depends(services)]
+ServicesNow = Annotated[Services, Depends(services)]
 Layer = Annotated[int, Path(description="From 0; negatives count from the end.")]
 Head = Annotated[int, Path(description="From 0; negatives count from the end.")]
 Reduction = Annotated[How, Path(description="The largest weight of each block, or the mean over its visible cells.")]
@@ -28,15 +28,15 @@ Level = Annotated[int, Path(description="A block is 2^level x 2^level cells; 0 i
 
 
 async def one_head(
-    id: str, site: str, layer: Layer, head: Head, caller: CallerNow, own: Own
+    id: str, site: str, layer: Layer, head: Head, caller: CallerNow, services: ServicesNow
 ) -> tuple[StoredTrace, Address]:
     """A dependency: the trace, which is the caller's to see, and the head that the address means."""
-    held = await own.trace(caller, id)
+    held = await services.trace(caller, id)
     place = maps.locate(held.trace, site, layer, head)
     return held, Address(place.site, place.layer, int(place.head))
 
 
-Asked = Annotated[tuple[StoredTrace, Address], Depends(one_head)]
+OneHead = Annotated[tuple[StoredTrace, Address], Depends(one_head)]
 
 
 @router.get(
@@ -47,20 +47,20 @@ Asked = Annotated[tuple[StoredTrace, Address], Depends(one_head)]
 )
 async def get_tile(
     request: Request,
-    asked: Asked,
+    head: OneHead,
     how: Reduction,
     level: Level,
     row: Annotated[int, Path(description="Of the tile, from 0: blocks 256·row and on.")],
     col: Annotated[int, Path(description="Of the tile, from 0: blocks 256·col and on.")],
     caller: CallerNow,
-    own: Own,
+    services: ServicesNow,
 ) -> Response:
     """At most 256 x 256 bytes in u8log, row-major; rows and columns stand in X-Tile-Shape."""
-    held, at = asked
+    held, at = head
     rows, cols = blocks_of(held.trace.map(at.site, at.layer).shape, level, row, col)
 
     async def body() -> bytes:
-        codes = await own.tiles.tile(caller.owner, held, at, how, level, row, col)
+        codes = await services.tiles.tile(caller.owner, held, at, how, level, row, col)
         return codes.tobytes() if codes.any() else b""
 
     what, headers = ("tile", at, how, level, row, col), {"X-Tile-Shape": f"{len(rows)},{len(cols)}"}
@@ -80,11 +80,11 @@ async def get_tile(
 )
 async def get_tiles(
     request: Request,
-    asked: Asked,
+    head: OneHead,
     how: Reduction,
     level: Level,
     caller: CallerNow,
-    own: Own,
+    services: ServicesNow,
     tiles: Annotated[str, Query(description="row:col pairs apart by commas, such as 0:0,0:1.", max_length=2000)],
 ) -> Response:
     """A little-endian uint32, so many bytes of JSON, then the tiles one after the other.
@@ -92,22 +92,22 @@ async def get_tiles(
     The JSON is {"tiles": [{"row", "col", "shape", "bytes"}, ...]} in the order asked for; a tile that is masked whole
     has 0 bytes.
     """
-    held, at = asked
-    wanted = parse_tiles(tiles)
-    for row, col in wanted:
+    held, at = head
+    pairs = parse_tiles(tiles)
+    for row, col in pairs:
         blocks_of(held.trace.map(at.site, at.layer).shape, level, row, col)
 
     async def body() -> bytes:
         entries, parts = [], []
-        for row, col in wanted:
-            codes = await own.tiles.tile(caller.owner, held, at, how, level, row, col)
+        for row, col in pairs:
+            codes = await services.tiles.tile(caller.owner, held, at, how, level, row, col)
             data = codes.tobytes() if codes.any() else b""
             entries.append({"row": row, "col": col, "shape": list(codes.shape), "bytes": len(data)})
             parts.append(data)
         head_bytes = to_json({"tiles": entries})
         return b"".join([struct.pack("<I", len(head_bytes)), head_bytes, *parts])
 
-    return await cached(request, caller, held, ("tiles", at, how, level, wanted), RAW.media_type, body)
+    return await cached(request, caller, held, ("tiles", at, how, level, pairs), RAW.media_type, body)
 
 
 def parse_tiles(text: str) -> list[tuple[int, int]]:

@@ -25,17 +25,17 @@ from heedmap.model.trace.trace import content_id
 
 router = APIRouter(prefix="/v1/traces", tags=["traces"])
 CallerNow = Annotated[Caller, Depends(admitted)]
-Own = Annotated[Services, Depends(services)]
+ServicesNow = Annotated[Services, Depends(services)]
 
 
-async def identify(own: Services, caller: Caller, name: str, wanted: Request) -> str:
+async def identify(services: Services, caller: Caller, name: str, request: Request) -> str:
     """The id of the trace of a request: one checkpoint may be served for several tasks and in several dtypes."""
-    facts = own.models.facts(name)
+    facts = services.models.facts(name)
     revision = f"{facts['revision']}?task={facts['task']}&dtype={facts['dtype']}"
-    return await run_in_threadpool(content_id, revision, wanted, "" if caller.owner == ANYONE else caller.owner)
+    return await run_in_threadpool(content_id, revision, request, "" if caller.owner == ANYONE else caller.owner)
 
 
-async def made(own: Services, caller: Caller, body: TraceRequest) -> StoredTrace:
+async def trace_for(services: Services, caller: Caller, body: TraceRequest) -> StoredTrace:
     """The trace of a request: the one that is kept already, or a new one.
 
     Raises:
@@ -43,51 +43,56 @@ async def made(own: Services, caller: Caller, body: TraceRequest) -> StoredTrace
     """
     if isinstance(body.inputs, list):
         raise ParameterError("a trace is of one input; POST /v1/predict takes lists", field="inputs")
-    [wanted] = requests_of(body)
-    name = own.models.name(body.model)
-    if not own.models.facts(name).get("revision"):
-        await own.models.get(name)
+    [request] = requests_of(body)
+    name = services.models.name(body.model)
+    if not services.models.facts(name).get("revision"):
+        await services.models.get(name)
     try:
-        return await own.trace(caller, await identify(own, caller, name, wanted))
+        return await services.trace(caller, await identify(services, caller, name, request))
     except (NotFound, TraceError):
         pass  # there is none yet, or its file is damaged and will be written anew
-    _, model = await own.models.get(name)
-    identifier = await identify(own, caller, name, wanted)  # a model that comes back may have been changed meanwhile
-    [trace] = await own.engine.run_batch((name, "trace", body.parameters), [wanted], Checking(model.trace))
+    _, model = await services.models.get(name)
+    identifier = await identify(
+        services, caller, name, request
+    )  # a model that comes back may have been changed meanwhile
+    [trace] = await services.engine.run_batch((name, "trace", body.parameters), [request], Checking(model.trace))
     if isinstance(trace, HeedmapError):
         raise trace
-    return await own.write(lambda: own.store.put(caller.owner, identifier, name, trace))
+    return await services.write(lambda: services.store.put(caller.owner, identifier, name, trace))
 
 
 @router.post("", status_code=201, summary="Predict, and keep a trace", openapi_extra=request_body(TraceRequest))
 async def create_trace(
-    request: HttpRequest, caller: CallerNow, body: Annotated[TraceRequest, Depends(parsed(TraceRequest))], own: Own
+    request: HttpRequest,
+    caller: CallerNow,
+    body: Annotated[TraceRequest, Depends(parsed(TraceRequest))],
+    services: ServicesNow,
 ) -> Response:
     """The summary of the trace. The same input, parameters and model give the same id, and the work is done once."""
-    held = await while_waiting(request, made(own, caller, body))
+    held = await while_waiting(request, trace_for(services, caller, body))
     content = await run_in_threadpool(to_json, held.summary())
     place = f"{request.scope.get('root_path', '')}/v1/traces/{held.id}"
     return Response(content, 201, {"Location": place}, "application/json")
 
 
 @router.get("/{id}", summary="The summary again")
-async def get_trace(id: str, caller: CallerNow, own: Own) -> Response:
+async def get_trace(id: str, caller: CallerNow, services: ServicesNow) -> Response:
     """Prediction, axes, sites, certificate, size, and when it expires."""
-    held = await own.trace(caller, id)
+    held = await services.trace(caller, id)
     return Response(await run_in_threadpool(to_json, held.summary()), media_type="application/json")
 
 
 @router.get("/{id}/file", summary="The trace's safetensors file", response_class=Response)
-async def get_file(id: str, caller: CallerNow, own: Own) -> Response:
+async def get_file(id: str, caller: CallerNow, services: ServicesNow) -> Response:
     """Opens offline: `Trace.load`, or any safetensors reader."""
-    path = own.store.path(caller.owner, id)
+    path = services.store.path(caller.owner, id)
     return FileResponse(path, media_type="application/octet-stream", filename=f"{id}.safetensors")
 
 
 @router.delete("/{id}", status_code=204, summary="Forget a trace", response_class=Response)
-async def delete_trace(id: str, caller: CallerNow, own: Own) -> Response:
+async def delete_trace(id: str, caller: CallerNow, services: ServicesNow) -> Response:
     """The file is deleted."""
-    await run_in_threadpool(own.store.delete, caller.owner, id)
+    await run_in_threadpool(services.store.delete, caller.owner, id)
     return Response(status_code=204)
 
 
@@ -139,15 +144,15 @@ HEADS_SCHEMA: dict[str, Any] = {
     response_class=Response,
     responses={200: {"content": {"application/json": {"schema": HEADS_SCHEMA}}}},
 )
-async def get_heads(request: HttpRequest, id: str, caller: CallerNow, own: Own) -> Response:
+async def get_heads(request: HttpRequest, id: str, caller: CallerNow, services: ServicesNow) -> Response:
     """`heads`: a row per head, means over its queries. `best`: by site, the layer and head that show most, or null."""
-    held = await own.trace(caller, id)
+    held = await services.trace(caller, id)
 
     async def body() -> bytes:
         if held.heads is None:
-            layers = await own.reading.run_turns(maps.heads(held.trace))
+            layers = await services.reading.run_turns(maps.heads(held.trace))
             rows = [row for rows in layers for row in rows]
-            turns = await own.reading.run_turns(maps.best_heads(held.trace, rows))
+            turns = await services.reading.run_turns(maps.best_heads(held.trace, rows))
             held.heads = {"heads": rows, "best": dict(turn for turn in turns if turn is not None)}
         return await run_in_threadpool(to_json, held.heads)
 

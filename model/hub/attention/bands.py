@@ -52,7 +52,7 @@ def mask(
     **rest: Any,
 ) -> Tensor | None:
     """transformers' mask function of `sdpa`, but for a band; its arguments."""
-    named: dict[str, Any] = {
+    arguments: dict[str, Any] = {
         "batch_size": batch_size,
         "q_length": q_length,
         "kv_length": kv_length,
@@ -65,16 +65,16 @@ def mask(
         **rest,
     }
     if mask_function is not None:
-        named["mask_function"] = mask_function
+        arguments["mask_function"] = mask_function
     band = None
     if allow_is_causal_skip and mask_function is not None and isinstance(q_offset, int):
-        band = _wanted(q_length, kv_length, local_size)
+        band = _causal_band(q_length, kv_length, local_size)
         whole = attention_mask is None or bool(attention_mask.all())
         queries = range(q_offset, q_offset + q_length)
         if band is not None and not (whole and _is(mask_function, band, queries, kv_length, kv_offset)):
             band = None  # padding; chunks of that size, or whatever else
     if band is None:
-        return sdpa_mask(**named)
+        return sdpa_mask(**arguments)
     cell = torch.zeros(1, 1, 1, 1, dtype=torch.bool, device=device)
     _bands[cell.untyped_storage().data_ptr()] = (cell, band)  # kept, so that no other tensor can have its memory
     while len(_bands) > KEPT:
@@ -86,11 +86,11 @@ def band_of(attention_mask: Tensor) -> Mask | None:
     """The band that a mask stands for; None for a mask of cells."""
     if attention_mask.dtype != torch.bool or attention_mask.stride()[-2:] != (0, 0):
         return None
-    found = _bands.get(attention_mask.untyped_storage().data_ptr())
-    return None if found is None else found[1]
+    entry = _bands.get(attention_mask.untyped_storage().data_ptr())
+    return None if entry is None else entry[1]
 
 
-def _wanted(queries: int, keys: int, window: int | None) -> Mask | None:
+def _causal_band(queries: int, keys: int, window: int | None) -> Mask | None:
     """The band that these queries, the last of so many keys, have under a causal mask; None where cells do."""
     use, offset = _use.get(), keys - queries
     if use == "never" or queries < 2 or offset < 0:

@@ -109,7 +109,7 @@ def attention(
         return output, None
     scale = 1 / math.sqrt(query.shape[-1]) if scaling is None else float(scaling)
     score: Score = ScaledDot(scale) if softcap is None else SoftCapped(scale, float(softcap))
-    mask, bias = _seen(module, query, key, attention_mask, is_causal) if band is None else (band, None)
+    mask, bias = _mask_and_bias(module, query, key, attention_mask, is_causal) if band is None else (band, None)
     if position_bias is not None:
         bias = position_bias if bias is None else bias + position_bias
     mixed, lse, kernel = _attend(query, key, value, mask, bias, score)
@@ -125,7 +125,7 @@ def attention(
     return mixed.transpose(1, 2).contiguous(), None
 
 
-def _seen(
+def _mask_and_bias(
     module: nn.Module, query: Tensor, key: Tensor, attention_mask: Tensor | None, is_causal: bool | None
 ) -> tuple[Mask, Tensor | None]:
     """Which keys are visible, and what a floating mask adds besides."""

@@ -58,8 +58,8 @@ def prepare(model: Any, *, eager: bool = False) -> Wiring:
     names = {module: name for name, module in model.named_modules()}
     attention = {module: name for module, name in names.items() if "Attention" in type(module).__name__}
     homes = _homes(model)
-    own = frozenset(m for m in attention if eager or not homes[m]._can_set_attn_implementation())
-    if strays := {homes[m].config._attn_implementation for m in own} - {"eager"}:
+    eager_modules = frozenset(m for m in attention if eager or not homes[m]._can_set_attn_implementation())
+    if strays := {homes[m].config._attn_implementation for m in eager_modules} - {"eager"}:
         raise ValueError(f"load it with attn_implementation='eager', not {strays.pop()!r}: parts of it would keep that")
     windowed = {
         part: layer
@@ -75,7 +75,7 @@ def prepare(model: Any, *, eager: bool = False) -> Wiring:
         causal=_causal(model, attention),
         staged=frozenset(names[module] for module in windowed),
     )
-    return Wiring(model, sites, attention, own, windowed)
+    return Wiring(model, sites, attention, eager_modules, windowed)
 
 
 @contextlib.contextmanager
@@ -137,7 +137,7 @@ class ModuleRecorder(Recorder):
     def record_returned_weights(self, module: nn.Module, inputs: Any, outputs: Any) -> None:
         """A module of its own kind returned, perhaps with its weights."""
         for value in outputs if isinstance(outputs, tuple) else ():
-            if _are_weights(value) and not any(value is known for known in self._returned):
+            if _are_weights(value) and not any(value is earlier for earlier in self._returned):
                 self._returned.append(value)
                 self._once(module)
                 self.record_weights(self.wiring.sites.of(self.wiring.names[module]), value)
@@ -155,9 +155,9 @@ class ModuleRecorder(Recorder):
             )
         self.recorded_modules.add(module)
 
-    def note_grid(self, layer: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
+    def note_grid(self, layer: nn.Module, inputs: tuple[Any, ...], arguments: dict[str, Any]) -> None:
         """A windowed layer is about to cut this grid."""
-        grid = named["input_dimensions"] if "input_dimensions" in named else inputs[1]
+        grid = arguments["input_dimensions"] if "input_dimensions" in arguments else inputs[1]
         self._layouts[layer] = grid_layout(layer, grid)
 
 

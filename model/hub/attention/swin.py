@@ -60,20 +60,20 @@ class GridLayout:
         grid = x.view(count // self.windows, self.windows, heads, inside, *rest).transpose(1, 2)
         return grid.reshape(count // self.windows, heads, self.cells, *rest)[:, :, self.order().to(x.device)]
 
-    def bias(self, given: Tensor | None) -> Windowed | None:
+    def bias(self, bias: Tensor | None) -> Windowed | None:
         """What (1 or B·windows, H, W, W) adds, without the shift's regions, which `blocks` hides.
 
         Raises:
             TraceError: the windows differ in more than their regions.
         """
-        if given is None:
+        if bias is None:
             return None
         place = self.order() % self.window**2
-        table = given[0].detach().float().cpu()  # the first window has one region
-        if given.shape[0] > 1:
+        table = bias[0].detach().float().cpu()  # the first window has one region
+        if bias.shape[0] > 1:
             regions = self.blocks()[_inverse(self.order())].view(self.windows, -1)
             apart = regions[:, :, None] != regions[:, None, :]
-            inside = given[: self.windows].detach().float().cpu()
+            inside = bias[: self.windows].detach().float().cpu()
             same = torch.where(apart[:, None], table, inside)
             if not torch.equal(same, table.expand_as(same)):
                 raise TraceError("the windows of a layer have different biases")

@@ -11,7 +11,7 @@ from typing import Any
 
 from heedmap.model.contract import Axis
 from heedmap.model.errors import CheckpointError, ParameterError
-from heedmap.model.hub.families import family_of, known
+from heedmap.model.hub.families import family_of, supported
 from heedmap.model.hub.messages import apart
 from heedmap.model.hub.tasks.media import too_long
 
@@ -72,7 +72,9 @@ def waveform_axis(config: Any, rate: int, samples: int, field: str = "inputs.aud
 
 def unknown_recording(config: Any) -> CheckpointError:
     """The error that says which families' encoders of recordings are known."""
-    return CheckpointError(f"how {config.model_type} divides a recording is not known; known are {known('recording')}")
+    return CheckpointError(
+        f"how {config.model_type} divides a recording is not known; known are {supported('recording')}"
+    )
 
 
 def positions(kernels: Sequence[int], strides: Sequence[int], samples: int) -> int:

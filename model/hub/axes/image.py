@@ -11,7 +11,7 @@ from typing import Any
 
 from heedmap.model.contract import Axis
 from heedmap.model.errors import CheckpointError
-from heedmap.model.hub.families import CLASS, family_of, known
+from heedmap.model.hub.families import CLASS, family_of, supported
 
 Box = tuple[float, float, float, float]
 
@@ -60,15 +60,15 @@ def geometry(processor: Any, size: tuple[int, int], shape: tuple[int, int]) -> G
         across, down = (side - width) // 2, (side - height) // 2
         width = height = side
     resized = _target(processor.size, height, width) if processor.do_resize else (height, width)
-    made = (processor.crop_size.height, processor.crop_size.width) if processor.do_center_crop else resized
-    if made != shape and not processor.do_pad:
+    processed = (processor.crop_size.height, processor.crop_size.width) if processor.do_center_crop else resized
+    if processed != shape and not processor.do_pad:
         return Geometry(size, shape, known=False)
-    found = _resized((width, height), resized, shape)
+    placement = _resized((width, height), resized, shape)
     if processor.do_center_crop:
         crop = processor.crop_size
         rows, columns = _first(resized[0], crop.height), _first(resized[1], crop.width)
-        found = replace(found, left=columns * found.scale_x, top=rows * found.scale_y)
-    return replace(found, size=size, left=found.left - across, top=found.top - down)
+        placement = replace(placement, left=columns * placement.scale_x, top=rows * placement.scale_y)
+    return replace(placement, size=size, left=placement.left - across, top=placement.top - down)
 
 
 def vision_config(config: Any) -> Any:
@@ -85,7 +85,7 @@ def before(config: Any) -> tuple[str, ...]:
     labels = family_of(config).before_patches
     if labels is None:
         raise CheckpointError(
-            f"how {config.model_type} lays out its patches is not known; known are {known('before_patches')}"
+            f"how {config.model_type} lays out its patches is not known; known are {supported('before_patches')}"
         )
     registers = getattr(config, "num_register_tokens", 0) or 0
     return (*labels, *(f"[REG{index}]" for index in range(registers)))
@@ -103,7 +103,7 @@ def patch_size(config: Any) -> tuple[int, int]:
 
 
 def patch_axis(
-    shown: Geometry,
+    geometry: Geometry,
     patch: tuple[int, int],
     labels: Sequence[str] = (CLASS,),
     blocks: int = 1,
@@ -116,7 +116,7 @@ def patch_axis(
     of the processor's output unless given; what lies beyond the picture is special and has no box.
     """
     high, wide = patch
-    rows, columns = grid or (shown.shape[0] // high, shown.shape[1] // wide)
+    rows, columns = grid or (geometry.shape[0] // high, geometry.shape[1] // wide)
     cells = [
         (row + inner, column + across)
         for row in range(0, rows, blocks)
@@ -124,20 +124,20 @@ def patch_axis(
         for inner in range(blocks)
         for across in range(blocks)
     ]
-    boxes = [shown.box(row * high, column * wide, high, wide) for row, column in cells]
+    boxes = [geometry.box(row * high, column * wide, high, wide) for row, column in cells]
     length = len(labels) + len(cells)
     return Axis(
         "image",
         [*labels, *(f"{row},{column}" for row, column in cells)],
         [-1] * length,
         [(0, 0)] * length,
-        [*[True] * len(labels), *(shown.known and box is None for box in boxes)],
+        [*[True] * len(labels), *(geometry.known and box is None for box in boxes)],
         boxes=[*[None] * len(labels), *boxes],
-        size=shown.size,
+        size=geometry.size,
     )
 
 
-def picture_axes(shown: Geometry, config: Any, name: str) -> dict[str, Axis]:
+def picture_axes(geometry: Geometry, config: Any, name: str) -> dict[str, Axis]:
     """The axes of a vision tower: one of this name, or "stage0", "stage1", ... where it halves its grid at each stage.
 
     Raises:
@@ -145,21 +145,21 @@ def picture_axes(shown: Geometry, config: Any, name: str) -> dict[str, Axis]:
     """
     labels, patch = before(config), patch_size(config)
     if not halves(config):
-        return {name: patch_axis(shown, patch, labels)}
+        return {name: patch_axis(geometry, patch, labels)}
     axes = {}
     for stage in range(len(config.depths)):
         high, wide = (side << stage for side in patch)
-        grid = stage_grid(shown, (high, wide), config.window_size)
-        axes[f"stage{stage}"] = patch_axis(shown, (high, wide), labels, grid=grid)
+        grid = stage_grid(geometry, (high, wide), config.window_size)
+        axes[f"stage{stage}"] = patch_axis(geometry, (high, wide), labels, grid=grid)
     return axes
 
 
-def stage_grid(shown: Geometry, patch: tuple[int, int], window: int) -> tuple[int, int]:
+def stage_grid(geometry: Geometry, patch: tuple[int, int], window: int) -> tuple[int, int]:
     """Rows and columns of a stage of Swin, those included that fill its last windows up.
 
     patch: height and width in the processor's pixels, at this stage.
     """
-    rows, columns = (ceil(length / side) for length, side in zip(shown.shape, patch, strict=True))
+    rows, columns = (ceil(length / side) for length, side in zip(geometry.shape, patch, strict=True))
     window = min(rows, columns, window)  # a grid no larger than a window is one window
     return ceil(rows / window) * window, ceil(columns / window) * window
 

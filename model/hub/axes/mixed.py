@@ -43,6 +43,7 @@ def within(axis: Axis, start: int, stop: int) -> Axis:
         for special, (first, last) in zip(axis.special, axis.spans, strict=True)
     ]
     spans = [
-        (first - start, last - start) if own else (0, 0) for own, (first, last) in zip(inside, axis.spans, strict=True)
+        (first - start, last - start) if kept else (0, 0)
+        for kept, (first, last) in zip(inside, axis.spans, strict=True)
     ]
-    return replace(axis, spans=spans, special=[not own for own in inside])
+    return replace(axis, spans=spans, special=[not kept for kept in inside])

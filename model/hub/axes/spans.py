@@ -27,17 +27,17 @@ def align(pieces: Sequence[bytes | None], text: str, fold: bool = False) -> list
             normalise their input.
     """
     stream, owners = _stream(text, fold)
-    wanted = [None if piece is None else _folded(piece, fold).translate(None, WHITESPACE) for piece in pieces]
+    folded = [None if piece is None else _folded(piece, fold).translate(None, WHITESPACE) for piece in pieces]
     spans: list[Span | None] = [None] * len(pieces)
     position = 0
     waiting: list[int] = []
-    for index, piece in enumerate(wanted):
+    for index, piece in enumerate(folded):
         if piece == b"":
             continue
         place = -1
         if piece is not None:
             sure = not waiting
-            reach = len(stream) if any(wanted[each] is None for each in waiting) else position + REACH + len(piece)
+            reach = len(stream) if any(folded[each] is None for each in waiting) else position + REACH + len(piece)
             place = position if sure and stream.startswith(piece, position) else stream.find(piece, position, reach)
         if piece is None or place < 0:
             waiting.append(index)
@@ -49,9 +49,9 @@ def align(pieces: Sequence[bytes | None], text: str, fold: bool = False) -> list
     _fill(spans, waiting, text, owners[position:])
     following = len(text)
     for index in reversed(range(len(spans))):
-        found = spans[index]
-        spans[index] = found = (following, following) if found is None else found
-        following = found[0]
+        covered = spans[index]
+        spans[index] = covered = (following, following) if covered is None else covered
+        following = covered[0]
     return [span for span in spans if span is not None]
 
 
@@ -62,7 +62,7 @@ def _fill(spans: list[Span | None], waiting: list[int], text: str, gap: list[Spa
     start, stop = gap[0][0], gap[-1][1]
     words = [(start + match.start(), start + match.end()) for match in WORD.finditer(text[start:stop])]
     characters = [(at, at + 1) for first, last in words for at in range(first, last)]
-    each = next((found for found in (words, characters) if len(found) == len(waiting)), [(start, stop)] * len(waiting))
+    each = next((parts for parts in (words, characters) if len(parts) == len(waiting)), [(start, stop)] * len(waiting))
     for index, span in zip(waiting, each, strict=True):
         spans[index] = span
 

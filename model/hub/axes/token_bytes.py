@@ -35,15 +35,15 @@ class Spelling:
 
     def surfaces(self, names: Sequence[str]) -> list[bytes]:
         """The bytes of text that each token stands for, a space before it included."""
-        found, starts = [], True
+        surfaces, starts = [], True
         marked = self.ends_words and any(name.endswith(END_OF_WORD) for name in names)
         for name in names:
             text = name
             if marked and name not in self.plain:
                 text = (" " if starts else "") + name.removesuffix(END_OF_WORD)
                 starts = name.endswith(END_OF_WORD)
-            found.append(self._bytes(name, text))
-        return found
+            surfaces.append(self._bytes(name, text))
+        return surfaces
 
     def _bytes(self, name: str, text: str) -> bytes:
         if name in self.plain:
@@ -78,15 +78,15 @@ def special_ids(tokenizer: Any) -> set[int]:
 
     A masked or unknown piece is a part of it, though tokenizers count it among the special ones.
     """
-    found = set(tokenizer.all_special_ids) | set(dict(getattr(tokenizer, "lang_code_to_id", None) or {}).values())
+    special = set(tokenizer.all_special_ids) | set(dict(getattr(tokenizer, "lang_code_to_id", None) or {}).values())
     added = getattr(tokenizer, "added_tokens_decoder", None) or {}
-    found |= {number for number, token in added.items() if getattr(token, "special", False)}
-    found |= _inserted(getattr(tokenizer, "backend_tokenizer", None))
+    special |= {number for number, token in added.items() if getattr(token, "special", False)}
+    special |= _inserted(getattr(tokenizer, "backend_tokenizer", None))
     framing = ("bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id", "pad_token_id")
     frames = {getattr(tokenizer, name, None) for name in framing}
     parts = {getattr(tokenizer, name, None) for name in ("unk_token_id", "mask_token_id")}
     parts |= {number for number, token in added.items() if str(token) in PARTS}
-    return found - (parts - frames)
+    return special - (parts - frames)
 
 
 def _inserted(backend: Any) -> set[int]:
@@ -94,12 +94,12 @@ def _inserted(backend: Any) -> set[int]:
     processor = getattr(backend, "post_processor", None)
     if processor is None:
         return set()
-    found: set[int] = set()
+    ids: set[int] = set()
     state = json.loads(processor.__getstate__().decode())
     for step in state["processors"] if state["type"] == "Sequence" else [state]:
-        found |= {int(number) for token in dict(step.get("special_tokens") or {}).values() for number in token["ids"]}
-        found |= {int(step[side][1]) for side in ("cls", "sep") if side in step}
-    return found
+        ids |= {int(number) for token in dict(step.get("special_tokens") or {}).values() for number in token["ids"]}
+        ids |= {int(step[side][1]) for side in ("cls", "sep") if side in step}
+    return ids
 
 
 def readable(text: bytes) -> str:
@@ -107,7 +107,7 @@ def readable(text: bytes) -> str:
 
     A space is shown as "▁", a line end as "↵", a tab as "⇥", other control characters as their bytes.
     """
-    shown: list[str] = []
+    signs: list[str] = []
     at = 0
     while at < len(text):
         for width in range(1, 5):
@@ -115,13 +115,13 @@ def readable(text: bytes) -> str:
                 character = text[at : at + width].decode()
             except UnicodeDecodeError:
                 continue
-            shown.append(_sign(character) if character else "")
+            signs.append(_sign(character) if character else "")
             at += width
             break
         else:
-            shown.append(f"<0x{text[at]:02X}>")
+            signs.append(f"<0x{text[at]:02X}>")
             at += 1
-    return "".join(shown)
+    return "".join(signs)
 
 
 def _sign(character: str) -> str:

@@ -32,7 +32,7 @@ PREFIX = "base_model.model."  # before every name in an adapter's file
 HEADS = ("score.weight", "classifier.weight", "classifier.out_proj.weight")  # a row a label
 EMBEDDING = re.compile(r"(embed_tokens|wte|word_embeddings|shared)(\.base_layer|\.modules_to_save)?\.weight$")
 ORIGINAL = ".original_module."  # the base's own weights, which some releases save beside what replaces them
-NAMED = 5  # tensors that a message names
+LISTED = 5  # tensors that a message names
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Adapter:
         return TASKS.get(str(self.config.get("task_type")))
 
     @property
-    def given(self) -> frozenset[str]:
+    def replaced(self) -> frozenset[str]:
         """The weights of the base that it replaces as a whole: a head, embeddings."""
         return frozenset(self._base_shapes())
 
@@ -176,10 +176,10 @@ def merge(model: Any, adapter: Adapter) -> Any:
         if not (EMBEDDING.search(name) or ORIGINAL in name or _base_name(name) in weights)
     ]
     lacking = sorted(placed.keys() - adapter.shapes.keys())
-    for found, told in ((lost, "has tensors that its base has no place for"), (lacking, "lacks tensors")):
-        if found:
-            more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
-            raise CheckpointMismatch(f"the adapter {told}: {', '.join(found[:NAMED])}{more}; is it of this base?")
+    for names, complaint in ((lost, "has tensors that its base has no place for"), (lacking, "lacks tensors")):
+        if names:
+            more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+            raise CheckpointMismatch(f"the adapter {complaint}: {', '.join(names[:LISTED])}{more}; is it of this base?")
     return wrapped.merge_and_unload(safe_merge=True)
 
 

@@ -101,11 +101,11 @@ def _read(folder: Path) -> dict[str, Tensor]:
             raise CheckpointError(f"{SHARDS} names no files of this folder")
         files = [folder / name for name in names]
     else:
-        found = _pickles(folder)
-        files = [path for path in found if path.name == PREFERRED] or found
+        pickles = _pickles(folder)
+        files = [path for path in pickles if path.name == PREFERRED] or pickles
         if len(files) != 1:
-            named = ", ".join(path.name for path in files[:5]) or "none"
-            raise CheckpointError(f"{folder} must have one pickle of weights, {PREFERRED} or another; found: {named}")
+            listed = ", ".join(path.name for path in files[:5]) or "none"
+            raise CheckpointError(f"{folder} must have one pickle of weights, {PREFERRED} or another; found: {listed}")
     state: dict[str, Tensor] = {}
     for path in files:
         state.update(_unpickle(path))

@@ -76,28 +76,28 @@ def load(
     if adapter is not None:
         adapters.fit(config, adapter)
     patterns = weights.renamed(weights.names(weight_files(folder)))
-    own = "auto" if torch.device(device).type != "cpu" else torch.float32
-    wanted = getattr(torch, dtype) if isinstance(dtype, str) else dtype
+    default = "auto" if torch.device(device).type != "cpu" else torch.float32
+    chosen = getattr(torch, dtype) if isinstance(dtype, str) else dtype
     options = {"trust_remote_code": False, "local_files_only": True}
 
     def build() -> tuple[Any, dict[str, Any]]:
-        found: tuple[Any, dict[str, Any]] = getattr(transformers, auto_class).from_pretrained(
+        built: tuple[Any, dict[str, Any]] = getattr(transformers, auto_class).from_pretrained(
             folder,
             config=config,
             **({"key_mapping": patterns} if patterns else {}),
-            dtype=own if wanted is None else wanted,
+            dtype=default if chosen is None else chosen,
             attn_implementation=attention,
             use_safetensors=True,
             ignore_mismatched_sizes=True,  # told below, with both shapes
             output_loading_info=True,
             **options,
         )
-        return found
+        return built
 
     with quiet_loading():
         model, info = _attempt(f"{config.model_type} as {auto_class}", build)
-        given = frozenset() if adapter is None else adapter.given
-        unused = weights.check(model, info, bare=auto_class == "AutoModel", given=given)
+        replaced = frozenset() if adapter is None else adapter.replaced
+        unused = weights.check(model, info, bare=auto_class == "AutoModel", replaced=replaced)
         revision, licences, places = revision_of(folder), [licence(folder)], [folder]
         if adapter is not None:
             merging = adapter
@@ -108,9 +108,9 @@ def load(
         place = next((one for one in places if any((one / name).is_file() for name in TOKENIZER_FILES)), None)
         tokenizer = None
         if place is not None:
-            known = {"config": config, **options}  # or it reads the file again, with what was taken out
+            arguments = {"config": config, **options}  # or it reads the file again, with what was taken out
             splitting: Any = transformers.AutoTokenizer
-            tokenizer = _attempt("the tokenizer", lambda: splitting.from_pretrained(place, **known))
+            tokenizer = _attempt("the tokenizer", lambda: splitting.from_pretrained(place, **arguments))
         image, audio = None, None
         kinds = _processors(folder)
         if "image" in kinds:
@@ -128,13 +128,15 @@ def _processors(folder: Path) -> set[str]:
     """Which processors the folder has files of: image, audio."""
     kinds: set[str] = set()
     for name in ("processor_config.json", "preprocessor_config.json"):
-        told = read_json(folder / name) if (folder / name).is_file() else {}
-        if not isinstance(told, dict):
+        settings = read_json(folder / name) if (folder / name).is_file() else {}
+        if not isinstance(settings, dict):
             raise CheckpointError(f"{name} must be a JSON object")
-        kinds |= {kind for key, kind in (("image_processor", "image"), ("feature_extractor", "audio")) if told.get(key)}
-        if name.startswith("pre") and told and not kinds:
-            heard = "sampling_rate" in told and "image_processor_type" not in told
-            kinds.add("audio" if heard else "image")
+        kinds |= {
+            kind for key, kind in (("image_processor", "image"), ("feature_extractor", "audio")) if settings.get(key)
+        }
+        if name.startswith("pre") and settings and not kinds:
+            is_audio = "sampling_rate" in settings and "image_processor_type" not in settings
+            kinds.add("audio" if is_audio else "image")
     return kinds
 
 

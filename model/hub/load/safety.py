@@ -71,12 +71,12 @@ def check_code(folder: Path) -> None:
         UnsafeCheckpoint: names the file and the code.
     """
     for name in CONFIGS:
-        told = read_json(folder / name) if (folder / name).is_file() else {}
-        asked = isinstance(told, dict) and (told.get("auto_map") or told.get("trust_remote_code"))
-        if not asked:
+        config = read_json(folder / name) if (folder / name).is_file() else {}
+        auto_map = isinstance(config, dict) and (config.get("auto_map") or config.get("trust_remote_code"))
+        if not auto_map:
             continue
-        classes = _classes(asked) if isinstance(asked, dict) else ["its own"]
-        foreign = [named for named in classes if not _is_ours(named)]
+        classes = _classes(auto_map) if isinstance(auto_map, dict) else ["its own"]
+        foreign = [reference for reference in classes if not _is_ours(reference)]
         if foreign:  # some checkpoints still name the code that transformers took in: then its own classes serve
             raise UnsafeCheckpoint(
                 f"{name} asks for code that comes with the checkpoint ({', '.join(foreign)[:200]}), which is never run"
@@ -98,16 +98,16 @@ def _classes(auto_map: dict[str, Any]) -> list[str]:
     return [str(value) for value in values if value is not None]
 
 
-def _is_ours(named: str) -> bool:
+def _is_ours(reference: str) -> bool:
     """Whether transformers itself has a class of this name, from a module of this name: `modeling_falcon.FalconModel`.
 
     It is that one which is loaded; what the checkpoint brings is not even looked at.
     """
     import transformers
 
-    module, _, name = named.rpartition("--")[2].rpartition(".")
-    own = getattr(transformers, name, None) if name.isidentifier() else None
-    return own is not None and str(getattr(own, "__module__", "")).rpartition(".")[2] == module
+    module, _, name = reference.rpartition("--")[2].rpartition(".")
+    ours = getattr(transformers, name, None) if name.isidentifier() else None
+    return ours is not None and str(getattr(ours, "__module__", "")).rpartition(".")[2] == module
 
 
 def _weights(folder: Path, explicit: str | None, location: str) -> list[Path]:

@@ -48,13 +48,13 @@ class Source:
         options = parse_qsl(query.replace("+", "%2B"), keep_blank_values=True)  # a path may hold a plus
         if query and not options:
             raise CheckpointError(f"{query!r} is no option; options read like ?task=fill-mask&dtype=bfloat16")
-        given: dict[str, str] = {}
+        settings: dict[str, str] = {}
         for name, value in options:
-            if name not in ("task", "dtype", "adapter") or name in given or not value:
+            if name not in ("task", "dtype", "adapter") or name in settings or not value:
                 raise CheckpointError(f"{name}={value} is no option; options read like ?task=fill-mask&dtype=bfloat16")
-            given[name] = value
-        if given.get("dtype") not in (None, *DTYPES):
-            raise CheckpointError(f"there is no dtype {given['dtype']!r}; there is {', '.join(DTYPES)}")
+            settings[name] = value
+        if settings.get("dtype") not in (None, *DTYPES):
+            raise CheckpointError(f"there is no dtype {settings['dtype']!r}; there is {', '.join(DTYPES)}")
         before, at, revision = location.rpartition("@")
         if at and HUB_ID.fullmatch(before):  # elsewhere an @ is a part of a folder's name
             location = before
@@ -63,7 +63,7 @@ class Source:
         if not location:
             raise CheckpointError(f"{text!r} names no folder and no hub id")
         return cls(
-            location, revision if at and location == before else None, *map(given.get, ("task", "dtype", "adapter"))
+            location, revision if at and location == before else None, *map(settings.get, ("task", "dtype", "adapter"))
         )
 
 

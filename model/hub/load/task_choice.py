@@ -41,53 +41,53 @@ def _holds(table: dict[str, Any], model_type: str, architecture: str) -> bool:
 
 def tasks_for(model_type: str) -> list[str]:
     """The tasks for which transformers has a head of this model type."""
-    found = [task for name, tasks in HEADS.items() if model_type in _table(f"FOR_{name}_") for task in tasks]
+    offered = [task for name, tasks in HEADS.items() if model_type in _table(f"FOR_{name}_") for task in tasks]
     if model_type in _table(""):
-        found += BARE[:1] if any(model_type in _table(name) for name in WORDLESS) else BARE
-    return list(dict.fromkeys(found))
+        offered += BARE[:1] if any(model_type in _table(name) for name in WORDLESS) else BARE
+    return list(dict.fromkeys(offered))
 
 
-def choose_task(folder: Path, config: Any, wanted: str | None) -> str:
+def choose_task(folder: Path, config: Any, task: str | None) -> str:
     """The task of a checkpoint, by its name on model hubs.
 
     Args:
         folder: the checkpoint, for its card.
         config: its transformers configuration.
-        wanted: the task that was asked for; it must be one that the architecture has.
+        task: the task that was asked for; it must be one that the architecture has.
 
     Raises:
         CheckpointError: there is no such task for the architecture, or nothing says which it is.
     """
     model_type = str(config.model_type)
     offered = tasks_for(model_type)
-    named = [str(name) for name in getattr(config, "architectures", None) or []]
-    called = f"{', '.join(named) or 'an unnamed architecture'} (model type {model_type})"
-    if wanted is not None:
-        if wanted in offered:
-            return wanted
+    architectures = [str(name) for name in getattr(config, "architectures", None) or []]
+    called = f"{', '.join(architectures) or 'an unnamed architecture'} (model type {model_type})"
+    if task is not None:
+        if task in offered:
+            return task
         raise CheckpointError(
-            f"there is no task {wanted!r} for {called}: there is {', '.join(offered) or 'none that is served here'}"
+            f"there is no task {task!r} for {called}: there is {', '.join(offered) or 'none that is served here'}"
         )
     tags = values(folder, "pipeline_tag")
-    told = next((tag for tag in tags if tag in offered), None)
-    for architecture in named:
-        found = _of_architecture(architecture, model_type, config, told)
-        if found is not None:
-            return found
-    if told is not None:
-        return told
+    tagged = next((tag for tag in tags if tag in offered), None)
+    for architecture in architectures:
+        chosen = _of_architecture(architecture, model_type, config, tagged)
+        if chosen is not None:
+            return chosen
+    if tagged is not None:
+        return tagged
     raise CheckpointError(
         f"nothing says what {called} is for"
         + (f": name a task with ?task=, one of {', '.join(offered)}" if offered else ", and no task here can use it")
     )
 
 
-def _of_architecture(architecture: str, model_type: str, config: Any, told: str | None) -> str | None:
+def _of_architecture(architecture: str, model_type: str, config: Any, tagged: str | None) -> str | None:
     for name, tasks in HEADS.items():
         if not _holds(_table(f"FOR_{name}_"), model_type, architecture):
             continue
-        if told in tasks:
-            return told
+        if tagged in tasks:
+            return tagged
         if name == "SEQ_TO_SEQ_CAUSAL_LM":
             return _text_to_text(config)
         if name == "IMAGE_TEXT_TO_TEXT":
@@ -97,7 +97,7 @@ def _of_architecture(architecture: str, model_type: str, config: Any, told: str 
         return BARE[0]
     if _holds(_table("FOR_PRETRAINING_"), model_type, architecture):
         masked = model_type in _table("FOR_MASKED_LM_") and family_of(config).masked_pretraining
-        return told or ("fill-mask" if masked else BARE[0] if model_type in _table("") else None)
+        return tagged or ("fill-mask" if masked else BARE[0] if model_type in _table("") else None)
     return None
 
 

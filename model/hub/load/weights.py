@@ -25,7 +25,7 @@ PARALLEL = "module."
 # Names of what adapters add, wherever they add it.
 ADAPTERS = re.compile(r"(^|[._])(lora|ia3|hada|lokr|oft|boft|vera|adapters?|prompt_encoder|base_layer)([._]|$)", re.I)
 POOLER = "pooler."  # on top of a bare encoder; what is served of one are its hidden states
-NAMED = 5  # tensors that a message names
+LISTED = 5  # tensors that a message names
 
 
 def names(paths: Iterable[Path]) -> set[str]:
@@ -34,24 +34,24 @@ def names(paths: Iterable[Path]) -> set[str]:
     Raises:
         CheckpointError: one is no safetensors file.
     """
-    found: set[str] = set()
+    collected: set[str] = set()
     for path in paths:
         try:
             with safe_open(path, framework="pt") as file:
-                found.update(file.keys())
+                collected.update(file.keys())
         except (SafetensorError, OSError) as error:
             raise CheckpointError(f"{path.name} is not a readable safetensors file: {error}") from error
-    return found
+    return collected
 
 
-def renamed(found: set[str]) -> dict[str, str] | None:
+def renamed(tensors: set[str]) -> dict[str, str] | None:
     """The patterns that take away what a training wrapper put before the names; None where there is nothing.
 
     Raises:
         CheckpointMismatch: without it two weights would have one name.
     """
-    patterns = {COMPILED.pattern: ""} if any(COMPILED.search(name) for name in found) else {}
-    plain = {name: COMPILED.sub("", name) for name in found}
+    patterns = {COMPILED.pattern: ""} if any(COMPILED.search(name) for name in tensors) else {}
+    plain = {name: COMPILED.sub("", name) for name in tensors}
     if plain and all(name.startswith(PARALLEL) for name in plain.values()):
         patterns[r"^module\."] = ""
         plain = {name: short.removeprefix(PARALLEL) for name, short in plain.items()}
@@ -63,25 +63,25 @@ def renamed(found: set[str]) -> dict[str, str] | None:
     return patterns or None
 
 
-def check(model: Any, info: dict[str, Any], *, bare: bool, given: frozenset[str] = frozenset()) -> tuple[str, ...]:
+def check(model: Any, info: dict[str, Any], *, bare: bool, replaced: frozenset[str] = frozenset()) -> tuple[str, ...]:
     """Nothing may be made up, and nothing dropped that belongs to what runs; returns the parts that are not used.
 
     Args:
         model: the transformers model, loaded.
         info: what its loading told.
         bare: whether it was loaded without a head.
-        given: weights that an adapter will bring.
+        replaced: weights that an adapter will bring.
 
     Raises:
         CheckpointMismatch: names what is missing, misshapen or left over.
     """
-    misshapen = sorted(entry for entry in info["mismatched_keys"] if entry[0] not in given)
+    misshapen = sorted(entry for entry in info["mismatched_keys"] if entry[0] not in replaced)
     if misshapen:
-        told = "; ".join(
-            f"{key} has shape {list(has)}, expected {list(needs)}" for key, has, needs in misshapen[:NAMED]
+        details = "; ".join(
+            f"{key} has shape {list(has)}, expected {list(needs)}" for key, has, needs in misshapen[:LISTED]
         )
-        more = f"; and {len(misshapen) - NAMED} more" if len(misshapen) > NAMED else ""
-        raise CheckpointMismatch(f"the weights do not fit {CONFIG}: {told}{more}")
+        more = f"; and {len(misshapen) - LISTED} more" if len(misshapen) > LISTED else ""
+        raise CheckpointMismatch(f"the weights do not fit {CONFIG}: {details}{more}")
     unexpected = sorted(info["unexpected_keys"])
     adapters = [name for name in unexpected if ADAPTERS.search(name)]
     if adapters:
@@ -90,7 +90,7 @@ def check(model: Any, info: dict[str, Any], *, bare: bool, given: frozenset[str]
             "without it they would be another model: merge the two (PEFT's merge_and_unload) and save the whole with "
             "save_pretrained, or serve the adapter's own folder (adapter_config.json)"
         )
-    missing = sorted(name for name in info["missing_keys"] if not UNREAD.search(name) and name not in given)
+    missing = sorted(name for name in info["missing_keys"] if not UNREAD.search(name) and name not in replaced)
     if bare and any(name.startswith(POOLER) for name in missing) and hasattr(model, "pooler"):
         model.pooler = None  # as `add_pooling_layer=False` would have it: random weights answer nobody
         missing = [name for name in missing if not name.startswith(POOLER)]
@@ -145,5 +145,5 @@ def _part(model: Any, name: str) -> str:
     return next(".".join(steps[:at]) for at in range(1, len(steps) + 1) if ".".join(steps[:at]) not in modules)
 
 
-def _few(found: list[str]) -> str:
-    return ", ".join(found[:NAMED]) + (f" and {len(found) - NAMED} more" if len(found) > NAMED else "")
+def _few(tensors: list[str]) -> str:
+    return ", ".join(tensors[:LISTED]) + (f" and {len(tensors) - LISTED} more" if len(tensors) > LISTED else "")

@@ -130,17 +130,17 @@ def embeddings(loaded: Loaded) -> int | None:
         table = None
     if isinstance(table, nn.Embedding):
         return table.num_embeddings
-    told = getattr(loaded.config.get_text_config(), "vocab_size", None)
-    return told if isinstance(told, int) and told > 0 else None
+    size = getattr(loaded.config.get_text_config(), "vocab_size", None)
+    return size if isinstance(size, int) and size > 0 else None
 
 
 def padding(loaded: Loaded) -> int:
     """What fills a batch: nobody attends to it, so that any token will do where none is named that the model knows."""
-    known = embeddings(loaded)
+    size = embeddings(loaded)
     for source in (loaded.tokenizer, loaded.config):
-        found = getattr(source, "pad_token_id", None)
-        if isinstance(found, int) and found >= 0 and (known is None or found < known):
-            return found
+        token = getattr(source, "pad_token_id", None)
+        if isinstance(token, int) and token >= 0 and (size is None or token < size):
+            return token
     return 0
 
 

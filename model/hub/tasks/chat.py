@@ -153,17 +153,17 @@ def _placed(tokenizer: Any, turns: list[dict[str, Any]]) -> tuple[str, list[Plac
     text, twin = _template(tokenizer, turns), _template(tokenizer, twins)
     _check_no_code(twin, twins)
     all_marks = {mark for pair in around for mark in pair}
-    at, found = 0, dict[str, list[int]]()
+    at, offsets = 0, dict[str, list[int]]()
     for sign in twin:
         if sign in all_marks:
-            found.setdefault(sign, []).append(at)
+            offsets.setdefault(sign, []).append(at)
         else:
             at += 1
     if "".join(sign for sign in twin if sign not in all_marks) != text:  # the template looks into the texts
-        found = {}
+        offsets = {}
     places: list[Place] = []
     for part, (before, after) in zip(parts, around, strict=True):
-        begins, ends = found.get(before, []), found.get(after, [])
+        begins, ends = offsets.get(before, []), offsets.get(after, [])
         mine = [Place(*pair, part.message, None) for pair in zip(begins, ends, strict=False)]
         if not mine:
             mine = _searched(text, part, ends[-1] if ends else None, turns, max((p.stop for p in places), default=0))
@@ -237,10 +237,10 @@ def _searched(text: str, part: Part, end: int | None, turns: Sequence[Mapping[st
 
 def _counted(text: str, part: Part, place: Place) -> Place:
     """A place with what makes its characters those of the message, where they are the same."""
-    shown = text[place.start : place.stop]
-    if len(shown) != len(part.core) and not part.core.endswith(shown):
+    rendered = text[place.start : place.stop]
+    if len(rendered) != len(part.core) and not part.core.endswith(rendered):
         return place
-    return replace(place, offset=part.start + part.dropped + len(part.core) - len(shown) - place.start)
+    return replace(place, offset=part.start + part.dropped + len(part.core) - len(rendered) - place.start)
 
 
 def _by_message(axis: Axis, places: Sequence[Place]) -> Axis:

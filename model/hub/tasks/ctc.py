@@ -58,25 +58,32 @@ class FramewiseRecognition(SinglePass):
             )
         no_language(request.parameters)
         axis = waveform_axis(self.loaded.config, rate, len(samples))
-        made = self.extractor(samples, sampling_rate=rate, return_tensors="pt")
+        features = self.extractor(samples, sampling_rate=rate, return_tensors="pt")
         facts = {"target": None if request.target is None else self._tokens(request.target, len(axis))}
-        return Item(request, {"frames": axis}, {"input_values": made["input_values"]}, facts)
+        return Item(request, {"frames": axis}, {"input_values": features["input_values"]}, facts)
 
     def predict(self, items: Sequence[Item], cancelled: Stop) -> list[Prediction]:
         """One recording after the other."""
-        return [found for item in items for found in super(FramewiseRecognition, self).predict([item], cancelled)]
+        return [
+            prediction for item in items for prediction in super(FramewiseRecognition, self).predict([item], cancelled)
+        ]
 
     def read(self, outputs: Any, items: Sequence[Item]) -> list[Prediction]:
         """Texts, from the frames' logits."""
         rows = zip(outputs.logits.float().cpu().log_softmax(dim=-1), items, strict=True)
-        return [self._given(row, item) if item.facts["target"] else self._heard(row, item) for row, item in rows]
+        return [
+            self._target_score(row, item) if item.facts["target"] else self._transcription(row, item)
+            for row, item in rows
+        ]
 
-    def _heard(self, frames: Tensor, item: Item) -> Prediction:
+    def _transcription(self, frames: Tensor, item: Item) -> Prediction:
         best = frames.max(dim=-1)
         ids = [int(number) for number in best.indices]
         kind = item.request.parameters.return_timestamps
-        told = self.loaded.tokenizer.decode(ids, output_char_offsets=kind == "char", output_word_offsets=kind == "word")
-        text = told if isinstance(told, str) else str(told.text)
+        decoded = self.loaded.tokenizer.decode(
+            ids, output_char_offsets=kind == "char", output_word_offsets=kind == "word"
+        )
+        text = decoded if isinstance(decoded, str) else str(decoded.text)
         output = self._output(text, self._collapsed(ids), float(best.values.double().sum()))
         if kind:
             step = item.axes["frames"].seconds or []
@@ -85,11 +92,11 @@ class FramewiseRecognition(SinglePass):
                     "text": chunk[kind],
                     "timestamp": [step[chunk["start_offset"]][0], step[chunk["end_offset"] - 1][1]],
                 }
-                for chunk in told[f"{kind}_offsets"]
+                for chunk in decoded[f"{kind}_offsets"]
             ]
         return Prediction.from_json(output, item.axes)
 
-    def _given(self, frames: Tensor, item: Item) -> Prediction:
+    def _target_score(self, frames: Tensor, item: Item) -> Prediction:
         target = torch.tensor(item.facts["target"])
         lengths = torch.tensor(len(frames)), torch.tensor(len(target))
         lost = torch.nn.functional.ctc_loss(frames.double(), target, *lengths, blank=self._blank, reduction="sum")

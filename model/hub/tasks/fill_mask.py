@@ -11,7 +11,7 @@ from heedmap.model.hub.loaded import Loaded
 from heedmap.model.hub.tasks.base import Item, SinglePass
 from heedmap.model.hub.tasks.text import PAIRED, encode_texts, positions, the_texts
 
-SHOWN = 5  # tokens per mask unless top_k says otherwise, as model hubs show
+DEFAULT_TOP_K = 5  # tokens per mask unless top_k says otherwise, as model hubs show
 
 
 class FillMask(SinglePass):
@@ -33,7 +33,7 @@ class FillMask(SinglePass):
 
     def takes(self) -> dict[str, dict[str, Any]]:
         """How many tokens to show."""
-        return taken(top_k=SHOWN)
+        return taken(top_k=DEFAULT_TOP_K)
 
     def prepare(self, request: Request) -> Item:
         """Tokenize a text, or a pair; without a mask there is nothing to predict, and a trace all the same."""
@@ -55,7 +55,7 @@ class FillMask(SinglePass):
             return unanswered(item.axes, item.refusal)
         tokenizer, places = self.loaded.tokenizer, item.facts["places"]
         probabilities = logits[places].float().softmax(dim=-1)
-        count = min(item.request.parameters.top_k or SHOWN, probabilities.shape[-1])
+        count = min(item.request.parameters.top_k or DEFAULT_TOP_K, probabilities.shape[-1])
         values, tokens = probabilities.topk(count)
         ids = item.axes["tokens"].ids
         answer = []

@@ -115,21 +115,21 @@ class GenerationSettings:
     max_new_tokens: int | None = None
     max_length: int | None = None
 
-    def limit(self, asked: int | None, room: int | None, read: int, most: int = WRITTEN) -> int:
+    def limit(self, requested: int | None, room: int | None, read: int, most: int = WRITTEN) -> int:
         """The longest output, in tokens: as asked for, or else the model's own limit; never more than there is room.
 
         Args:
-            asked: by the request.
+            requested: by the request.
             room: positions that are left; None where nothing but memory bounds them.
             read: what the decoder has read before, prompt or start tokens, which max_length counts too.
             most: where neither the request nor the checkpoint's max_new_tokens names a number.
         """
-        if asked is None:
-            asked = self.max_new_tokens
-        if asked is None:
+        if requested is None:
+            requested = self.max_new_tokens
+        if requested is None:
             left = None if self.max_length is None else self.max_length - read
-            asked = most if left is None or left < 1 else min(left, most)
-        return asked if room is None else min(asked, room)
+            requested = most if left is None or left < 1 else min(left, most)
+        return requested if room is None else min(requested, room)
 
     def to_json(self) -> dict[str, Any]:
         """What was decided, as JSON."""
@@ -166,20 +166,22 @@ def settle(model: Any, tokenizer: Any) -> GenerationSettings:
             ignored[name] = {"value": _json(value), "reason": reason}
     strings = _strings(followed, tokenizer)
     config.stop_strings = None  # watched for here: transformers would want the tokenizer with every call
-    told = {name: _json(value) for name, value in followed.items() if name not in SPECIAL}
+    reported = {name: _json(value) for name, value in followed.items() if name not in SPECIAL}
     for name in ("max_length", "max_new_tokens"):
         setattr(config, name, None)
     model.generation_config = config
     if ignored:
         log.warning("%s: ignored %s", FILE, "; ".join(f"{name} ({entry['reason']})" for name, entry in ignored.items()))
     longest = {name: _whole(name, followed.get(name)) for name in ("max_new_tokens", "max_length")}
-    return GenerationSettings(told, ignored, strings, **longest)
+    return GenerationSettings(reported, ignored, strings, **longest)
 
 
 def culprits(model: Any) -> list[str]:
     """The followed settings without which each alone the model would have its defaults: suspects where it fails."""
-    found = vars(model.generation_config)
-    return [name for name in FOLLOWED if name in found and name not in SPECIAL and not _neutral(name, found[name])]
+    settings = vars(model.generation_config)
+    return [
+        name for name in FOLLOWED if name in settings and name not in SPECIAL and not _neutral(name, settings[name])
+    ]
 
 
 def looks_back(config: Any) -> bool:
@@ -202,10 +204,10 @@ def _strings(followed: Mapping[str, Any], tokenizer: Any) -> tuple[str, ...]:
     """Raises:
     CheckpointError: there are stop strings that are none, or none to find them in.
     """
-    given = followed.get("stop_strings")
-    strings = (given,) if isinstance(given, str) else tuple(given) if isinstance(given, list | tuple) else ()
-    if given is not None and not (strings and all(isinstance(text, str) and text for text in strings)):
-        raise CheckpointError(f"{FILE}: stop_strings must be a text or a list of texts, and is {_json(given)}")
+    value = followed.get("stop_strings")
+    strings = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list | tuple) else ()
+    if value is not None and not (strings and all(isinstance(text, str) and text for text in strings)):
+        raise CheckpointError(f"{FILE}: stop_strings must be a text or a list of texts, and is {_json(value)}")
     if strings and tokenizer is None:
         raise CheckpointError(
             f"{FILE} sets stop_strings, and the checkpoint has no tokenizer to find them with: add it"

@@ -60,8 +60,8 @@ class GenerativeTask(Task):
         Raises:
             CheckpointError: it cannot write, with the setting that is at fault where one is.
         """
-        asked = self.probe_parameters.model_copy(update={"max_new_tokens": ATTEMPT})
-        item = self.prepare(Request(self.example, None, asked))
+        parameters = self.probe_parameters.model_copy(update={"max_new_tokens": ATTEMPT})
+        item = self.prepare(Request(self.example, None, parameters))
         try:
             self.predict([item], never)
         except Exception as error:  # of whatever kind: in a request it would have been the service's fault
@@ -101,13 +101,13 @@ class GenerativeTask(Task):
                 parameters = chosen[0].request.parameters
                 stops = self.settings_of_checkpoint.stop_strings
                 more = {"chunk": self.chunk, "stop_strings": stops, **dict(settings)}
-                found = generate(self.writer, inputs, parameters, limit, cancelled, **more)
+                generated = generate(self.writer, inputs, parameters, limit, cancelled, **more)
             else:
-                given = [item.facts["given"] for item in chosen]
-                totals = score(self.writer, inputs, self.starts(chosen, inputs), given, self.chunk)
-                found = [Generated(ids, total) for ids, total in zip(given, totals, strict=True)]
-            outputs.update(zip(members, found, strict=True))
-        return [self.told(item, outputs[index]) for index, item in enumerate(items)]
+                targets = [item.facts["given"] for item in chosen]
+                totals = score(self.writer, inputs, self.starts(chosen, inputs), targets, self.chunk)
+                generated = [Generated(ids, total) for ids, total in zip(targets, totals, strict=True)]
+            outputs.update(zip(members, generated, strict=True))
+        return [self.prediction(item, outputs[index]) for index, item in enumerate(items)]
 
     @property
     def writer(self) -> Loaded:
@@ -123,13 +123,13 @@ class GenerativeTask(Task):
         """What each output follows, as ids: the prompts of the batch, or the decoder's start tokens."""
 
     @abstractmethod
-    def told(self, item: Item, output: Generated) -> Prediction:
+    def prediction(self, item: Item, output: Generated) -> Prediction:
         """The prediction, with the axes of the pass that is recorded."""
 
     def lean(self) -> dict[str, Any]:
         """Arguments that keep a recorded pass from computing what nobody reads: a cache, logits of every position."""
-        known = inspect.signature(self.loaded.model.forward).parameters
-        return {name: value for name, value in (("use_cache", False), ("logits_to_keep", 1)) if name in known}
+        accepted = inspect.signature(self.loaded.model.forward).parameters
+        return {name: value for name, value in (("use_cache", False), ("logits_to_keep", 1)) if name in accepted}
 
     def right_padded(self, rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
         """Rows of ids and their mask, on the model's device."""

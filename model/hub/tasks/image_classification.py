@@ -10,7 +10,7 @@ from heedmap.model.hub.axes.image import picture_axes
 from heedmap.model.hub.loaded import Loaded
 from heedmap.model.hub.tasks.base import Item, SinglePass
 from heedmap.model.hub.tasks.media import example_image
-from heedmap.model.hub.tasks.pictures import one_shape, picture_of, ranked, seen, tower_of
+from heedmap.model.hub.tasks.pictures import one_shape, picture_of, preprocess, ranked, tower_of
 from heedmap.model.hub.tasks.text import labels_of
 from heedmap.model.hub.tasks.text_classification import activated
 from heedmap.model.watch import Stop
@@ -44,14 +44,16 @@ class ImageClassification(SinglePass):
 
     def prepare(self, request: Request) -> Item:
         """Decode and preprocess the picture."""
-        tensors, shown = seen(self.loaded, picture_of(request.inputs, self.name))
-        return Item(request, picture_axes(shown, self.tower, "patches"), tensors)
+        tensors, geometry = preprocess(self.loaded, picture_of(request.inputs, self.name))
+        return Item(request, picture_axes(geometry, self.tower, "patches"), tensors)
 
     def predict(self, items: Sequence[Item], cancelled: Stop) -> list[Prediction]:
         """One forward pass, or one for each picture where their shapes differ."""
         if self.batchable:
             return super().predict(items, cancelled)
-        return [found for item in items for found in super(ImageClassification, self).predict([item], cancelled)]
+        return [
+            prediction for item in items for prediction in super(ImageClassification, self).predict([item], cancelled)
+        ]
 
     def read(self, outputs: Any, items: Sequence[Item]) -> list[Prediction]:
         """Labels with scores, as Hugging Face's endpoint has them."""

@@ -13,12 +13,12 @@ from heedmap.model.generated import CONTINUATION, Generated
 from heedmap.model.hub.axes.image import Geometry, before, patch_axis, patch_size
 from heedmap.model.hub.axes.mixed import followed, illustrated, within
 from heedmap.model.hub.axes.text import output_axis
-from heedmap.model.hub.families import family_of, known
+from heedmap.model.hub.families import family_of, supported
 from heedmap.model.hub.loaded import Loaded
 from heedmap.model.hub.tasks.base import Item, collate
 from heedmap.model.hub.tasks.generative import GenerativeTask
 from heedmap.model.hub.tasks.media import example_image
-from heedmap.model.hub.tasks.pictures import one_shape, picture_of, seen, tower_of
+from heedmap.model.hub.tasks.pictures import one_shape, picture_of, preprocess, tower_of
 from heedmap.model.hub.tasks.text import TARGET_LIMITS, encode, filled, fits, pad_token, positions, wrong_kind
 from heedmap.model.padding import padded
 from heedmap.model.watch import Stop
@@ -49,7 +49,7 @@ class ImageTextToText(GenerativeTask):
         if family.picture_prompt is None:
             raise CheckpointError(
                 f"how {loaded.config.model_type} reads pictures among text is not known; "
-                f"known are {known('picture_prompt')}"
+                f"known are {supported('picture_prompt')}"
             )
         super().__init__(loaded)
         self.tower, self.limit = tower_of(loaded), positions(loaded, TARGET_LIMITS)
@@ -57,7 +57,7 @@ class ImageTextToText(GenerativeTask):
         self.mark = int(loaded.config.image_token_id)
         self.template = _template(loaded)
         try:
-            self._asked("?")
+            self._prompt("?")
         except ParameterError as error:
             raise CheckpointError(
                 f"the tokenizer does not know the token of a picture, {self.mark}: {error}"
@@ -79,10 +79,10 @@ class ImageTextToText(GenerativeTask):
         picture = picture_of(inputs, self.name, READS)
         if not isinstance(inputs, Mapping) or not isinstance(inputs.get("text"), str):
             raise wrong_kind(inputs, self.name, READS)
-        asked = self._asked(filled(inputs["text"], "inputs.text"))
-        tensors, shown = seen(self.loaded, picture)
-        vision, pieces = self._pictured(shown)
-        prompt = illustrated(asked, asked.ids.index(self.mark), pieces)
+        template = self._prompt(filled(inputs["text"], "inputs.text"))
+        tensors, geometry = preprocess(self.loaded, picture)
+        vision, pieces = self._pictured(geometry)
+        prompt = illustrated(template, template.ids.index(self.mark), pieces)
         fits(len(prompt), None if self.limit is None else self.limit - 1, "inputs.text")
         facts: dict[str, Any] = {"given": None, "settings": {}}
         if request.target is not None:
@@ -99,7 +99,9 @@ class ImageTextToText(GenerativeTask):
     def predict(self, items: Sequence[Item], cancelled: Stop) -> list[Prediction]:
         """The batch at once, or one after the other where pictures cannot share one."""
         batches = [items] if self.batchable else [[item] for item in items]
-        return [found for batch in batches for found in super(ImageTextToText, self).predict(batch, cancelled)]
+        return [
+            prediction for batch in batches for prediction in super(ImageTextToText, self).predict(batch, cancelled)
+        ]
 
     def batch(self, items: Sequence[Item]) -> dict[str, Tensor]:
         """Prompts padded on the left, so that every output begins at the same place, and pictures."""
@@ -110,7 +112,7 @@ class ImageTextToText(GenerativeTask):
         """The padded prompts."""
         return inputs["input_ids"]
 
-    def told(self, item: Item, output: Generated) -> Prediction:
+    def prediction(self, item: Item, output: Generated) -> Prediction:
         """The new text, the axis of prompt and output, and that of the vision tower."""
         if item.facts["given"] is None:
             text, axis = output_axis(self.loaded.tokenizer, output.ids)
@@ -137,7 +139,7 @@ class ImageTextToText(GenerativeTask):
             inputs["mm_token_type_ids"] = (inputs["input_ids"] == self.mark).long()
         return inputs
 
-    def _asked(self, text: str) -> Axis:
+    def _prompt(self, text: str) -> Axis:
         """The prompt around a text, with one token where the picture goes; spans count in the text.
 
         Raises:
@@ -163,39 +165,41 @@ class ImageTextToText(GenerativeTask):
         if self.template is not None:
             # One for texts alone chokes on parts, or writes them out.
             with suppress(Exception):  # a template is a program that somebody else wrote
-                made: str = self.loaded.tokenizer.apply_chat_template(
+                rendered: str = self.loaded.tokenizer.apply_chat_template(
                     [{"role": "user", "content": content}],
                     chat_template=self.template,
                     tokenize=False,
                     add_generation_prompt=True,
                 )
-                if made.count(mark) == 1 and text.strip() in made:  # some drop the words of parts
-                    return made
+                if rendered.count(mark) == 1 and text.strip() in rendered:  # some drop the words of parts
+                    return rendered
         return self.prompt.replace("{image}", mark).replace("{text}", text)
 
-    def _pictured(self, shown: Geometry) -> tuple[Axis, Axis]:
+    def _pictured(self, geometry: Geometry) -> tuple[Axis, Axis]:
         """The axis of the vision tower, and that of the pieces that the decoder reads of it."""
         config, (high, wide) = self.loaded.config, patch_size(self.tower)
         labels = before(self.tower)
         if self.merged:
             side = int(self.tower.spatial_merge_size)
-            return patch_axis(shown, (high, wide), labels, side), patch_axis(shown, (high * side, wide * side), ())
-        vision = patch_axis(shown, (high, wide), labels)
+            return patch_axis(geometry, (high, wide), labels, side), patch_axis(
+                geometry, (high * side, wide * side), ()
+            )
+        vision = patch_axis(geometry, (high, wide), labels)
         kept = labels[1:] if config.vision_feature_select_strategy == "default" else labels  # it drops the first
-        return vision, patch_axis(shown, (high, wide), kept)
+        return vision, patch_axis(geometry, (high, wide), kept)
 
 
 def _template(loaded: Loaded) -> str | None:
     """The checkpoint's chat template: its tokenizer's, or the one that older checkpoints keep in a file of its own."""
-    found = getattr(loaded.tokenizer, "chat_template", None)
-    if isinstance(found, str):
-        return found
+    chat_template = getattr(loaded.tokenizer, "chat_template", None)
+    if isinstance(chat_template, str):
+        return chat_template
     file = None if loaded.folder is None else loaded.folder / "chat_template.json"
     if file is None or not file.is_file():
         return None
     try:
-        told = json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
         raise CheckpointError(f"chat_template.json is no JSON: {error}") from error
-    template = told.get("chat_template") if isinstance(told, dict) else None
+    template = content.get("chat_template") if isinstance(content, dict) else None
     return template if isinstance(template, str) else None

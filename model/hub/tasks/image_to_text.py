@@ -12,12 +12,12 @@ from heedmap.model.errors import CheckpointError, ParameterError
 from heedmap.model.generated import Generated
 from heedmap.model.hub.axes.image import Geometry, halves, patch_axis, patch_size, picture_axes, stage_grid
 from heedmap.model.hub.axes.text import output_axis, prefix_axis, text_axis
-from heedmap.model.hub.families import family_of, known
+from heedmap.model.hub.families import family_of, supported
 from heedmap.model.hub.loaded import Loaded
 from heedmap.model.hub.tasks.base import Item, Task, collate
 from heedmap.model.hub.tasks.generative import GenerativeTask
 from heedmap.model.hub.tasks.media import example_image
-from heedmap.model.hub.tasks.pictures import one_shape, picture_of, seen, tower_of
+from heedmap.model.hub.tasks.pictures import one_shape, picture_of, preprocess, tower_of
 from heedmap.model.hub.tasks.text import encode, filled, fits
 from heedmap.model.hub.tasks.transformers_generate import start_tokens
 from heedmap.model.hub.tasks.translation import TextToText
@@ -42,7 +42,7 @@ class ImageToText(TextToText):
         """
         if family_of(loaded.config).captions is None:
             raise CheckpointError(
-                f"how {loaded.config.model_type} writes about a picture is not known; known are {known('captions')}"
+                f"how {loaded.config.model_type} writes about a picture is not known; known are {supported('captions')}"
             )
         super().__init__(loaded)
         self.tower = tower_of(loaded)
@@ -61,16 +61,16 @@ class ImageToText(TextToText):
         """Decode and preprocess the picture; tokenize the target if there is one."""
         picture = picture_of(request.inputs, self.name)
         start = self.start(request)
-        tensors, shown = seen(self.loaded, picture)
+        tensors, geometry = preprocess(self.loaded, picture)
         facts: dict[str, Any] = {"start": start, "settings": {}, "given": None}
         if request.target is not None:
-            facts |= self._given(filled(request.target, "target"), start)
+            facts |= self._target_facts(filled(request.target, "target"), start)
         room = None if self.longest is None else self.longest - len(start) + 1
         if facts["given"] is None:
             facts["limit"] = self.output_limit(request.parameters, room, len(start))
         else:
             fits(len(facts["given"]), room, "target")
-        return Item(request, source_axes(shown, self.tower), {"pixel_values": tensors["pixel_values"]}, facts)
+        return Item(request, source_axes(geometry, self.tower), {"pixel_values": tensors["pixel_values"]}, facts)
 
     def takes(self) -> dict[str, dict[str, Any]]:
         """How to decode."""
@@ -133,7 +133,7 @@ class BlipImageToText(ImageToText):
         limit = None if self.longest is None else self.longest - 1
         return [*first, *encode(self.loaded, prompt, limit=limit, field="inputs.text", add_special_tokens=False).ids]
 
-    def _given(self, target: str, start: list[int]) -> dict[str, Any]:
+    def _target_facts(self, target: str, start: list[int]) -> dict[str, Any]:
         """A given output, and the token that ends it."""
         tokenizer = self.loaded.tokenizer
         encoded = encode(self.loaded, target, field="target", add_special_tokens=False)
@@ -143,7 +143,7 @@ class BlipImageToText(ImageToText):
 
     def predict(self, items: Sequence[Item], cancelled: Stop) -> list[Prediction]:
         """One picture after the other."""
-        return [found for item in items for found in super(BlipImageToText, self).predict([item], cancelled)]
+        return [prediction for item in items for prediction in super(BlipImageToText, self).predict([item], cancelled)]
 
     def batch(self, items: Sequence[Item]) -> dict[str, Tensor]:
         """What the decoder goes on from, and what the encoder saw."""
@@ -156,11 +156,11 @@ class BlipImageToText(ImageToText):
             "encoder_attention_mask": torch.ones(seen_by.shape[:2], dtype=torch.long, device=seen_by.device),
         }
 
-    def told(self, item: Item, output: Generated) -> Prediction:
+    def prediction(self, item: Item, output: Generated) -> Prediction:
         """The text, the prompt at its beginning, and its axes."""
         start = item.facts["start"]
         if len(start) == 1:
-            return super().told(item, output)
+            return super().prediction(item, output)
         text, target = output_axis(self.loaded.tokenizer, [*start[1:], *output.ids])
         axes = {**item.axes, "target": target, "prefix": prefix_axis(self.loaded.tokenizer, start, target)}
         return Prediction(text, target.labels, output.score, axes, {self.key: text}, output.finish_reason)
@@ -172,10 +172,10 @@ class BlipImageToText(ImageToText):
         return predictions, {**collate(items, self.loaded), "input_ids": read, "attention_mask": mask, **self.lean()}
 
 
-def source_axes(shown: Geometry, tower: Any) -> dict[str, Axis]:
+def source_axes(geometry: Geometry, tower: Any) -> dict[str, Axis]:
     """The patches that a decoder attends to, and those of each stage where an encoder has stages."""
     if not halves(tower):
-        return picture_axes(shown, tower, "source")
+        return picture_axes(geometry, tower, "source")
     high, wide = (side << (len(tower.depths) - 1) for side in patch_size(tower))
-    last = patch_axis(shown, (high, wide), (), grid=stage_grid(shown, (high, wide), 1))
-    return {"source": last, **picture_axes(shown, tower, "source")}
+    last = patch_axis(geometry, (high, wide), (), grid=stage_grid(geometry, (high, wide), 1))
+    return {"source": last, **picture_axes(geometry, tower, "source")}

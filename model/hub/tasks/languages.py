@@ -12,7 +12,7 @@ from heedmap.model.errors import ParameterError
 from heedmap.model.hub.loaded import Loaded
 
 CODE = re.compile(r"[a-z]{2,3}_[A-Z][A-Za-z]{1,3}")  # eng_Latn, de_DE
-SHOWN = 12  # codes that a message lists
+LISTED = 12  # codes that a message lists
 _LOCK = threading.Lock()  # a tokenizer is told its languages by setting them
 
 
@@ -40,9 +40,9 @@ def languages(loaded: Loaded, parameters: Parameters) -> Languages:
         ParameterError: there is no such language, or none was named where one must be.
     """
     source, target = parameters.src_lang, parameters.tgt_lang
-    known = codes(loaded.tokenizer)
-    if known:
-        return _by_code(loaded, known, source, target)
+    tokens = codes(loaded.tokenizer)
+    if tokens:
+        return _by_code(loaded, tokens, source, target)
     marian = [code.strip("><") for code in getattr(loaded.tokenizer, "supported_language_codes", None) or []]
     prefixes = _prefixes(loaded.config)
     if source is None and target is None:
@@ -57,9 +57,9 @@ def languages(loaded: Loaded, parameters: Parameters) -> Languages:
 
 def codes(tokenizer: Any) -> dict[str, int]:
     """The languages that a tokenizer has tokens for, by code; empty if it has none."""
-    told = getattr(tokenizer, "lang_code_to_id", None)
-    if told:
-        return {str(code): int(number) for code, number in dict(told).items()}
+    by_code = getattr(tokenizer, "lang_code_to_id", None)
+    if by_code:
+        return {str(code): int(number) for code, number in dict(by_code).items()}
     if not hasattr(tokenizer, "src_lang"):
         return {}
     names = [str(token) for token in tokenizer.all_special_tokens if CODE.fullmatch(str(token))]
@@ -68,12 +68,12 @@ def codes(tokenizer: Any) -> dict[str, int]:
 
 def sample(loaded: Loaded) -> Parameters:
     """Parameters that name a pair of languages, where the model needs one: English into another, if it has it."""
-    known = list(codes(loaded.tokenizer))
-    if len(known) < 2:
+    available = list(codes(loaded.tokenizer))
+    if len(available) < 2:
         return Parameters()
-    source = next((code for code in known if code.startswith("en")), known[0])
-    target = next((code for code in known if code.startswith("de") and code != source), None)
-    return Parameters(src_lang=source, tgt_lang=target or next(code for code in known if code != source))
+    source = next((code for code in available if code.startswith("en")), available[0])
+    target = next((code for code in available if code.startswith("de") and code != source), None)
+    return Parameters(src_lang=source, tgt_lang=target or next(code for code in available if code != source))
 
 
 def offered(loaded: Loaded, translates: bool) -> dict[str, dict[str, Any]]:
@@ -81,11 +81,11 @@ def offered(loaded: Loaded, translates: bool) -> dict[str, dict[str, Any]]:
 
     translates: whether the task is translation; other tasks know a tokenizer's languages alone.
     """
-    if known := codes(loaded.tokenizer):
-        source, target = _defaults(loaded, known)
-        found = taken(src_lang=source, tgt_lang=target)
-        found["src_lang"]["choices"] = found["tgt_lang"]["choices"] = list(known)
-        return found
+    if tokens := codes(loaded.tokenizer):
+        source, target = _defaults(loaded, tokens)
+        parameters = taken(src_lang=source, tgt_lang=target)
+        parameters["src_lang"]["choices"] = parameters["tgt_lang"]["choices"] = list(tokens)
+        return parameters
     if not translates:
         return {}
     if marian := [code.strip("><") for code in getattr(loaded.tokenizer, "supported_language_codes", None) or []]:
@@ -113,28 +113,28 @@ def speaking(loaded: Loaded, chosen: Languages) -> Iterator[None]:
             tokenizer.tgt_lang, tokenizer.src_lang = before[1], before[0]
 
 
-def _by_code(loaded: Loaded, known: dict[str, int], source: str | None, target: str | None) -> Languages:
-    usual = _defaults(loaded, known)
+def _by_code(loaded: Loaded, tokens: dict[str, int], source: str | None, target: str | None) -> Languages:
+    usual = _defaults(loaded, tokens)
     source, target = source or usual[0], target or usual[1]
     for name, code in (("src_lang", source), ("tgt_lang", target)):
         if code is None:
             raise ParameterError(
-                f"this model translates between {len(known)} languages: name {name}, {_listed(list(known))}",
+                f"this model translates between {len(tokens)} languages: name {name}, {_listed(list(tokens))}",
                 field=f"parameters.{name}",
             )
-    source = _one_of(list(known), str(source), "src_lang")
-    target = _one_of(list(known), str(target), "tgt_lang")
+    source = _one_of(list(tokens), str(source), "src_lang")
+    target = _one_of(list(tokens), str(target), "tgt_lang")
     name = "decoder_start_token_id" if _starts(loaded) else "forced_bos_token_id"
-    return Languages(source=source, target=target, settings={name: known[target]})
+    return Languages(source=source, target=target, settings={name: tokens[target]})
 
 
-def _defaults(loaded: Loaded, known: dict[str, int]) -> tuple[str | None, str | None]:
+def _defaults(loaded: Loaded, tokens: dict[str, int]) -> tuple[str | None, str | None]:
     """The languages of a tokenizer's that the checkpoint itself names, source and target."""
     settings = loaded.model.generation_config
     fixed = settings.decoder_start_token_id if _starts(loaded) else settings.forced_bos_token_id
-    by_id = {number: code for code, number in known.items()}
-    told = getattr(loaded.tokenizer, "init_kwargs", {})
-    return told.get("src_lang"), by_id.get(fixed) or told.get("tgt_lang")
+    by_id = {number: code for code, number in tokens.items()}
+    settings_of_tokenizer = getattr(loaded.tokenizer, "init_kwargs", {})
+    return settings_of_tokenizer.get("src_lang"), by_id.get(fixed) or settings_of_tokenizer.get("tgt_lang")
 
 
 def _starts(loaded: Loaded) -> bool:
@@ -144,20 +144,20 @@ def _starts(loaded: Loaded) -> bool:
 
 def _prefixes(config: Any) -> dict[str, str]:
     """T5's sentences before a translation, by "en_to_de"."""
-    told = getattr(config, "task_specific_params", None) or {}
+    tasks = getattr(config, "task_specific_params", None) or {}
     return {
         str(name).removeprefix("translation_"): str(params["prefix"])
-        for name, params in told.items()
+        for name, params in tasks.items()
         if str(name).startswith("translation_") and isinstance(params, dict) and params.get("prefix")
     }
 
 
-def _one_of(known: list[str], code: str, name: str) -> str:
-    if code not in known:
-        raise ParameterError(f"the model knows no language {code!r}: {_listed(known)}", field=f"parameters.{name}")
+def _one_of(available: list[str], code: str, name: str) -> str:
+    if code not in available:
+        raise ParameterError(f"the model knows no language {code!r}: {_listed(available)}", field=f"parameters.{name}")
     return code
 
 
-def _listed(known: list[str]) -> str:
-    more = f" and {len(known) - SHOWN} more" if len(known) > SHOWN else ""
-    return f"one of {', '.join(known[:SHOWN])}{more}"
+def _listed(available: list[str]) -> str:
+    more = f" and {len(available) - LISTED} more" if len(available) > LISTED else ""
+    return f"one of {', '.join(available[:LISTED])}{more}"

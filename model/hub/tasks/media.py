@@ -98,25 +98,26 @@ def open_audio(
         )
     try:
         with soundfile.SoundFile(io.BytesIO(data)) as file:
-            own = file.samplerate
-            if not RATES[0] <= own <= RATES[1]:
+            sample_rate = file.samplerate
+            if not RATES[0] <= sample_rate <= RATES[1]:
                 raise ParameterError(
-                    f"the recording has {own:,} samples a second; {RATES[0]:,} to {RATES[1]:,} are read", field=field
+                    f"the recording has {sample_rate:,} samples a second; {RATES[0]:,} to {RATES[1]:,} are read",
+                    field=field,
                 )
             most = seconds if model_seconds is None else min(seconds, model_seconds)
-            if file.frames > most * own:
-                raise too_long(file.frames / own, seconds, model_seconds, field)
-            samples = _decode(file, int(most * own))
+            if file.frames > most * sample_rate:
+                raise too_long(file.frames / sample_rate, seconds, model_seconds, field)
+            samples = _decode(file, int(most * sample_rate))
     except soundfile.SoundFileError as error:
         raise ParameterError(f"the recording cannot be decoded: {library_message(error)}", field=field) from error
-    if len(samples) > most * own:
-        raise too_long(len(samples) / own, seconds, model_seconds, field)
+    if len(samples) > most * sample_rate:
+        raise too_long(len(samples) / sample_rate, seconds, model_seconds, field)
     if not len(samples):
         raise EmptyInput("the recording has no samples", field=field)
     if not np.isfinite(samples).all():
         raise ParameterError("the recording has samples that are not finite numbers", field=field)
-    if own != rate:
-        samples = soxr.resample(samples, own, rate)
+    if sample_rate != rate:
+        samples = soxr.resample(samples, sample_rate, rate)
     if not len(samples):
         raise EmptyInput("the recording is shorter than one sample of the model's", field=field)
     return np.ascontiguousarray(samples, dtype=np.float32)
@@ -173,8 +174,8 @@ def _rgb(picture: Image.Image) -> Image.Image:
     if picture.mode in DEEP:
         return Image.fromarray((np.asarray(picture).astype(np.uint32) >> 8).astype(np.uint8)).convert("RGB")
     if picture.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in picture.info:
-        shown = picture.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", shown.size, "white"), shown).convert("RGB")
+        rgba = picture.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
     return picture.convert("RGB")
 
 

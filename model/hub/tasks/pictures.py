@@ -79,7 +79,7 @@ def picture_of(inputs: Inputs, task: str, reads: str = "an image") -> Image:
     return open_image(inputs["image"])
 
 
-def seen(loaded: Loaded, picture: Image) -> tuple[dict[str, Tensor], Geometry]:
+def preprocess(loaded: Loaded, picture: Image) -> tuple[dict[str, Tensor], Geometry]:
     """The image processor's tensors of a picture, and where its pixels lie in it.
 
     Raises:
@@ -91,12 +91,12 @@ def seen(loaded: Loaded, picture: Image) -> tuple[dict[str, Tensor], Geometry]:
         picture = picture.convert("L")
         options["do_convert_rgb"] = False
     try:
-        made: Mapping[str, Any] = processor(images=[picture], return_tensors="pt", **options)
+        processed: Mapping[str, Any] = processor(images=[picture], return_tensors="pt", **options)
     except ValueError as error:  # a side of no pixels after resizing, and the like
         raise ParameterError(
             f"the model's image processor refuses the picture: {error}", field="inputs.image"
         ) from error
-    tensors = {name: value for name, value in made.items() if isinstance(value, Tensor)}
+    tensors = {name: value for name, value in processed.items() if isinstance(value, Tensor)}
     pixels = tensors["pixel_values"]
     if "image_grid_thw" in tensors:  # patches already cut
         _, rows, columns = (int(side) for side in tensors["image_grid_thw"][0])

@@ -53,12 +53,12 @@ class SentenceHead:
         """
         hidden = hidden.float()
         first = 0 if self.pool_prompt else skipped
-        found = torch.cat([pooled(hidden, mode, first) for mode in self.modes])
+        embedding = torch.cat([pooled(hidden, mode, first) for mode in self.modes])
         for layer in self.dense:
-            found = layer.to(found.device)(found)
+            embedding = layer.to(embedding.device)(embedding)
         if self.normalize if normalize is None else normalize:
-            found = torch.nn.functional.normalize(found, dim=0)
-        return found
+            embedding = torch.nn.functional.normalize(embedding, dim=0)
+        return embedding
 
 
 def pooled(hidden: Float[Tensor, "Q M"], mode: str, first: int = 0) -> Float[Tensor, "M"]:
@@ -66,17 +66,17 @@ def pooled(hidden: Float[Tensor, "Q M"], mode: str, first: int = 0) -> Float[Ten
 
     `weightedmean` gives later tokens more weight, in proportion to their place (Muennighoff 2022).
     """
-    own = hidden[first:]
+    vectors = hidden[first:]
     if mode == "cls":
-        return own[0]
+        return vectors[0]
     if mode == "max":
-        return own.amax(dim=0)
+        return vectors.amax(dim=0)
     if mode == "lasttoken":
-        return own[-1]
+        return vectors[-1]
     if mode == "weightedmean":
         weights = torch.arange(first + 1, len(hidden) + 1, device=hidden.device, dtype=hidden.dtype)[:, None]
-        return (own * weights).sum(dim=0) / weights.sum()
-    return own.sum(dim=0) / (len(own) ** 0.5 if mode == "mean_sqrt_len_tokens" else len(own))
+        return (vectors * weights).sum(dim=0) / weights.sum()
+    return vectors.sum(dim=0) / (len(vectors) ** 0.5 if mode == "mean_sqrt_len_tokens" else len(vectors))
 
 
 def sentence_head(folder: Path | None) -> SentenceHead | None:
@@ -87,48 +87,48 @@ def sentence_head(folder: Path | None) -> SentenceHead | None:
     """
     if folder is None or not (folder / MODULES).is_file():
         return None
-    found: dict[str, Any] = {"modes": (), "dense": (), **_encoder(folder)}
+    options: dict[str, Any] = {"modes": (), "dense": (), **_encoder(folder)}
     for module in read_json(folder / MODULES):
         kind, place = str(module["type"]).rpartition(".")[2], folder / str(module["path"])
         if kind in ("Transformer", "Dropout"):
             continue
         if kind == "Normalize":
-            found["normalize"] = True
-        elif kind == "Pooling" and not found["modes"]:
+            options["normalize"] = True
+        elif kind == "Pooling" and not options["modes"]:
             config = read_json(place / "config.json")
-            found["modes"], found["pool_prompt"] = _modes(config), bool(config.get("include_prompt", True))
-        elif kind == "Dense" and found["modes"] and not found.get("normalize"):
-            found["dense"] += (_dense(place),)
+            options["modes"], options["pool_prompt"] = _modes(config), bool(config.get("include_prompt", True))
+        elif kind == "Dense" and options["modes"] and not options.get("normalize"):
+            options["dense"] += (_dense(place),)
         else:
             raise CheckpointError(
                 f"{MODULES} asks for {kind} here, and a sentence encoder can be served as Transformer, Pooling, Dense "
                 "and Normalize in this order"
             )
-    if not found["modes"]:
+    if not options["modes"]:
         raise CheckpointError(f"{MODULES} has no Pooling: nothing says how tokens become one embedding")
-    return SentenceHead(**found)
+    return SentenceHead(**options)
 
 
 def _encoder(folder: Path) -> dict[str, Any]:
     """How the folder wants its encoder used."""
-    found: dict[str, Any] = {}
+    options: dict[str, Any] = {}
     for name in ENCODERS:
         if (folder / name).is_file():
             config = read_json(folder / name)
-            found |= {"limit": config.get("max_seq_length"), "lower": bool(config.get("do_lower_case", False))}
+            options |= {"limit": config.get("max_seq_length"), "lower": bool(config.get("do_lower_case", False))}
             break
     path = folder / "config_sentence_transformers.json"
     if path.is_file():
         config = read_json(path)
-        found["prompt"] = str((config.get("prompts") or {}).get(config.get("default_prompt_name")) or "")
-    return found
+        options["prompt"] = str((config.get("prompts") or {}).get(config.get("default_prompt_name")) or "")
+    return options
 
 
 def _modes(config: dict[str, Any]) -> tuple[str, ...]:
-    told = config.get("pooling_mode")
-    if told is None:
-        told = [mode for name, mode in LEGACY.items() if config.get(name)] or ["mean"]
-    modes = (told,) if isinstance(told, str) else tuple(str(mode) for mode in told)
+    value = config.get("pooling_mode")
+    if value is None:
+        value = [mode for name, mode in LEGACY.items() if config.get(name)] or ["mean"]
+    modes = (value,) if isinstance(value, str) else tuple(str(mode) for mode in value)
     unknown = sorted(set(modes) - set(LEGACY.values()))
     if unknown:
         raise CheckpointError(f"pooling {unknown[0]!r} is not known: there is {', '.join(LEGACY.values())}")

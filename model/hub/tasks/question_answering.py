@@ -83,12 +83,12 @@ def _words(encoded: Encoded) -> dict[int, tuple[int, int]]:
     """The tokens of the context, and of each the characters of its whole word."""
     axis = encoded.axis
     segments = axis.segments or []
-    own = [at for at, segment in enumerate(segments) if segment == 1 and not axis.special[at]]
+    context = [at for at, segment in enumerate(segments) if segment == 1 and not axis.special[at]]
     if encoded.words is None:
-        return {at: axis.spans[at] for at in own}
+        return {at: axis.spans[at] for at in context}
     words: dict[int | None, tuple[int, int]] = {}
-    for at in own:
+    for at in context:
         start, stop = axis.spans[at]
         before = words.get(encoded.words[at], (start, stop))
         words[encoded.words[at]] = (min(before[0], start), max(before[1], stop))
-    return {at: words[encoded.words[at]] for at in own}
+    return {at: words[encoded.words[at]] for at in context}

@@ -37,13 +37,13 @@ class SpeechT5(TranscriptionTask):
 
     def predict(self, items: Sequence[Item], cancelled: Stop) -> list[Prediction]:
         """One recording after the other."""
-        return [found for item in items for found in super(SpeechT5, self).predict([item], cancelled)]
+        return [prediction for item in items for prediction in super(SpeechT5, self).predict([item], cancelled)]
 
-    def heard(self, samples: Samples) -> tuple[dict[str, Tensor], Axis]:
+    def features(self, samples: Samples) -> tuple[dict[str, Tensor], Axis]:
         """The waveform."""
         axis = waveform_axis(self.loaded.config, self.rate, len(samples))
-        made = self.extractor(audio=samples, sampling_rate=self.rate, return_tensors="pt")
-        return {"input_values": made["input_values"], "attention_mask": made["attention_mask"]}, axis
+        extracted = self.extractor(audio=samples, sampling_rate=self.rate, return_tensors="pt")
+        return {"input_values": extracted["input_values"], "attention_mask": extracted["attention_mask"]}, axis
 
     def start(self, parameters: Parameters) -> list[int]:
         """The decoder's start token; this model takes no language and tells no seconds.

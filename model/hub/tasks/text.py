@@ -151,26 +151,26 @@ def encode(
             "the checkpoint has no tokenizer files (tokenizer.json or its kin): it cannot read a text"
         )
     fast = bool(tokenizer.is_fast)
-    given = (before + text,) if pair is None else (before + text, pair)
-    told = {"return_offsets_mapping": fast, "return_special_tokens_mask": True, "verbose": False}
-    found = tokenizer(*given, **told, **options)
-    ids = [int(number) for number in found["input_ids"]]
-    segments = _segments(found, ids, fast) if pair is not None else None
+    texts = (before + text,) if pair is None else (before + text, pair)
+    returns = {"return_offsets_mapping": fast, "return_special_tokens_mask": True, "verbose": False}
+    encoding = tokenizer(*texts, **returns, **options)
+    ids = [int(number) for number in encoding["input_ids"]]
+    segments = _segments(encoding, ids, fast) if pair is not None else None
     longer = field if segments is None or 2 * sum(segments) <= len(ids) else pair_field or field
     fits(len(ids), limit, longer)
     embedded(loaded, ids, field if segments is None else (field, pair_field or field), segments)
-    offsets = [(int(start), int(stop)) for start, stop in found["offset_mapping"]] if fast else None
-    axis = text_axis(tokenizer, ids, given if pair is not None else given[0], offsets, segments)
-    inserted = [bool(value) for value in found["special_tokens_mask"]]
+    offsets = [(int(start), int(stop)) for start, stop in encoding["offset_mapping"]] if fast else None
+    axis = text_axis(tokenizer, ids, texts if pair is not None else texts[0], offsets, segments)
+    inserted = [bool(value) for value in encoding["special_tokens_mask"]]
     ours = 0
     if before:
         axis, ours = _without(axis, len(before))
-    names = [name for name in ("input_ids", "attention_mask", "token_type_ids") if name in found]
-    known = inspect.signature(loaded.model.forward).parameters
-    tensors = {name: torch.tensor([list(found[name])]) for name in names if name in known or name == "input_ids"}
+    names = [name for name in ("input_ids", "attention_mask", "token_type_ids") if name in encoding]
+    accepted = inspect.signature(loaded.model.forward).parameters
+    tensors = {name: torch.tensor([list(encoding[name])]) for name in names if name in accepted or name == "input_ids"}
     if "token_type_ids" in tensors:
         _check_segments(loaded, tensors["token_type_ids"], pair_field or field)
-    words = list(found.word_ids()) if fast else None
+    words = list(encoding.word_ids()) if fast else None
     return Encoded(ids, tensors, axis, offsets, words, inserted, ours)
 
 
@@ -200,14 +200,14 @@ def embedded(
     Raises:
         ParameterError: names the first of them.
     """
-    known = embeddings(loaded)
-    if known is None or not ids or max(ids) < known:
+    size = embeddings(loaded)
+    if size is None or not ids or max(ids) < size:
         return
-    at = next(at for at, number in enumerate(ids) if number >= known)
+    at = next(at for at, number in enumerate(ids) if number >= size)
     name = loaded.tokenizer.convert_ids_to_tokens(ids[at])
     raise ParameterError(
         f"the tokenizer makes the token {name!r}, number {ids[at]:,}, of this, and the model has embeddings for "
-        f"{known:,}: write it without",
+        f"{size:,}: write it without",
         field=fields if isinstance(fields, str) else fields[0 if segments is None else segments[at]],
     )
 
@@ -217,13 +217,13 @@ def positions(loaded: Loaded, names: Sequence[str] = SOURCE_LIMITS) -> int | Non
     config = loaded.config.get_text_config()
     if getattr(config, "alibi", False) or getattr(config, "position_biased_input", True) is False:
         return None
-    found = next((value for value in (getattr(config, name, None) for name in names) if value), None)
-    if not isinstance(found, int) or found <= 0:
+    length = next((value for value in (getattr(config, name, None) for name in names) if value), None)
+    if not isinstance(length, int) or length <= 0:
         return None
     rope = getattr(config, "rope_parameters", None)
     if isinstance(rope, dict) and rope.get("rope_type") == "dynamic":  # the limit is where its stretching begins
-        return int(found * float(rope.get("factor", 1)))
-    return found - position_offset(loaded)
+        return int(length * float(rope.get("factor", 1)))
+    return length - position_offset(loaded)
 
 
 def position_offset(loaded: Loaded) -> int:
@@ -249,16 +249,16 @@ def _check_segments(loaded: Loaded, types: Tensor, field: str) -> None:
     """Raises:
     ParameterError: the tokenizer numbers more segments than the model has embeddings for.
     """
-    known = getattr(loaded.config.get_text_config(), "type_vocab_size", None)
-    if isinstance(known, int) and 0 < known <= int(types.max()):
+    size = getattr(loaded.config.get_text_config(), "type_vocab_size", None)
+    if isinstance(size, int) and 0 < size <= int(types.max()):
         raise ParameterError("this model was made for one text at a time: leave the second one out", field=field)
 
 
-def _segments(found: Any, ids: Sequence[int], fast: bool) -> list[int]:
+def _segments(encoding: Any, ids: Sequence[int], fast: bool) -> list[int]:
     """Which of two texts each token is of; a separator belongs to the text that it ends."""
-    told = list(found.sequence_ids()) if fast else list(found.get("token_type_ids", [0] * len(ids)))
+    numbers = list(encoding.sequence_ids()) if fast else list(encoding.get("token_type_ids", [0] * len(ids)))
     segments, last = [], 0
-    for number in told:
+    for number in numbers:
         last = last if number is None else int(number)
         segments.append(last)
     return segments
@@ -267,7 +267,7 @@ def _segments(found: Any, ids: Sequence[int], fast: bool) -> list[int]:
 def _without(axis: Axis, length: int) -> tuple[Axis, int]:
     """An axis whose text began with so many characters of our own, and how many tokens those took."""
     ours = [not special and stop <= length for special, (_, stop) in zip(axis.special, axis.spans, strict=True)]
-    last = max((at for at, own in enumerate(ours) if own), default=-1)
+    last = max((at for at, is_ours in enumerate(ours) if is_ours), default=-1)
     spans = [
         (0, 0) if at <= last or (start, stop) == (0, 0) else (max(start - length, 0), stop - length)
         for at, (start, stop) in enumerate(axis.spans)

@@ -32,10 +32,10 @@ class TextClassification(SinglePass):
     def batchable(self) -> bool:
         """A decoder's head finds the last token by the padding: it must know what that is."""
         config = self.loaded.config.get_text_config()
-        pad, known = getattr(config, "pad_token_id", None), embeddings(self.loaded)
+        pad, size = getattr(config, "pad_token_id", None), embeddings(self.loaded)
         if pad is None or pad != getattr(self.loaded.tokenizer, "pad_token_id", None):
             return False
-        return known is None or pad < known
+        return size is None or pad < size
 
     def takes(self) -> dict[str, dict[str, Any]]:
         """How many labels, and what makes scores of logits."""

@@ -91,7 +91,7 @@ class TextGeneration(GenerativeTask):
         """The padded prompts."""
         return inputs["input_ids"]
 
-    def told(self, item: Item, output: Generated) -> Prediction:
+    def prediction(self, item: Item, output: Generated) -> Prediction:
         """The new text, and the axis of prompt and output."""
         if item.facts["given"] is None:
             text, axis = output_axis(self.loaded.tokenizer, output.ids)

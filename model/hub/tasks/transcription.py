@@ -55,7 +55,7 @@ class TranscriptionTask(GenerativeTask):
         return self.longest
 
     @abstractmethod
-    def heard(self, samples: Samples) -> tuple[dict[str, Tensor], Axis]:
+    def features(self, samples: Samples) -> tuple[dict[str, Tensor], Axis]:
         """The model's inputs of a recording, and the axis of its encoder."""
 
     @abstractmethod
@@ -70,12 +70,12 @@ class TranscriptionTask(GenerativeTask):
         """Decode the recording; tokenize the target if there is one."""
         samples = samples_of(request, self.extractor, self.seconds)
         start = self.start(request.parameters)
-        tensors, axis = self.heard(samples)
+        tensors, axis = self.features(samples)
         facts: dict[str, Any] = {"start": start, "settings": {}, "given": None}
         if request.target is not None:
-            given = encode(self.loaded, filled(request.target, "target"), field="target", add_special_tokens=False)
-            offsets = given.offsets or []
-            facts |= {"given": [*given.ids, *end_tokens(self.loaded.model)[:1]], "offsets": offsets}
+            encoded = encode(self.loaded, filled(request.target, "target"), field="target", add_special_tokens=False)
+            offsets = encoded.offsets or []
+            facts |= {"given": [*encoded.ids, *end_tokens(self.loaded.model)[:1]], "offsets": offsets}
             fits(len(facts["given"]), self.longest - len(start) + 1, "target")
             facts["limit"] = len(facts["given"])
         else:
@@ -90,16 +90,16 @@ class TranscriptionTask(GenerativeTask):
         """What the decoder begins with."""
         return torch.tensor([item.facts["start"] for item in items], device=self.loaded.device)
 
-    def told(self, item: Item, output: Generated) -> Prediction:
+    def prediction(self, item: Item, output: Generated) -> Prediction:
         """The text and its three axes."""
         start, request = item.facts["start"], item.request
         ids = [*start[1:], *output.ids]
         if request.target is None:
             text, target = output_axis(self.loaded.tokenizer, ids)
         else:
-            text, known = request.target, item.facts["offsets"]
-            before, after = [(0, 0)] * (len(start) - 1), [(0, 0)] * (len(output.ids) - len(known))
-            offsets = [*before, *known, *after] if known else None
+            text, spans = request.target, item.facts["offsets"]
+            before, after = [(0, 0)] * (len(start) - 1), [(0, 0)] * (len(output.ids) - len(spans))
+            offsets = [*before, *spans, *after] if spans else None
             target = text_axis(self.loaded.tokenizer, ids, text, offsets)
         tokens, target = target.labels, self.marked(target)
         if output.ids[-1] in end_tokens(self.loaded.model) and len(start) + len(output.ids) <= self.longest:

@@ -90,10 +90,10 @@ def generate(
 
 def end_tokens(model: Any) -> list[int]:
     """The tokens that end an output; none, where the checkpoint names none."""
-    found = model.generation_config.eos_token_id
-    if found is None:
-        found = getattr(model.config, "eos_token_id", None)
-    return [] if found is None else [found] if isinstance(found, int) else list(found)
+    ids = model.generation_config.eos_token_id
+    if ids is None:
+        ids = getattr(model.config, "eos_token_id", None)
+    return [] if ids is None else [ids] if isinstance(ids, int) else list(ids)
 
 
 def start_tokens(model: Any) -> list[int]:
@@ -101,9 +101,9 @@ def start_tokens(model: Any) -> list[int]:
     settings = model.generation_config
     for name in ("decoder_start_token_id", "bos_token_id"):
         for source in (settings, model.config):
-            found = getattr(source, name, None)
-            if found is not None:
-                return [found] if isinstance(found, int) else list(found)
+            ids = getattr(source, name, None)
+            if ids is not None:
+                return [ids] if isinstance(ids, int) else list(ids)
     raise AssertionError("an encoder-decoder without decoder_start_token_id")
 
 
@@ -123,13 +123,13 @@ def score(
     """
     model = loaded.model
     longest = max(len(output) for output in outputs)
-    wanted = torch.tensor([[*output, *[0] * (longest - len(output))] for output in outputs], device=start.device)
+    target = torch.tensor([[*output, *[0] * (longest - len(output))] for output in outputs], device=start.device)
     real = torch.tensor([[at < len(output) for at in range(longest)] for output in outputs], device=start.device)
-    read = torch.cat([start, wanted[:, :-1]], dim=1)
+    read = torch.cat([start, target[:, :-1]], dim=1)
     with torch.inference_mode():
         if model.config.is_encoder_decoder:
-            given = {k: v for k, v in inputs.items() if not k.startswith("decoder_")}
-            logits = model(**given, decoder_input_ids=read).logits
+            encoder_inputs = {k: v for k, v in inputs.items() if not k.startswith("decoder_")}
+            logits = model(**encoder_inputs, decoder_input_ids=read).logits
         else:
             more: dict[str, Any] = {**_prolonged(model, inputs, real[:, :-1])}
             accepted = set(inspect.signature(model.forward).parameters)
@@ -139,8 +139,8 @@ def score(
                 logits = chunks.read(model, more, chunk=chunk, kept=longest).logits
             else:
                 logits = model(**more).logits
-    found = log_probabilities(logits[:, -longest:], wanted)
-    return [float(total) for total in (found * real).sum(dim=1)]
+    scores = log_probabilities(logits[:, -longest:], target)
+    return [float(total) for total in (scores * real).sum(dim=1)]
 
 
 def _prolonged(model: Any, inputs: Mapping[str, Tensor], real: Bool[Tensor, "B Q"]) -> dict[str, Tensor]:
@@ -282,8 +282,8 @@ def _unpadded(inputs: Mapping[str, Tensor]) -> list[dict[str, Tensor]]:
     mask = inputs.get("attention_mask")
     if mask is None or mask.dim() != 2 or bool(mask.all()):
         return []
-    found = []
+    rows = []
     for at, row in enumerate(mask.bool()):
         alone = {name: tensor[at : at + 1] for name, tensor in inputs.items()}
-        found.append({name: t[:, row] if inputs[name].shape == mask.shape else t for name, t in alone.items()})
-    return found
+        rows.append({name: t[:, row] if inputs[name].shape == mask.shape else t for name, t in alone.items()})
+    return rows

@@ -42,12 +42,12 @@ class TextToText(GenerativeTask):
         """Of the output."""
         return self.longest
 
-    def asked(self, request: Request) -> Languages:
+    def instruction(self, request: Request) -> Languages:
         """What the model has to be told besides the text: its task, as T5 wants it, or languages."""
         if codes(self.loaded.tokenizer):
             return languages(self.loaded, request.parameters)
-        told = getattr(self.loaded.config, "task_specific_params", None) or {}
-        params = told.get(self.name)
+        tasks = getattr(self.loaded.config, "task_specific_params", None) or {}
+        params = tasks.get(self.name)
         return Languages(before=str(params.get("prefix") or "") if isinstance(params, dict) else "")
 
     def takes(self) -> dict[str, dict[str, Any]]:
@@ -57,24 +57,30 @@ class TextToText(GenerativeTask):
     def prepare(self, request: Request) -> Item:
         """Tokenize a text, and the target if there is one."""
         text = the_text(request.inputs, self.name)
-        asked = self.asked(request)
-        start = [asked.settings["decoder_start_token_id"]] if "decoder_start_token_id" in asked.settings else None
-        facts: dict[str, Any] = {"start": start or start_tokens(self.loaded.model), "settings": asked.settings}
-        with speaking(self.loaded, asked):
-            encoded = encode(self.loaded, text, before=asked.before, limit=self.limit)
-            facts |= self._given(request.target, facts["start"]) if request.target is not None else {"given": None}
+        instruction = self.instruction(request)
+        start = (
+            [instruction.settings["decoder_start_token_id"]]
+            if "decoder_start_token_id" in instruction.settings
+            else None
+        )
+        facts: dict[str, Any] = {"start": start or start_tokens(self.loaded.model), "settings": instruction.settings}
+        with speaking(self.loaded, instruction):
+            encoded = encode(self.loaded, text, before=instruction.before, limit=self.limit)
+            facts |= (
+                self._target_facts(request.target, facts["start"]) if request.target is not None else {"given": None}
+            )
         if facts["given"] is None:
             facts["limit"] = self.output_limit(request.parameters, self.longest, len(facts["start"]))
         tensors = {name: encoded.tensors[name] for name in ("input_ids", "attention_mask")}
         return Item(request, {"source": encoded.axis}, tensors, facts)
 
-    def _given(self, target: str, start: list[int]) -> dict[str, Any]:
+    def _target_facts(self, target: str, start: list[int]) -> dict[str, Any]:
         """A given output, as the decoder would write it."""
         tokenizer = self.loaded.tokenizer
         text, fast = filled(target, "target"), bool(tokenizer.is_fast)
-        found = tokenizer(text_target=text, return_offsets_mapping=fast, verbose=False)
-        ids = [int(number) for number in found["input_ids"]]
-        offsets = [tuple(pair) for pair in found["offset_mapping"]] if fast else [(0, 0)] * len(ids)
+        encoding = tokenizer(text_target=text, return_offsets_mapping=fast, verbose=False)
+        ids = [int(number) for number in encoding["input_ids"]]
+        offsets = [tuple(pair) for pair in encoding["offset_mapping"]] if fast else [(0, 0)] * len(ids)
         ends = end_tokens(self.loaded.model)
         stop = next((at + 1 for at in reversed(range(len(ids))) if ids[at] in ends), len(ids))
         first = int(ids[0] == start[-1] and len(ids) > 1)  # what the decoder starts with is no output
@@ -95,7 +101,7 @@ class TextToText(GenerativeTask):
         """The decoder's start tokens."""
         return torch.tensor([item.facts["start"] for item in items], device=self.loaded.device)
 
-    def told(self, item: Item, output: Generated) -> Prediction:
+    def prediction(self, item: Item, output: Generated) -> Prediction:
         """The text and its three axes."""
         target: Axis
         if item.facts["given"] is None:
@@ -119,7 +125,7 @@ class Translation(TextToText):
     name = "translation"
     key = "translation_text"
 
-    def asked(self, request: Request) -> Languages:
+    def instruction(self, request: Request) -> Languages:
         """The languages."""
         return languages(self.loaded, request.parameters)
 

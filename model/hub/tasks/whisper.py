@@ -35,33 +35,33 @@ class Whisper(TranscriptionTask):
         self.longest = int(loaded.config.max_target_positions)
         self.seconds = spectrogram_seconds(loaded.config, self.extractor)
         frames = 2 * int(loaded.config.max_source_positions)
-        made = int(self.extractor.nb_max_frames)
-        if made != frames:
+        extracted = int(self.extractor.nb_max_frames)
+        if extracted != frames:
             raise CheckpointError(
-                f"the feature extractor makes {made} frames of {self.extractor.chunk_length} s, "
+                f"the feature extractor makes {extracted} frames of {self.extractor.chunk_length} s, "
                 f"and the encoder hears {frames}"
             )
-        known = loaded.model.generation_config
-        self.silent = getattr(known, "no_timestamps_token_id", None)
-        multilingual = getattr(known, "is_multilingual", True) is not False
-        self.languages: dict[str, int] = dict(getattr(known, "lang_to_id", None) or {}) if multilingual else {}
+        settings = loaded.model.generation_config
+        self.silent = getattr(settings, "no_timestamps_token_id", None)
+        multilingual = getattr(settings, "is_multilingual", True) is not False
+        self.languages: dict[str, int] = dict(getattr(settings, "lang_to_id", None) or {}) if multilingual else {}
 
     def takes(self) -> dict[str, dict[str, Any]]:
         """How to decode; the language where there are several, and seconds where it writes them."""
-        found = super().takes()
+        parameters = super().takes()
         if self.languages:
-            found |= taken(language=getattr(self.loaded.model.generation_config, "language", None))
-            found["language"]["choices"] = sorted(name.strip("<|>") for name in self.languages)
+            parameters |= taken(language=getattr(self.loaded.model.generation_config, "language", None))
+            parameters["language"]["choices"] = sorted(name.strip("<|>") for name in self.languages)
         if self.silent is not None:
-            found |= taken("return_timestamps")
-            found["return_timestamps"]["choices"] = [False, True]
-        return found
+            parameters |= taken("return_timestamps")
+            parameters["return_timestamps"]["choices"] = [False, True]
+        return parameters
 
-    def heard(self, samples: Samples) -> tuple[dict[str, Tensor], Axis]:
+    def features(self, samples: Samples) -> tuple[dict[str, Tensor], Axis]:
         """The spectrogram, filled up to 30 s."""
         axis = spectrogram_axis(self.loaded.config, self.extractor, len(samples))
-        made = self.extractor(samples, sampling_rate=self.rate, return_tensors="pt")
-        return {"input_features": made["input_features"]}, axis
+        extracted = self.extractor(samples, sampling_rate=self.rate, return_tensors="pt")
+        return {"input_features": extracted["input_features"]}, axis
 
     def start(self, parameters: Parameters) -> list[int]:
         """Start token, language, task, and whether seconds are to be left out.
@@ -74,12 +74,12 @@ class Whisper(TranscriptionTask):
                 f"this model tells the seconds of what it writes in one go: true, not {parameters.return_timestamps!r}",
                 field="parameters.return_timestamps",
             )
-        known = self.loaded.model.generation_config
-        forced = dict(getattr(known, "forced_decoder_ids", None) or [])  # what older checkpoints have: place, token
+        settings = self.loaded.model.generation_config
+        forced = dict(getattr(settings, "forced_decoder_ids", None) or [])  # what older checkpoints have: place, token
         start = start_tokens(self.loaded.model)[:1]
         if self.languages:
-            tasks = getattr(known, "task_to_id", None) or {}
-            task = tasks.get(getattr(known, "task", None) or "transcribe", forced.get(2))
+            tasks = getattr(settings, "task_to_id", None) or {}
+            task = tasks.get(getattr(settings, "task", None) or "transcribe", forced.get(2))
             start += [self._language(parameters.language), *([] if task is None else [int(task)])]
         else:
             no_language(parameters)
@@ -95,11 +95,11 @@ class Whisper(TranscriptionTask):
         ready = []
         for index, item in enumerate(items):
             start = [spoken[index] if token == UNKNOWN else token for token in item.facts["start"]]
-            named = next((name for name, number in self.languages.items() if number in start[1:2]), None)
+            language = next((name for name, number in self.languages.items() if number in start[1:2]), None)
             settings = {
                 "return_timestamps": bool(item.request.parameters.return_timestamps),
                 "force_unique_generate_call": True,  # which also returns every token that the decoder wrote
-                "language": named,  # or `generate` would listen for it once more
+                "language": language,  # or `generate` would listen for it once more
                 "eos_token_id": end_tokens(self.loaded.model)[0],  # Whisper's rules for seconds want one number
             }
             ready.append(item.with_(facts={**item.facts, "start": start, "settings": settings}))
@@ -116,7 +116,7 @@ class Whisper(TranscriptionTask):
 
     def chunks(self, ids: Sequence[int]) -> list[dict[str, Any]]:
         """What stands between two seconds; the end of the last is None where the decoder wrote none."""
-        found: list[dict[str, Any]] = []
+        chunks: list[dict[str, Any]] = []
         start: float | None = None
         tokens: list[int] = []
         for number in ids:
@@ -125,12 +125,12 @@ class Whisper(TranscriptionTask):
                 tokens.append(number)
                 continue
             if tokens:
-                found.append({"timestamp": [start, second], "text": self._text(tokens)})
+                chunks.append({"timestamp": [start, second], "text": self._text(tokens)})
                 tokens = []
             start = second
         if text := self._text(tokens):
-            found.append({"timestamp": [start, None], "text": text})
-        return found
+            chunks.append({"timestamp": [start, None], "text": text})
+        return chunks
 
     def _text(self, ids: list[int]) -> str:
         return str(self.loaded.tokenizer.decode(ids, skip_special_tokens=True)) if ids else ""
@@ -142,19 +142,19 @@ class Whisper(TranscriptionTask):
         step = self.extractor.chunk_length / self.loaded.config.max_source_positions
         return float(round((token - self.silent - 1) * step, 2))
 
-    def _language(self, wanted: str | None) -> int:
+    def _language(self, language: str | None) -> int:
         """The token of a language: by name, code or token; that of the checkpoint's own, or UNKNOWN."""
         from transformers.models.whisper.tokenization_whisper import TO_LANGUAGE_CODE
 
-        wanted = wanted if wanted is not None else getattr(self.loaded.model.generation_config, "language", None)
-        if wanted is None:
+        language = language if language is not None else getattr(self.loaded.model.generation_config, "language", None)
+        if language is None:
             return UNKNOWN
-        code = wanted.lower().strip("<|>")
+        code = language.lower().strip("<|>")
         token = self.languages.get(f"<|{TO_LANGUAGE_CODE.get(code, code)}|>")
         if token is None:
             names = ", ".join(sorted(name.strip("<|>") for name in self.languages))
             raise ParameterError(
-                f"this model knows no language {wanted!r}; it knows {names}", field="parameters.language"
+                f"this model knows no language {language!r}; it knows {names}", field="parameters.language"
             )
         return int(token)
 

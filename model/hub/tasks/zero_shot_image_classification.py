@@ -12,7 +12,7 @@ from heedmap.model.hub.families import family_of
 from heedmap.model.hub.loaded import Loaded
 from heedmap.model.hub.tasks.base import Item, Task, collate
 from heedmap.model.hub.tasks.media import example_image
-from heedmap.model.hub.tasks.pictures import one_shape, picture_of, ranked, seen, tower_of
+from heedmap.model.hub.tasks.pictures import one_shape, picture_of, preprocess, ranked, tower_of
 from heedmap.model.hub.tasks.text import Encoded, encode, filled, positions
 from heedmap.model.watch import Stop
 
@@ -51,19 +51,19 @@ class ZeroShotImageClassification(Task):
     def prepare(self, request: Request) -> Item:
         """Decode and preprocess the picture, tokenize a sentence for each label; without labels a trace is possible."""
         labels = request.parameters.candidate_labels
-        template = TEMPLATE if (given := request.parameters.hypothesis_template) is None else given
+        template = TEMPLATE if (own_template := request.parameters.hypothesis_template) is None else own_template
         if "{}" not in template:
             raise ParameterError(
                 f"the template needs a {{}} where the label goes: {TEMPLATE}", field="parameters.hypothesis_template"
             )
-        tensors, shown = seen(self.loaded, picture_of(request.inputs, self.name))
+        tensors, geometry = preprocess(self.loaded, picture_of(request.inputs, self.name))
         sentences = [template.replace("{}", filled(label, "parameters.candidate_labels")) for label in labels]
         encoded = [self._encode(sentence) for sentence in sentences]
         refusal = ParameterError(
             'give the labels to choose from: "parameters": {"candidate_labels": ["cat", "dog"]}',
             field="parameters.candidate_labels",
         )
-        axes, facts = picture_axes(shown, self.tower, "vision"), {"sentences": encoded}
+        axes, facts = picture_axes(geometry, self.tower, "vision"), {"sentences": encoded}
         return Item(request, axes, tensors, facts, None if labels else refusal)
 
     def predict(self, items: Sequence[Item], cancelled: Stop) -> list[Prediction]:
@@ -80,7 +80,7 @@ class ZeroShotImageClassification(Task):
             return empty, dict(collate(items, self.loaded))
         predictions = self.predict(items, cancelled)
         pairs = zip(predictions, items, strict=True)
-        chosen = [item.with_(tensors={**_best(told, item).tensors, **item.tensors}) for told, item in pairs]
+        chosen = [item.with_(tensors={**_best(prediction, item).tensors, **item.tensors}) for prediction, item in pairs]
         return predictions, dict(collate(chosen, self.loaded))
 
     def forward(self, inputs: Mapping[str, Any]) -> Any:

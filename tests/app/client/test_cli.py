@@ -101,13 +101,13 @@ def test_mistakes_end_in_one_line(arguments: list[str], status: int, message: st
 def test_a_service_that_cannot_start_says_why_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, str], message: str
 ) -> None:
-    asked = {"port": str(free_port()), "traces": str(tmp_path), **options}
-    for name in [name for name in asked if name.isupper()]:
-        monkeypatch.setenv(name, asked.pop(name))
+    settings = {"port": str(free_port()), "traces": str(tmp_path), **options}
+    for name in [name for name in settings if name.isupper()]:
+        monkeypatch.setenv(name, settings.pop(name))
     if "HEEDMAP_PORT" in options:
-        del asked["port"]
+        del settings["port"]
     command = [sys.executable, "-m", "heedmap.app.cli", "serve"]
-    command += [part for name, value in asked.items() for part in (f"--{name}", value)]
+    command += [part for name, value in settings.items() for part in (f"--{name}", value)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=180)
     assert done.returncode == 1
     [line] = done.stderr.splitlines()
@@ -140,10 +140,10 @@ def test_evaluate_prints_scores_with_their_signatures(tmp_path: Path) -> None:
 
 
 def test_train_passes_its_options_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    heard: dict[str, Any] = {}
+    received: dict[str, Any] = {}
 
     def train_translation(data: Path, out: Path, architecture: str, recipe: Any, device: Any, **options: Any) -> None:
-        heard.update(data=data, out=out, architecture=architecture, recipe=recipe, device=str(device), **options)
+        received.update(data=data, out=out, architecture=architecture, recipe=recipe, device=str(device), **options)
         options["report"]({"epoch": 1, "loss": 2.5, "tokens_per_second": 4000.0})
 
     monkeypatch.setattr("heedmap.model.training.run.train_translation", train_translation)
@@ -156,21 +156,21 @@ def test_train_passes_its_options_on(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     arguments = [str(part) for pair in {**options, **more}.items() for part in pair]
     done = CliRunner().invoke(cli, ["train", *arguments])
     assert done.exit_code == 0, done.output
-    assert (heard["data"], heard["out"], heard["tokenizer"]) == (pairs, tmp_path / "run", tokenizer)
-    assert (heard["architecture"], heard["device"]) == ("recurrent", "cpu")
-    assert (heard["recipe"].epochs, heard["recipe"].batch_tokens, heard["recipe"].seed) == (3, 500, 7)
+    assert (received["data"], received["out"], received["tokenizer"]) == (pairs, tmp_path / "run", tokenizer)
+    assert (received["architecture"], received["device"]) == ("recurrent", "cpu")
+    assert (received["recipe"].epochs, received["recipe"].batch_tokens, received["recipe"].seed) == (3, 500, 7)
     assert "epoch 1: loss 2.500, 4,000 tokens/s" in done.output
     assert "test, greedy: BLEU 31.20, chrF 52.00, 2,000 sentences" in done.output
     assert "README.md is its model card" in done.output
 
 
 def test_train_without_sacrebleu_says_so_in_a_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("heedmap.model.training.run.train_translation", lambda *given, **options: None)
-    monkeypatch.setattr("heedmap.model.training.run.score_and_card", lambda *given: pytest.fail("it scored"))
+    monkeypatch.setattr("heedmap.model.training.run.train_translation", lambda *arguments, **options: None)
+    monkeypatch.setattr("heedmap.model.training.run.score_and_card", lambda *arguments: pytest.fail("it scored"))
     monkeypatch.setattr("heedmap.app.cli.find_spec", lambda name: None)
     (tmp_path / "pairs.txt").write_text("")
-    given = ["--data", str(tmp_path / "pairs.txt"), "--out", str(tmp_path / "run"), "--device", "cpu"]
-    done = CliRunner().invoke(cli, ["train", *given])
+    arguments = ["--data", str(tmp_path / "pairs.txt"), "--out", str(tmp_path / "run"), "--device", "cpu"]
+    done = CliRunner().invoke(cli, ["train", *arguments])
     assert done.exit_code == 0, done.output
     assert "no scores and no card without sacreBLEU; pip install 'heedmap[train]'" in done.output
 
@@ -195,5 +195,5 @@ def test_predict_with_a_hub_folder_shows_what_it_looked_at(tmp_path: Path) -> No
     assert {line.split()[1] for line in labels} == {"bad", "fair", "good"}
     assert caption == "attention, site encoder, layer 1, mean of heads, percent"
     assert (blank, attended[:6]) == ("", "all ← ")
-    told = heedmap("predict", "Where?", "--model", f"{folder}?task=text-classification", "--device", "cpu", "--json")
-    assert [set(entry) for entry in json.loads(told.stdout)] == [{"label", "score"}] * 3
+    answer = heedmap("predict", "Where?", "--model", f"{folder}?task=text-classification", "--device", "cpu", "--json")
+    assert [set(entry) for entry in json.loads(answer.stdout)] == [{"label", "score"}] * 3

@@ -39,11 +39,11 @@ def test_predict_answers_with_the_maps_that_were_asked_for(client: Client) -> No
 
 def test_predict_passes_target_and_parameters_on(client: Client) -> None:
     greedy, beam = client.predict(TEXT), client.predict(TEXT, beam_size=4)
-    given = client.predict(TEXT, target="The cat is asleep.")
-    assert given.text == "The cat is asleep."
-    assert (greedy.finish_reason, given.finish_reason) == ("stop", None)
+    scored = client.predict(TEXT, target="The cat is asleep.")
+    assert scored.text == "The cat is asleep."
+    assert (greedy.finish_reason, scored.finish_reason) == ("stop", None)
     assert client.predict(TEXT, max_new_tokens=2).finish_reason == "length"
-    assert given.prediction.score < greedy.prediction.score <= beam.prediction.score + 1e-4
+    assert scored.prediction.score < greedy.prediction.score <= beam.prediction.score + 1e-4
 
 
 def test_a_batch_keeps_its_order_and_each_its_own_problem(client: Client) -> None:

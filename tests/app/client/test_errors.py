@@ -38,8 +38,8 @@ def async_models(handler: Handler, **options: Any) -> Any:
 @pytest.fixture(params=[sync_models, async_models], ids=["sync", "async"])
 def models(request: pytest.FixtureRequest) -> Callable[..., Any]:
     """Either client's `models`."""
-    asked: Callable[..., Any] = request.param
-    return asked
+    call: Callable[..., Any] = request.param
+    return call
 
 
 class Answers:
@@ -179,20 +179,20 @@ def test_a_broken_download_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_files_go_as_base64_and_answers_of_every_shape_come_back() -> None:
-    asked: list[Any] = []
+    calls: list[Any] = []
 
     def answering(request: httpx.Request) -> httpx.Response:
-        asked.append(json.loads(request.content))
+        calls.append(json.loads(request.content))
         axis = {"kind": "image", "labels": ["a"], "ids": [-1], "spans": [[0, 0]], "special": [False], "size": [2, 1]}
-        told = {"model": "m", "task": "image-classification", "axes": {"patches": axis}}
-        one = {**told, "prediction": [{"label": "cat", "score": 0.75}]}
-        return httpx.Response(200, json={"results": [one]} if isinstance(asked[-1]["inputs"], list) else one)
+        body = {"model": "m", "task": "image-classification", "axes": {"patches": axis}}
+        one = {**body, "prediction": [{"label": "cat", "score": 0.75}]}
+        return httpx.Response(200, json={"results": [one]} if isinstance(calls[-1]["inputs"], list) else one)
 
     with Client(transport=httpx.MockTransport(answering)) as client:
         answer = client.predict({"image": b"\x00\xff", "text": "What?"}, top_k=2)
         [same] = client.predict_batch([{"image": b"\x00\xff"}])
-    assert asked[0] == {"inputs": {"image": "AP8=", "text": "What?"}, "parameters": {"top_k": 2}}
-    assert asked[1] == {"inputs": [{"image": "AP8="}]}
+    assert calls[0] == {"inputs": {"image": "AP8=", "text": "What?"}, "parameters": {"top_k": 2}}
+    assert calls[1] == {"inputs": [{"image": "AP8="}]}
     assert answer.prediction.output == [{"label": "cat", "score": 0.75}]
     assert (answer.text, answer.prediction.score, answer.axes["patches"].size) == ("cat", 0.75, (2, 1))
     assert same == answer

@@ -42,8 +42,8 @@ def test_the_curl_of_the_readme_runs(url: str, tmp_path: Path) -> None:
     if subprocess.run(["sh", "-c", "command -v curl"], capture_output=True).returncode:
         pytest.skip("curl is not installed")
     [script] = blocks("bash", url)
-    shown = run(["bash", "-e", "-c", script.replace("curl -s ", "curl -s --fail-with-body ")], tmp_path)
-    assert "station" in shown
+    printed = run(["bash", "-e", "-c", script.replace("curl -s ", "curl -s --fail-with-body ")], tmp_path)
+    assert "station" in printed
     assert np.load(tmp_path / "maps.npy").ndim == 3
     assert (tmp_path / "trace.safetensors").stat().st_size > 10_000
     assert (tmp_path / "head.html").read_text(encoding="utf-8").lstrip().lower().startswith("<!doctype html")

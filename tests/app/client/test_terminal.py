@@ -68,33 +68,33 @@ def test_the_background_is_the_weight() -> None:
 def test_the_best_head_is_chosen_among_what_was_left_open() -> None:
     even = np.full((2, 4, 4), 0.25, np.float32)
     layers = [even, np.stack([even[0], WEIGHTS])]
-    found = Alignment(Prediction("station?", TARGET.labels, -1.0, {}), TARGET, SOURCE, layers)
-    assert found.choose(None, None) == (1, 1)
-    assert found.choose(None, 0) == (0, 0)
-    assert found.choose(-1, None) == (1, 1)
-    assert found.choose(0, -1) == (0, 1)
+    alignment = Alignment(Prediction("station?", TARGET.labels, -1.0, {}), TARGET, SOURCE, layers)
+    assert alignment.choose(None, None) == (1, 1)
+    assert alignment.choose(None, 0) == (0, 0)
+    assert alignment.choose(-1, None) == (1, 1)
+    assert alignment.choose(0, -1) == (0, 1)
     with pytest.raises(RangeError, match="head 2 does not exist: cross has heads 0 to 1"):
-        found.choose(1, 2)
+        alignment.choose(1, 2)
 
 
 def test_maps_too_long_to_look_through_have_no_best_head() -> None:
     long = axis(*["▁a"] * (MOST_CELLS // 4 + 1))
     layers = [np.zeros((2, 0, 0), np.float32)]  # not looked at
-    found = Alignment(Prediction("", [], None, {}), long, axis("▁a", "▁b"), layers)
-    assert found.choose(None, None) == (0, None)
-    assert found.choose(None, 1) == (0, 1)
-    asked = Alignment(Prediction("", [], None, {}), TARGET, SOURCE, layers, best=lambda: None)
-    assert asked.choose(None, None) == (0, None)
+    alignment = Alignment(Prediction("", [], None, {}), long, axis("▁a", "▁b"), layers)
+    assert alignment.choose(None, None) == (0, None)
+    assert alignment.choose(None, 1) == (0, 1)
+    requests = Alignment(Prediction("", [], None, {}), TARGET, SOURCE, layers, best=lambda: None)
+    assert requests.choose(None, None) == (0, None)
 
 
 def test_without_alignment_the_last_layers_mean_is_shown() -> None:
     layers = [np.stack([WEIGHTS, WEIGHTS[::-1]]), np.stack([WEIGHTS[::-1], WEIGHTS])]
-    found = Alignment(Prediction("station?", [], None, {}), TARGET, SOURCE, layers, "encoder")
-    assert found.choose(None, None) == (1, None)
-    assert found.choose(-2, -1) == (0, 1)
-    np.testing.assert_array_equal(found.weights(1, None), (WEIGHTS + WEIGHTS[::-1]) / 2)
+    alignment = Alignment(Prediction("station?", [], None, {}), TARGET, SOURCE, layers, "encoder")
+    assert alignment.choose(None, None) == (1, None)
+    assert alignment.choose(-2, -1) == (0, 1)
+    np.testing.assert_array_equal(alignment.weights(1, None), (WEIGHTS + WEIGHTS[::-1]) / 2)
     with pytest.raises(RangeError, match="layer 2 does not exist: encoder has layers 0 to 1"):
-        found.choose(2, None)
+        alignment.choose(2, None)
 
 
 def attended(weights: np.ndarray, queries: Axis, keys: Axis) -> list[str]:
@@ -110,8 +110,8 @@ def test_what_is_attended_most() -> None:
     weights = np.array([[1, 0, 0], [0.5, 0, 0.5], [0.25, 0, 0.75]], np.float32)
     assert attended(weights, tokens, tokens) == ["all ← <cls> 58%, b 42%, a 0%"]
     frames = Axis("audio", ["0", "1"], [-1, -1], [(0, 0)] * 2, [False] * 2, seconds=[(0.0, 0.02), (0.02, 0.04)])
-    heard = np.array([[0.25, 0.75], [0.5, 0.5], [1, 0], [0, 1]], np.float32)
-    assert attended(heard, TARGET, frames) == [
+    weights_of_frames = np.array([[0.25, 0.75], [0.5, 0.5], [1, 0], [0, 1]], np.float32)
+    assert attended(weights_of_frames, TARGET, frames) == [
         "station ← 0.02-0.04 s 62%, 0.00-0.02 s 38%",
         "?       ← 0.00-0.02 s 100%, 0.02-0.04 s 0%",
     ]

@@ -20,8 +20,8 @@ COUNTED = {"/metrics"}  # whose body, and so its length, changes with every requ
 def addresses(client: TestClient, identifier: str) -> list[str]:
     """Every GET address of the description, with real parts, and the pages and files beside them."""
     paths = client.get("/openapi.json").json()["paths"]
-    named = [path for path, operations in paths.items() if "get" in operations]
-    filled = [re.sub(r"{(\w+)}", lambda m: {**PARTS, "id": identifier}[m[1]], p) + QUERY.get(p, "") for p in named]
+    readable = [path for path, operations in paths.items() if "get" in operations]
+    filled = [re.sub(r"{(\w+)}", lambda m: {**PARTS, "id": identifier}[m[1]], p) + QUERY.get(p, "") for p in readable]
     files = [f"/{path.relative_to(STATIC)}" for path in sorted(STATIC.rglob("*.*"))[:20]]
     return [*filled, "/", "/docs", "/docs/start.js", "/docs/swagger-ui.css", "/openapi.json", "/favicon.ico", *files]
 
@@ -60,12 +60,12 @@ def test_a_refused_method_names_those_that_are_answered(
 def test_a_stream_is_not_read_to_its_end_for_a_head(settings: Callable[..., Settings]) -> None:
     from starlette.responses import StreamingResponse
 
-    made = 0
+    chunks = 0
 
     async def endless() -> Any:
-        nonlocal made
+        nonlocal chunks
         while True:
-            made += 1
+            chunks += 1
             yield b"x"
 
     app = create_app(settings())
@@ -77,5 +77,5 @@ def test_a_stream_is_not_read_to_its_end_for_a_head(settings: Callable[..., Sett
     with TestClient(app) as client:
         response = client.head("/endless")
         text = client.get("/metrics").text
-    assert (response.status_code, response.content, made) == (200, b"", 1)
+    assert (response.status_code, response.content, chunks) == (200, b"", 1)
     assert 'method="HEAD",route="/endless"' in text

@@ -17,8 +17,8 @@ JSON = {"Content-Type": "application/json"}
 Case = tuple[int, str, str, dict[str, Any], str | None]
 
 
-def asking(wanted: dict[str, Any]) -> dict[str, Any]:
-    return {"json": {"inputs": "a", "attention": [wanted]}}
+def asking(requested: dict[str, Any]) -> dict[str, Any]:
+    return {"json": {"inputs": "a", "attention": [requested]}}
 
 
 # status, method, path, what is sent, and the path of the field at fault

@@ -22,9 +22,9 @@ LABELS = [
 ]
 
 
-@pytest.mark.parametrize(("label", "shown"), LABELS)
-def test_a_label_leaves_its_neighbours_alone(label: str, shown: str) -> None:
-    assert isolated(label) == shown
+@pytest.mark.parametrize(("label", "expected"), LABELS)
+def test_a_label_leaves_its_neighbours_alone(label: str, expected: str) -> None:
+    assert isolated(label) == expected
 
 
 def test_figures_isolate_ticks_and_data_does_not() -> None:
@@ -33,7 +33,7 @@ def test_figures_isolate_ticks_and_data_does_not() -> None:
     drawn = figures.figure(weights, weights == 0, labels, labels, title="t", axes=("q", "k"))
     for axis in ("xaxis", "yaxis"):
         ticks = drawn["layout"][axis]["ticktext"]
-        assert ticks == [shown.replace("<", "&lt;").replace(">", "&gt;") for _, shown in LABELS]
+        assert ticks == [expected.replace("<", "&lt;").replace(">", "&gt;") for _, expected in LABELS]
     assert wire.to_csv(weights, labels, labels).decode().startswith(",".join(["query", *labels]))
 
 

@@ -91,7 +91,7 @@ def test_a_small_map_is_repeated_not_blurred() -> None:
 
 
 @pytest.mark.parametrize(
-    ("accept", "wanted", "name"),
+    ("accept", "requested", "name"),
     [
         (None, None, "json"),
         ("*/*", None, "json"),
@@ -105,14 +105,14 @@ def test_a_small_map_is_repeated_not_blurred() -> None:
         (None, "application/vnd.plotly.v1+json", "plotly"),
     ],
 )
-def test_negotiation(accept: str | None, wanted: str | None, name: str) -> None:
-    assert wire.negotiate(accept, wanted, wire.MAP_FORMATS).name == name
+def test_negotiation(accept: str | None, requested: str | None, name: str) -> None:
+    assert wire.negotiate(accept, requested, wire.MAP_FORMATS).name == name
 
 
-@pytest.mark.parametrize(("accept", "wanted"), [("image/jpeg", None), ("*/*;q=0", None), ("*/*", "jpeg")])
-def test_nothing_acceptable(accept: str, wanted: str | None) -> None:
+@pytest.mark.parametrize(("accept", "requested"), [("image/jpeg", None), ("*/*;q=0", None), ("*/*", "jpeg")])
+def test_nothing_acceptable(accept: str, requested: str | None) -> None:
     with pytest.raises(NotAcceptable):
-        wire.negotiate(accept, wanted, wire.MAP_FORMATS)
+        wire.negotiate(accept, requested, wire.MAP_FORMATS)
 
 
 def test_a_response_over_the_limit_names_the_way_in_parts() -> None:

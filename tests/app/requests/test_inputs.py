@@ -21,7 +21,7 @@ CODED = base64.b64encode(FILE).decode()
 
 
 @pytest.mark.parametrize(
-    ("given", "expected"),
+    ("body", "expected"),
     [
         ("Wo?", "Wo?"),
         (["Wo?", ""], ["Wo?", ""]),
@@ -37,8 +37,8 @@ CODED = base64.b64encode(FILE).decode()
         ([{"image": CODED}, {"image": ""}], [{"image": FILE}, {"image": b""}]),
     ],
 )
-def test_every_shape_is_read(given: Any, expected: Any) -> None:
-    assert check_inputs(given) == expected
+def test_every_shape_is_read(body: Any, expected: Any) -> None:
+    assert check_inputs(body) == expected
 
 
 def test_an_mp3_begins_like_a_path() -> None:
@@ -58,7 +58,7 @@ def test_a_file_may_have_its_limit_and_no_byte_more(name: str, limit: int, monke
 
 
 @pytest.mark.parametrize(
-    ("given", "field", "message"),
+    ("body", "field", "message"),
     [
         ({"image": "A"}, "image", "this is not base64"),
         ({"image": "AA=A"}, "image", "this is not base64"),
@@ -80,29 +80,31 @@ def test_a_file_may_have_its_limit_and_no_byte_more(name: str, limit: int, monke
         ({"question": "a" * 200_001, "context": "b"}, "question", "200,001 characters"),
     ],
 )
-def test_what_is_wrong_is_told_with_its_place(given: Any, field: str | None, message: str) -> None:
+def test_what_is_wrong_is_told_with_its_place(body: Any, field: str | None, message: str) -> None:
     with pytest.raises(InputError, match=message) as caught:
-        check_inputs(given)
+        check_inputs(body)
     assert caught.value.field == field
 
 
 @pytest.fixture
-def heard(settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[TestClient, list[Any]]]:
+def recording_client(
+    settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[TestClient, list[Any]]]:
     """A service whose model notes what it is given, and answers in a shape of its own."""
-    given: list[Any] = []
+    received: list[Any] = []
 
     def predict(self: Translator, requests: Sequence[Request], *rest: Any) -> list[Prediction]:
-        given.extend(request.inputs for request in requests)
+        received.extend(request.inputs for request in requests)
         axis = Axis("image", ["a"], [-1], [(0, 0)], [False], boxes=[(0.0, 0.0, 1.0, 2.0)], size=(1, 2))
         return [Prediction("cat", [], 0.5, {"patches": axis}, [{"label": "cat", "score": 0.5}])] * len(requests)
 
     monkeypatch.setattr(Translator, "predict", predict)
     with TestClient(create_app(settings())) as client:
-        yield client, given
+        yield client, received
 
 
-def test_json_and_forms_say_the_same(heard: tuple[TestClient, list[Any]]) -> None:
-    client, given = heard
+def test_json_and_forms_say_the_same(recording_client: tuple[TestClient, list[Any]]) -> None:
+    client, received = recording_client
     chat = [{"role": "user", "content": "Hi"}]
     cases: list[tuple[Any, dict[str, Any], Any]] = [
         ({"image": CODED}, {"image": ("a.png", FILE)}, {"image": FILE}),
@@ -123,32 +125,32 @@ def test_json_and_forms_say_the_same(heard: tuple[TestClient, list[Any]]) -> Non
         ),
     ]
     for body, form, expected in cases:
-        del given[:]
+        del received[:]
         first = client.post("/v1/predict", json={"inputs": body})
         second = client.post("/v1/predict", files=form)
         assert (first.status_code, second.status_code) == (200, 200), second.text
-        assert given == [expected, expected]
+        assert received == [expected, expected]
         assert first.json() == second.json()
         assert first.json()["prediction"] == [{"label": "cat", "score": 0.5}]
         assert first.json()["axes"]["patches"]["boxes"] == [[0.0, 0.0, 1.0, 2.0]]
 
 
-def test_several_files_of_a_form_are_a_batch(heard: tuple[TestClient, list[Any]]) -> None:
-    client, given = heard
+def test_several_files_of_a_form_are_a_batch(recording_client: tuple[TestClient, list[Any]]) -> None:
+    client, received = recording_client
     answer = client.post("/v1/predict", files=[("image", FILE), ("image", b"other")])
     assert len(answer.json()["results"]) == 2
-    assert given == [{"image": FILE}, {"image": b"other"}]
+    assert received == [{"image": FILE}, {"image": b"other"}]
 
 
-def test_a_long_recording_fits(heard: tuple[TestClient, list[Any]]) -> None:
-    client, given = heard
+def test_a_long_recording_fits(recording_client: tuple[TestClient, list[Any]]) -> None:
+    client, received = recording_client
     recording = bytes(120 * 44_100 * 2 * 2)  # the longest that models hear, as a CD has it
     for sent in (
         {"json": {"inputs": {"audio": base64.b64encode(recording).decode()}}},
         {"files": {"audio": recording}},
     ):
         assert client.post("/v1/predict", **sent).status_code == 200
-    assert [len(inputs["audio"]) for inputs in given] == [len(recording)] * 2
+    assert [len(inputs["audio"]) for inputs in received] == [len(recording)] * 2
 
 
 def test_the_schema_tells_of_every_shape(client: TestClient) -> None:

@@ -58,10 +58,10 @@ async def test_calls_run_on_the_one_worker_thread() -> None:
 
 
 async def test_waiting_predictions_of_one_model_become_one_batch() -> None:
-    seen: list[Sequence[Any]] = []
+    batches: list[Sequence[Any]] = []
 
     def double(items: Sequence[int], stop: Stop) -> list[int]:
-        seen.append(list(items))
+        batches.append(list(items))
         return [2 * item for item in items]
 
     async with running() as engine:
@@ -70,14 +70,14 @@ async def test_waiting_predictions_of_one_model_become_one_batch() -> None:
             other = asyncio.create_task(engine.run_batch("b", [10], double))
             await waiting(engine, 4)
         assert await asyncio.gather(*tasks, other) == [[2], [4, 6], [8], [20]]
-    assert seen == [[1, 2, 3, 4], [10]]
+    assert batches == [[1, 2, 3, 4], [10]]
 
 
 async def test_a_batch_has_a_limit_and_keeps_the_order() -> None:
-    seen: list[list[int]] = []
+    batches: list[list[int]] = []
 
     def note(items: Sequence[int], stop: Stop) -> list[int]:
-        seen.append(list(items))
+        batches.append(list(items))
         return list(items)
 
     async with running(batch=2) as engine:
@@ -85,7 +85,7 @@ async def test_a_batch_has_a_limit_and_keeps_the_order() -> None:
             tasks = [asyncio.create_task(engine.run_batch("a", [number], note)) for number in range(5)]
             await waiting(engine, 5)
         await asyncio.gather(*tasks)
-    assert seen == [[0, 1], [2, 3], [4]]
+    assert batches == [[0, 1], [2, 3], [4]]
 
 
 async def test_short_calls_go_ahead_of_predictions() -> None:

@@ -108,8 +108,8 @@ async def test_everybody_waits_for_the_same_load(build: Callable[..., Models], r
     assert states(models)["a"] == "loading"
     assert await asyncio.wait_for(models.engine.run(lambda: 5), 2) == 5, "the worker is free"
     reader.open.set()
-    found = await asyncio.gather(*waiting)
-    assert len({id(model) for _, model in found}) == 1
+    loaded = await asyncio.gather(*waiting)
+    assert len({id(model) for _, model in loaded}) == 1
     assert reader.read == ["folder-a"]
 
 

@@ -54,12 +54,12 @@ async def at_work(engine: Engine) -> AsyncIterator[None]:
 
 async def test_reading_never_waits_for_the_device(settings: Callable[..., Settings]) -> None:
     async with running(settings(memory_bytes=0)) as (client, services):
-        made = [
+        created = [
             (await client.post("/v1/traces", json={"inputs": text, "parameters": PARAMETERS})).json()["id"]
             for text in (TEXT, "Wer ist er?")
         ]
         async with at_work(services.engine):
-            for identifier in made:  # one is in memory and one is not
+            for identifier in created:  # one is in memory and one is not
                 for path in (
                     "",
                     "/file",
@@ -88,9 +88,9 @@ async def test_a_long_operator_waits_in_the_devices_line(settings: Callable[...,
         assert (await long).status_code == 200
 
 
-@pytest.mark.parametrize(("form", "shown"), [("json", 0), ("npy", 0), ("csv", 0), ("png", 1), ("plotly", 1)])
+@pytest.mark.parametrize(("form", "expected"), [("json", 0), ("npy", 0), ("csv", 0), ("png", 1), ("plotly", 1)])
 async def test_the_mask_is_looked_at_where_it_is_shown(
-    settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch, form: str, shown: int
+    settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch, form: str, expected: int
 ) -> None:
     looked: list[AttentionMap] = []
     original = AttentionMap.visible
@@ -101,10 +101,10 @@ async def test_the_mask_is_looked_at_where_it_is_shown(
 
     monkeypatch.setattr(AttentionMap, "visible", noted)
     async with running(settings()) as (client, _):
-        made = await client.post("/v1/traces", json={"inputs": TEXT, "parameters": PARAMETERS})
-        response = await client.get(f"/v1/traces/{made.json()['id']}/maps/decoder/0/0?format={form}")
+        created = await client.post("/v1/traces", json={"inputs": TEXT, "parameters": PARAMETERS})
+        response = await client.get(f"/v1/traces/{created.json()['id']}/maps/decoder/0/0?format={form}")
         assert response.status_code == 200
-    assert len(looked) == shown
+    assert len(looked) == expected
 
 
 async def test_cores_are_a_threads_own() -> None:

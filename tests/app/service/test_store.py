@@ -28,9 +28,9 @@ class Clock:
 
 @pytest.fixture(scope="module")
 def trace(tiny: Path) -> Trace:
-    [made] = load(tiny).trace([Request("Wo ist der Bahnhof?", None, Parameters(max_new_tokens=4))])
-    assert isinstance(made, Trace)
-    return made
+    [recorded] = load(tiny).trace([Request("Wo ist der Bahnhof?", None, Parameters(max_new_tokens=4))])
+    assert isinstance(recorded, Trace)
+    return recorded
 
 
 @pytest.fixture

@@ -33,9 +33,9 @@ with whole_file(Path(sys.argv[1])) as file:
 
 @pytest.fixture(scope="module")
 def trace(tiny: Path) -> Trace:
-    [made] = load(tiny).trace([Request("Wo ist der Bahnhof?", None, Parameters(max_new_tokens=4))])
-    assert isinstance(made, Trace)
-    return made
+    [created] = load(tiny).trace([Request("Wo ist der Bahnhof?", None, Parameters(max_new_tokens=4))])
+    assert isinstance(created, Trace)
+    return created
 
 
 @pytest.fixture(scope="module")
@@ -78,11 +78,11 @@ def test_each_serves_and_forgets_the_others_traces(two: list[httpx.Client]) -> N
 
 
 def test_they_evict_under_one_budget(two: list[httpx.Client], budget: int) -> None:
-    made = []
+    created = []
     for number in range(6):
-        made.append(posted(two[number % 2], f"Wer sind die {number}?"))
+        created.append(posted(two[number % 2], f"Wer sind die {number}?"))
         time.sleep(0.02)
-    answers = [[client.get(f"/v1/traces/{identifier}").status_code for identifier in made] for client in two]
+    answers = [[client.get(f"/v1/traces/{identifier}").status_code for identifier in created] for client in two]
     assert answers[0] == answers[1]
     assert answers[0][0] == 404
     assert answers[0][-1] == 200

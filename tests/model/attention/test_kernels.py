@@ -64,7 +64,7 @@ def test_queries_after_a_long_cache_need_no_mask(
     q, k, v = inputs((2, 6, 3, 5, 13, 8))
     output, lse = plain(q, k, v, Causal(8))
     monkeypatch.setattr(kernels, "MASK_CELLS", 0)
-    monkeypatch.setattr(kernels, "_dense", lambda *given: pytest.fail("a mask was made"))
+    monkeypatch.setattr(kernels, "_dense", lambda *arguments: pytest.fail("a mask was made"))
     got = fused(q.to(dtype), k.to(dtype), v.to(dtype), Causal(8))
     assert got.output.dtype == dtype
     torch.testing.assert_close(got.output.float(), output, atol=tolerance, rtol=tolerance)

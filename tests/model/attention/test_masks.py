@@ -77,10 +77,10 @@ def test_recognised_masks_have_the_same_cells(queries: int, more: int, size: int
     window = SlidingWindow(size, offset)
     mask = {"full": Full(), "causal": Causal(offset), "window": window, "both": Causal(offset) & window}[kind]
     cells = mask.dense(queries, keys)[0]
-    found = recognise(cells)
-    assert torch.equal(found.dense(queries, keys)[0], cells)
+    recognised = recognise(cells)
+    assert torch.equal(recognised.dense(queries, keys)[0], cells)
     if kind != "window" or more == 0:  # a window over the edges of a wide map is told from its first row alone
-        assert not isinstance(found, Given)
+        assert not isinstance(recognised, Given)
 
 
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(0, 2**31 - 1))

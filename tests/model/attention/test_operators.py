@@ -26,8 +26,8 @@ def refusing(*_: Any) -> Any:
     raise TypeError("_scaled_dot_product_flash_attention_for_cpu(): incompatible function arguments")
 
 
-def other_base(*given: Any) -> tuple[Tensor, Tensor]:
-    output, lse = TRUE(*given)
+def other_base(*arguments: Any) -> tuple[Tensor, Tensor]:
+    output, lse = TRUE(*arguments)
     return output, lse / math.log(2)
 
 
@@ -46,23 +46,23 @@ def causal_from_below(q: Tensor, k: Tensor, v: Tensor, causal: bool, bias: Tenso
     return TRUE(q, k, v, False, torch.zeros(hidden.shape).masked_fill(hidden, -math.inf)[None, None], scale)
 
 
-def transposed(*given: Any) -> tuple[Tensor, Tensor]:
-    output, lse = TRUE(*given)
+def transposed(*arguments: Any) -> tuple[Tensor, Tensor]:
+    output, lse = TRUE(*arguments)
     return output, lse.transpose(1, 2)
 
 
-def nothing_but_nan(*given: Any) -> tuple[Tensor, Tensor]:
-    output, lse = TRUE(*given)
+def nothing_but_nan(*arguments: Any) -> tuple[Tensor, Tensor]:
+    output, lse = TRUE(*arguments)
     return output * math.nan, lse
 
 
-def another_dtype(*given: Any) -> tuple[Tensor, Tensor]:
-    output, lse = TRUE(*given)
+def another_dtype(*arguments: Any) -> tuple[Tensor, Tensor]:
+    output, lse = TRUE(*arguments)
     return output.double(), lse
 
 
-def one_result(*given: Any) -> Any:
-    return TRUE(*given)[0]
+def one_result(*arguments: Any) -> Any:
+    return TRUE(*arguments)[0]
 
 
 BROKEN = [
@@ -143,10 +143,10 @@ def test_half_precision_without_the_operator(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_inputs_that_a_sound_operator_refuses_go_round_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    def choosy(q: Tensor, *given: Any) -> Any:
+    def choosy(q: Tensor, *arguments: Any) -> Any:
         if q.shape[-1] % 8:
             raise RuntimeError("head_size should be a multiple of 8")
-        return TRUE(q, *given)
+        return TRUE(q, *arguments)
 
     monkeypatch.setitem(operators.OPERATORS, "flash_cpu", choosy)
     for size, kernel in ((8, "flash_cpu"), (9, "sdpa"), (16, "flash_cpu")):

@@ -56,23 +56,23 @@ KINDS = ["full", "causal", "window", "both ways", "padding", "blocks", "given"]
 
 def reference(layer: AttentionMap, level: int, how: How) -> Reduced:
     """The same reduction of the dense map, cell by cell."""
-    dense, seen, side = layer.dense(), layer.visible(), 1 << level
+    dense, mask, side = layer.dense(), layer.visible(), 1 << level
     height, width = (size_at(length, level) for length in layer.shape)
     values, visible = torch.zeros(layer.heads, height, width), torch.zeros(height, width)
     for row in range(height):
         for column in range(width):
             block = slice(row * side, (row + 1) * side), slice(column * side, (column + 1) * side)
-            cells = dense[:, *block][:, seen[block]]
+            cells = dense[:, *block][:, mask[block]]
             visible[row, column] = cells.shape[1]
             if cells.shape[1]:
                 values[:, row, column] = cells.amax(1) if how == "max" else cells.mean(1)
     return Reduced(values, visible, how)
 
 
-def agree(found: Reduced, expected: Reduced) -> None:
-    assert found.how == expected.how
-    assert torch.equal(found.visible, expected.visible)
-    torch.testing.assert_close(found.values, expected.values, atol=1e-6, rtol=1e-5)
+def agree(actual: Reduced, expected: Reduced) -> None:
+    assert actual.how == expected.how
+    assert torch.equal(actual.visible, expected.visible)
+    torch.testing.assert_close(actual.values, expected.values, atol=1e-6, rtol=1e-5)
 
 
 @settings(max_examples=150, deadline=None)
@@ -100,12 +100,12 @@ def test_every_level_is_the_reduction_of_the_dense_map(
     whole = range(size_at(queries, level)), range(size_at(keys, level))
     before, tiles.BLOCK_CELLS = tiles.BLOCK_CELLS, strip
     try:
-        found = reduce(layer, *whole, level, how)
+        reduced = reduce(layer, *whole, level, how)
         parts = list(reduce_strips(layer, *whole, level, how))
     finally:
         tiles.BLOCK_CELLS = before
     expected = reference(layer, level, how)
-    agree(found, expected)
+    agree(reduced, expected)
     assert [row for rows, _ in parts for row in rows] == list(whole[0])
     row, column = len(whole[0]) // 2, len(whole[1]) // 3
     corner = reduce(layer, range(row, len(whole[0])), range(column, len(whole[1])), level, how)
@@ -172,8 +172,8 @@ def test_nothing_of_the_maps_size_is_allocated() -> None:
             return result
 
     with Watch():
-        found = reduce(layer, range(1024), range(1024), 3)
-    assert found.values.shape == (1, 1024, 1024)
+        reduced = reduce(layer, range(1024), range(1024), 3)
+    assert reduced.values.shape == (1, 1024, 1024)
     assert 1 << 18 < largest <= 2 * tiles.BLOCK_CELLS  # the watch sees something; the map has 64 times as many cells
 
 
@@ -202,9 +202,9 @@ def test_blocks_outside_are_told() -> None:
         (range(1), range(1), -1, "level"),
         (range(1), range(1), 99, "level"),
     ):
-        with pytest.raises(RangeError) as told:
+        with pytest.raises(RangeError) as caught:
             reduce(one, rows, columns, level)
-        assert told.value.field == field
+        assert caught.value.field == field
 
 
 def test_levels_end_with_one_tile() -> None:

@@ -20,8 +20,8 @@ def opened(folder: Path, task: type[Task]) -> Any:
 def answered(task: Any, *requests: Request) -> list[Prediction]:
     """The predictions of a batch."""
     with torch.inference_mode():
-        found: list[Prediction] = task.predict([task.prepare(request) for request in requests], never)
-    return found
+        predictions: list[Prediction] = task.predict([task.prepare(request) for request in requests], never)
+    return predictions
 
 
 def traced(task: Any, *requests: Request) -> tuple[list[Prediction], Any]:

@@ -39,11 +39,11 @@ def cut(maps: Maps, lengths: Lengths, row: int) -> Maps:
 
 def distances(maps: Layers, expected: Maps) -> dict[tuple[str, int, int], float]:
     """The largest difference of each (site, layer, head)."""
-    found = {}
+    errors = {}
     for site, layers in expected.items():
         for index, (layer, weights) in enumerate(zip(maps[site], layers, strict=True)):
             dense = layer.dense()
             assert dense.shape == weights.shape, (site, index)
             worst = (dense - weights.float()).abs().amax(dim=(1, 2))
-            found |= {(site, index, head): float(value) for head, value in enumerate(worst)}
-    return found
+            errors |= {(site, index, head): float(value) for head, value in enumerate(worst)}
+    return errors

@@ -7,7 +7,7 @@ import torch
 import transformers
 from torch import Tensor
 
-from tests.model.hub.families_vision import CLASSED, TEXT_TOWER, TOWER, composed, seen
+from tests.model.hub.families_vision import CLASSED, TEXT_TOWER, TOWER, composed, vision_inputs
 from tests.model.hub.family import (
     CAUSAL,
     ENCODED,
@@ -42,10 +42,10 @@ QWEN2_TEXT = {**TEXT_TOWER, "num_key_value_heads": 2, "rope_parameters": QWEN2_R
 
 def captioned() -> dict[str, Tensor]:
     """Pictures and what is said of them."""
-    return {**seen(), "input_ids": ids(TARGET, 0, 2), "attention_mask": attended(TARGET)}
+    return {**vision_inputs(), "input_ids": ids(TARGET, 0, 2), "attention_mask": attended(TARGET)}
 
 
-def shown(pieces: tuple[int, int]) -> dict[str, Tensor]:
+def mixed_inputs(pieces: tuple[int, int]) -> dict[str, Tensor]:
     """Texts with a picture of so many tokens inside: a word, the picture, the rest."""
     lengths = tuple(1 + piece + tokens for piece, tokens in zip(pieces, TOKENS, strict=True))
     text = ids(lengths, 0, 1)
@@ -56,12 +56,12 @@ def shown(pieces: tuple[int, int]) -> dict[str, Tensor]:
 
 def llava() -> dict[str, Tensor]:
     """Pictures of one size."""
-    return {**shown((PATCHES, PATCHES)), **seen()}
+    return {**mixed_inputs((PATCHES, PATCHES)), **vision_inputs()}
 
 
 def qwen2_vl() -> dict[str, Tensor]:
     """Pictures of two sizes, their patches laid end to end."""
-    text = shown(MERGED)
+    text = mixed_inputs(MERGED)
     patches = sum(high * wide for high, wide in GRIDS)
     return {
         **text,
@@ -78,7 +78,7 @@ def captioner(name: str, decoder: Callable[[], Any]) -> Family:
         name,
         "VisionEncoderDecoderModel",
         lambda: transformers.VisionEncoderDecoderConfig(encoder=vit().to_dict(), decoder=decoder().to_dict()),
-        lambda: {**seen(), **written(0), "decoder_attention_mask": attended(TARGET)},
+        lambda: {**vision_inputs(), **written(0), "decoder_attention_mask": attended(TARGET)},
         THREE,
         crossed((CLASSED, CLASSED)),
         ENCODED,

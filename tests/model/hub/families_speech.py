@@ -44,8 +44,8 @@ def recordings() -> dict[str, Tensor]:
     """Two waveforms, the second one shorter and padded with silence."""
     samples = tuple(int(seconds * RATE) for seconds in SECONDS)
     sound = torch.randn(2, max(samples), generator=torch.Generator().manual_seed(4))
-    heard = attended(samples)
-    return {"input_values": sound * heard, "attention_mask": heard}
+    mask = attended(samples)
+    return {"input_values": sound * mask, "attention_mask": mask}
 
 
 def hearing(name: str, model: str, config: Callable[[], Any]) -> Family:

@@ -43,7 +43,7 @@ TEXT_TOWER = {
 CLASSED = PATCHES + 1  # the class token stands before the patches
 
 
-def seen() -> dict[str, Tensor]:
+def vision_inputs() -> dict[str, Tensor]:
     """Inputs of a model that sees a picture."""
     return {"pixel_values": pixels()}
 
@@ -52,7 +52,7 @@ def vision(name: str, model: str, config: Callable[[], Any], length: int = CLASS
     """One bidirectional stack over patches."""
     more.setdefault("masks", {"encoder": (FULL, FULL)})
     lengths, outputs = square("encoder", length), {"encoder": "attentions"}
-    return Family(name, model, config, seen, {"encoder": 2}, lengths, outputs, **more)
+    return Family(name, model, config, vision_inputs, {"encoder": 2}, lengths, outputs, **more)
 
 
 def swin(name: str, window: int, height: int, width: int, stages: tuple[int, ...], **more: Any) -> Family:
@@ -93,7 +93,7 @@ def clip() -> dict[str, Tensor]:
     """Two texts, each with the end token that CLIP pools, and two pictures."""
     texts = read()()
     texts["input_ids"][torch.arange(2), torch.tensor(TOKENS) - 1] = 2
-    return {**texts, **seen()}
+    return {**texts, **vision_inputs()}
 
 
 VISION = [

@@ -76,15 +76,15 @@ class Family:
 def randomise(network: nn.Module, seed: int) -> None:
     """Weights of the size that trained ones have, instead of the 0.02 of a fresh model; norms stay as they are."""
     generator = torch.Generator().manual_seed(seed)
-    seen: set[int] = set()
+    visited: set[int] = set()
     with torch.no_grad():
         for path, module in network.named_modules():
             if "norm" in type(module).__name__.lower():
                 continue
             for name, parameter in module.named_parameters(recurse=False):
-                if id(parameter) in seen:  # tied: the first name it is met under decides
+                if id(parameter) in visited:  # tied: the first name it is met under decides
                     continue
-                seen.add(id(parameter))
+                visited.add(id(parameter))
                 parameter.normal_(0, deviation(module, path, name, parameter), generator=generator)
 
 

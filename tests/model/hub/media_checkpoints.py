@@ -15,7 +15,7 @@ from tests.model.hub import media_vocabularies, vocabularies
 from tests.model.hub.checkpoints import random, save
 
 LABELS = ["cat", "dog", "car", "tree", "house", "boat", "bird"]
-NAMED = {"id2label": dict(enumerate(LABELS)), "label2id": {name: index for index, name in enumerate(LABELS)}}
+LABEL_MAPS = {"id2label": dict(enumerate(LABELS)), "label2id": {name: index for index, name in enumerate(LABELS)}}
 TOWER = {
     "hidden_size": 32,
     "num_hidden_layers": 2,
@@ -70,25 +70,25 @@ def as_wav(samples: np.ndarray, rate: int = 16_000) -> bytes:
 
 def vit(folder: Path, processor: Any = None, **changes: Any) -> Path:
     """A ViT; its processor resizes to a square."""
-    model = random(hf.ViTForImageClassification, hf.ViTConfig(**{**TOWER, **NAMED, **changes}))
+    model = random(hf.ViTForImageClassification, hf.ViTConfig(**{**TOWER, **LABEL_MAPS, **changes}))
     return save(folder, model, processor or hf.ViTImageProcessorPil(size=SQUARE))
 
 
 def deit(folder: Path, **changes: Any) -> Path:
     """A DeiT with its two tokens; its processor resizes to a square and crops it."""
-    model = random(hf.DeiTForImageClassificationWithTeacher, hf.DeiTConfig(**{**TOWER, **NAMED, **changes}))
+    model = random(hf.DeiTForImageClassificationWithTeacher, hf.DeiTConfig(**{**TOWER, **LABEL_MAPS, **changes}))
     return save(folder, model, hf.DeiTImageProcessorPil(size={"height": 40, "width": 40}, crop_size=SQUARE))
 
 
 def beit(folder: Path, **changes: Any) -> Path:
     """A BEiT with relative positions."""
-    config = hf.BeitConfig(**{**TOWER, **NAMED, "use_relative_position_bias": True, **changes})
+    config = hf.BeitConfig(**{**TOWER, **LABEL_MAPS, "use_relative_position_bias": True, **changes})
     return save(folder, random(hf.BeitForImageClassification, config), hf.BeitImageProcessorPil(size=SQUARE))
 
 
 def dinov2(folder: Path, crop: bool = True, **changes: Any) -> Path:
     """A DINOv2; its processor scales the short side and crops the middle, or does not crop."""
-    model = random(hf.Dinov2ForImageClassification, hf.Dinov2Config(**{**TOWER, **NAMED, **changes}))
+    model = random(hf.Dinov2ForImageClassification, hf.Dinov2Config(**{**TOWER, **LABEL_MAPS, **changes}))
     options = CROPPED if crop else {"size": {"shortest_edge": 32}, "do_center_crop": False}
     return save(folder, model, hf.BitImageProcessorPil(**options))
 
@@ -103,7 +103,7 @@ def swin(folder: Path, **changes: Any) -> Path:
         "image_size": 21,
         "patch_size": 2,
     }
-    model = random(hf.SwinForImageClassification, hf.SwinConfig(**{**shape, **NAMED, **changes}))
+    model = random(hf.SwinForImageClassification, hf.SwinConfig(**{**shape, **LABEL_MAPS, **changes}))
     return save(folder, model, hf.ViTImageProcessorPil(size={"height": 21, "width": 21}))
 
 
@@ -140,7 +140,7 @@ def captioner(folder: Path, encoder: Any = None, **changes: Any) -> Path:
         setattr(config, name, value)
     size = SQUARE if encoder is None else {"height": encoder.image_size, "width": encoder.image_size}
     tokenizer.pad_token = tokenizer.eos_token
-    model = random(lambda made: hf.VisionEncoderDecoderModel(config=made), config)
+    model = random(lambda pair: hf.VisionEncoderDecoderModel(config=pair), config)
     return save(folder, model, tokenizer, hf.ViTImageProcessorPil(size=size))
 
 
@@ -246,7 +246,7 @@ def whisper(folder: Path, seconds: int = 1, multilingual: bool = True, **setting
     model = random(hf.WhisperForConditionalGeneration, config)
     languages = {f"<|{name}|>": number(f"<|{name}|>") for name in media_vocabularies.LANGUAGES}
     tasks = {name: number(f"<|{name}|>") for name in ("transcribe", "translate")}
-    known = {
+    generation = {
         "_from_model_config": False,  # or it would be made anew when the folder is loaded
         "no_timestamps_token_id": number("<|notimestamps|>"),
         "begin_suppress_tokens": [number("\u0120"), end],
@@ -256,7 +256,7 @@ def whisper(folder: Path, seconds: int = 1, multilingual: bool = True, **setting
         **({"lang_to_id": languages, "task_to_id": tasks, "task": "transcribe"} if multilingual else {}),
         **settings,
     }
-    for name, value in known.items():
+    for name, value in generation.items():
         setattr(model.generation_config, name, value)
     extractor = hf.WhisperFeatureExtractor(feature_size=16, chunk_length=seconds)
     return save(folder, model, tokenizer, extractor)
@@ -275,9 +275,9 @@ def hubert(folder: Path, **changes: Any) -> Path:
 def _framewise(folder: Path, model: Any, config: Any, changes: dict[str, Any]) -> Path:
     tokenizer = media_vocabularies.letters(folder)
     shape = {**TEXT, **CONVOLUTIONS, "vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id}
-    made = random(model, config(**{**shape, **changes}))
+    network = random(model, config(**{**shape, **changes}))
     masked = changes.get("feat_extract_norm") == "layer"
-    return save(folder, made, tokenizer, hf.Wav2Vec2FeatureExtractor(return_attention_mask=masked))
+    return save(folder, network, tokenizer, hf.Wav2Vec2FeatureExtractor(return_attention_mask=masked))
 
 
 def speecht5(folder: Path) -> Path:

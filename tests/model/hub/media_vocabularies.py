@@ -30,8 +30,8 @@ def whisper(seconds: int = 1, **options: Any) -> WhisperTokenizer:
     """Whisper's: text, then the end token, start, languages, tasks, and a time for each 20 ms."""
     words = [word for text in SENTENCES for word, _ in pre_tokenizers.ByteLevel(False).pre_tokenize_str(text)]
     pieces, merges = learned([tuple(word) for word in words], 40)
-    named = ["startoftranscript", *LANGUAGES, "translate", "transcribe", "startoflm", "startofprev", "nospeech"]
-    special = [END, *(f"<|{name}|>" for name in (*named, "notimestamps"))]
+    tokens = ["startoftranscript", *LANGUAGES, "translate", "transcribe", "startoflm", "startofprev", "nospeech"]
+    special = [END, *(f"<|{name}|>" for name in (*tokens, "notimestamps"))]
     times = [f"<|{index * 0.02:.2f}|>" for index in range(seconds * 50 + 1)]
     tokenizer = WhisperTokenizer(vocab=numbered(BYTES, pieces, special, times), merges=merges, **options)
     tokenizer.add_special_tokens({"additional_special_tokens": special[1:]})

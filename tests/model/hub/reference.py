@@ -20,12 +20,12 @@ def reference_maps(family: Family, dtype: torch.dtype = torch.float32, inputs: d
     """The weights of every layer of every site, (B, H, Q, K), padding and all; of the family's own batch by default."""
     network = family.build("eager", dtype)
     inputs = cast(family.inputs() if inputs is None else inputs, dtype)
-    with torch.no_grad(), overheard(network, family.hooked) as heard:
+    with torch.no_grad(), overheard(network, family.hooked) as hooked:
         outputs = network(**inputs, output_attentions=True)
-    given = {site: list(attrgetter(path)(outputs)) for site, path in family.outputs.items()}
+    returned = {site: list(attrgetter(path)(outputs)) for site, path in family.outputs.items()}
     if network.config.model_type == "swin":
-        return {site: unwindowed(network, inputs["pixel_values"], site, layers) for site, layers in heard.items()}
-    return {site: (given | heard)[site] for site in family.sites}
+        return {site: unwindowed(network, inputs["pixel_values"], site, layers) for site, layers in hooked.items()}
+    return {site: (returned | hooked)[site] for site in family.sites}
 
 
 def cast(inputs: dict[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
@@ -36,19 +36,19 @@ def cast(inputs: dict[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
 @contextmanager
 def overheard(network: nn.Module, hooked: dict[str, str]) -> Iterator[Maps]:
     """The weights of modules that keep them out of the model's outputs, in order of their calls."""
-    heard: Maps = {site: [] for site in hooked}
+    weights: Maps = {site: [] for site in hooked}
     undo: list[Any] = []
     for path, module in network.named_modules():
         site = next((site for site, pattern in hooked.items() if re.search(f"{pattern}$", path)), None)
         if site is None:
             continue
         if network.config.model_type == "qwen2_vl":
-            undo.append(images_of(module, heard[site]))
+            undo.append(images_of(module, weights[site]))
         else:
-            hook = module.register_forward_hook(lambda _, __, out, site=site: heard[site].append(out[1]))
+            hook = module.register_forward_hook(lambda _, __, out, site=site: weights[site].append(out[1]))
             undo.append(hook.remove)
     try:
-        yield heard
+        yield weights
     finally:
         for each in reversed(undo):
             each()

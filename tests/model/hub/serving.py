@@ -23,15 +23,15 @@ def request(inputs: Any, target: str | None = None, **parameters: Any) -> Reques
 
 def ask(model: HubModel, inputs: Any, target: str | None = None, **parameters: Any) -> Prediction:
     """The prediction, or the error raised."""
-    [found] = model.predict([request(inputs, target, **parameters)])
-    if isinstance(found, Exception):
-        raise found
-    return found
+    [prediction] = model.predict([request(inputs, target, **parameters)])
+    if isinstance(prediction, Exception):
+        raise prediction
+    return prediction
 
 
 def trace(model: HubModel, inputs: Any, target: str | None = None, **parameters: Any) -> Trace:
     """The trace, or the error raised."""
-    [found] = model.trace([request(inputs, target, **parameters)])
-    if isinstance(found, Exception):
-        raise found
-    return found
+    [traced] = model.trace([request(inputs, target, **parameters)])
+    if isinstance(traced, Exception):
+        raise traced
+    return traced

@@ -27,9 +27,9 @@ every_family = pytest.mark.parametrize("family", FAMILIES, ids=lambda family: fa
 def predicted(outputs: Any) -> dict[str, Tensor]:
     """What of a model's outputs its user reads."""
     names = ("logits", "last_hidden_state", "start_logits", "end_logits", "logits_per_image", "text_embeds")
-    found = {name: outputs[name] for name in names if outputs.get(name) is not None}
-    assert found, f"nothing to compare among {list(outputs)}"
-    return found
+    parts = {name: outputs[name] for name in names if outputs.get(name) is not None}
+    assert parts, f"nothing to compare among {list(outputs)}"
+    return parts
 
 
 def kinds(description: dict[str, Any]) -> set[str]:
@@ -42,9 +42,9 @@ def test_every_map_is_the_eager_models(family: Family) -> None:
     expected = reference_maps(family)
     heads = {site: family.heads.get(site, HEADS) for site in family.sites}
     for row, maps in enumerate(mapped(family)):
-        found = distances(maps, cut(expected, family.lengths[row], row))
-        assert {place: error for place, error in found.items() if not error <= EXACT} == {}, f"row {row}"
-        assert len(found) == sum(layers * heads[site] for site, layers in family.sites.items())
+        errors = distances(maps, cut(expected, family.lengths[row], row))
+        assert {place: error for place, error in errors.items() if not error <= EXACT} == {}, f"row {row}"
+        assert len(errors) == sum(layers * heads[site] for site, layers in family.sites.items())
 
 
 @every_family
@@ -53,8 +53,8 @@ def test_every_map_is_the_eager_models_when_nothing_is_masked(family: Family) ->
     inputs = {name: value for name, value in first.items() if not name.endswith("attention_mask")}
     recorder, _ = recorded(prepare(family.build("eager")), inputs)
     expected = cut(reference_maps(family, inputs=inputs), family.lengths[0], 0)
-    found = distances(recorder.maps(0, family.lengths[0]), expected)
-    assert {place: error for place, error in found.items() if not error <= EXACT} == {}
+    errors = distances(recorder.maps(0, family.lengths[0]), expected)
+    assert {place: error for place, error in errors.items() if not error <= EXACT} == {}
 
 
 @every_family
@@ -138,16 +138,16 @@ def test_a_lost_causal_mask_is_found(name: str) -> None:
     expected, maps = reference_maps(family), mapped(family)[0]
     [site] = [site for site, masks in family.masks.items() if "causal" in masks[0]]
     maps[site] = [replace(layer, mask=Full()) for layer in maps[site]]
-    found = distances(maps, cut(expected, family.lengths[0], 0))
-    assert {place[0] for place, error in found.items() if error > WRONG} == {site}
+    errors = distances(maps, cut(expected, family.lengths[0], 0))
+    assert {place[0] for place, error in errors.items() if error > WRONG} == {site}
 
 
 @pytest.mark.parametrize("name", ["vit", "llama", "swin"])
 def test_another_heads_map_is_found(name: str) -> None:
     family = BY_NAME[name]
     expected = {site: [w.roll(1, dims=1) for w in layers] for site, layers in reference_maps(family).items()}
-    found = distances(mapped(family)[0], cut(expected, family.lengths[0], 0))
-    assert min(found.values()) > WRONG
+    errors = distances(mapped(family)[0], cut(expected, family.lengths[0], 0))
+    assert min(errors.values()) > WRONG
 
 
 def test_the_references_are_far_from_uniform() -> None:

@@ -75,10 +75,10 @@ def compare(
 ) -> None:
     """Both rows of one pass over what was generated, against the steps."""
     recorder, _ = recorded(prepare(family.build("eager")), inputs)
-    for row, own in enumerate(lengths):
-        found = distances(recorder.maps(row, own), cut(expected, own, row))
-        assert {place: error for place, error in found.items() if not error <= EXACT} == {}, f"row {row}"
-        assert found
+    for row, row_lengths in enumerate(lengths):
+        errors = distances(recorder.maps(row, row_lengths), cut(expected, row_lengths, row))
+        assert {place: error for place, error in errors.items() if not error <= EXACT} == {}, f"row {row}"
+        assert errors
 
 
 def test_the_steps_of_a_sliding_window_really_slide() -> None:

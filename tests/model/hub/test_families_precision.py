@@ -23,8 +23,8 @@ def test_maps_hold_the_dtypes_tolerance(name: str, dtype: torch.dtype) -> None:
     family = BY_NAME[name]
     expected = reference_maps(family, dtype)
     for row, maps in enumerate(mapped(family, dtype)):
-        found = distances(maps, cut(expected, family.lengths[row], row))
-        assert {place: error for place, error in found.items() if not error <= TOLERANCE[dtype]} == {}
+        errors = distances(maps, cut(expected, family.lengths[row], row))
+        assert {place: error for place, error in errors.items() if not error <= TOLERANCE[dtype]} == {}
         assert all(layer.dense().dtype == torch.float32 for layers in maps.values() for layer in layers)
 
 
@@ -53,5 +53,5 @@ def test_the_prediction_is_plain_sdpas(name: str, dtype: torch.dtype) -> None:
 def test_bfloat16_would_not_pass_for_float16(name: str) -> None:
     family = BY_NAME[name]
     expected = reference_maps(family, torch.bfloat16)
-    found = distances(mapped(family, torch.bfloat16)[0], cut(expected, family.lengths[0], 0))
-    assert max(found.values()) > TOLERANCE[torch.float16]
+    errors = distances(mapped(family, torch.bfloat16)[0], cut(expected, family.lengths[0], 0))
+    assert max(errors.values()) > TOLERANCE[torch.float16]

@@ -9,7 +9,7 @@ from transformers import CONFIG_MAPPING, AutoConfig
 
 from heedmap.model.errors import CheckpointError
 from heedmap.model.hub.axes.image import before, halves
-from heedmap.model.hub.families import FAMILIES, UNKNOWN, Family, family_of, known
+from heedmap.model.hub.families import FAMILIES, UNKNOWN, Family, family_of, supported
 from heedmap.model.hub.load.task_choice import choose_task, tasks_for
 from heedmap.model.hub.loaded import Loaded
 from heedmap.model.hub.tasks.image_to_text import ImageToText
@@ -23,7 +23,7 @@ def of_type(model_type: str) -> SimpleNamespace:
     return SimpleNamespace(model_type=model_type)
 
 
-def named(source: str) -> set[str]:
+def names_in(source: str) -> set[str]:
     """The model types of transformers that a module names, each as a whole string, docstrings and messages aside."""
     texts = {node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant)}
     return {text for text in texts if isinstance(text, str) and text in CONFIG_MAPPING}
@@ -38,15 +38,15 @@ def test_a_record_is_of_a_model_type_and_says_something(name: str) -> None:
 def test_nothing_else_names_a_model_type() -> None:
     modules = [path for path in HUB.rglob("*.py") if path != HUB / "families.py"]
     assert len(modules) > 30
-    assert {str(path): names for path in modules if (names := named(path.read_text(encoding="utf-8")))} == {}
+    assert {str(path): names for path in modules if (names := names_in(path.read_text(encoding="utf-8")))} == {}
 
 
 def test_a_module_that_names_a_model_type_would_be_seen() -> None:
     source = (
         'def siglip(config):\n    """As blip."""\n    return config.model_type in ("whisper", *["git"]) or {"t5": 1}'
     )
-    assert named(source) == {"whisper", "git", "t5"}
-    assert named((HUB / "families.py").read_text(encoding="utf-8")) >= FAMILIES.keys()
+    assert names_in(source) == {"whisper", "git", "t5"}
+    assert names_in((HUB / "families.py").read_text(encoding="utf-8")) >= FAMILIES.keys()
 
 
 def test_a_family_without_a_record_has_the_defaults() -> None:
@@ -83,8 +83,8 @@ def test_a_tower_whose_layers_cut_windows_is_the_one_that_halves_its_grid() -> N
 
 
 def test_a_message_lists_what_is_known() -> None:
-    assert known("recording").split(", ") == [
+    assert supported("recording").split(", ") == [
         *("whisper", "wav2vec2", "wav2vec2-conformer", "hubert", "wavlm", "unispeech", "unispeech-sat"),
         *("data2vec-audio", "speecht5"),
     ]
-    assert known("picture_prompt") == "llava, qwen2_vl"
+    assert supported("picture_prompt") == "llava, qwen2_vl"

@@ -10,11 +10,11 @@ import transformers as hf
 from heedmap.model.contract import Parameters, Prediction, Request
 from heedmap.model.load import load
 from heedmap.model.trace.trace import Trace
-from tests.model.hub import media_checkpoints as made
+from tests.model.hub import media_checkpoints as checkpoints
 from tests.model.hub.media_checkpoints import as_png, as_wav, picture, speech
 
-SEEN = [as_png(picture(60, 40)), as_png(picture(33, 47, seed=1))]
-HEARD = [as_wav(speech(0.73)), as_wav(speech(0.5, seed=1))]
+PICTURES = [as_png(picture(60, 40)), as_png(picture(33, 47, seed=1))]
+RECORDINGS = [as_wav(speech(0.73)), as_wav(speech(0.5, seed=1))]
 LABELS = Parameters(candidate_labels=("a girl", "the station"))
 SHORT = Parameters(max_new_tokens=5)
 PATCHES = {"encoder": ("patches", "patches")}
@@ -28,51 +28,86 @@ Sites = dict[str, tuple[str, str]]
 
 def captioner_of_stages(folder: Path) -> Path:
     """A captioner whose encoder is a Swin."""
-    return made.captioner(folder, hf.SwinConfig(**SWIN))
+    return checkpoints.captioner(folder, hf.SwinConfig(**SWIN))
 
 
 CASES: list[tuple[str, Callable[[Path], Path], str, Sites, list[Any], Parameters]] = [
-    ("image-classification", made.vit, "fused", PATCHES, [{"image": each} for each in SEEN], SHORT),
-    ("image-classification", made.deit, "fused", PATCHES, [{"image": each} for each in SEEN], SHORT),
-    ("image-classification", made.beit, "fused", PATCHES, [{"image": each} for each in SEEN], SHORT),
-    ("image-classification", made.dinov2, "fused", PATCHES, [{"image": each} for each in SEEN], SHORT),
-    ("image-classification", made.swin, "fused", STAGES, [{"image": each} for each in SEEN], SHORT),
+    ("image-classification", checkpoints.vit, "fused", PATCHES, [{"image": each} for each in PICTURES], SHORT),
+    ("image-classification", checkpoints.deit, "fused", PATCHES, [{"image": each} for each in PICTURES], SHORT),
+    ("image-classification", checkpoints.beit, "fused", PATCHES, [{"image": each} for each in PICTURES], SHORT),
+    ("image-classification", checkpoints.dinov2, "fused", PATCHES, [{"image": each} for each in PICTURES], SHORT),
+    ("image-classification", checkpoints.swin, "fused", STAGES, [{"image": each} for each in PICTURES], SHORT),
     (
         "zero-shot-image-classification",
-        made.clip,
+        checkpoints.clip,
         "fused",
         {"text": ("text", "text"), "vision": ("vision", "vision")},
-        [{"image": each} for each in SEEN],
+        [{"image": each} for each in PICTURES],
         LABELS,
     ),
-    ("image-to-text", made.captioner, "fused", WRITTEN, [{"image": each} for each in SEEN], SHORT),
+    ("image-to-text", checkpoints.captioner, "fused", WRITTEN, [{"image": each} for each in PICTURES], SHORT),
     (
         "image-to-text",
         captioner_of_stages,
         "fused",
         {**STAGES, "decoder": WRITTEN["decoder"], "cross": WRITTEN["cross"]},
-        [{"image": each} for each in SEEN],
-        SHORT,
-    ),
-    ("image-to-text", made.blip, "eager", WRITTEN, [{"image": SEEN[0], "text": "a"}, {"image": SEEN[1]}], SHORT),
-    ("image-text-to-text", made.llava, "fused", MIXED, [{"image": each, "text": "What?"} for each in SEEN], SHORT),
-    ("image-text-to-text", made.qwen2_vl, "fused", MIXED, [{"image": each, "text": "Where?"} for each in SEEN], SHORT),
-    ("automatic-speech-recognition", made.whisper, "fused", WRITTEN, [{"audio": each} for each in HEARD], SHORT),
-    ("automatic-speech-recognition", made.speecht5, "eager", WRITTEN, [{"audio": each} for each in HEARD], SHORT),
-    (
-        "automatic-speech-recognition",
-        made.wav2vec2,
-        "fused",
-        {"encoder": ("frames", "frames")},
-        [{"audio": each} for each in HEARD],
+        [{"image": each} for each in PICTURES],
         SHORT,
     ),
     (
+        "image-to-text",
+        checkpoints.blip,
+        "eager",
+        WRITTEN,
+        [{"image": PICTURES[0], "text": "a"}, {"image": PICTURES[1]}],
+        SHORT,
+    ),
+    (
+        "image-text-to-text",
+        checkpoints.llava,
+        "fused",
+        MIXED,
+        [{"image": each, "text": "What?"} for each in PICTURES],
+        SHORT,
+    ),
+    (
+        "image-text-to-text",
+        checkpoints.qwen2_vl,
+        "fused",
+        MIXED,
+        [{"image": each, "text": "Where?"} for each in PICTURES],
+        SHORT,
+    ),
+    (
         "automatic-speech-recognition",
-        made.hubert,
+        checkpoints.whisper,
+        "fused",
+        WRITTEN,
+        [{"audio": each} for each in RECORDINGS],
+        SHORT,
+    ),
+    (
+        "automatic-speech-recognition",
+        checkpoints.speecht5,
+        "eager",
+        WRITTEN,
+        [{"audio": each} for each in RECORDINGS],
+        SHORT,
+    ),
+    (
+        "automatic-speech-recognition",
+        checkpoints.wav2vec2,
         "fused",
         {"encoder": ("frames", "frames")},
-        [{"audio": each} for each in HEARD],
+        [{"audio": each} for each in RECORDINGS],
+        SHORT,
+    ),
+    (
+        "automatic-speech-recognition",
+        checkpoints.hubert,
+        "fused",
+        {"encoder": ("frames", "frames")},
+        [{"audio": each} for each in RECORDINGS],
         SHORT,
     ),
 ]
@@ -116,9 +151,9 @@ def test_every_site_is_traced(
 
 
 def test_one_bad_picture_leaves_the_others_alone(tmp_path: Path) -> None:
-    model = load(made.vit(tmp_path))
+    model = load(checkpoints.vit(tmp_path))
     good, bad, text, last = model.trace(
-        [Request(each) for each in ({"image": SEEN[0]}, {"image": b"?"}, "?", {"image": SEEN[1]})]
+        [Request(each) for each in ({"image": PICTURES[0]}, {"image": b"?"}, "?", {"image": PICTURES[1]})]
     )
     assert isinstance(good, Trace)
     assert isinstance(last, Trace)

@@ -8,7 +8,7 @@ from heedmap.model.hub.messages import apart, library_message
 
 
 @pytest.mark.parametrize(
-    ("said", "told"),
+    ("said", "message"),
     [
         (f"Error opening {io.BytesIO()!r}: Format not recognised.", "Error opening the file: Format not recognised"),
         (f"cannot identify image file {io.BytesIO()!r}", "cannot identify image file the file"),
@@ -21,12 +21,12 @@ from heedmap.model.hub.messages import apart, library_message
         ("see https://docs.example/a/b/c for more", "see https://docs.example/a/b/c for more"),
     ],
 )
-def test_messages_by_hand(said: str, told: str) -> None:
-    assert library_message(ValueError(said)) == told
+def test_messages_by_hand(said: str, message: str) -> None:
+    assert library_message(ValueError(said)) == message
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "told"),
+    ("first", "second", "expected"),
     [
         (30.0000625, 30.0, ("30.0001", "30")),
         (30.04, 30.0, ("30.04", "30")),
@@ -35,5 +35,5 @@ def test_messages_by_hand(said: str, told: str) -> None:
         (24.9375, 25.0, ("24.9", "25")),
     ],
 )
-def test_quantities_are_told_apart(first: float, second: float, told: tuple[str, str]) -> None:
-    assert apart(first, second) == told
+def test_quantities_are_told_apart(first: float, second: float, expected: tuple[str, str]) -> None:
+    assert apart(first, second) == expected

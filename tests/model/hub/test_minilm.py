@@ -33,22 +33,22 @@ def model(folder: Path) -> HubModel:
 
 def test_embeddings_are_the_reference_paths(folder: Path, model: HubModel) -> None:
     reference = sentence_transformers.SentenceTransformer(str(folder), device="cpu", local_files_only=True)
-    told = reference.encode(SENTENCES, convert_to_tensor=True)
+    reference_embeddings = reference.encode(SENTENCES, convert_to_tensor=True)
     predicted = model.predict([request(text) for text in SENTENCES])
     traced = model.trace([request(text) for text in SENTENCES])
-    for want, one, recorded in zip(told, predicted, traced, strict=True):
+    for want, one, recorded in zip(reference_embeddings, predicted, traced, strict=True):
         assert torch.allclose(torch.tensor(one.to_json()), want, atol=1e-6, rtol=0)
         assert torch.allclose(torch.tensor(recorded.prediction.to_json()), want, atol=1e-6, rtol=0)
         assert recorded.certificate.max_error < 1e-5
-    assert len(told) == len(SENTENCES)
+    assert len(reference_embeddings) == len(SENTENCES)
 
 
 def test_what_means_the_same_is_near(folder: Path, model: HubModel) -> None:
-    asked = {"source_sentence": SENTENCES[0], "sentences": SENTENCES[1:3]}
-    near, far = ask(model, asked).to_json()
+    body = {"source_sentence": SENTENCES[0], "sentences": SENTENCES[1:3]}
+    near, far = ask(model, body).to_json()
     assert near > 0.6 > 0.2 > far
     similarity = served(folder, "sentence-similarity")
-    assert ask(similarity, asked).to_json() == pytest.approx([near, far], abs=1e-6)
+    assert ask(similarity, body).to_json() == pytest.approx([near, far], abs=1e-6)
 
 
 def test_its_maps_are_those_of_six_layers_and_twelve_heads(model: HubModel) -> None:

@@ -25,8 +25,8 @@ SHORT = Parameters(max_new_tokens=5)
 
 def folder_of(name: str, tmp_path: Path) -> Path:
     make: Any = getattr(checkpoints, name)
-    found: Path = make(tmp_path / name)
-    return found
+    folder: Path = make(tmp_path / name)
+    return folder
 
 
 @pytest.mark.parametrize(
@@ -75,9 +75,9 @@ def test_a_trace_file_gives_every_map_to_numpy_alone(name: str, tmp_path: Path) 
     trace.save(path)
     import json
 
-    tensors, told = load_file(path), json.loads(read_header(path)["trace"])
+    tensors, summary = load_file(path), json.loads(read_header(path)["trace"])
     again = Trace.load(path)
-    for site, entries in told["layers"].items():
+    for site, entries in summary["layers"].items():
         for index, entry in enumerate(entries):
             q, k, lse = (tensors[f"{site}.{index}.{part}"] for part in ("q", "k", "lse"))
             scores = q @ np.repeat(k, len(q) // len(k), axis=0).transpose(0, 2, 1) * entry["scale"]
@@ -106,7 +106,7 @@ def test_one_bad_input_does_not_spoil_the_others(tmp_path: Path) -> None:
         assert "64" in str(long)
 
 
-def own(model: Any, name: str, tmp_path: Path) -> HubModel:
+def hub_model(model: Any, name: str, tmp_path: Path) -> HubModel:
     """A model of another family with the tokenizer of the tiny GPT-2."""
     tokenizer = transformers.AutoTokenizer.from_pretrained(checkpoints.gpt2(tmp_path / "tokenizer"))
     return HubModel(Loaded(model.eval(), model.config, tokenizer, revision="r"), TASKS[name])
@@ -123,7 +123,7 @@ def bloom() -> Any:
 
 
 def test_a_family_of_its_own_kind_gives_its_own_weights_and_says_so(tmp_path: Path) -> None:
-    model = own(bloom(), "text-generation", tmp_path)
+    model = hub_model(bloom(), "text-generation", tmp_path)
     assert model.describe()["attention"] == "eager"
     (trace,) = model.trace([Request("Hello there", parameters=SHORT)])
     assert isinstance(trace, Trace)
@@ -142,7 +142,7 @@ def test_a_family_of_its_own_kind_gives_its_own_weights_and_says_so(tmp_path: Pa
 
 
 def test_dense_weights_have_a_limit_and_it_says_what_fits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    model = own(bloom(), "text-generation", tmp_path)
+    model = hub_model(bloom(), "text-generation", tmp_path)
     monkeypatch.setattr(served, "EAGER_BYTES", 4 * 2 * 4 * 20 * 20)  # twenty tokens in two layers of four heads
     few = Parameters(max_new_tokens=2)
     (short,) = model.trace([Request("He", parameters=few)])
@@ -175,13 +175,13 @@ def test_a_family_whose_two_attentions_disagree_is_refused(tmp_path: Path) -> No
     for weight in network.parameters():
         weight.data.mul_(8)
     with pytest.raises(CheckpointError, match="disagree"):
-        own(network, "text-generation", tmp_path)
+        hub_model(network, "text-generation", tmp_path)
 
 
 def test_a_family_that_hides_its_attention_is_refused(tmp_path: Path) -> None:
     config = transformers.MambaConfig(vocab_size=600, hidden_size=32, num_hidden_layers=2, state_size=4)
     with pytest.raises(CheckpointError, match="mamba cannot be shown"):
-        own(transformers.MambaForCausalLM(config), "text-generation", tmp_path)
+        hub_model(transformers.MambaForCausalLM(config), "text-generation", tmp_path)
 
 
 def test_half_of_the_layers_is_refused_not_renumbered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,7 +195,7 @@ def test_half_of_the_layers_is_refused_not_renumbered(tmp_path: Path, monkeypatc
 
     monkeypatch.setattr(attention, "forward", hidden)
     with pytest.raises(CheckpointError, match="keep their attention to themselves"):
-        own(network, "text-generation", tmp_path)
+        hub_model(network, "text-generation", tmp_path)
 
 
 def test_the_same_file_gives_the_same_id_and_another_file_another() -> None:
@@ -234,7 +234,7 @@ def test_a_recorder_that_heard_nothing_makes_no_trace(tmp_path: Path, monkeypatc
     assert isinstance(model, HubModel)
     monkeypatch.setattr(model.state, "restore", list)
     model.loaded.model.set_attn_implementation("sdpa")
-    (found,) = model.trace([Request("Hello")])
-    assert isinstance(found, ModelFailure)
-    assert isinstance(found.__cause__, TraceError)
-    assert "nothing" in str(found.__cause__)
+    (actual,) = model.trace([Request("Hello")])
+    assert isinstance(actual, ModelFailure)
+    assert isinstance(actual.__cause__, TraceError)
+    assert "nothing" in str(actual.__cause__)

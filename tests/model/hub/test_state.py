@@ -79,15 +79,15 @@ def case(request: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, P
 
 def answers(model: HubModel, requests: list[Request]) -> list[Any]:
     """What predictions and traces say, and the maps of the traces."""
-    told: list[Any] = []
+    results: list[Any] = []
     for answer, trace in zip(model.predict(requests), model.trace(requests), strict=True):
         assert isinstance(answer, Prediction)
         if isinstance(trace, InputError):
-            told.append((answer.to_json(), str(trace)))
+            results.append((answer.to_json(), str(trace)))
             continue
         maps = {site: [layer.dense().tolist() for layer in layers] for site, layers in trace.layers.items()}
-        told.append((answer.to_json(), trace.prediction.to_json(), maps))
-    return told
+        results.append((answer.to_json(), trace.prediction.to_json(), maps))
+    return results
 
 
 def fresh(folder: Path) -> HubModel:
@@ -98,12 +98,12 @@ def fresh(folder: Path) -> HubModel:
 
 def test_answers_do_not_depend_on_what_was_asked_before(case: tuple[str, Path]) -> None:
     name, folder = case
-    asked = [request(text, name) for text in (SHORT, MIDDLING, LONG)]
-    alone = [answers(fresh(folder), [one])[0] for one in asked]
+    requests = [request(text, name) for text in (SHORT, MIDDLING, LONG)]
+    alone = [answers(fresh(folder), [one])[0] for one in requests]
     model = fresh(folder)
     for index in (0, 2, 1, 2, 0):
-        assert answers(model, [asked[index]])[0] == alone[index]
-    assert answers(model, asked) == alone, "nor on what shares the batch"
+        assert answers(model, [requests[index]])[0] == alone[index]
+    assert answers(model, requests) == alone, "nor on what shares the batch"
     assert not model.chunked, "each chunk would have a length of its own"
 
 
@@ -121,11 +121,11 @@ def test_texts_are_read_as_the_checkpoint_says(text: str, case: tuple[str, Path]
         return model(ids, output_attentions=True)
 
     model = fresh(folder)
-    asked = request(text, name) if name == "big_bird" else Request(text, ".")
-    ids = torch.tensor([model.runner.prepare(asked).axes["tokens"].ids])
-    [trace] = model.trace([asked])
+    body = request(text, name) if name == "big_bird" else Request(text, ".")
+    ids = torch.tensor([model.runner.prepare(body).axes["tokens"].ids])
+    [trace] = model.trace([body])
     if name == "big_bird":
-        [answer] = model.predict([asked])
+        [answer] = model.predict([body])
         assert isinstance(answer, Prediction)
         place = ids[0].tolist().index(model.loaded.tokenizer.mask_token_id)
         expected = theirs().logits[0, place].softmax(dim=-1)
@@ -139,8 +139,8 @@ def test_texts_are_read_as_the_checkpoint_says(text: str, case: tuple[str, Path]
     assert isinstance(trace, Trace)
     ids = torch.tensor([trace.prediction.axes["tokens"].ids])
     # What BigBird puts in place of its modules shows its weights from the second pass on.
-    shown = theirs(ids if name == "big_bird" else None)
-    for ours, weights in zip(next(iter(trace.layers.values())), shown.attentions, strict=True):
+    maps = theirs(ids if name == "big_bird" else None)
+    for ours, weights in zip(next(iter(trace.layers.values())), maps.attentions, strict=True):
         torch.testing.assert_close(ours.dense(), weights[0], rtol=0, atol=1e-5)
 
 

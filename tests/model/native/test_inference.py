@@ -13,7 +13,7 @@ from heedmap.model.native.transformer import Transformer, TransformerConfig
 
 def network(kv_heads: int = 4, vocabulary: int = 50) -> Transformer:
     torch.manual_seed(5)
-    made = checkpoint.build(
+    built = checkpoint.build(
         TransformerConfig(
             source_language="de",
             target_language="en",
@@ -27,8 +27,8 @@ def network(kv_heads: int = 4, vocabulary: int = 50) -> Transformer:
             max_positions=80,
         )
     )
-    assert isinstance(made, Transformer)
-    return made.eval()
+    assert isinstance(built, Transformer)
+    return built.eval()
 
 
 def batch(steps: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

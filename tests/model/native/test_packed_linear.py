@@ -39,15 +39,15 @@ BROKEN: dict[str, tuple[str, Callable[..., Any]]] = {
 
 
 def agrees(layer: nn.Linear) -> PackedLinear:
-    made = PackedLinear(layer)
+    packed = PackedLinear(layer)
     with torch.inference_mode():
         for rows in (1, 7):
             x, residual = torch.randn(rows, layer.in_features), torch.randn(rows, layer.out_features)
             expected = F.linear(x, layer.weight, layer.bias)
-            torch.testing.assert_close(made(x), expected)
-            torch.testing.assert_close(made.rectified(x), expected.relu())
-            torch.testing.assert_close(made.added(x, residual), expected + residual)
-    return made
+            torch.testing.assert_close(packed(x), expected)
+            torch.testing.assert_close(packed.rectified(x), expected.relu())
+            torch.testing.assert_close(packed.added(x, residual), expected + residual)
+    return packed
 
 
 def test_this_build_packs_where_it_has_the_operators() -> None:

@@ -22,9 +22,9 @@ READ = 3000  # bytes of the example
 
 @pytest.fixture(scope="module")
 def model() -> TextGenerator:
-    found = load(FOLDER)
-    assert isinstance(found, TextGenerator)
-    return found
+    loaded = load(FOLDER)
+    assert isinstance(loaded, TextGenerator)
+    return loaded
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +35,9 @@ def text(model: TextGenerator) -> str:
 
 @pytest.fixture(scope="module")
 def trace(model: TextGenerator, text: str) -> Trace:
-    (made,) = model.trace([Request(text[: READ - 1], text[READ - 1])])
-    assert isinstance(made, Trace)
-    return made
+    (recorded,) = model.trace([Request(text[: READ - 1], text[READ - 1])])
+    assert isinstance(recorded, Trace)
+    return recorded
 
 
 def test_it_is_small_and_has_a_card_and_a_long_example(model: TextGenerator, text: str) -> None:

@@ -42,9 +42,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def model(folder: Path) -> Served:
-    found = load(folder)
-    assert isinstance(found, TextGenerator)
-    return found
+    loaded = load(folder)
+    assert isinstance(loaded, TextGenerator)
+    return loaded
 
 
 def test_a_score_is_what_teacher_forcing_gives(model: Served) -> None:
@@ -93,14 +93,14 @@ def test_the_trace_of_a_long_text_is_certified(model: Served) -> None:
 def test_a_trace_over_the_limit_is_refused_before_any_work(model: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     # A token takes, in each of 2 layers, 4 x (8 x 4 + 4) bytes of queries and 2 x 2 x 8 x 4 of keys and values.
     monkeypatch.setattr(model, "trace_limit", 2 * (4 * 36 + 128) * 100)
-    monkeypatch.setattr(TextGenerator, "_answer", lambda *given: pytest.fail("work was done"))
+    monkeypatch.setattr(TextGenerator, "_answer", lambda *arguments: pytest.fail("work was done"))
     (refused,) = model.trace([Request("x" * 150)])
     assert isinstance(refused, TraceTooLarge)
     assert "about 100 positions would fit" in str(refused)
     monkeypatch.undo()
-    (made,) = model.trace([Request("x" * 99, "!")])
-    assert isinstance(made, Trace)
-    assert made.nbytes == 2 * (4 * 36 + 128) * 100
+    (recorded,) = model.trace([Request("x" * 99, "!")])
+    assert isinstance(recorded, Trace)
+    assert recorded.nbytes == 2 * (4 * 36 + 128) * 100
 
 
 @pytest.mark.parametrize("target", [None, "And so."])

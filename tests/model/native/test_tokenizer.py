@@ -49,8 +49,8 @@ def test_decoded_spans_spell_the_decoded_text(tokenizer: Tokenizer, text: str) -
 def test_unknown_characters_keep_their_own_label(tokenizer: Tokenizer) -> None:
     encoding = tokenizer.encode("Köln 你好")
     assert UNKNOWN in encoding.ids
-    shown = [label for token, label in zip(encoding.ids, encoding.labels, strict=True) if token == UNKNOWN]
-    assert "".join(shown) == "你好"
+    labels = [label for token, label in zip(encoding.ids, encoding.labels, strict=True) if token == UNKNOWN]
+    assert "".join(labels) == "你好"
 
 
 def test_saved_and_loaded(tokenizer: Tokenizer, tmp_path: Path) -> None:

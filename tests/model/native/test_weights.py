@@ -50,9 +50,9 @@ def test_everyday_sentences(shipped: tuple[str, Served]) -> None:
 def carded(name: str, decoding: str) -> float:
     """The test BLEU that the card states."""
     card = (WEIGHTS / name / "README.md").read_text(encoding="utf-8")
-    found = re.search(rf"\| test \| [\d,]+ \| {decoding} \| ([\d.]+) \|", card)
-    assert found is not None
-    return float(found[1])
+    match = re.search(rf"\| test \| [\d,]+ \| {decoding} \| ([\d.]+) \|", card)
+    assert match is not None
+    return float(match[1])
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -73,9 +73,9 @@ def test_a_shipped_head_aligns_words(shipped: tuple[str, Served]) -> None:
     assert isinstance(trace, Trace)
     rows = {label.strip("▁"): row for row, label in enumerate(trace.axes["target"].labels)}
     columns = {label.strip("▁"): column for column, label in enumerate(trace.axes["source"].labels)}
-    found = []
+    hits = []
     for layer in trace.layers["cross"]:
         looked = layer.window(slice(rows["station"], rows["station"] + 1))[:, 0]
         largest, place = looked.max(dim=-1)
-        found += [w for w, p in zip(largest.tolist(), place.tolist(), strict=True) if p == columns["Bahnhof"]]
-    assert max(found, default=0.0) > 0.4
+        hits += [w for w, p in zip(largest.tolist(), place.tolist(), strict=True) if p == columns["Bahnhof"]]
+    assert max(hits, default=0.0) > 0.4

@@ -26,8 +26,8 @@ def layer(mask: Mask, bias: Tensor | None = None, dtype: torch.dtype = torch.flo
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 def test_a_true_map_passes(dtype: torch.dtype) -> None:
-    found, output = layer(Causal(), torch.randn(1, 4, 9, 9), dtype)
-    certificate = certify({"decoder": [found]}, {"decoder": [output]}, {"decoder": ["plain"]})
+    layer_map, output = layer(Causal(), torch.randn(1, 4, 9, 9), dtype)
+    certificate = certify({"decoder": [layer_map]}, {"decoder": [output]}, {"decoder": ["plain"]})
     assert certificate.warning is None
     assert certificate.rows_checked == 36
     assert certificate.relative_error is not None
@@ -38,16 +38,16 @@ def test_a_true_map_passes(dtype: torch.dtype) -> None:
 
 
 def test_a_map_without_its_bias_is_told() -> None:
-    found, output = layer(Full(), torch.randn(1, 4, 9, 9))
-    wrong = AttentionMap(found.q, found.k, found.v, found.lse, found.score, found.mask)
+    layer_map, output = layer(Full(), torch.randn(1, 4, 9, 9))
+    wrong = AttentionMap(layer_map.q, layer_map.k, layer_map.v, layer_map.lse, layer_map.score, layer_map.mask)
     certificate = certify({"encoder": [wrong]}, {"encoder": [output]}, {"encoder": ["plain"]})
     assert certificate.warning is not None
     assert "do not take these maps as the model's" in certificate.warning
 
 
 def test_a_map_of_nothing_but_nan_is_told() -> None:
-    found, output = layer(Full())
-    certificate = certify({"encoder": [found]}, {"encoder": [output * math.nan]}, {"encoder": ["plain"]})
+    layer_map, output = layer(Full())
+    certificate = certify({"encoder": [layer_map]}, {"encoder": [output * math.nan]}, {"encoder": ["plain"]})
     assert certificate.warning is not None
 
 

@@ -60,10 +60,10 @@ def test_axes_spell_the_text(traces: list[Trace]) -> None:
     text = "Wo ist der Bahnhof?"
     assert "".join(text[a:b] for a, b in first.spans) == "WoistderBahnhof?"
     assert first.special == [False] * (len(first) - 1) + [True]
-    given = traces[2]
-    assert given.prediction.text == "That is good."
-    assert given.prediction.tokens == given.axes["target"].labels
-    assert given.axes["prefix"].ids[1:] == given.axes["target"].ids[:-1]
+    scored = traces[2]
+    assert scored.prediction.text == "That is good."
+    assert scored.prediction.tokens == scored.axes["target"].labels
+    assert scored.axes["prefix"].ids[1:] == scored.axes["target"].ids[:-1]
 
 
 def test_a_batch_gives_what_each_gives_alone(folder: Path, traces: list[Trace]) -> None:

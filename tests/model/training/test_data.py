@@ -55,7 +55,7 @@ def test_a_line_without_a_tab_is_named(tmp_path: Path) -> None:
 
 def test_an_epoch_holds_every_pair_once(tokenizer: Tokenizer) -> None:
     batches = Batches(PAIRS, tokenizer, tokens=64)
-    seen = []
+    sources = []
     for batch in batches.epoch(0):
         assert set(batch.source_lengths.tolist()) == {batch.source.shape[1]}  # nothing to mask
         assert batch.target.shape == batch.labels.shape
@@ -63,8 +63,8 @@ def test_an_epoch_holds_every_pair_once(tokenizer: Tokenizer) -> None:
         for source, row in zip(batch.source.tolist(), batch.labels.tolist(), strict=True):
             real = [t for t in row if t != PAD]
             assert real[-1] == END
-            seen.append((tuple(source), tuple(real)))
+            sources.append((tuple(source), tuple(real)))
     expected = [(tuple(tokenizer.encode(p.source).ids), tuple(tokenizer.encode(p.target).ids)) for p in PAIRS]
-    assert sorted(seen) == sorted(expected)
+    assert sorted(sources) == sorted(expected)
     assert [b.tokens for b in batches.epoch(1)] == [b.tokens for b in batches.epoch(1)]
     assert any((a.source.shape != b.source.shape) for a, b in zip(batches.epoch(1), batches.epoch(2), strict=False))

@@ -52,9 +52,9 @@ def test_a_word_beyond_the_embedding_fails_its_text_alone(client: TestClient) ->
     assert bad["status"] == 422
     assert bad["errors"][0]["path"] == "inputs.1"
     assert "'zebra'" in bad["detail"]
-    for text, found in ((texts[0], first), (texts[2], last)):
+    for text, actual in ((texts[0], first), (texts[2], last)):
         alone = client.post("/v1/predict", json={"model": "masked", "inputs": text}).json()
-        assert [row["token"] for row in found["prediction"]] == [row["token"] for row in alone["prediction"]]
+        assert [row["token"] for row in actual["prediction"]] == [row["token"] for row in alone["prediction"]]
 
 
 @pytest.mark.parametrize(("name", "texts"), [("ours", [TEXT, "", "Ja."]), ("labels", [TEXT, "word " * 90, "No"])])
@@ -104,11 +104,11 @@ def test_what_has_no_answer_is_traced_and_not_predicted(
     body = {"model": name, "inputs": inputs}
     refused = client.post("/v1/predict", json=body)
     assert (refused.status_code, refused.json()["errors"][0]["path"]) == (422, path)
-    wanted = client.post("/v1/predict", json={**body, "attention": [{"site": site, "head": "mean"}]})
-    assert wanted.status_code == 422, "maps beside an answer need an answer"
-    made = client.post("/v1/traces", json=body)
-    assert made.status_code == 201, made.text
-    summary = made.json()
+    expected = client.post("/v1/predict", json={**body, "attention": [{"site": site, "head": "mean"}]})
+    assert expected.status_code == 422, "maps beside an answer need an answer"
+    created = client.post("/v1/traces", json=body)
+    assert created.status_code == 201, created.text
+    summary = created.json()
     assert summary["prediction"] == []
     assert client.get(f"/v1/traces/{summary['id']}").json() == summary
     assert [each["name"] for each in summary["sites"]] == [site]

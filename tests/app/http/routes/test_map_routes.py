@@ -51,12 +51,12 @@ def npy(response: Any) -> NDArray[np.float32]:
 @pytest.mark.parametrize("site", ["encoder", "decoder", "cross"])
 @pytest.mark.parametrize("layer", [0, -1])
 def test_weights_are_the_models(client: TestClient, summary: Summary, trace: Trace, site: str, layer: int) -> None:
-    wanted = softmax(trace, site, layer)
+    expected = softmax(trace, site, layer)
     path = f"{base(summary)}/maps/{site}/{layer}"
-    assert npy(client.get(f"{path}/all?format=npy")) == pytest.approx(wanted, abs=1e-6)
-    assert npy(client.get(f"{path}/mean?format=npy")) == pytest.approx(wanted.mean(axis=0), abs=1e-6)
-    assert npy(client.get(f"{path}/max?format=npy")) == pytest.approx(wanted.max(axis=0), abs=1e-6)
-    assert npy(client.get(f"{path}/-2?format=npy")) == pytest.approx(wanted[2], abs=1e-6)
+    assert npy(client.get(f"{path}/all?format=npy")) == pytest.approx(expected, abs=1e-6)
+    assert npy(client.get(f"{path}/mean?format=npy")) == pytest.approx(expected.mean(axis=0), abs=1e-6)
+    assert npy(client.get(f"{path}/max?format=npy")) == pytest.approx(expected.max(axis=0), abs=1e-6)
+    assert npy(client.get(f"{path}/-2?format=npy")) == pytest.approx(expected[2], abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_a_window_is_a_part_of_the_map(
     body = client.get(f"{base(summary)}/maps/cross/-1/0?{query}").json()
     whole = softmax(trace, "cross", 1)[0]
     queries, keys = whole.shape
-    wanted = whole[slice(*rows), slice(*cols)]
+    expected = whole[slice(*rows), slice(*cols)]
     assert {**body, "weights": 0} == {
         "site": "cross",
         "layer": 1,
@@ -84,7 +84,7 @@ def test_a_window_is_a_part_of_the_map(
         "cols": [cols[0], cols[1] or keys],
         "weights": 0,
     }
-    assert np.asarray(body["weights"]) == pytest.approx(wanted, abs=1e-6)
+    assert np.asarray(body["weights"]) == pytest.approx(expected, abs=1e-6)
 
 
 def test_accept_chooses_and_format_goes_first(client: TestClient, summary: Summary) -> None:
@@ -179,11 +179,11 @@ def test_thumbnails_are_one_atlas(client: TestClient, summary: Summary, trace: T
     codes = np.frombuffer(response.content, np.uint8).reshape(2, 4, size, size)
     length = trace.map("decoder", 0).shape[0]
     cells = ((np.arange(size) + 0.5) * length / size).astype(int)  # the map is smaller than its picture
-    wanted = softmax(trace, "decoder", 1)[2][cells][:, cells]
+    expected = softmax(trace, "decoder", 1)[2][cells][:, cells]
     visible = cells[:, None] >= cells[None, :]
     assert ((codes[1, 2] == 0) == ~visible).all()
     decoded = 2.0 ** (-24 * (255 - codes[1, 2].astype(float)) / 253)
-    assert decoded[visible] == pytest.approx(wanted[visible], rel=0.034)
+    assert decoded[visible] == pytest.approx(expected[visible], rel=0.034)
 
 
 def test_thumbnails_as_a_picture_and_as_numbers(client: TestClient, summary: Summary) -> None:

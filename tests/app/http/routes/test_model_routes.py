@@ -78,8 +78,8 @@ def test_any_name_has_its_address(settings: Callable[..., Settings], tiny: Path,
     with TestClient(create_app(settings(models={name: str(tiny), "other": str(tiny)}, load="first-use"))) as client:
         body = {"inputs": TEXT, "parameters": PARAMETERS, "model": name}
         assert client.post("/v1/predict", json=body).json()["model"] == name
-        shown = client.get(f"/v1/models/{quote(name, safe='')}")
-        assert (shown.status_code, shown.json()["name"]) == (200, name)
+        description = client.get(f"/v1/models/{quote(name, safe='')}")
+        assert (description.status_code, description.json()["name"]) == (200, name)
         assert client.get(f"/v1/models/{quote(name, safe='/')}").json()["name"] == name, "a slash as it is"
         missing = client.get(f"/v1/models/{quote(name + '!', safe='')}")
         assert (missing.status_code, missing.json()["errors"][0]["path"]) == (404, "model")

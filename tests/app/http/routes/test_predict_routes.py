@@ -25,13 +25,13 @@ PARAMETERS = {"max_new_tokens": 6}
 
 def test_one_input_gives_one_answer(client: TestClient, tiny: Path) -> None:
     body = client.post("/v1/predict", json={"inputs": TEXT, "parameters": PARAMETERS}).json()
-    [wanted] = load(tiny).predict([Request(TEXT, None, Parameters(**PARAMETERS))])
+    [expected] = load(tiny).predict([Request(TEXT, None, Parameters(**PARAMETERS))])
     assert set(body) == {"model", "task", "prediction", "axes"}
     assert (body["model"], body["task"]) == ("tiny", "translation")
     assert body["prediction"] == {
-        "text": wanted.text,
-        "tokens": wanted.tokens,
-        "score": pytest.approx(wanted.score, abs=1e-4),
+        "text": expected.text,
+        "tokens": expected.tokens,
+        "score": pytest.approx(expected.score, abs=1e-4),
         "finish_reason": "length",
     }
     assert set(body["axes"]["source"]) == {"kind", "labels", "ids", "spans", "special"}
@@ -40,12 +40,12 @@ def test_one_input_gives_one_answer(client: TestClient, tiny: Path) -> None:
 
 
 def test_attention_comes_in_the_same_answer(client: TestClient, summary: dict[str, Any]) -> None:
-    wanted = [
+    expected = [
         {"site": "cross", "layer": -1, "head": "all"},
         {"site": "decoder", "layer": 0, "head": -1},
         {"site": "cross"},
     ]
-    body = client.post("/v1/predict", json={"inputs": TEXT, "parameters": PARAMETERS, "attention": wanted}).json()
+    body = client.post("/v1/predict", json={"inputs": TEXT, "parameters": PARAMETERS, "attention": expected}).json()
     cross, decoder, default = body["attention"]
     queries, keys = len(body["axes"]["target"]["labels"]), len(body["axes"]["source"]["labels"])
     assert {**cross, "weights": 0} == {
@@ -127,13 +127,13 @@ def test_a_model_runs_on_the_devices_worker_and_maps_are_read_on_another(
     from heedmap.model.attention.maps import AttentionMap
     from heedmap.model.trace.trace import Trace
 
-    seen: dict[str, set[str]] = {}
+    threads: dict[str, set[str]] = {}
 
     def noting(owner: type, name: str) -> None:
         original = getattr(owner, name)
 
         def noted(*args: Any, **kwargs: Any) -> Any:
-            seen.setdefault(name, set()).add(threading.current_thread().name)
+            threads.setdefault(name, set()).add(threading.current_thread().name)
             return original(*args, **kwargs)
 
         monkeypatch.setattr(owner, name, noted)
@@ -152,13 +152,13 @@ def test_a_model_runs_on_the_devices_worker_and_maps_are_read_on_another(
         for path in ("maps/cross/0/0", "maps/cross/0/mean?format=png", "thumbnails/cross", "heads", "file", ""):
             assert client.get(f"/v1/traces/{identifier}/{path}".rstrip("/")).status_code == 200
         assert client.get("/v1/models").status_code == 200
-        asked = {"inputs": "Wer ist er?", "parameters": PARAMETERS, "attention": [{"site": "cross"}]}
-        assert client.post("/v1/predict", json=asked).status_code == 200
+        body = {"inputs": "Wer ist er?", "parameters": PARAMETERS, "attention": [{"site": "cross"}]}
+        assert client.post("/v1/predict", json=body).status_code == 200
         assert client.post("/v1/attention", json={"queries": [[1, 2]]}).status_code == 200
-    assert seen["_predict"] == seen["describe"] == {THREAD}
-    assert seen["visible"] == seen["statistics"] == {READING}
-    assert seen["_weights"] == {THREAD, READING}, "the certificate's rows are the device's, windows are the reader's"
-    assert not seen["save"] & {THREAD, READING}, "nobody waits for a disk"
+    assert threads["_predict"] == threads["describe"] == {THREAD}
+    assert threads["visible"] == threads["statistics"] == {READING}
+    assert threads["_weights"] == {THREAD, READING}, "the certificate's rows are the device's, windows are the reader's"
+    assert not threads["save"] & {THREAD, READING}, "nobody waits for a disk"
 
 
 async def test_two_at_once_are_one_batch(settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,14 +29,14 @@ def test_weights_have_the_codes_that_were_worked_out_by_hand() -> None:
 def test_a_batch_has_the_bytes_that_were_worked_out_by_hand(
     settings: Callable[..., Settings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made: dict[tuple[int, int], NDArray[np.uint8]] = {
+    blocks: dict[tuple[int, int], NDArray[np.uint8]] = {
         (0, 0): np.array([[255, 0, 0], [128, 64, 0]], np.uint8),
         (0, 1): np.zeros((2, 3), np.uint8),
         (1, 0): np.array([[1, 2, 254]], np.uint8),
     }
 
-    async def tile(self: tiles.Tiles, *given: Any) -> NDArray[np.uint8]:
-        return made[given[-2:]]
+    async def tile(self: tiles.Tiles, *arguments: Any) -> NDArray[np.uint8]:
+        return blocks[arguments[-2:]]
 
     monkeypatch.setattr(tiles.Tiles, "tile", tile)
     with TestClient(create_app(settings(models={"writer": str(tiny(tmp_path))}))) as client:

@@ -41,13 +41,13 @@ def language_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def own(settings: Callable[..., Settings], language_model: Path) -> Settings:
+def writer_settings(settings: Callable[..., Settings], language_model: Path) -> Settings:
     return settings(models={"writer": str(language_model)})
 
 
 @pytest.fixture(scope="module")
-def writer(own: Settings) -> Iterator[TestClient]:
-    with TestClient(create_app(own)) as client:
+def writer(writer_settings: Settings) -> Iterator[TestClient]:
+    with TestClient(create_app(writer_settings)) as client:
         yield client
 
 
@@ -64,14 +64,14 @@ def expected(client: TestClient, trace: str, layer: int, head: int, how: str, le
     path = f"/v1/traces/{trace}/maps/decoder/{layer}/{head}"
     weights = np.load(io.BytesIO(client.get(path, headers={"Accept": "application/x-npy"}).content))
     rows, columns = np.indices(weights.shape)
-    seen = (columns <= rows) & ((rows - columns < 16) | (layer == 1))
+    allowed = (columns <= rows) & ((rows - columns < 16) | (layer == 1))
     side = 1 << level
     length = -(-len(weights) // side)
     values, visible = np.zeros((length, length), np.float32), np.zeros((length, length), bool)
     for row in range(length):
         for column in range(length):
             block = np.s_[row * side : (row + 1) * side, column * side : (column + 1) * side]
-            cells = weights[block][seen[block]]
+            cells = weights[block][allowed[block]]
             if len(cells):
                 visible[row, column], values[row, column] = True, cells.max() if how == "max" else cells.mean()
     return to_codes(values, visible)
@@ -100,9 +100,9 @@ def test_every_tile_is_the_reduction_of_the_map(
                     assert response.content == b""
                     continue
                 assert response.status_code == 200
-                found = np.frombuffer(response.content, np.uint8).reshape(part.shape)
-                assert np.array_equal(found == 0, part == 0)
-                assert np.abs(found.astype(int) - part).max() <= 1  # a weight on the edge of two codes may take either
+                codes = np.frombuffer(response.content, np.uint8).reshape(part.shape)
+                assert np.array_equal(codes == 0, part == 0)
+                assert np.abs(codes.astype(int) - part).max() <= 1  # a weight on the edge of two codes may take either
 
 
 def test_a_tile_never_changes_and_says_so(writer: TestClient, trace: dict[str, Any]) -> None:
@@ -119,14 +119,14 @@ def test_many_tiles_come_in_one_body(writer: TestClient, trace: dict[str, Any]) 
     path = f"/v1/traces/{trace['id']}/tiles/decoder/1/0/max/0"
     body = writer.get(path, params={"tiles": "1:0,0:1,2:2"}).content
     (length,) = struct.unpack("<I", body[:4])
-    told = json.loads(body[4 : 4 + length])["tiles"]
-    assert [(t["row"], t["col"], t["shape"], t["bytes"]) for t in told] == [
+    entries = json.loads(body[4 : 4 + length])["tiles"]
+    assert [(t["row"], t["col"], t["shape"], t["bytes"]) for t in entries] == [
         (1, 0, [256, 256], 65536),
         (0, 1, [256, 256], 0),
         (2, 2, [133, 133], 133 * 133),
     ]
     start = 4 + length
-    for entry in told:
+    for entry in entries:
         alone = writer.get(f"{path}/{entry['row']}/{entry['col']}")
         assert body[start : start + entry["bytes"]] == alone.content
         start += entry["bytes"]
@@ -179,19 +179,19 @@ def test_a_trace_too_long_for_the_budget_is_refused_with_what_would_fit(
 
 
 def test_coarse_levels_are_made_once_and_kept_beside_the_trace(
-    writer: TestClient, own: Settings, trace: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    writer: TestClient, writer_settings: Settings, trace: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tiles, "KEPT", 200)
     path = f"/v1/traces/{trace['id']}/tiles/decoder/1/3/max/2/0/0"
     first = writer.get(path).content
-    beside = own.traces / "anyone" / f"{trace['id']}.tiles" / "decoder.1.3.max.safetensors"
+    beside = writer_settings.traces / "anyone" / f"{trace['id']}.tiles" / "decoder.1.3.max.safetensors"
     assert beside.is_file()
     writer.app.state.services.tiles._kept.clear()  # type: ignore[attr-defined]
     monkeypatch.setattr(tiles, "reduce_strips", lambda *rest: pytest.fail("the pass was made twice"))
     assert writer.get(path).content == first
     before = writer.app.state.services.store.bytes  # type: ignore[attr-defined]
     assert before >= beside.stat().st_size + (beside.parent.parent / f"{trace['id']}.safetensors").stat().st_size
-    with TestClient(create_app(own)) as restarted:
+    with TestClient(create_app(writer_settings)) as restarted:
         assert restarted.get(path).content == first
         assert restarted.app.state.services.store.bytes == before  # type: ignore[attr-defined]
         restarted.delete(f"/v1/traces/{trace['id']}")
@@ -208,18 +208,18 @@ async def test_callers_of_one_head_wait_for_one_pass(
     passes = 0
     strips = tiles.reduce_strips
 
-    def counted(*given: Any) -> Any:
+    def counted(*arguments: Any) -> Any:
         nonlocal passes
         passes += 1
-        return strips(*given)
+        return strips(*arguments)
 
     monkeypatch.setattr(tiles, "reduce_strips", counted)
     app = create_app(settings(models={"writer": str(language_model)}))
     async with app.router.lifespan_context(app):
         services = app.state.services
         _, model = await services.models.get("writer")
-        [made] = model.trace([Request(TEXT, "!")])
-        held = services.store.put("anyone", "0" * 32, "writer", made)
+        [recorded] = model.trace([Request(TEXT, "!")])
+        held = services.store.put("anyone", "0" * 32, "writer", recorded)
         at = tiles.Address("decoder", 1, 0)
         both = await asyncio.gather(
             *(services.tiles.tile("anyone", held, at, how, 2, 0, 0) for how in ("max", "mean", "max"))
@@ -259,13 +259,13 @@ async def test_thumbnails_of_two_sites_do_not_meet(
     async with app.router.lifespan_context(app):
         services = app.state.services
         _, model = await services.models.get("tiny")
-        [made] = model.trace([Request("ein kleiner Hund", "a small dog runs")])
-        held = services.store.put("anyone", "1" * 32, "tiny", made)
-        sites = list(made.layers)
-        found = await asyncio.gather(*(services.tiles.thumbnails("anyone", held, site, 16) for site in sites))
-    for site, codes in zip(sites, found, strict=True):
-        assert codes.shape == (len(made.layers[site]), made.layers[site][0].heads, 16, 16)
-        for index, layer in enumerate(made.layers[site]):
+        [recorded] = model.trace([Request("ein kleiner Hund", "a small dog runs")])
+        held = services.store.put("anyone", "1" * 32, "tiny", recorded)
+        sites = list(recorded.layers)
+        atlases = await asyncio.gather(*(services.tiles.thumbnails("anyone", held, site, 16) for site in sites))
+    for site, codes in zip(sites, atlases, strict=True):
+        assert codes.shape == (len(recorded.layers[site]), recorded.layers[site][0].heads, 16, 16)
+        for index, layer in enumerate(recorded.layers[site]):
             for head in range(layer.heads):
                 whole = [range(size_at(length, tiles.base_of(layer.shape))) for length in layer.shape]
                 blocks = tiles.coded(reduce(layer.head(head), *whole, tiles.base_of(layer.shape)))

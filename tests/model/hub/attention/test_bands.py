@@ -45,8 +45,14 @@ def gemma() -> Any:
 def oss() -> Any:
     layers = ["sliding_attention", "full_attention"]
     rope = {"rope_type": "default", "rope_theta": 1e4}
-    given = {"sliding_window": 5, "head_dim": 8, "layer_types": layers, "num_local_experts": 4, "rope_parameters": rope}
-    config = transformers.GptOssConfig(**given, **SHAPE)
+    settings = {
+        "sliding_window": 5,
+        "head_dim": 8,
+        "layer_types": layers,
+        "num_local_experts": 4,
+        "rope_parameters": rope,
+    }
+    config = transformers.GptOssConfig(**settings, **SHAPE)
     return built(transformers.GptOssForCausalLM, config)
 
 
@@ -75,13 +81,13 @@ def call(length: int, function: Any, size: int, padding: Tensor | None = None) -
 
 def test_a_band_is_one_byte_and_is_found_through_slices() -> None:
     with banded("long"):
-        found = call(50_000, sliding_window_causal_mask_function(100), 100)
-    assert found is not None
-    assert found.shape == (1, 1, 50_000, 50_000)
-    assert found.untyped_storage().nbytes() == 1
-    assert band_of(found) is not None
-    assert band_of(found[:, :, 100:, :-7].expand(3, -1, -1, -1)) is not None
-    assert not found.any()  # who computes with it sees nothing, and is found out
+        mask = call(50_000, sliding_window_causal_mask_function(100), 100)
+    assert mask is not None
+    assert mask.shape == (1, 1, 50_000, 50_000)
+    assert mask.untyped_storage().nbytes() == 1
+    assert band_of(mask) is not None
+    assert band_of(mask[:, :, 100:, :-7].expand(3, -1, -1, -1)) is not None
+    assert not mask.any()  # who computes with it sees nothing, and is found out
     assert band_of(torch.zeros(1, 1, 1, 1, dtype=torch.bool).expand(1, 1, 9, 9)) is None
 
 
@@ -98,10 +104,10 @@ def test_anything_else_is_a_mask_of_cells(what: str) -> None:
     if what == "another size":
         size = 5
     with banded("never" if what == "never" else "long"):
-        found = call(length, window, size, padding)
-    assert found is not None
-    assert band_of(found) is None
-    assert found.any()
+        mask = call(length, window, size, padding)
+    assert mask is not None
+    assert band_of(mask) is None
+    assert mask.any()
 
 
 def test_a_model_that_computes_with_its_mask_gets_cells(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,9 +122,9 @@ def test_a_model_that_computes_with_its_mask_gets_cells(tmp_path: Any, monkeypat
     forward = attention.forward
 
     def computing(*args: Any, **kwargs: Any) -> Any:
-        given = kwargs.get("attention_mask")
-        if isinstance(given, Tensor) and given.dtype == torch.bool:
-            kwargs["attention_mask"] = given & torch.ones_like(given)
+        mask = kwargs.get("attention_mask")
+        if isinstance(mask, Tensor) and mask.dtype == torch.bool:
+            kwargs["attention_mask"] = mask & torch.ones_like(mask)
         return forward(*args, **kwargs)
 
     monkeypatch.setattr(attention, "forward", computing)

@@ -60,9 +60,9 @@ def test_decoders_read_in_chunks(name: str) -> None:
     with torch.no_grad():
         expected = model(ids).logits[:, -1]
         with record(prepare(model)) as recorder:
-            found = chunks.tried(model, {"input_ids": ids}, recorder)
-    assert found is not None
-    torch.testing.assert_close(found, expected.float(), atol=1e-4, rtol=1e-4)
+            traced = chunks.tried(model, {"input_ids": ids}, recorder)
+    assert traced is not None
+    torch.testing.assert_close(traced, expected.float(), atol=1e-4, rtol=1e-4)
 
 
 @pytest.fixture
@@ -81,8 +81,8 @@ def test_a_long_text_is_answered_and_traced_in_chunks(
 ) -> None:
     target = options.get("target")
     parameters = Parameters(max_new_tokens=4, beam_size=options.get("beam_size", 1))
-    asked = [Request(TEXT, target, parameters), Request("The train", target, parameters)]
-    wholes = served(build(), tokenizer).trace(asked)
+    requests = [Request(TEXT, target, parameters), Request("The train", target, parameters)]
+    wholes = served(build(), tokenizer).trace(requests)
     monkeypatch.setattr(chunks, "CHUNK", 8)
     model = served(build(), tokenizer)
     assert model.chunked
@@ -95,13 +95,13 @@ def test_a_long_text_is_answered_and_traced_in_chunks(
         return forward(*args, **kwargs)
 
     monkeypatch.setattr(model.loaded.model.model, "forward", counted)
-    for request, whole, found in zip(asked, wholes, model.trace(asked), strict=True):
+    for request, whole, traced in zip(requests, wholes, model.trace(requests), strict=True):
         assert isinstance(whole, Trace)
-        assert isinstance(found, Trace)
-        assert found.prediction.text == whole.prediction.text
-        assert found.prediction.score == pytest.approx(whole.prediction.score, abs=1e-4)
-        assert found.certificate.warning is None
-        for one, other in zip(found.layers["decoder"], whole.layers["decoder"], strict=True):
+        assert isinstance(traced, Trace)
+        assert traced.prediction.text == whole.prediction.text
+        assert traced.prediction.score == pytest.approx(whole.prediction.score, abs=1e-4)
+        assert traced.certificate.warning is None
+        for one, other in zip(traced.layers["decoder"], whole.layers["decoder"], strict=True):
             torch.testing.assert_close(one.dense(), other.dense(), atol=1e-5, rtol=0)
         [predicted] = model.predict([request])
         assert isinstance(predicted, Prediction)
@@ -112,16 +112,16 @@ def test_a_long_text_is_answered_and_traced_in_chunks(
 def test_texts_that_outgrow_a_chunk_together_are_traced_as_a_batch(
     tokenizer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = [Request(text, parameters=Parameters(max_new_tokens=6)) for text in (TEXT, TEXT[:60])]
-    wholes = served(mistral(), tokenizer).trace(asked)
+    requests = [Request(text, parameters=Parameters(max_new_tokens=6)) for text in (TEXT, TEXT[:60])]
+    wholes = served(mistral(), tokenizer).trace(requests)
     assert all(isinstance(whole, Trace) for whole in wholes)
-    prompts = [len(served(mistral(), tokenizer).runner.prepare(one).axes["tokens"]) for one in asked]
+    prompts = [len(served(mistral(), tokenizer).runner.prepare(one).axes["tokens"]) for one in requests]
     monkeypatch.setattr(chunks, "CHUNK", max(prompts))  # each fits, but not with what is written after it
-    for whole, found in zip(wholes, served(mistral(), tokenizer).trace(asked), strict=True):
+    for whole, traced in zip(wholes, served(mistral(), tokenizer).trace(requests), strict=True):
         assert isinstance(whole, Trace)
-        assert isinstance(found, Trace)
-        assert found.prediction.text == whole.prediction.text
-        for one, other in zip(found.layers["decoder"], whole.layers["decoder"], strict=True):
+        assert isinstance(traced, Trace)
+        assert traced.prediction.text == whole.prediction.text
+        for one, other in zip(traced.layers["decoder"], whole.layers["decoder"], strict=True):
             torch.testing.assert_close(one.dense(), other.dense(), atol=1e-5, rtol=0)
 
 
@@ -147,7 +147,7 @@ def test_a_model_whose_forward_takes_no_cache_is_said_to() -> None:
 
 def test_masks_of_cells_are_not_joined(monkeypatch: pytest.MonkeyPatch) -> None:
     model = mistral()
-    monkeypatch.setattr("heedmap.model.hub.attention.bands._wanted", lambda *given: None)
+    monkeypatch.setattr("heedmap.model.hub.attention.bands._causal_band", lambda *arguments: None)
     ids = torch.ones(1, 12, dtype=torch.long)
     with torch.no_grad(), record(prepare(model)) as recorder, pytest.raises(TraceError, match="cell by cell"):
         chunks.read(model, {"input_ids": ids}, recorder=recorder, chunk=6)

@@ -76,16 +76,16 @@ def test_the_sound_of_a_position_changes_whispers_input_there() -> None:
     axis = spectrogram_axis(config, extractor, 16_000)
     assert 2 * len(axis) == extractor.nb_max_frames
     convolved = []
-    encoder.conv2.register_forward_hook(lambda _, __, made: convolved.append(made))
+    encoder.conv2.register_forward_hook(lambda _, __, extracted: convolved.append(extracted))
     sound = torch.randn(16_000, generator=torch.Generator().manual_seed(0)) * 0.1
     for index in (None, 10, 33):
         louder = sound.clone()
         if index is not None:
             start, stop = (round(second * 16_000) for second in (axis.seconds or [])[index])
             louder[start:stop] += 0.3 * torch.randn(stop - start, generator=torch.Generator().manual_seed(1))
-        made = extractor(louder.numpy(), sampling_rate=16_000, return_tensors="pt")
+        extracted = extractor(louder.numpy(), sampling_rate=16_000, return_tensors="pt")
         with torch.no_grad():
-            encoder(made["input_features"])
+            encoder(extracted["input_features"])
     assert convolved[0].shape[2] == len(axis)
     for index, changed in zip((10, 33), convolved[1:], strict=True):
         most = (changed - convolved[0]).abs().sum(dim=1)[0].topk(2).indices

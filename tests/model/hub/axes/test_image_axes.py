@@ -22,12 +22,12 @@ def cropping(short: int = 40, crop: int = 32) -> Any:
 
 def axis_of(processor: Any, size: tuple[int, int], patch: int = 8, blocks: int = 1) -> Axis:
     """The axis of a picture of this (width, height) after it went through the processor."""
-    made = processor(images=[Image.new("RGB", size)], return_tensors="pt")
-    if "image_grid_thw" in made:
-        _, rows, columns = made["image_grid_thw"][0].tolist()
+    processed = processor(images=[Image.new("RGB", size)], return_tensors="pt")
+    if "image_grid_thw" in processed:
+        _, rows, columns = processed["image_grid_thw"][0].tolist()
         shape = (rows * patch, columns * patch)
     else:
-        shape = tuple(made["pixel_values"].shape[-2:])
+        shape = tuple(processed["pixel_values"].shape[-2:])
     return patch_axis(geometry(processor, size, shape), (patch, patch), (), blocks)
 
 
@@ -38,47 +38,47 @@ def boxes(axis: Axis) -> dict[str, Any]:
 
 
 def test_an_exact_resize_stretches_the_boxes() -> None:
-    found = boxes(axis_of(hf.ViTImageProcessorPil(size=SQUARE), (64, 48)))
-    assert found["0,0"] == (0, 0, 16, 12)
-    assert found["0,3"] == (48, 0, 64, 12)
-    assert found["3,1"] == (16, 36, 32, 48)
-    assert len(found) == 16
+    rectangles = boxes(axis_of(hf.ViTImageProcessorPil(size=SQUARE), (64, 48)))
+    assert rectangles["0,0"] == (0, 0, 16, 12)
+    assert rectangles["0,3"] == (48, 0, 64, 12)
+    assert rectangles["3,1"] == (16, 36, 32, 48)
+    assert len(rectangles) == 16
 
 
 def test_a_crop_keeps_the_boxes_inside_it() -> None:
-    found = boxes(axis_of(cropping(), (120, 80)))  # halved to 60 x 40, cropped from (14, 4)
-    assert found["0,0"] == (28, 8, 44, 24)
-    assert found["3,3"] == (76, 56, 92, 72)
-    assert all(box is not None and 28 <= box[0] < box[2] <= 92 for box in found.values())
+    rectangles = boxes(axis_of(cropping(), (120, 80)))  # halved to 60 x 40, cropped from (14, 4)
+    assert rectangles["0,0"] == (28, 8, 44, 24)
+    assert rectangles["3,3"] == (76, 56, 92, 72)
+    assert all(box is not None and 28 <= box[0] < box[2] <= 92 for box in rectangles.values())
 
 
 def test_a_tall_picture_is_cropped_above_and_below() -> None:
-    found = boxes(axis_of(cropping(), (40, 100)))  # as it is, cropped from (4, 34)
-    assert found["0,0"] == (4, 34, 12, 42)
+    rectangles = boxes(axis_of(cropping(), (40, 100)))  # as it is, cropped from (4, 34)
+    assert rectangles["0,0"] == (4, 34, 12, 42)
 
 
 def test_an_odd_rest_is_cropped_as_the_processor_does() -> None:
-    found = boxes(axis_of(cropping(), (45, 40)))  # 13 columns too many: 6 at the left, 7 at the right
-    assert found["0,0"] == (6, 4, 14, 12)
+    rectangles = boxes(axis_of(cropping(), (45, 40)))  # 13 columns too many: 6 at the left, 7 at the right
+    assert rectangles["0,0"] == (6, 4, 14, 12)
 
 
 def test_a_crop_larger_than_the_picture_has_patches_of_nothing() -> None:
     axis = axis_of(cropping(short=8), (40, 8))  # padded by 12 rows above and below, cropped from column 4
-    found = boxes(axis)
-    assert [found[f"{row},0"] for row in range(4)] == [None, (4, 0, 12, 4), (4, 4, 12, 8), None]
+    rectangles = boxes(axis)
+    assert [rectangles[f"{row},0"] for row in range(4)] == [None, (4, 0, 12, 4), (4, 4, 12, 8), None]
     assert axis.special == [row in (0, 3) for row in range(4) for _ in range(4)]
 
 
 def test_llava_pads_to_a_square_first() -> None:
     processor = hf.LlavaImageProcessorPil(size={"shortest_edge": 32}, crop_size=SQUARE, do_pad=True)
     axis = axis_of(processor, (64, 32))  # 16 rows of padding above, then halved
-    found = boxes(axis)
-    assert [found[f"{row},1"] for row in range(4)] == [None, (16, 0, 32, 16), (16, 16, 32, 32), None]
+    rectangles = boxes(axis)
+    assert [rectangles[f"{row},1"] for row in range(4)] == [None, (16, 0, 32, 16), (16, 16, 32, 32), None]
 
 
 def test_class_token_distillation_token_and_registers_stand_first() -> None:
-    shown = geometry(hf.ViTImageProcessorPil(size=SQUARE), (64, 48), (32, 32))
-    deit = picture_axes(shown, hf.DeiTConfig(patch_size=16), "patches")["patches"]
+    layout = geometry(hf.ViTImageProcessorPil(size=SQUARE), (64, 48), (32, 32))
+    deit = picture_axes(layout, hf.DeiTConfig(patch_size=16), "patches")["patches"]
     assert deit.labels == ["[CLS]", "[DIST]", "0,0", "0,1", "1,0", "1,1"]
     assert deit.special == [True, True, False, False, False, False]
     assert deit.boxes is not None
@@ -106,9 +106,9 @@ def test_swins_stages_have_their_own_grids() -> None:
 
 
 def test_a_grid_no_larger_than_a_window_is_one_window() -> None:
-    shown = geometry(hf.ViTImageProcessorPil(size=SQUARE), (32, 32), (32, 32))
-    assert stage_grid(shown, (8, 8), 7) == (4, 4)
-    assert stage_grid(shown, (8, 8), 3) == (6, 6)
+    layout = geometry(hf.ViTImageProcessorPil(size=SQUARE), (32, 32), (32, 32))
+    assert stage_grid(layout, (8, 8), 7) == (4, 4)
+    assert stage_grid(layout, (8, 8), 3) == (6, 6)
 
 
 def test_qwen_reads_its_patches_in_blocks_of_four() -> None:
@@ -148,10 +148,10 @@ PROCESSORS = {
 
 def embedded(processor: Any, pixels: np.ndarray) -> torch.Tensor:
     """What the patch embedding gets of each patch, in the order of its positions."""
-    made = processor(images=[Image.fromarray(pixels)], return_tensors="pt")
-    if "image_grid_thw" in made:
-        return made["pixel_values"]
-    patches = torch.nn.functional.unfold(made["pixel_values"], 8, stride=8)
+    processed = processor(images=[Image.fromarray(pixels)], return_tensors="pt")
+    if "image_grid_thw" in processed:
+        return processed["pixel_values"]
+    patches = torch.nn.functional.unfold(processed["pixel_values"], 8, stride=8)
     return patches[0].T
 
 

@@ -20,9 +20,9 @@ TEXT = "Über 😀, I don't\nread 漢 é."
 
 
 def axis_of(tokenizer: Any, text: str, *pair: str) -> Axis:
-    found = tokenizer(text, *pair, return_offsets_mapping=tokenizer.is_fast)
-    segments = [0 if number is None else number for number in found.sequence_ids()] if pair else None
-    return text_axis(tokenizer, found["input_ids"], [text, *pair], found.get("offset_mapping"), segments)
+    encoding = tokenizer(text, *pair, return_offsets_mapping=tokenizer.is_fast)
+    segments = [0 if number is None else number for number in encoding.sequence_ids()] if pair else None
+    return text_axis(tokenizer, encoding["input_ids"], [text, *pair], encoding.get("offset_mapping"), segments)
 
 
 def covered(axis: Axis, text: str) -> list[str]:
@@ -148,10 +148,10 @@ FAST = ("wordpiece", "byte_level", "byte_level_encoder", "unigram", "unigram_enc
 def test_alignment_finds_what_the_library_tells(kind: str) -> None:
     tokenizer = getattr(vocabularies, kind)()
     for text in (*vocabularies.SENTENCES, "The girl doesn't read, I think; 12 coffees."):
-        found = tokenizer(text, return_offsets_mapping=True)
-        told = text_axis(tokenizer, found["input_ids"], text, found["offset_mapping"])
-        aligned = text_axis(tokenizer, found["input_ids"], text)
-        assert aligned.spans == told.spans, text
+        encoding = tokenizer(text, return_offsets_mapping=True)
+        expected = text_axis(tokenizer, encoding["input_ids"], text, encoding["offset_mapping"])
+        aligned = text_axis(tokenizer, encoding["input_ids"], text)
+        assert aligned.spans == expected.spans, text
 
 
 @pytest.mark.parametrize("kind", FAST)
@@ -221,15 +221,15 @@ def test_the_prefix_is_the_target_one_step_late() -> None:
     assert prefix.special == [True, False, False]
 
 
-def named(axis: Axis) -> list[str]:
+def words_of(axis: Axis) -> list[str]:
     return ["".join(axis.labels[index] for index in word.tokens) for word in words(axis)]
 
 
 def test_words_are_what_touches() -> None:
-    assert named(axis_of(wordpiece(), "the unaffable, uber")) == [
+    assert words_of(axis_of(wordpiece(), "the unaffable, uber")) == [
         *("[CLS]", "the", "un##aff##able", ",", "uber", "[SEP]"),
     ]
-    assert named(axis_of(GPT2Tokenizer(**byte_pairs()), "I don't, na\u00efve 你好 😀")) == [
+    assert words_of(axis_of(GPT2Tokenizer(**byte_pairs()), "I don't, na\u00efve 你好 😀")) == [
         *("I", "▁don't", ",", "▁na<0xC3><0xAF>ve", "▁<0xE4><0xBD><0xA0>", "<0xE5><0xA5><0xBD>"),
         "▁<0xF0><0x9F><0x98><0x80>",
     ]

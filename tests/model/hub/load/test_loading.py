@@ -132,15 +132,17 @@ def test_pictures_are_prepared_without_torchvision(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "kinds"),
+    ("settings", "kinds"),
     [
         ({"feature_extractor_type": "CLIPFeatureExtractor", "image_mean": [0.5, 0.5, 0.5]}, (True, False)),
         ({"image_processor_type": "ViTImageProcessor"}, (True, False)),
         ({"feature_extractor_type": "Wav2Vec2FeatureExtractor", "sampling_rate": 16000}, (False, True)),
     ],
 )
-def test_old_preprocessor_files_are_told_apart(folder: Path, told: dict[str, Any], kinds: tuple[bool, bool]) -> None:
-    (folder / "preprocessor_config.json").write_text(json.dumps(told))
+def test_old_preprocessor_files_are_told_apart(
+    folder: Path, settings: dict[str, Any], kinds: tuple[bool, bool]
+) -> None:
+    (folder / "preprocessor_config.json").write_text(json.dumps(settings))
     loaded = load(folder, MASKED)
     assert (loaded.image_processor is not None, loaded.feature_extractor is not None) == kinds
 

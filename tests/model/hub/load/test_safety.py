@@ -22,8 +22,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def edit(path: Path, **changes: Any) -> None:
-    told = json.loads(path.read_text()) if path.is_file() else {}
-    path.write_text(json.dumps({**told, **changes}))
+    config = json.loads(path.read_text()) if path.is_file() else {}
+    path.write_text(json.dumps({**config, **changes}))
 
 
 def test_a_sound_folder_passes(folder: Path) -> None:
@@ -31,10 +31,10 @@ def test_a_sound_folder_passes(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["config.json", "tokenizer_config.json", "preprocessor_config.json"])
-@pytest.mark.parametrize("asked", [{"auto_map": {"AutoModel": "modeling_mine.Mine"}}, {"trust_remote_code": True}])
-def test_code_of_its_own_is_never_run(folder: Path, name: str, asked: dict[str, Any]) -> None:
+@pytest.mark.parametrize("entry", [{"auto_map": {"AutoModel": "modeling_mine.Mine"}}, {"trust_remote_code": True}])
+def test_code_of_its_own_is_never_run(folder: Path, name: str, entry: dict[str, Any]) -> None:
     (folder / "modeling_mine.py").write_text(f"open({str(folder / MARK)!r}, 'w')")
-    edit(folder / name, **asked)
+    edit(folder / name, **entry)
     with pytest.raises(UnsafeCheckpoint, match=rf"{name} asks for code .* never run"):
         check(folder)
     assert not (folder / MARK).exists()

@@ -140,25 +140,25 @@ def test_what_the_hub_answers_is_explained(error: Exception, message: str, monke
 def test_only_safe_files_are_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from fnmatch import fnmatch
 
-    asked: dict[str, Any] = {}
+    arguments: dict[str, Any] = {}
 
     def noting(repository: str, **options: Any) -> str:
-        asked.update(options, repository=repository)
+        arguments.update(options, repository=repository)
         (tmp_path / "model.safetensors").write_text("")
         return str(tmp_path)
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", noting)
     assert resolve(Source("org/name", SHA)) == tmp_path
-    assert (asked["repository"], asked["revision"]) == ("org/name", SHA)
-    wanted = ("model-00001-of-00002.safetensors", "config.json", "vocab.txt", "merges.txt", "tokenizer.model")
+    assert (arguments["repository"], arguments["revision"]) == ("org/name", SHA)
+    allowed = ("model-00001-of-00002.safetensors", "config.json", "vocab.txt", "merges.txt", "tokenizer.model")
     more = ("1_Pooling/config.json", "source.spm", "chat_template.jinja", "model.safetensors.index.json", "README.md")
     unwanted = ("pytorch_model.bin", "model.pt", "modeling_x.py", "tf_model.h5", "onnx/config.json", "model.gguf")
 
     def taken(name: str) -> bool:
-        kept = any(fnmatch(name, pattern) for pattern in asked["allow_patterns"])
-        return kept and not any(fnmatch(name, pattern) for pattern in asked["ignore_patterns"])
+        kept = any(fnmatch(name, pattern) for pattern in arguments["allow_patterns"])
+        return kept and not any(fnmatch(name, pattern) for pattern in arguments["ignore_patterns"])
 
-    assert [name for name in (*wanted, *more) if not taken(name)] == []
+    assert [name for name in (*allowed, *more) if not taken(name)] == []
     assert [name for name in unwanted if taken(name)] == []
 
 
@@ -170,8 +170,8 @@ def test_the_revision_of_a_folder_is_of_what_is_read(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("another card")
     (tmp_path / "notes.py").write_text("")
     assert revision_of(tmp_path) == first
-    seen = {first}
+    revisions = {first}
     for name in ("config.json", "tokenizer.json", "model.safetensors"):
         (tmp_path / name).write_text("changed")
-        seen.add(revision_of(tmp_path))
-    assert len(seen) == 4
+        revisions.add(revision_of(tmp_path))
+    assert len(revisions) == 4

@@ -11,11 +11,11 @@ from heedmap.model.errors import CheckpointError
 from heedmap.model.hub.load.task_choice import choose_task
 
 
-def chosen(folder: Path, model_type: str, architecture: str | None, wanted: str | None = None, **more: Any) -> str:
+def chosen(folder: Path, model_type: str, architecture: str | None, task: str | None = None, **more: Any) -> str:
     """The task of a configuration of this type, whatever its shape."""
-    named = None if architecture is None else [architecture]
-    (folder / "config.json").write_text(json.dumps({"model_type": model_type, "architectures": named, **more}))
-    return choose_task(folder, AutoConfig.from_pretrained(folder), wanted)
+    architectures = None if architecture is None else [architecture]
+    (folder / "config.json").write_text(json.dumps({"model_type": model_type, "architectures": architectures, **more}))
+    return choose_task(folder, AutoConfig.from_pretrained(folder), task)
 
 
 @pytest.mark.parametrize(

@@ -63,15 +63,15 @@ def whole(content: Any) -> str:
 def words_of(axis: Axis, number: int, message: Message) -> str:
     """What the tokens of a message cover of it, in their order, blanks left out."""
     segments = axis.segments or []
-    own = [at for at, of in enumerate(segments) if of == number and not axis.special[at]]
-    return "".join("".join(whole(message["content"])[slice(*axis.spans[at])].split()) for at in own)
+    others = [at for at, of in enumerate(segments) if of == number and not axis.special[at]]
+    return "".join("".join(whole(message["content"])[slice(*axis.spans[at])].split()) for at in others)
 
 
 def labels_of(axis: Axis, number: int) -> str:
     """The labels of a message's tokens, blanks left out."""
     segments = axis.segments or []
-    own = [at for at, of in enumerate(segments) if of == number and not axis.special[at]]
-    return "".join(axis.labels[at] for at in own).replace("▁", "").replace("↵", "")
+    others = [at for at, of in enumerate(segments) if of == number and not axis.special[at]]
+    return "".join(axis.labels[at] for at in others).replace("▁", "").replace("↵", "")
 
 
 @pytest.mark.parametrize("written", [CHAT_TEMPLATE, WHOLE, STRIPPED, PARTS, LOOKING, THOUGHTLESS])
@@ -133,7 +133,7 @@ def test_thoughts_that_a_template_leaves_out_are_no_error(chat: Callable[..., Ax
 
 
 @pytest.mark.parametrize(
-    ("written", "messages", "field", "told"),
+    ("written", "messages", "field", "message"),
     [
         (WITHOUT_SYSTEM, [SYSTEM, USER], "inputs.messages.0", "leaves out what this message says"),
         (WITHOUT_SYSTEM, [USER, SYSTEM, USER], "inputs.messages.1", "never reach the model"),
@@ -152,9 +152,9 @@ def test_thoughts_that_a_template_leaves_out_are_no_error(chat: Callable[..., Ax
     ],
 )
 def test_what_does_not_reach_the_model_is_an_error(
-    chat: Callable[..., Axis], written: str, messages: list[Message], field: str, told: str
+    chat: Callable[..., Axis], written: str, messages: list[Message], field: str, message: str
 ) -> None:
-    with pytest.raises((ParameterError, EmptyInput), match=told) as caught:
+    with pytest.raises((ParameterError, EmptyInput), match=message) as caught:
         chat(written, *messages)
     assert caught.value.field == field
 

@@ -46,11 +46,11 @@ def opened(folder: Path, family: str, **settings: Any) -> HubModel:
     return model
 
 
-def output(model: HubModel, found: Prediction, text: str) -> list[int]:
+def output(model: HubModel, prediction: Prediction, text: str) -> list[int]:
     """The ids that were written."""
     if model.loaded.config.is_encoder_decoder:
-        return found.axes["target"].ids
-    return found.axes["tokens"].ids[len(model.loaded.tokenizer(text)["input_ids"]) :]
+        return prediction.axes["target"].ids
+    return prediction.axes["tokens"].ids[len(model.loaded.tokenizer(text)["input_ids"]) :]
 
 
 def test_every_field_of_transformers_has_one_decision() -> None:
@@ -81,13 +81,13 @@ def test_every_field_of_transformers_has_one_decision() -> None:
 )
 def test_what_is_ignored_is_told_and_changes_nothing(tmp_path: Path, settings: dict[str, Any]) -> None:
     plain, model = opened(tmp_path / "plain", "llama"), opened(tmp_path / "set", "llama", **settings)
-    told = model.describe()["generation"]["ignored"]
-    assert set(told) == set(settings) - {"disable_compile"}, "true and false of it are the same here"
-    assert all(told[name]["value"] == settings[name] and told[name]["reason"] for name in told)
+    ignored = model.describe()["generation"]["ignored"]
+    assert set(ignored) == set(settings) - {"disable_compile"}, "true and false of it are the same here"
+    assert all(ignored[name]["value"] == settings[name] and ignored[name]["reason"] for name in ignored)
     json.dumps(model.describe()["generation"])
     for options in ({}, {"beam_size": 3}, {"do_sample": True, "seed": 4}):
-        asked = [request(text, max_new_tokens=LIMIT, **options) for text in TEXTS]
-        assert model.predict(asked) == plain.predict(asked)
+        requests = [request(text, max_new_tokens=LIMIT, **options) for text in TEXTS]
+        assert model.predict(requests) == plain.predict(requests)
 
 
 FOLLOWING: list[tuple[str, dict[str, Any]]] = [
@@ -114,8 +114,8 @@ def test_what_is_followed_comes_out_as_of_transformers_alone(
     assert set(model.describe()["generation"]["followed"]) >= set(settings) - {"eos_token_id"}
     plain = getattr(hf, "AutoModelForCausalLM" if family in DECODERS else "AutoModelForSeq2SeqLM")
     reference = plain.from_pretrained(tmp_path / "set").eval()
-    found = model.predict([request(text, max_new_tokens=LIMIT, beam_size=beams) for text in TEXTS])
-    for text, answer in zip(TEXTS, found, strict=True):
+    predictions = model.predict([request(text, max_new_tokens=LIMIT, beam_size=beams) for text in TEXTS])
+    for text, answer in zip(TEXTS, predictions, strict=True):
         assert isinstance(answer, Prediction)
         ids = output(model, answer, text)
         expected = theirs(
@@ -137,8 +137,8 @@ def test_stop_strings_end_an_output_as_in_transformers(tmp_path: Path, family: s
     plain = opened(tmp_path / "plain", family)
     stop = next(
         text
-        for given in TEXTS
-        for token in output(plain, ask(plain, given, max_new_tokens=LIMIT, beam_size=beams), given)[1:6]
+        for prompt in TEXTS
+        for token in output(plain, ask(plain, prompt, max_new_tokens=LIMIT, beam_size=beams), prompt)[1:6]
         if (text := plain.loaded.tokenizer.decode([token], skip_special_tokens=True).strip()) and text.isascii()
     )
     model = opened(tmp_path / "set", family, stop_strings=[stop, "never said"])
@@ -164,8 +164,8 @@ def test_stop_strings_end_an_output_as_in_transformers(tmp_path: Path, family: s
 
 
 def _ends(model: HubModel) -> list[int]:
-    found = model.loaded.model.generation_config.eos_token_id
-    return found if isinstance(found, list) else [found]
+    ids = model.loaded.model.generation_config.eos_token_id
+    return ids if isinstance(ids, list) else [ids]
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ def test_stop_strings_without_a_tokenizer_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "asked", "room", "read", "expected"),
+    ("settings", "requested", "room", "read", "expected"),
     [
         ({}, None, None, 5, WRITTEN),
         ({}, None, 40, 5, 40),
@@ -243,22 +243,22 @@ def test_stop_strings_without_a_tokenizer_are_refused(tmp_path: Path) -> None:
     ],
 )
 def test_lengths_by_hand(
-    settings: dict[str, int], asked: int | None, room: int | None, read: int, expected: int
+    settings: dict[str, int], requested: int | None, room: int | None, read: int, expected: int
 ) -> None:
-    assert GenerationSettings(**settings).limit(asked, room, read) == expected
+    assert GenerationSettings(**settings).limit(requested, room, read) == expected
 
 
 def test_an_output_is_as_long_as_the_model_allows_and_says_why_it_ended(tmp_path: Path) -> None:
     never = {"eos_token_id": 299}
     model = opened(tmp_path / "plain", "llama", **never)
     read = len(model.loaded.tokenizer(TEXTS[0])["input_ids"])
-    found = ask(model, TEXTS[0])
-    assert (len(found.tokens), found.finish_reason) == (64 - read, "length")
-    assert found.to_json()["finish_reason"] == "length"
-    assert Prediction.from_json(found.to_json(), found.axes) == found
-    given = ask(model, TEXTS[0], target="I do not know")
-    assert given.finish_reason is None
-    assert "finish_reason" not in given.to_json()
+    prediction = ask(model, TEXTS[0])
+    assert (len(prediction.tokens), prediction.finish_reason) == (64 - read, "length")
+    assert prediction.to_json()["finish_reason"] == "length"
+    assert Prediction.from_json(prediction.to_json(), prediction.axes) == prediction
+    scored = ask(model, TEXTS[0], target="I do not know")
+    assert scored.finish_reason is None
+    assert "finish_reason" not in scored.to_json()
     short = opened(tmp_path / "set", "llama", max_new_tokens=11, **never)
     assert short.describe()["generation"]["max_new_tokens"] == 11
     assert len(ask(short, TEXTS[0]).tokens) == 11

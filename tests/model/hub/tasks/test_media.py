@@ -75,9 +75,9 @@ def test_what_is_transparent_is_shown_over_white() -> None:
     palette = two_colours().convert("P", palette=Image.Palette.ADAPTIVE, colors=2)
     index = palette.getpixel((0, 0))
     told_as_bytes = bytes(0 if colour == index else 255 for colour in range(2))  # Pillow warns of this kind
-    shown = open_image(encoded(palette, transparency=told_as_bytes))
-    assert shown.getpixel((0, 0)) == (255, 255, 255)
-    np.testing.assert_allclose(shown.getpixel((6, 0)), BLUE, atol=2)
+    image = open_image(encoded(palette, transparency=told_as_bytes))
+    assert image.getpixel((0, 0)) == (255, 255, 255)
+    np.testing.assert_allclose(image.getpixel((6, 0)), BLUE, atol=2)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
@@ -109,12 +109,12 @@ def test_nonsense_in_exif_does_not_refuse_a_picture() -> None:
 
 
 def test_a_bomb_is_refused_by_its_header() -> None:
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         with pytest.raises(InputTooLong, match=r"50,000 x 50,000 pixels, at most 50,000,000 are read") as caught:
             open_image(claimed(50_000, 50_000))
     assert caught.value.field == "inputs.image"
-    assert told == []
+    assert warned == []
 
 
 def test_the_pixel_cap_comes_before_the_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,7 +135,7 @@ def test_a_threadlike_picture_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "told"),
+    ("data", "message"),
     [
         (b"hello, I am no picture", "of no format that is read; give one of PNG, JPEG"),
         (b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>', "SVG is a drawing, not pixels"),
@@ -148,8 +148,8 @@ def test_a_threadlike_picture_is_refused() -> None:
     ],
     ids=["text", "svg", "postscript", "png-cut", "jpeg-cut", "png-broken", "png-header", "floats"],
 )
-def test_what_is_no_picture_is_refused(data: bytes, told: str) -> None:
-    with pytest.raises(ParameterError, match=told) as caught:
+def test_what_is_no_picture_is_refused(data: bytes, message: str) -> None:
+    with pytest.raises(ParameterError, match=message) as caught:
         open_image(data)
     assert caught.value.field == "inputs.image"
 
@@ -182,13 +182,13 @@ def test_a_profile_of_colours_is_no_obstacle() -> None:
 )
 def test_recordings_of_every_format_are_read(kind: str, subtype: str | None, tolerance: float) -> None:
     tone = 0.5 * np.sin(2 * np.pi * 440 * np.arange(16_000) / 16_000)
-    heard = open_audio(recorded(tone, 16_000, kind, subtype), 16_000)
-    assert heard.dtype == np.float32
-    assert abs(len(heard) - 16_000) <= 1_200  # MP3 pads to whole frames
-    power = np.abs(np.fft.rfft(heard[2_000:10_000]))
+    samples = open_audio(recorded(tone, 16_000, kind, subtype), 16_000)
+    assert samples.dtype == np.float32
+    assert abs(len(samples) - 16_000) <= 1_200  # MP3 pads to whole frames
+    power = np.abs(np.fft.rfft(samples[2_000:10_000]))
     assert power.argmax() * 2 == 440
     if kind not in ("OGG", "MP3"):
-        np.testing.assert_allclose(heard, tone, atol=tolerance)
+        np.testing.assert_allclose(samples, tone, atol=tolerance)
 
 
 def test_channels_are_averaged() -> None:
@@ -198,10 +198,10 @@ def test_channels_are_averaged() -> None:
 
 def test_a_recording_is_resampled() -> None:
     tone = np.sin(2 * np.pi * 1_000 * np.arange(44_100) / 44_100)
-    heard = open_audio(recorded(0.5 * tone, 44_100, subtype="FLOAT"), 16_000)
-    assert len(heard) == 16_000
+    samples = open_audio(recorded(0.5 * tone, 44_100, subtype="FLOAT"), 16_000)
+    assert len(samples) == 16_000
     expected = 0.5 * np.sin(2 * np.pi * 1_000 * np.arange(16_000) / 16_000)
-    np.testing.assert_allclose(heard[500:-500], expected[500:-500], atol=1e-3)
+    np.testing.assert_allclose(samples[500:-500], expected[500:-500], atol=1e-3)
 
 
 def test_three_hours_are_refused_by_the_header(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -226,19 +226,19 @@ def test_more_samples_than_the_header_told_are_refused(monkeypatch: pytest.Monke
 def test_no_more_is_decoded_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     class Endless:
         channels = 2
-        given = 0
+        decoded = 0
 
         def read(self, count: int, **_: Any) -> np.ndarray:
-            self.given += count
+            self.decoded += count
             return np.zeros((count, 2), np.float32)
 
     endless = Endless()
     assert len(media._decode(endless, 100_000)) > 100_000
-    assert endless.given <= 100_000 + media.BLOCK
+    assert endless.decoded <= 100_000 + media.BLOCK
 
 
 @pytest.mark.parametrize(
-    ("data", "told"),
+    ("data", "message"),
     [
         (b"hello, I am no recording", "of no audio format that is read; give WAV, FLAC"),
         (b"\x1aE\xdf\xa3 webm", "of no audio format that is read"),
@@ -250,8 +250,8 @@ def test_no_more_is_decoded_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> N
     ],
     ids=["text", "webm", "wav-cut", "flac-cut", "nan", "inf", "rate"],
 )
-def test_what_is_no_recording_is_refused(data: bytes, told: str) -> None:
-    with pytest.raises(ParameterError, match=told) as caught:
+def test_what_is_no_recording_is_refused(data: bytes, message: str) -> None:
+    with pytest.raises(ParameterError, match=message) as caught:
         open_audio(data, 16_000)
     assert caught.value.field == "inputs.audio"
     assert not set("<>") & set(str(caught.value)), "a repr of ours is nothing to a caller"

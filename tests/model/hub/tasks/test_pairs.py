@@ -28,17 +28,17 @@ def theirs(folder: Path, cls: Any, pair: dict[str, str]) -> tuple[dict[str, torc
 
 def is_read_as_theirs(model: HubModel, pair: dict[str, str], read: Any, outputs: Any) -> None:
     """The tokens, their segments, the characters that they cover, and every map."""
-    found = trace(model, pair)
-    axis = found.axes["tokens"]
+    actual = trace(model, pair)
+    axis = actual.axes["tokens"]
     assert axis.ids == read["input_ids"][0].tolist()
     assert axis.segments == read["token_type_ids"][0].tolist()
     texts = (pair["text"], pair["text_pair"])
     for number, text in enumerate(texts):
-        own = [at for at, of in enumerate(axis.segments or []) if of == number and not axis.special[at]]
-        assert "".join(text[slice(*axis.spans[at])] for at in own) == text.replace(" ", "")
+        others = [at for at, of in enumerate(axis.segments or []) if of == number and not axis.special[at]]
+        assert "".join(text[slice(*axis.spans[at])] for at in others) == text.replace(" ", "")
     assert [axis.labels[at] for at, special in enumerate(axis.special) if special] == ["[CLS]", "[SEP]", "[SEP]"]
     for layer, weights in enumerate(outputs.attentions):
-        torch.testing.assert_close(found.map("encoder", layer).dense(), weights[0], atol=1e-5, rtol=0)
+        torch.testing.assert_close(actual.map("encoder", layer).dense(), weights[0], atol=1e-5, rtol=0)
 
 
 def test_fill_mask(tmp_path: Path) -> None:
@@ -74,11 +74,11 @@ def test_token_classification(tmp_path: Path) -> None:
         for at, row in enumerate(scores)
         if not axis.special[at] and int(row.argmax())
     ]
-    found = ask(model, PAIR, aggregation_strategy="none").output
-    assert [(entry["index"], entry["entity"]) for entry in found] == [row[:2] for row in expected]
-    assert [entry["score"] for entry in found] == pytest.approx([row[2] for row in expected], abs=1e-5)
-    assert {entry["segment"] for entry in found} == {0, 1}
-    for entry in found:
+    actual = ask(model, PAIR, aggregation_strategy="none").output
+    assert [(entry["index"], entry["entity"]) for entry in actual] == [row[:2] for row in expected]
+    assert [entry["score"] for entry in actual] == pytest.approx([row[2] for row in expected], abs=1e-5)
+    assert {entry["segment"] for entry in actual} == {0, 1}
+    for entry in actual:
         assert (PAIR["text"], PAIR["text_pair"])[entry["segment"]][entry["start"] : entry["end"]]
     for strategy in ("simple", "first", "average", "max"):
         for entry in ask(model, PAIR, aggregation_strategy=strategy).output:
@@ -95,9 +95,9 @@ def test_feature_extraction(tmp_path: Path) -> None:
 def test_pairs_and_texts_share_a_batch(tmp_path: Path) -> None:
     model = served(checkpoints.bert(tmp_path, "sequence-classification"), "text-classification")
     inputs = [PAIR, TEXT, {"text": SECOND, "text_pair": TEXT}]
-    for one, found in zip(inputs, model.predict([request(each) for each in inputs]), strict=True):
-        assert found.score == pytest.approx(ask(model, one).score, abs=1e-5)
-        assert (found.axes["tokens"].segments is None) == isinstance(one, str)
+    for one, actual in zip(inputs, model.predict([request(each) for each in inputs]), strict=True):
+        assert actual.score == pytest.approx(ask(model, one).score, abs=1e-5)
+        assert (actual.axes["tokens"].segments is None) == isinstance(one, str)
 
 
 @pytest.mark.parametrize(

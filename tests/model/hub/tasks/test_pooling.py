@@ -21,7 +21,7 @@ MODES = ("cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoke
 
 def test_pooling_by_hand() -> None:
     hidden = torch.tensor([[9.0, 0.0], [1.0, 2.0], [4.0, -1.0], [4.0, 5.0]])
-    told = {
+    expected = {
         "cls": [9.0, 0.0],
         "max": [9.0, 5.0],
         "mean": [4.5, 1.5],
@@ -29,7 +29,7 @@ def test_pooling_by_hand() -> None:
         "weightedmean": [3.9, 2.1],  # (9 + 2 + 12 + 16) / 10 and (4 - 3 + 20) / 10
         "lasttoken": [4.0, 5.0],
     }
-    for mode, want in told.items():
+    for mode, want in expected.items():
         assert pooled(hidden, mode).tolist() == pytest.approx(want)
     assert pooled(hidden, "mean", first=1).tolist() == [3.0, 2.0]
     assert pooled(hidden, "cls", first=1).tolist() == [1.0, 2.0]
@@ -46,10 +46,10 @@ def write(tmp_path: Path, *after: Any, prompt: str | None = None, lower: bool = 
 
 
 def same_as_the_library(folder: Path, tolerance: float = 1e-5) -> None:
-    told = st.SentenceTransformer(str(folder), device="cpu", local_files_only=True).encode(TEXTS)
+    references = st.SentenceTransformer(str(folder), device="cpu", local_files_only=True).encode(TEXTS)
     model = served(folder, "feature-extraction")
-    for found, want in zip(model.predict([request(text) for text in TEXTS]), told, strict=True):
-        assert found.to_json() == pytest.approx(want.tolist(), abs=tolerance)
+    for answer, want in zip(model.predict([request(text) for text in TEXTS]), references, strict=True):
+        assert answer.to_json() == pytest.approx(want.tolist(), abs=tolerance)
 
 
 @pytest.mark.parametrize("mode", [*MODES, ("cls", "mean")])
@@ -62,11 +62,11 @@ def test_a_dense_layer_and_unit_length(tmp_path: Path) -> None:
     folder = write(tmp_path, Dense(32, 8), Dense(8, 6, bias=False, activation_function=torch.nn.GELU()), Normalize())
     same_as_the_library(folder)
     model = served(folder, "feature-extraction")
-    found = torch.tensor(ask(model, TEXTS[0]).to_json())
-    assert found.shape == (6,)
-    assert float(found.norm()) == pytest.approx(1, abs=1e-6)
+    embedding = torch.tensor(ask(model, TEXTS[0]).to_json())
+    assert embedding.shape == (6,)
+    assert float(embedding.norm()) == pytest.approx(1, abs=1e-6)
     free = torch.tensor(ask(model, TEXTS[0], normalize=False).to_json())
-    assert torch.allclose(free / free.norm(), found, atol=1e-6)
+    assert torch.allclose(free / free.norm(), embedding, atol=1e-6)
     assert float(free.norm()) != pytest.approx(1, abs=1e-3)
 
 
@@ -91,9 +91,9 @@ def test_the_shipped_layout_of_older_versions_is_read(tmp_path: Path) -> None:
     modules = [{"idx": 0, "path": "", "type": "a.Transformer"}, {"idx": 1, "path": "1_Pooling", "type": "a.Pooling"}]
     (tmp_path / "modules.json").write_text(json.dumps(modules))
     (place / "config.json").write_text(json.dumps({"pooling_mode_cls_token": True, "pooling_mode_max_tokens": True}))
-    found = sentence_head(tmp_path)
-    assert found is not None
-    assert (found.modes, found.limit, found.normalize, found.prompt) == (("cls", "max"), None, False, "")
+    head = sentence_head(tmp_path)
+    assert head is not None
+    assert (head.modes, head.limit, head.normalize, head.prompt) == (("cls", "max"), None, False, "")
     assert sentence_head(tmp_path / "1_Pooling") is None
     assert sentence_head(None) is None
 
@@ -121,8 +121,8 @@ def test_the_shipped_layout_of_older_versions_is_read(tmp_path: Path) -> None:
 def test_heads_that_cannot_be_served(
     tmp_path: Path, modules: list[str], files: dict[str, Any], error: type[Exception], message: str
 ) -> None:
-    told = [{"idx": at, "path": str(at), "type": f"a.b.{kind}"} for at, kind in enumerate(modules)]
-    (tmp_path / "modules.json").write_text(json.dumps(told))
+    entries = [{"idx": at, "path": str(at), "type": f"a.b.{kind}"} for at, kind in enumerate(modules)]
+    (tmp_path / "modules.json").write_text(json.dumps(entries))
     for name, config in files.items():
         (tmp_path / name).mkdir()
         (tmp_path / name / "config.json").write_text(json.dumps(config))

@@ -15,18 +15,18 @@ from heedmap.model.hub.tasks.ctc import FramewiseRecognition
 from heedmap.model.hub.tasks.speech_recognition import SpeechRecognition, SpeechT5
 from heedmap.model.hub.tasks.transformers_generate import end_tokens
 from heedmap.model.hub.tasks.whisper import Whisper
-from tests.model.hub import media_checkpoints as made
+from tests.model.hub import media_checkpoints as checkpoints
 from tests.model.hub.answers import answered, opened, total, traced
 from tests.model.hub.media_checkpoints import as_wav, speech
 
 SOUNDS = [speech(0.73), speech(0.5, seed=1)]
 SHORT = {"max_new_tokens": 6}
-FRAMEWISE = {"wav2vec2": made.wav2vec2, "hubert": made.hubert}
-WRITING = {"whisper": made.whisper, "speecht5": made.speecht5}
+FRAMEWISE = {"wav2vec2": checkpoints.wav2vec2, "hubert": checkpoints.hubert}
+WRITING = {"whisper": checkpoints.whisper, "speecht5": checkpoints.speecht5}
 EVERY = {**FRAMEWISE, **WRITING}
 
 
-def asked(sound: np.ndarray, target: str | None = None, rate: int = 16_000, **parameters: Any) -> Request:
+def request_of(sound: np.ndarray, target: str | None = None, rate: int = 16_000, **parameters: Any) -> Request:
     """A request about a recording."""
     return Request({"audio": as_wav(sound, rate)}, target, Parameters(**{**SHORT, **parameters}))
 
@@ -34,16 +34,16 @@ def asked(sound: np.ndarray, target: str | None = None, rate: int = 16_000, **pa
 def pipeline(folder: Path, sound: np.ndarray, *, writing: bool, **options: Any) -> dict[str, Any]:
     """transformers' own way."""
     kwargs = {"generate_kwargs": {"max_new_tokens": 6, "num_beams": 1, **options}} if writing else options
-    found = hf.pipeline("automatic-speech-recognition", model=str(folder))(sound.copy(), **kwargs)
-    assert isinstance(found, dict)
-    return found
+    transcript = hf.pipeline("automatic-speech-recognition", model=str(folder))(sound.copy(), **kwargs)
+    assert isinstance(transcript, dict)
+    return transcript
 
 
 @pytest.mark.parametrize("name", EVERY)
 def test_texts_are_those_of_the_pipeline(tmp_path: Path, name: str) -> None:
     folder = EVERY[name](tmp_path)
-    found = answered(opened(folder, SpeechRecognition), *[asked(sound) for sound in SOUNDS])
-    for prediction, sound in zip(found, SOUNDS, strict=True):
+    predictions = answered(opened(folder, SpeechRecognition), *[request_of(sound) for sound in SOUNDS])
+    for prediction, sound in zip(predictions, SOUNDS, strict=True):
         assert prediction.text == pipeline(folder, sound, writing=name in WRITING)["text"]
         assert prediction.text
         assert prediction.to_json() == {
@@ -58,9 +58,9 @@ def test_texts_are_those_of_the_pipeline(tmp_path: Path, name: str) -> None:
 def test_beams_are_those_of_generate(tmp_path: Path, name: str) -> None:
     task = opened(WRITING[name](tmp_path), SpeechRecognition)
     parameters = {"beam_size": 3, **({"language": "en"} if name == "whisper" else {})}
-    found = answered(task, *[asked(sound, **parameters) for sound in SOUNDS])
-    for prediction, sound in zip(found, SOUNDS, strict=True):
-        tensors = task.prepare(asked(sound)).tensors
+    predictions = answered(task, *[request_of(sound, **parameters) for sound in SOUNDS])
+    for prediction, sound in zip(predictions, SOUNDS, strict=True):
+        tensors = task.prepare(request_of(sound)).tensors
         options = {"language": "en", "force_unique_generate_call": True} if name == "whisper" else {}
         written = task.loaded.model.generate(**tensors, **options, num_beams=3, max_new_tokens=6)[0]
         ids = prediction.axes["target"].ids
@@ -69,9 +69,9 @@ def test_beams_are_those_of_generate(tmp_path: Path, name: str) -> None:
 
 
 def test_a_recording_of_another_rate_is_resampled(tmp_path: Path) -> None:
-    task = opened(made.wav2vec2(tmp_path), SpeechRecognition)
+    task = opened(checkpoints.wav2vec2(tmp_path), SpeechRecognition)
     times = np.arange(44_100) / 44_100
-    [item] = [task.prepare(asked(0.1 * np.sin(2 * np.pi * 300 * times), rate=44_100))]
+    [item] = [task.prepare(request_of(0.1 * np.sin(2 * np.pi * 300 * times), rate=44_100))]
     assert item.tensors["input_values"].shape == (1, 16_000)
     assert item.axes["frames"].duration == 1.0
 
@@ -82,7 +82,7 @@ def test_frames_are_as_many_as_the_model_attends_to(tmp_path: Path, name: str) -
     assert isinstance(task, FramewiseRecognition)
     assert not task.batchable
     for sound in SOUNDS:
-        item = task.prepare(asked(sound))
+        item = task.prepare(request_of(sound))
         task.loaded.model.set_attn_implementation("eager")
         with torch.inference_mode():
             weights = task.forward({**item.tensors, "output_attentions": True}).attentions
@@ -94,7 +94,7 @@ def test_frames_are_as_many_as_the_model_attends_to(tmp_path: Path, name: str) -
 @pytest.mark.parametrize("name", FRAMEWISE)
 def test_chunks_are_those_of_the_pipeline(tmp_path: Path, name: str, kind: str) -> None:
     folder = FRAMEWISE[name](tmp_path)
-    [prediction] = answered(opened(folder, SpeechRecognition), asked(SOUNDS[0], return_timestamps=kind))
+    [prediction] = answered(opened(folder, SpeechRecognition), request_of(SOUNDS[0], return_timestamps=kind))
     theirs = pipeline(folder, SOUNDS[0], writing=False, return_timestamps=kind)
     chunks = prediction.to_json()["chunks"]
     assert [chunk["text"] for chunk in chunks] == [chunk["text"] for chunk in theirs["chunks"]]
@@ -103,19 +103,19 @@ def test_chunks_are_those_of_the_pipeline(tmp_path: Path, name: str, kind: str) 
 
 
 def test_a_frames_score_is_that_of_its_likeliest_token(tmp_path: Path) -> None:
-    task = opened(made.hubert(tmp_path), SpeechRecognition)
-    [prediction] = answered(task, asked(SOUNDS[0]))
-    item = task.prepare(asked(SOUNDS[0]))
+    task = opened(checkpoints.hubert(tmp_path), SpeechRecognition)
+    [prediction] = answered(task, request_of(SOUNDS[0]))
+    item = task.prepare(request_of(SOUNDS[0]))
     with torch.inference_mode():
         logits = task.forward(task.collate([item])).logits[0].double()
     assert prediction.score == pytest.approx(float(logits.log_softmax(dim=-1).amax(dim=-1).sum()), abs=1e-4)
 
 
 def test_a_given_text_is_scored_over_all_ways_to_say_it(tmp_path: Path) -> None:
-    task = opened(made.hubert(tmp_path), SpeechRecognition)
+    task = opened(checkpoints.hubert(tmp_path), SpeechRecognition)
     sound = SOUNDS[0][:1_680]  # five frames
-    [prediction] = answered(task, asked(sound, target="TO"))
-    item = task.prepare(asked(sound))
+    [prediction] = answered(task, request_of(sound, target="TO"))
+    item = task.prepare(request_of(sound))
     with torch.inference_mode():
         rows = task.forward(task.collate([item])).logits[0].double().log_softmax(dim=-1)
     assert len(rows) == 5
@@ -131,10 +131,10 @@ def test_a_given_text_is_scored_over_all_ways_to_say_it(tmp_path: Path) -> None:
 
 
 def test_silence_says_nothing(tmp_path: Path) -> None:
-    task = opened(made.wav2vec2(tmp_path), SpeechRecognition)
+    task = opened(checkpoints.wav2vec2(tmp_path), SpeechRecognition)
     with torch.no_grad():
         task.loaded.model.lm_head.bias[0] += 1_000  # the blank
-    [prediction] = answered(task, asked(SOUNDS[0], return_timestamps="word"))
+    [prediction] = answered(task, request_of(SOUNDS[0], return_timestamps="word"))
     assert prediction.to_json() == {"text": "", "tokens": [], "score": pytest.approx(0.0), "chunks": []}
     assert Prediction.from_json(prediction.to_json(), prediction.axes).text == ""
 
@@ -143,7 +143,7 @@ def test_silence_says_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("target", [None, "Where is it?"])
 def test_a_writers_axes_are_as_long_as_its_attention(tmp_path: Path, name: str, target: str | None) -> None:
     task = opened(WRITING[name](tmp_path), SpeechRecognition)
-    [prediction], outputs = traced(task, asked(SOUNDS[0], target))
+    [prediction], outputs = traced(task, request_of(SOUNDS[0], target))
     source, wrote, prefix = (prediction.axes[axis] for axis in ("source", "target", "prefix"))
     assert outputs.encoder_attentions[0].shape[-1] == len(source)
     assert outputs.decoder_attentions[0].shape[-2:] == (len(wrote), len(prefix))
@@ -170,7 +170,7 @@ def test_a_writers_axes_are_as_long_as_its_attention(tmp_path: Path, name: str, 
 
 
 @pytest.mark.parametrize(
-    ("name", "inputs", "parameters", "error", "field", "told"),
+    ("name", "inputs", "parameters", "error", "field", "message"),
     [
         ("whisper", "a text", {}, ParameterError, "inputs", "reads a recording, and this is a text"),
         ("wav2vec2", {"image": b"x"}, {}, ParameterError, "inputs", "and this is an image"),
@@ -186,37 +186,37 @@ def test_a_writers_axes_are_as_long_as_its_attention(tmp_path: Path, name: str, 
     ],
 )
 def test_what_cannot_be_used_is_refused(
-    tmp_path: Path, name: str, inputs: Any, parameters: Any, error: type[Exception], field: str, told: str
+    tmp_path: Path, name: str, inputs: Any, parameters: Any, error: type[Exception], field: str, message: str
 ) -> None:
     task = opened(EVERY[name](tmp_path), SpeechRecognition)
-    given = {"audio": as_wav(speech(inputs))} if isinstance(inputs, float) else inputs
-    with pytest.raises(error, match=told) as caught:
-        task.prepare(Request(given, None, Parameters(**parameters)))
+    body = {"audio": as_wav(speech(inputs))} if isinstance(inputs, float) else inputs
+    with pytest.raises(error, match=message) as caught:
+        task.prepare(Request(body, None, Parameters(**parameters)))
     assert caught.value.field == (f"parameters.{field}" if field in parameters else field)  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize(("target", "told"), [("hello", "capitals alone"), ("TOOT" * 9, "needs 53 frames, and")])
-def test_what_cannot_have_been_said_is_refused(tmp_path: Path, target: str, told: str) -> None:
-    task = opened(made.hubert(tmp_path), SpeechRecognition)
-    with pytest.raises(ParameterError, match=told) as caught:
-        task.prepare(asked(SOUNDS[0], target))
+@pytest.mark.parametrize(("target", "message"), [("hello", "capitals alone"), ("TOOT" * 9, "needs 53 frames, and")])
+def test_what_cannot_have_been_said_is_refused(tmp_path: Path, target: str, message: str) -> None:
+    task = opened(checkpoints.hubert(tmp_path), SpeechRecognition)
+    with pytest.raises(ParameterError, match=message) as caught:
+        task.prepare(request_of(SOUNDS[0], target))
     assert caught.value.field == "target"
 
 
 def test_three_hours_are_refused(tmp_path: Path) -> None:
-    task = opened(made.wav2vec2(tmp_path), SpeechRecognition)
+    task = opened(checkpoints.wav2vec2(tmp_path), SpeechRecognition)
     with pytest.raises(InputTooLong, match="lasts 10,800 s, at most 120 s are read"):
-        task.prepare(asked(np.zeros(3 * 3600 * 1_000, dtype=np.float32), rate=1_000))
+        task.prepare(request_of(np.zeros(3 * 3600 * 1_000, dtype=np.float32), rate=1_000))
 
 
 def test_checkpoints_that_cannot_hear_are_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="how sew divides a recording is not known; known are whisper, wav2vec2"):
         SpeechRecognition.for_config(hf.SEWConfig())
-    made.hubert(tmp_path / "deaf")
+    checkpoints.hubert(tmp_path / "deaf")
     (tmp_path / "deaf" / "preprocessor_config.json").unlink()
     with pytest.raises(CheckpointError, match=r"no preprocessor_config\.json"):
         opened(tmp_path / "deaf", SpeechRecognition)
-    made.whisper(tmp_path / "other")
+    checkpoints.whisper(tmp_path / "other")
     hf.WhisperFeatureExtractor(feature_size=16, chunk_length=2).save_pretrained(tmp_path / "other")
     with pytest.raises(CheckpointError, match="makes 200 frames of 2 s, and the encoder hears 100"):
         opened(tmp_path / "other", SpeechRecognition)

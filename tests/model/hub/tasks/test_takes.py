@@ -80,7 +80,7 @@ TASKS: dict[str, tuple[str, dict[str, Any], str, dict[str, Any]]] = {
 }
 
 
-def made(family: str, folder: Path, changes: dict[str, Any]) -> Path:
+def folder_of(family: str, folder: Path, changes: dict[str, Any]) -> Path:
     """A folder of this family."""
     place = checkpoints if hasattr(checkpoints, family) else media_checkpoints
     return Path(getattr(place, family)(folder, **changes))
@@ -89,17 +89,17 @@ def made(family: str, folder: Path, changes: dict[str, Any]) -> Path:
 @pytest.mark.parametrize("name", TASKS)
 def test_a_task_takes_exactly_these(name: str, tmp_path: Path) -> None:
     family, changes, task, expected = TASKS[name]
-    assert served(made(family, tmp_path, changes), task).describe()["parameters"] == expected
+    assert served(folder_of(family, tmp_path, changes), task).describe()["parameters"] == expected
 
 
 def test_a_whisper_of_several_languages_offers_them_and_an_english_one_does_not(tmp_path: Path) -> None:
     several = served(media_checkpoints.whisper(tmp_path / "several"), "automatic-speech-recognition")
     english = served(media_checkpoints.whisper(tmp_path / "en", multilingual=False), "automatic-speech-recognition")
-    offered, told = several.describe()["parameters"], english.describe()["parameters"]
+    offered, message = several.describe()["parameters"], english.describe()["parameters"]
     assert offered["language"] == {"default": None, "choices": ["de", "en", "fr"]}
-    assert offered["return_timestamps"] == told["return_timestamps"] == {"default": False, "choices": [False, True]}
+    assert offered["return_timestamps"] == message["return_timestamps"] == {"default": False, "choices": [False, True]}
     assert set(offered) == {*DECODING, "language", "return_timestamps"}
-    assert set(told) == {*DECODING, "return_timestamps"}
+    assert set(message) == {*DECODING, "return_timestamps"}
     recording = {"audio": media_checkpoints.as_wav(media_checkpoints.speech())}
     for code in offered["language"]["choices"]:
         ask(several, recording, language=code, max_new_tokens=2)

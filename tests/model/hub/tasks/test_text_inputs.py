@@ -101,14 +101,14 @@ def test_what_is_missing_is_named(model: Maker, task: str, inputs: Any, field: s
     ],
 )
 def test_chats_that_cannot_be_rendered(model: Maker, messages: Any, field: str, message: str) -> None:
-    found = model("text-generation", "llama", chat=True)
-    template = found.loaded.tokenizer.chat_template
-    found.loaded.tokenizer.chat_template = "{{ raise_exception('Only whispers') }}"
+    hub_model = model("text-generation", "llama", chat=True)
+    template = hub_model.loaded.tokenizer.chat_template
+    hub_model.loaded.tokenizer.chat_template = "{{ raise_exception('Only whispers') }}"
     try:
         with pytest.raises(InputError, match=message) as caught:
-            ask(found, {"messages": messages})
+            ask(hub_model, {"messages": messages})
     finally:
-        found.loaded.tokenizer.chat_template = template
+        hub_model.loaded.tokenizer.chat_template = template
     assert caught.value.field == field
 
 
@@ -127,8 +127,8 @@ LONG = [
 def test_a_text_longer_than_the_models_positions(
     model: Maker, task: str, family: str, changes: dict[str, Any], most: int
 ) -> None:
-    found = model(task, family, **changes)
-    tokenizer = found.loaded.tokenizer
+    hub_model = model(task, family, **changes)
+    tokenizer = hub_model.loaded.tokenizer
     fits = tokenizer.mask_token if task == "fill-mask" else "a"
     while len(tokenizer(fits)["input_ids"]) < most:
         fits += ","
@@ -136,19 +136,19 @@ def test_a_text_longer_than_the_models_positions(
     while len(tokenizer(longer)["input_ids"]) == most:  # commas may join
         longer += ","
     assert len(tokenizer(fits)["input_ids"]) == most
-    ask(found, fits, max_new_tokens=3)
+    ask(hub_model, fits, max_new_tokens=3)
     passes: list[int] = []
-    handle = found.loaded.model.register_forward_hook(lambda *_: passes.append(1))
+    handle = hub_model.loaded.model.register_forward_hook(lambda *_: passes.append(1))
     with pytest.raises(InputTooLong, match=rf"{most + 1:,} tokens.* 64\b") as caught:
-        ask(found, longer, max_new_tokens=3)
+        ask(hub_model, longer, max_new_tokens=3)
     handle.remove()
     assert (caught.value.field, passes) == ("inputs", [])
 
 
 def test_t5_has_no_positions_to_run_out_of(model: Maker) -> None:
-    found = model("translation", "t5")
-    assert positions(found.loaded) is None
-    assert ask(found, "Where is the station? " * 40, max_new_tokens=2).text is not None
+    hub_model = model("translation", "t5")
+    assert positions(hub_model.loaded) is None
+    assert ask(hub_model, "Where is the station? " * 40, max_new_tokens=2).text is not None
 
 
 @pytest.mark.parametrize(
@@ -161,22 +161,22 @@ def test_positions_are_counted_behind_robertas_padding(model: Maker, task: str, 
 
 
 def test_an_output_is_cut_to_the_room_that_is_left(model: Maker) -> None:
-    found = model("text-generation", "gpt2")
+    hub_model = model("text-generation", "gpt2")
     prompt = "," * 60
-    taken = len(found.loaded.tokenizer(prompt)["input_ids"])
-    assert len(ask(found, prompt, max_new_tokens=100).tokens) == 64 - taken
-    short, both = "No", found.predict([request(text, max_new_tokens=20) for text in (prompt, "No")])
+    taken = len(hub_model.loaded.tokenizer(prompt)["input_ids"])
+    assert len(ask(hub_model, prompt, max_new_tokens=100).tokens) == 64 - taken
+    short, both = "No", hub_model.predict([request(text, max_new_tokens=20) for text in (prompt, "No")])
     assert [len(prediction.tokens) for prediction in both] == [64 - taken, 20]
-    assert both[1].text == ask(found, short, max_new_tokens=20).text
+    assert both[1].text == ask(hub_model, short, max_new_tokens=20).text
     assert len(ask(model("translation", "bart"), "No", max_new_tokens=200).tokens) <= 64
 
 
 @pytest.mark.parametrize(("task", "family"), [("text-generation", "gpt2"), ("translation", "bart")])
 def test_targets_that_cannot_be_scored(model: Maker, task: str, family: str) -> None:
-    found = model(task, family)
+    hub_model = model(task, family)
     for target, kind in (("", EmptyInput), (",; " * 90, InputTooLong)):
         with pytest.raises(kind) as caught:
-            ask(found, "No", target)
+            ask(hub_model, "No", target)
         assert caught.value.field == "target"
 
 
@@ -199,11 +199,11 @@ def test_languages_that_the_model_does_not_know(
 
 
 def test_a_language_that_the_checkpoint_does_not_name_has_to_be_named(model: Maker, monkeypatch: Any) -> None:
-    found = model("translation", "nllb")
-    assert ask(found, "No", tgt_lang="deu_Latn", max_new_tokens=2).axes["source"].labels[0] == "eng_Latn"
-    monkeypatch.setitem(found.loaded.tokenizer.init_kwargs, "src_lang", None)
+    hub_model = model("translation", "nllb")
+    assert ask(hub_model, "No", tgt_lang="deu_Latn", max_new_tokens=2).axes["source"].labels[0] == "eng_Latn"
+    monkeypatch.setitem(hub_model.loaded.tokenizer.init_kwargs, "src_lang", None)
     with pytest.raises(ParameterError, match="name src_lang, one of eng_Latn"):
-        ask(found, "No", tgt_lang="deu_Latn")
+        ask(hub_model, "No", tgt_lang="deu_Latn")
 
 
 def test_checkpoints_whose_tokenizer_will_not_do(model: Maker) -> None:
@@ -216,8 +216,8 @@ def test_checkpoints_whose_tokenizer_will_not_do(model: Maker) -> None:
 
 
 def test_one_bad_input_of_a_batch_spoils_no_other(model: Maker) -> None:
-    found = model("text-classification", "bert", head="sequence-classification")
-    good, bad, also = found.predict([request("a train"), request(""), request("a book")])
+    hub_model = model("text-classification", "bert", head="sequence-classification")
+    good, bad, also = hub_model.predict([request("a train"), request(""), request("a book")])
     assert isinstance(bad, EmptyInput)
     for text, one in (("a train", good), ("a book", also)):
-        assert one.score == pytest.approx(ask(found, text).score, abs=1e-5)
+        assert one.score == pytest.approx(ask(hub_model, text).score, abs=1e-5)

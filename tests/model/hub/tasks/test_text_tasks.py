@@ -64,11 +64,11 @@ def same(ours: Any, theirs: Any, tolerance: float = 1e-6) -> None:
 def batch_equals_singles(model: HubModel, inputs: list[Any], tolerance: float = 1e-5, **parameters: Any) -> None:
     together = model.predict([request(one, **parameters) for one in inputs])
     traced = model.trace([request(one, **parameters) for one in inputs])
-    for one, found, recorded in zip(inputs, together, traced, strict=True):
+    for one, prediction, recorded in zip(inputs, together, traced, strict=True):
         alone = ask(model, one, **parameters)
-        same(rows(found), rows(alone), tolerance)
+        same(rows(prediction), rows(alone), tolerance)
         same(rows(recorded.prediction), rows(alone), tolerance)
-        assert found.axes == alone.axes == recorded.prediction.axes
+        assert prediction.axes == alone.axes == recorded.prediction.axes
         assert recorded.certificate.max_error < 1e-5
         [site] = recorded.sites()
         assert site["name"] == "encoder"
@@ -98,8 +98,8 @@ def test_text_classification(folder: Maker, family: str) -> None:
         same(rows(ask(model, text)), theirs(text, top_k=None))
         same(rows(ask(model, text, top_k=2)), theirs(text, top_k=2))
         for function in ("sigmoid", "softmax", "none"):
-            told = theirs(text, top_k=None, function_to_apply=function)
-            same(rows(ask(model, text, function_to_apply=function)), told)
+            reference = theirs(text, top_k=None, function_to_apply=function)
+            same(rows(ask(model, text, function_to_apply=function)), reference)
     batch_equals_singles(model, TEXTS)
     best = ask(model, TEXTS[0])
     assert (best.text, best.score) == (best.output[0]["label"], best.output[0]["score"])
@@ -110,15 +110,15 @@ def test_text_classification(folder: Maker, family: str) -> None:
 )
 def test_what_the_scores_are_is_the_checkpoints_word(folder: Maker, problem: str | None, labels: int) -> None:
     place = folder("bert", "sequence-classification", problem_type=problem, num_labels=labels)
-    told = pipeline("text-classification", place)(TEXTS[0], top_k=None)
-    same(rows(ask(served(place, "text-classification"), TEXTS[0])), told)
+    reference = pipeline("text-classification", place)(TEXTS[0], top_k=None)
+    same(rows(ask(served(place, "text-classification"), TEXTS[0])), reference)
 
 
 def test_a_decoder_that_classifies_without_a_padding_token_answers_one_by_one(folder: Maker) -> None:
     place = folder("gpt2", "sequence-classification")
     model, theirs = served(place, "text-classification"), pipeline("text-classification", place)
-    for found, text in zip(model.predict([request(text) for text in TEXTS]), TEXTS, strict=True):
-        same(rows(found), theirs(text, top_k=None))
+    for prediction, text in zip(model.predict([request(text) for text in TEXTS]), TEXTS, strict=True):
+        same(rows(prediction), theirs(text, top_k=None))
     assert [site["name"] for site in trace(model, TEXTS[0]).sites()] == ["decoder"]
 
 
@@ -127,14 +127,14 @@ def test_a_decoder_that_classifies_without_a_padding_token_answers_one_by_one(fo
 def test_token_classification(folder: Maker, family: str, strategy: str) -> None:
     place = folder(family, "token-classification")
     model, theirs = served(place, "token-classification"), pipeline("token-classification", place)
-    found = 0
+    count = 0
     for text in TEXTS:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # that a tokenizer marks no words
-            told = theirs(text, aggregation_strategy=strategy)
-        same(rows(ask(model, text, aggregation_strategy=strategy)), told)
-        found += len(told)
-    assert found > 3, "nothing was found to compare"
+            reference = theirs(text, aggregation_strategy=strategy)
+        same(rows(ask(model, text, aggregation_strategy=strategy)), reference)
+        count += len(reference)
+    assert count > 3, "nothing was found to compare"
     if strategy == "simple":
         same(rows(ask(model, TEXTS[0])), theirs(TEXTS[0], aggregation_strategy="simple"))
         batch_equals_singles(model, TEXTS)
@@ -161,19 +161,21 @@ def answer_by_trying_all(folder: Path, question: str, context: str, longest: int
     """The best span, by the product of two softmaxes over class token and context, by going through all of them."""
     tokenizer = hf.AutoTokenizer.from_pretrained(folder)
     model = hf.AutoModelForQuestionAnswering.from_pretrained(folder, attn_implementation="sdpa")
-    found = tokenizer(question, context, return_tensors="pt")
+    encoding = tokenizer(question, context, return_tensors="pt")
     with torch.inference_mode():
-        outputs = model(**found)
-    of = found.sequence_ids(0)
-    own = [at for at, number in enumerate(of) if number == 1]
-    start, end = (logits[0][[0, *own]].softmax(dim=0)[1:] for logits in (outputs.start_logits, outputs.end_logits))
-    score, first, last = max(
-        (float(start[a] * end[b]), own[a], own[b])
-        for a in range(len(own))
-        for b in range(a, min(a + longest, len(own)))
+        outputs = model(**encoding)
+    of = encoding.sequence_ids(0)
+    context_tokens = [at for at, number in enumerate(of) if number == 1]
+    start, end = (
+        logits[0][[0, *context_tokens]].softmax(dim=0)[1:] for logits in (outputs.start_logits, outputs.end_logits)
     )
-    left = found.word_to_chars(0, found.token_to_word(first), 1)[0]
-    right = found.word_to_chars(0, found.token_to_word(last), 1)[1]
+    score, first, last = max(
+        (float(start[a] * end[b]), context_tokens[a], context_tokens[b])
+        for a in range(len(context_tokens))
+        for b in range(a, min(a + longest, len(context_tokens)))
+    )
+    left = encoding.word_to_chars(0, encoding.token_to_word(first), 1)[0]
+    right = encoding.word_to_chars(0, encoding.token_to_word(last), 1)[1]
     return {"score": score, "start": left, "end": right, "answer": context[left:right]}
 
 
@@ -182,9 +184,9 @@ def answer_by_trying_all(folder: Path, question: str, context: str, longest: int
 def test_question_answering(folder: Maker, family: str, longest: int) -> None:
     place = folder(family, "question-answering")
     model = served(place, "question-answering")
-    for asked in QUESTIONS:
-        told = answer_by_trying_all(place, **asked, longest=longest)
-        same(rows(ask(model, asked, max_answer_len=longest)), told)
+    for question in QUESTIONS:
+        reference = answer_by_trying_all(place, **question, longest=longest)
+        same(rows(ask(model, question, max_answer_len=longest)), reference)
     batch_equals_singles(model, QUESTIONS)
     axis = ask(model, QUESTIONS[0]).axes["tokens"]
     texts = list(QUESTIONS[0].values())
@@ -195,24 +197,24 @@ def test_question_answering(folder: Maker, family: str, longest: int) -> None:
 def test_sentence_similarity_of_an_encoder_without_a_head_is_that_of_means(folder: Maker) -> None:
     place = folder("bert")
     model = served(place, "sentence-similarity")
-    asked = {"source_sentence": TEXTS[0], "sentences": TEXTS}
+    body = {"source_sentence": TEXTS[0], "sentences": TEXTS}
     tokenizer = hf.AutoTokenizer.from_pretrained(place)
     plain = hf.AutoModel.from_pretrained(place, attn_implementation="sdpa")
     with torch.inference_mode():
         means = [plain(**tokenizer(text, return_tensors="pt"))[0][0].mean(dim=0) for text in TEXTS]
-    told = [float(torch.cosine_similarity(means[0], other, dim=0)) for other in means]
-    same(rows(ask(model, asked)), told)
-    assert told[0] == pytest.approx(1, abs=1e-5)
-    recorded = trace(model, asked)
-    same(rows(recorded.prediction), told)
+    expected = [float(torch.cosine_similarity(means[0], other, dim=0)) for other in means]
+    same(rows(ask(model, body)), expected)
+    assert expected[0] == pytest.approx(1, abs=1e-5)
+    recorded = trace(model, body)
+    same(rows(recorded.prediction), expected)
     assert recorded.prediction.axes == ask(model, TEXTS[0]).axes  # the axis is of the sentence that is compared
 
 
 def test_similarities_in_a_batch_are_those_of_each_alone(folder: Maker) -> None:
     model = served(folder("bert"), "feature-extraction")
-    asked = [
+    bodies = [
         {"source_sentence": TEXTS[0], "sentences": TEXTS[1:]},
         TEXTS[2],
         {"source_sentence": TEXTS[1], "sentences": TEXTS[:1]},
     ]
-    batch_equals_singles(model, asked)
+    batch_equals_singles(model, bodies)

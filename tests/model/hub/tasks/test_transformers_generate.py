@@ -57,14 +57,14 @@ def run(loaded: Loaded, texts: list[str], limit: int = 8, **parameters: Any) -> 
 
 def teacher_forced(loaded: Loaded, text: str, output: list[int]) -> float:
     """The output's log-probability, a step at a time, by the definition."""
-    given = loaded.tokenizer(text, return_tensors="pt")["input_ids"]
+    prompt = loaded.tokenizer(text, return_tensors="pt")["input_ids"]
     start = loaded.model.generation_config.decoder_start_token_id
-    total, read = 0.0, [start] if loaded.config.is_encoder_decoder else given[0].tolist()
+    total, read = 0.0, [start] if loaded.config.is_encoder_decoder else prompt[0].tolist()
     for token in output:
         ids = torch.tensor([read])
         with torch.inference_mode():
             if loaded.config.is_encoder_decoder:
-                logits = loaded.model(input_ids=given, decoder_input_ids=ids).logits
+                logits = loaded.model(input_ids=prompt, decoder_input_ids=ids).logits
             else:
                 logits = loaded.model(input_ids=ids).logits
         total += float(logits[0, -1].double().log_softmax(dim=-1)[token])
@@ -74,22 +74,22 @@ def teacher_forced(loaded: Loaded, text: str, output: list[int]) -> float:
 
 def theirs(loaded: Loaded, text: str, **options: Any) -> list[int]:
     """What transformers' own generate says to one text."""
-    found = loaded.tokenizer(text, return_tensors="pt")
-    given = {name: found[name] for name in ("input_ids", "attention_mask")}
-    row = loaded.model.generate(**given, max_new_tokens=8, max_length=None, **options)[0]
-    return row[1 if loaded.config.is_encoder_decoder else given["input_ids"].shape[1] :].tolist()
+    encoding = loaded.tokenizer(text, return_tensors="pt")
+    inputs = {name: encoding[name] for name in ("input_ids", "attention_mask")}
+    row = loaded.model.generate(**inputs, max_new_tokens=8, max_length=None, **options)[0]
+    return row[1 if loaded.config.is_encoder_decoder else inputs["input_ids"].shape[1] :].tolist()
 
 
 @pytest.mark.parametrize("family", [*DECODERS, *BOTH])
 @pytest.mark.parametrize("beams", [1, 3])
 def test_outputs_and_scores_in_a_padded_batch(load: Maker, family: str, beams: int) -> None:
     loaded = load(family)
-    for text, found in zip(TEXTS, run(loaded, TEXTS, beam_size=beams), strict=True):
-        told = theirs(loaded, text, num_beams=beams, do_sample=False, pad_token_id=0)
+    for text, output in zip(TEXTS, run(loaded, TEXTS, beam_size=beams), strict=True):
+        reference = theirs(loaded, text, num_beams=beams, do_sample=False, pad_token_id=0)
         ends = loaded.model.generation_config.eos_token_id
-        stop = told.index(ends) + 1 if ends in told else len(told)
-        assert found.ids == told[:stop]
-        assert found.score == pytest.approx(teacher_forced(loaded, text, found.ids), abs=1e-4)
+        stop = reference.index(ends) + 1 if ends in reference else len(reference)
+        assert output.ids == reference[:stop]
+        assert output.score == pytest.approx(teacher_forced(loaded, text, output.ids), abs=1e-4)
 
 
 @pytest.mark.parametrize("family", ["gpt2", "t5"])
@@ -99,12 +99,12 @@ def test_a_sample_depends_on_seed_and_text_alone(load: Maker, family: str) -> No
     before = torch.random.get_rng_state()
     first = run(loaded, TEXTS, seed=1, **options)
     assert run(loaded, TEXTS, seed=1, **options) == first
-    assert [found.ids for found in run(loaded, TEXTS, seed=2, **options)] != [found.ids for found in first]
+    assert [output.ids for output in run(loaded, TEXTS, seed=2, **options)] != [output.ids for output in first]
     assert torch.equal(torch.random.get_rng_state(), before), "a caller's own randomness was touched"
-    for text, found in zip(TEXTS, first, strict=True):
+    for text, output in zip(TEXTS, first, strict=True):
         [alone] = run(loaded, [text], seed=1, **options)
-        assert alone.ids == found.ids
-        assert found.score == pytest.approx(teacher_forced(loaded, text, found.ids), abs=1e-4)
+        assert alone.ids == output.ids
+        assert output.score == pytest.approx(teacher_forced(loaded, text, output.ids), abs=1e-4)
 
 
 def test_the_likeliest_of_one_is_greedy(load: Maker) -> None:
@@ -118,10 +118,10 @@ def test_a_row_ends_at_its_end_token_and_the_others_go_on(load: Maker) -> None:
     end = free[0].ids[2]
     assert end not in free[0].ids[:2] + free[1].ids
     loaded.model.generation_config.eos_token_id = [end, 1]
-    found = run(loaded, TEXTS)
-    assert found[0].ids == free[0].ids[:3]
-    assert found[1].ids == free[1].ids
-    assert found[0].score == pytest.approx(teacher_forced(loaded, TEXTS[0], found[0].ids), abs=1e-4)
+    outputs = run(loaded, TEXTS)
+    assert outputs[0].ids == free[0].ids[:3]
+    assert outputs[1].ids == free[1].ids
+    assert outputs[0].score == pytest.approx(teacher_forced(loaded, TEXTS[0], outputs[0].ids), abs=1e-4)
 
 
 def test_what_the_checkpoint_forces_and_forbids_holds(load: Maker) -> None:
@@ -130,12 +130,12 @@ def test_what_the_checkpoint_forces_and_forbids_holds(load: Maker) -> None:
     assert free.ids[0] == loaded.model.generation_config.forced_bos_token_id
     loaded.model.generation_config.suppress_tokens = free.ids[1:3]
     loaded.model.generation_config.no_repeat_ngram_size = 1
-    found = run(loaded, TEXTS[:1])[0]
-    assert not set(free.ids[1:3]) & set(found.ids)
-    assert len(set(found.ids)) == len(found.ids)
-    assert found.ids[0] == free.ids[0]
+    output = run(loaded, TEXTS[:1])[0]
+    assert not set(free.ids[1:3]) & set(output.ids)
+    assert len(set(output.ids)) == len(output.ids)
+    assert output.ids[0] == free.ids[0]
     # The score is the model's own all the same: what was forced counts as what it thought of it.
-    assert found.score == pytest.approx(teacher_forced(loaded, TEXTS[0], found.ids), abs=1e-4)
+    assert output.score == pytest.approx(teacher_forced(loaded, TEXTS[0], output.ids), abs=1e-4)
 
 
 def test_lengths_beams_and_sampling_are_the_parameters(load: Maker) -> None:
@@ -148,7 +148,7 @@ def test_lengths_beams_and_sampling_are_the_parameters(load: Maker) -> None:
     for one, other in zip(run(loaded, TEXTS, limit=12), greedy, strict=True):
         assert (one.ids, one.finish_reason) == (other.ids, "length")
         assert one.score == pytest.approx(other.score, abs=1e-4)
-    assert [len(found.ids) for found in greedy] == [12, 12, 12]
+    assert [len(output.ids) for output in greedy] == [12, 12, 12]
     assert (settings.max_length, settings.num_beams) == (3, 4), "the checkpoint's own settings were changed"
 
 
@@ -157,10 +157,10 @@ def test_a_length_penalty_ranks_the_beams(load: Maker) -> None:
     loaded.model.generation_config.eos_token_id = run(loaded, TEXTS[:1])[0].ids[1]
     lengths = {}
     for penalty in (0.0, 5.0):
-        [found] = run(loaded, TEXTS[:1], beam_size=4, length_penalty=penalty)
-        lengths[penalty] = len(found.ids)
-        told = theirs(loaded, TEXTS[0], num_beams=4, do_sample=False, length_penalty=penalty, pad_token_id=0)
-        assert found.ids == told[: len(found.ids)]
+        [output] = run(loaded, TEXTS[:1], beam_size=4, length_penalty=penalty)
+        lengths[penalty] = len(output.ids)
+        reference = theirs(loaded, TEXTS[0], num_beams=4, do_sample=False, length_penalty=penalty, pad_token_id=0)
+        assert output.ids == reference[: len(output.ids)]
     assert lengths[0.0] < lengths[5.0]
 
 
@@ -219,6 +219,6 @@ def test_a_model_within_a_model_is_scored_afterwards(load: Maker) -> None:
 
 def test_the_wrong_reference_would_be_noticed(load: Maker) -> None:
     loaded = load("gpt2")
-    [found] = run(loaded, TEXTS[:1])
-    assert teacher_forced(loaded, TEXTS[1], found.ids) != pytest.approx(found.score, abs=1e-2)
+    [output] = run(loaded, TEXTS[:1])
+    assert teacher_forced(loaded, TEXTS[1], output.ids) != pytest.approx(output.score, abs=1e-2)
     assert isinstance(loaded.model, hf.GPT2LMHeadModel)

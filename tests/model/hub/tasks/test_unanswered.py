@@ -18,7 +18,7 @@ PAIR = {"text": "Where is the station?", "text_pair": "The train is late."}
 
 
 @pytest.mark.parametrize(
-    ("head", "task", "inputs", "told", "whole"),
+    ("head", "task", "inputs", "message", "whole"),
     [
         ("masked", "fill-mask", PLAIN, "there is no mask in the text: write [MASK]", "Where is the [MASK]?"),
         ("masked", "fill-mask", PAIR, "no mask in the text", {**PAIR, "text": "The [MASK] is late."}),
@@ -28,10 +28,10 @@ PAIR = {"text": "Where is the station?", "text_pair": "The train is late."}
     ids=["fill-mask", "fill-mask of a pair", "question-answering", "question-answering of a pair"],
 )
 def test_the_maps_are_the_models_and_the_prediction_is_empty(
-    tmp_path: Path, head: str, task: str, inputs: Any, told: str, whole: Any
+    tmp_path: Path, head: str, task: str, inputs: Any, message: str, whole: Any
 ) -> None:
     model = served(checkpoints.bert(tmp_path, head), task)
-    with pytest.raises(InputError, match=told.replace("[", r"\[")) as caught:
+    with pytest.raises(InputError, match=message.replace("[", r"\[")) as caught:
         ask(model, inputs)
     assert caught.value.field == "inputs"
     full = whole or {"question": "Where?", "context": "The train is late."}
