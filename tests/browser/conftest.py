@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
 
 from tests.chromium import chromium
 from tests.live import service
@@ -107,9 +107,9 @@ class Watched:
 
     def ask(self) -> dict[str, Any]:
         """Press the button, and say what the service answered once it is on show."""
-        with self.page.expect_response(lambda response: response.url.endswith("/v1/traces")) as answer:
+        with self.page.expect_request(asks_for_trace) as request:  # this one's: an answer may be another's, overtaken
             self.page.click("#run")
-        summary: dict[str, Any] = answer.value.json()
+        summary = answer_to(request.value)
         self.page.wait_for_selector("#stale", state="hidden")
         self.settled()
         return summary
@@ -122,9 +122,9 @@ class Watched:
 
     def choose(self, model: str) -> dict[str, Any]:
         """Take a model from the menu, and say what it answers to its own example."""
-        with self.page.expect_response(lambda response: response.url.endswith("/v1/traces")) as answer:
+        with self.page.expect_request(asks_for_trace) as request:
             self.page.select_option("#model", model)
-        summary: dict[str, Any] = answer.value.json()
+        summary = answer_to(request.value)
         expect(self.page.locator("#model-note")).not_to_be_empty()
         self.page.wait_for_function("model => location.hash.includes(`model=${model}`)", arg=model)
         self.settled()
@@ -133,6 +133,19 @@ class Watched:
     def state(self) -> dict[str, str]:
         """What the link says."""
         return dict(self.page.evaluate("Object.fromEntries(new URLSearchParams(location.hash.slice(1)))"))
+
+
+def asks_for_trace(request: Request) -> bool:
+    """Whether a request is for a trace."""
+    return request.url.endswith("/v1/traces")
+
+
+def answer_to(request: Request) -> dict[str, Any]:
+    """The JSON that a request is answered with."""
+    response = request.response()
+    assert response is not None, request.failure
+    answer: dict[str, Any] = response.json()
+    return answer
 
 
 def text_of(page: Page, selector: str) -> str:
