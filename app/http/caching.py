@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from heedmap.app.http.callers import Caller, while_waiting
-from heedmap.app.service.store import StoredTrace
+from heedmap.app.service.stored_trace import StoredTrace
 
 YEAR = 31_536_000  # seconds; RFC 9111 names no maximum, a year is what caches treat as for ever
 

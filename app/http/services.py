@@ -12,7 +12,8 @@ from heedmap.app.http.callers import Caller
 from heedmap.app.service.engine import Engine
 from heedmap.app.service.metrics import Metrics
 from heedmap.app.service.models import Models
-from heedmap.app.service.store import StoredTrace, TraceStore
+from heedmap.app.service.store import TraceStore
+from heedmap.app.service.stored_trace import StoredTrace
 from heedmap.app.service.tiles import Tiles
 from heedmap.app.settings import Settings
 

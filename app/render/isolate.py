@@ -19,5 +19,5 @@ def isolated(text: str) -> str:
     bare = EMBEDDING.sub("", text)
     if not RIGHT_TO_LEFT.search(bare):
         return bare
-    apart = BYTES.sub(lambda matches: f"{LEFT_TO_RIGHT}{matches[0]}{END}", bare)
+    apart = BYTES.sub(lambda match: f"{LEFT_TO_RIGHT}{match[0]}{END}", bare)
     return f"{FIRST_STRONG}{apart}{END}"

@@ -21,9 +21,9 @@ import structlog
 from heedmap.app.errors import DeadlineExceeded, Overloaded, WorkerStopped
 from heedmap.app.service.threads import CORES, use_cores
 from heedmap.model.errors import Cancelled
+from heedmap.model.watch import Stop
 
 T = TypeVar("T")
-Stop = Callable[[], bool]
 RETRY_AFTER = "1"  # seconds: a full queue moves by several batches in that time
 TURN = 0.03  # seconds of one turn of a long piece of work: a window of somebody else's waits no longer
 THREAD = "heedmap-device"

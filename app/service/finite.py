@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from heedmap.model.errors import HeedmapError, ModelFailure
 from heedmap.model.prediction import Prediction
 from heedmap.model.trace.trace import Trace
+from heedmap.model.watch import Stop
 
 T = TypeVar("T")
 ADVICE = "a model in float16 may do better with ?dtype=float32"
@@ -34,16 +35,16 @@ def is_finite(value: Any) -> bool:
 
 def checked(outcomes: Iterable[Any]) -> list[Any]:
     """The predictions and traces of a batch; in place of one that holds what is no number, a `ModelFailure`."""
-    return [matches if (matches := fault(outcome)) is not None else outcome for outcome in outcomes]
+    return [fault(outcome) or outcome for outcome in outcomes]
 
 
 class Checking:
     """A model's `predict` or `trace`, with its outcomes checked; equal to another of the same, so that they batch."""
 
-    def __init__(self, run: Callable[[Sequence[Any], Callable[[], bool]], list[Any]]) -> None:
+    def __init__(self, run: Callable[[Sequence[Any], Stop], list[Any]]) -> None:
         self.run = run
 
-    def __call__(self, items: Sequence[Any], cancelled: Callable[[], bool]) -> list[Any]:
+    def __call__(self, items: Sequence[Any], cancelled: Stop) -> list[Any]:
         """The checked outcomes of a batch, in order."""
         return checked(self.run(items, cancelled))
 

@@ -36,7 +36,7 @@ def public_message(message: str, text: str) -> str:
         for place in sorted({location, str(folder), str(folder.absolute()), str(folder.resolve())}, key=len)[::-1]:
             if "/" in place and _public_location(location) != location:
                 message = message.replace(place.rstrip("/"), _public_location(location))
-    return PATH.sub(lambda matches: Path(matches[0]).name, message)
+    return PATH.sub(lambda match: Path(match[0]).name, message)
 
 
 def _public_location(location: str) -> str:

@@ -29,7 +29,7 @@ from torch import Tensor
 
 from heedmap.app.errors import NotFound
 from heedmap.app.service.account import Account, Totals
-from heedmap.app.service.stored_trace import StoredTrace as StoredTrace
+from heedmap.app.service.stored_trace import StoredTrace
 from heedmap.model.errors import HeedmapError, TraceError
 from heedmap.model.trace.tensor_file import write_tensors
 from heedmap.model.trace.trace import Trace, read_header

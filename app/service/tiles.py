@@ -18,7 +18,8 @@ from starlette.concurrency import run_in_threadpool
 from heedmap.app.render.wire import to_codes, to_square
 from heedmap.app.service.engine import Engine
 from heedmap.app.service.finite import require
-from heedmap.app.service.store import StoredTrace, TraceStore
+from heedmap.app.service.store import TraceStore
+from heedmap.app.service.stored_trace import StoredTrace
 from heedmap.model.attention.tiles import SIDE, How, Reduced, below, levels, reduce, reduce_strips, size_at
 from heedmap.model.errors import RangeError
 

@@ -1,7 +1,7 @@
 """A transformers checkpoint, served: any task, on fused attention, with traces of every site."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -23,7 +23,7 @@ from heedmap.model.hub.tasks.registry import TASKS
 from heedmap.model.isolation import failure, isolated
 from heedmap.model.trace.size import check
 from heedmap.model.trace.trace import Trace
-from heedmap.model.watch import never
+from heedmap.model.watch import Stop, never
 
 # Of dense maps, in a trace of a model that gives nothing else: 836 tokens at 24 layers of 16 heads.
 EAGER_BYTES = 1 << 30
@@ -73,9 +73,7 @@ class HubModel:
             "examples": [self.runner.example],
         }
 
-    def predict(
-        self, requests: Sequence[Request], cancelled: Callable[[], bool] = never
-    ) -> list[Prediction | HeedmapError]:
+    def predict(self, requests: Sequence[Request], cancelled: Stop = never) -> list[Prediction | HeedmapError]:
         """Answer one batch; each request has its own result or its own error, in the same order."""
         results: dict[int, Any] = {}
         with torch.inference_mode(), quiet(), banded(self.bands):
@@ -84,7 +82,7 @@ class HubModel:
                 results |= dict(zip(members, answers, strict=True))
         return [results[index] for index in range(len(requests))]
 
-    def trace(self, requests: Sequence[Request], cancelled: Callable[[], bool] = never) -> list[Trace | HeedmapError]:
+    def trace(self, requests: Sequence[Request], cancelled: Stop = never) -> list[Trace | HeedmapError]:
         """Predict, and record one pass over input and output."""
         results: dict[int, Any] = {}
         with torch.inference_mode(), quiet(), banded(self.bands):
@@ -114,11 +112,11 @@ class HubModel:
             batches = [group] if together else [{index: item} for index, item in group.items()]
             yield from ((list(batch), list(batch.values())) for batch in batches)
 
-    def _predicted(self, items: Sequence[Item], cancelled: Callable[[], bool]) -> list[Prediction]:
+    def _predicted(self, items: Sequence[Item], cancelled: Stop) -> list[Prediction]:
         self.state.restore()
         return self.runner.predict(items, cancelled)
 
-    def _traced(self, items: Sequence[Item], cancelled: Callable[[], bool]) -> list[Trace]:
+    def _traced(self, items: Sequence[Item], cancelled: Stop) -> list[Trace]:
         self.state.restore()
         for item in items:  # what is known before any work
             self._check_size(item.axes)

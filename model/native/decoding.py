@@ -12,11 +12,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from heedmap.model.contract import Parameters
-from heedmap.model.errors import Cancelled
 from heedmap.model.generated import Generated
 from heedmap.model.native.tokenizer import END, PAD
 from heedmap.model.sampling import Sampler
-from heedmap.model.watch import never
+from heedmap.model.watch import Stop, never, raise_if_cancelled
 
 CHUNK = 64  # logits whose best is found at once
 COMPACT = 8  # finished sequences leave the batch when they are one in so many: moving the rest costs as much as a step
@@ -45,7 +44,7 @@ def generate(
     parameters: Parameters,
     limit: int,
     device: torch.device,
-    cancelled: Callable[[], bool] = never,
+    cancelled: Stop = never,
     first: Int[Tensor, "B"] | None = None,
 ) -> list[Generated]:
     """Generate one output per sequence of the batch.
@@ -84,17 +83,12 @@ def _generated(ids: list[int], score: float) -> Generated:
     return Generated(ids, score, "stop" if ids[-1] == END else "length")
 
 
-def _check(cancelled: Callable[[], bool]) -> None:
-    if cancelled():
-        raise Cancelled("the prediction was cancelled")
-
-
 def _stepwise(
     decoder: Decoder,
     state: State,
     opening: Tensor,
     limit: int,
-    cancelled: Callable[[], bool],
+    cancelled: Stop,
     choose: Callable[[Tensor, Sequence[int]], Tensor],
 ) -> list[Generated]:
     """One token per sequence and step, until each has met its end."""
@@ -104,7 +98,7 @@ def _stepwise(
     rows = list(range(batch))  # of the decoder's batch: finished ones stay until it pays to move the others
     tokens = opening[:, None]
     for _ in range(limit):
-        _check(cancelled)
+        raise_if_cancelled(cancelled)
         logits = decoder.decode(tokens, state)[:, -1]
         logits[:, PAD] = -torch.inf
         chosen = choose(logits, rows)
@@ -130,7 +124,7 @@ def _beam(
     opening: Tensor,
     parameters: Parameters,
     limit: int,
-    cancelled: Callable[[], bool],
+    cancelled: Stop,
 ) -> list[Generated]:
     """Beam search: a sequence stops when none of its open hypotheses can still beat its best finished one.
 
@@ -146,7 +140,7 @@ def _beam(
     scores[:, 0] = 0  # all beams start equal: only the first may speak
     outputs: list[list[list[int]]] = [[[] for _ in range(width)] for _ in range(batch)]
     for step in range(1, limit + 1):
-        _check(cancelled)
+        raise_if_cancelled(cancelled)
         logits = decoder.decode(tokens, state)[:, -1].float()
         logits[:, PAD] = -torch.inf
         vocabulary = logits.shape[-1]

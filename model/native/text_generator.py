@@ -1,6 +1,6 @@
 """A native language model, served: a text in, its continuation and traces out."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,6 @@ from torch import Tensor
 from heedmap.model.card import examples, licence
 from heedmap.model.contract import DECODING, Axis, Prediction, Request, taken
 from heedmap.model.errors import (
-    Cancelled,
     CheckpointError,
     EmptyInput,
     HeedmapError,
@@ -27,7 +26,7 @@ from heedmap.model.native.tokenizer import PAD, SPECIAL, Encoding
 from heedmap.model.trace.recorder import Recorder
 from heedmap.model.trace.size import check
 from heedmap.model.trace.trace import Trace
-from heedmap.model.watch import never
+from heedmap.model.watch import Stop, never, raise_if_cancelled
 
 SITES = {"decoder": ("tokens", "tokens")}
 CHUNK = 8192  # tokens: from there on the layers' own memory matters, and the chunks' masks cost nothing beside it
@@ -79,19 +78,17 @@ class TextGenerator:
             ],
         }
 
-    def predict(
-        self, requests: Sequence[Request], cancelled: Callable[[], bool] = never
-    ) -> list[Prediction | HeedmapError]:
+    def predict(self, requests: Sequence[Request], cancelled: Stop = never) -> list[Prediction | HeedmapError]:
         """Answer each request by itself: prompts of different lengths share no cache."""
         return [
             answer for one in requests for answer in isolated(lambda some: [self._answer(some[0], cancelled)], [one])
         ]
 
-    def trace(self, requests: Sequence[Request], cancelled: Callable[[], bool] = never) -> list[Trace | HeedmapError]:
+    def trace(self, requests: Sequence[Request], cancelled: Stop = never) -> list[Trace | HeedmapError]:
         """Predict, then record one pass over prompt and output."""
         return [trace for one in requests for trace in isolated(lambda some: [self._traced(some[0], cancelled)], [one])]
 
-    def _traced(self, request: Request, cancelled: Callable[[], bool]) -> Trace | InputError:
+    def _traced(self, request: Request, cancelled: Stop) -> Trace | InputError:
         recorder = Recorder()
         try:
             self._check_trace(request)
@@ -118,9 +115,7 @@ class TextGenerator:
         axes = {"tokens": Axis("text", [""] * len(ids), ids, [], [])}
         check({"decoder": (query, key)}, SITES, axes, self.trace_limit)
 
-    def _answer(
-        self, request: Request, cancelled: Callable[[], bool], recorder: Recorder | None = None
-    ) -> Prediction | InputError:
+    def _answer(self, request: Request, cancelled: Stop, recorder: Recorder | None = None) -> Prediction | InputError:
         try:
             prompt = self._encode(request.inputs, "inputs")
             limit = self.network.config.max_positions - len(prompt.ids)
@@ -149,7 +144,7 @@ class TextGenerator:
         prompt: list[int],
         request: Request,
         limit: int,
-        cancelled: Callable[[], bool],
+        cancelled: Stop,
         recorder: Recorder | None,
     ) -> Generated:
         """Generate; what is recorded is the pass over the prompt and one over the output, not its single steps."""
@@ -165,9 +160,7 @@ class TextGenerator:
         return output
 
     @torch.inference_mode()
-    def _score(
-        self, prompt: list[int], target: list[int], cancelled: Callable[[], bool], recorder: Recorder | None
-    ) -> Generated:
+    def _score(self, prompt: list[int], target: list[int], cancelled: Stop, recorder: Recorder | None) -> Generated:
         """The given output and its summed log-probability under teacher forcing."""
         state = self.network.start()
         for _ in self._read(prompt[:-1], state, recorder, cancelled):
@@ -186,7 +179,7 @@ class TextGenerator:
         tokens: Sequence[int],
         state: LanguageModelState,
         recorder: Recorder | None,
-        cancelled: Callable[[], bool],
+        cancelled: Stop,
     ) -> Iterator[Tensor]:
         """Take a long text in, a chunk at a time: what the layers hold between attentions is no longer than a chunk.
 
@@ -197,8 +190,7 @@ class TextGenerator:
             Cancelled: `cancelled` became true between two chunks.
         """
         for start in range(0, len(tokens), CHUNK):
-            if cancelled():
-                raise Cancelled("the prediction was cancelled")
+            raise_if_cancelled(cancelled)
             if recorder is not None:
                 recorder.next_chunk()
             chunk = torch.tensor([tokens[start : start + CHUNK]], device=self.device)

@@ -1,7 +1,7 @@
 """A native translation checkpoint, served: text in, predictions and traces out."""
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from heedmap.model.native.transformer import Transformer, TransformerConfig
 from heedmap.model.padding import padded
 from heedmap.model.trace.recorder import Recorder
 from heedmap.model.trace.trace import Trace
-from heedmap.model.watch import never
+from heedmap.model.watch import Stop, never
 
 SITE_AXES = {"encoder": ("source", "source"), "decoder": ("target", "prefix"), "cross": ("target", "source")}
 
@@ -84,17 +84,15 @@ class Translator:
             ],
         }
 
-    def predict(
-        self, requests: Sequence[Request], cancelled: Callable[[], bool] = never
-    ) -> list[Prediction | HeedmapError]:
+    def predict(self, requests: Sequence[Request], cancelled: Stop = never) -> list[Prediction | HeedmapError]:
         """Answer one batch; each request has its own result or its own error, in the same order."""
         return isolated(lambda some: self._predict(some, cancelled), requests)
 
-    def trace(self, requests: Sequence[Request], cancelled: Callable[[], bool] = never) -> list[Trace | HeedmapError]:
+    def trace(self, requests: Sequence[Request], cancelled: Stop = never) -> list[Trace | HeedmapError]:
         """Predict, then record one teacher-forced pass over input and output."""
         return isolated(lambda some: self._trace(some, cancelled), requests)
 
-    def _predict(self, requests: Sequence[Request], cancelled: Callable[[], bool]) -> list[Prediction | HeedmapError]:
+    def _predict(self, requests: Sequence[Request], cancelled: Stop) -> list[Prediction | HeedmapError]:
         results: dict[int, Prediction | HeedmapError] = {}
         sources: dict[int, Encoding] = {}
         targets: dict[int, Encoding] = {}
@@ -123,7 +121,7 @@ class Translator:
             results[index] = self._prediction(requests[index], sources[index], output)
         return [results[index] for index in range(len(requests))]
 
-    def _trace(self, requests: Sequence[Request], cancelled: Callable[[], bool]) -> list[Trace | HeedmapError]:
+    def _trace(self, requests: Sequence[Request], cancelled: Stop) -> list[Trace | HeedmapError]:
         predictions = self._predict(requests, cancelled)
         done = [p for p in predictions if isinstance(p, Prediction)]
         if not done:
@@ -137,9 +135,7 @@ class Translator:
             traces = iter([recorder.trace(row, p, self.sites, **facts) for row, p in enumerate(done)])
         return [p if isinstance(p, HeedmapError) else next(traces) for p in predictions]
 
-    def generate(
-        self, sources: list[list[int]], parameters: Parameters, cancelled: Callable[[], bool] = never
-    ) -> list[Generated]:
+    def generate(self, sources: list[list[int]], parameters: Parameters, cancelled: Stop = never) -> list[Generated]:
         """Outputs for a batch of source ids, each closed by the end token."""
         room = self.network.config.max_positions
         limit = min(parameters.max_new_tokens or room, room)

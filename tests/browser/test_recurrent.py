@@ -24,11 +24,8 @@ def test_the_model_menu_switches_to_the_recurrent_model(watch: Opener) -> None:
     watched = watch()
     page = watched.open()
     assert watched.state().get("model", "de-en") == "de-en"
-    with page.expect_response(lambda response: response.url.endswith("/v1/traces")) as answer:
-        page.select_option("#model", "de-en-gru")
-        page.click("#run")
-    summary = answer.value.json()
-    watched.settled()
+    page.select_option("#model", "de-en-gru")
+    summary = watched.ask()
     assert summary["model"] == "de-en-gru"
     assert [(site["name"], site["layers"], site["heads"]) for site in summary["sites"]] == [("cross", 1, 1)]
     assert watched.state()["model"] == "de-en-gru"

@@ -15,7 +15,7 @@ from heedmap.app.http.services import Services, services
 from heedmap.app.render import figures, wire
 from heedmap.app.requests.schemas import check_head
 from heedmap.app.service import maps
-from heedmap.app.service.store import StoredTrace
+from heedmap.app.service.stored_trace import StoredTrace
 from heedmap.app.settings import THUMBNAIL_SIZES
 from heedmap.model.errors import ParameterError
 

@@ -12,7 +12,7 @@ from heedmap.app.http.callers import Caller, admitted
 from heedmap.app.http.services import Services, services
 from heedmap.app.render.wire import RAW, to_json
 from heedmap.app.service import maps
-from heedmap.app.service.store import StoredTrace
+from heedmap.app.service.stored_trace import StoredTrace
 from heedmap.app.service.tiles import Address, blocks_of
 from heedmap.app.settings import TILES_PER_REQUEST
 from heedmap.model.attention.tiles import How

@@ -17,7 +17,8 @@ from heedmap.app.requests.bodies import parsed, request_body
 from heedmap.app.requests.schemas import TraceRequest
 from heedmap.app.service import maps
 from heedmap.app.service.finite import Checking
-from heedmap.app.service.store import ANYONE, StoredTrace
+from heedmap.app.service.store import ANYONE
+from heedmap.app.service.stored_trace import StoredTrace
 from heedmap.model.contract import Request
 from heedmap.model.errors import HeedmapError, ParameterError, TraceError
 from heedmap.model.measures.alignment import MOST_CELLS

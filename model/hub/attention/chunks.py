@@ -11,10 +11,9 @@ from typing import Any
 from torch import Tensor
 from transformers import DynamicCache
 
-from heedmap.model.errors import Cancelled
 from heedmap.model.hub.attention.bands import banded
 from heedmap.model.hub.attention.recorder import ModuleRecorder
-from heedmap.model.watch import Stop, never
+from heedmap.model.watch import Stop, never, raise_if_cancelled
 
 CHUNK = 8192  # tokens: from there on the layers' own memory matters, and the chunks' masks cost nothing beside it
 CUT = ("input_ids", "position_ids")
@@ -67,8 +66,7 @@ def read(
     starts = list(range(0, max(length - kept, 0) + 1, chunk))
     cache, outputs, layers = {cache_argument(model): DynamicCache()}, None, dict[str, int]()
     for start, stop in zip(starts, [*starts[1:], length], strict=True):
-        if cancelled():
-            raise Cancelled("the prediction was cancelled")
+        raise_if_cancelled(cancelled)
         part = {name: inputs[name][:, start:stop] for name in CUT if name in inputs}
         part |= {} if mask is None else {"attention_mask": mask[:, :stop]}
         if recorder is not None:

@@ -10,13 +10,12 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from heedmap.model.contract import Parameters
-from heedmap.model.errors import Cancelled
 from heedmap.model.generated import Generated
 from heedmap.model.hub.attention import chunks
 from heedmap.model.hub.loaded import Loaded
 from heedmap.model.hub.tasks.generation_settings import looks_back
 from heedmap.model.sampling import Sampler
-from heedmap.model.watch import Stop, never
+from heedmap.model.watch import Stop, never, raise_if_cancelled
 
 Criterion = Callable[[Tensor, Any], Tensor]  # ids (B Q) and anything to whether each row is to end
 
@@ -61,8 +60,7 @@ def generate(
     width = 1 if parameters.do_sample else parameters.beam_size
     batch, began = next(iter(inputs.values())).shape[0], _start_length(model, inputs)
     tally = _Tally(batch, ends, stops, cancelled)
-    if cancelled():
-        raise Cancelled("the generation was cancelled")
+    raise_if_cancelled(cancelled)
     handle = model.register_forward_hook(tally.keep) if width == 1 else None
     try:
         with torch.inference_mode():
@@ -187,8 +185,7 @@ class _Tally:
 
     def __call__(self, ids: Tensor, _scores: Any, **_: Any) -> Tensor:
         """Note which token was chosen; true of the rows that a stop string ends."""
-        if self.cancelled():
-            raise Cancelled("the generation was cancelled")
+        raise_if_cancelled(self.cancelled)
         nothing = torch.zeros(ids.shape[0], dtype=torch.bool, device=ids.device)
         stopped = nothing if self.stops is None else self.stops(ids, None)
         if self.logits is not None:

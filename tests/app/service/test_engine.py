@@ -12,6 +12,7 @@ import pytest
 from heedmap.app.errors import DeadlineExceeded, Overloaded, WorkerStopped
 from heedmap.app.service.engine import THREAD, Engine
 from heedmap.model.errors import Cancelled, EmptyInput
+from tests.app.service.busy import at_work
 
 Stop = Callable[[], bool]
 
@@ -24,25 +25,6 @@ async def running(queue: int = 8, batch: int = 4, deadline: float = 5.0) -> Asyn
         yield engine
     finally:
         engine.stop()
-
-
-@asynccontextmanager
-async def held(engine: Engine) -> AsyncIterator[None]:
-    """The worker is busy until the block ends."""
-    busy, free = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        busy.set()
-        free.wait(5)
-
-    task = asyncio.create_task(engine.run(hold))
-    while not busy.is_set():
-        await asyncio.sleep(0.001)
-    try:
-        yield
-    finally:
-        free.set()
-        await task
 
 
 async def waiting(engine: Engine, count: int) -> None:
@@ -65,7 +47,7 @@ async def test_waiting_predictions_of_one_model_become_one_batch() -> None:
         return [2 * item for item in items]
 
     async with running() as engine:
-        async with held(engine):
+        async with at_work(engine):
             tasks = [asyncio.create_task(engine.run_batch("a", items, double)) for items in ([1], [2, 3], [4])]
             other = asyncio.create_task(engine.run_batch("b", [10], double))
             await waiting(engine, 4)
@@ -81,7 +63,7 @@ async def test_a_batch_has_a_limit_and_keeps_the_order() -> None:
         return list(items)
 
     async with running(batch=2) as engine:
-        async with held(engine):
+        async with at_work(engine):
             tasks = [asyncio.create_task(engine.run_batch("a", [number], note)) for number in range(5)]
             await waiting(engine, 5)
         await asyncio.gather(*tasks)
@@ -91,7 +73,7 @@ async def test_a_batch_has_a_limit_and_keeps_the_order() -> None:
 async def test_short_calls_go_ahead_of_predictions() -> None:
     order: list[str] = []
     async with running() as engine:
-        async with held(engine):
+        async with at_work(engine):
             long = asyncio.create_task(engine.run_batch("a", [1], lambda items, stop: order.append("long") or [1]))
             await waiting(engine, 1)
             short = asyncio.create_task(engine.run(lambda: order.append("short")))
@@ -102,7 +84,7 @@ async def test_short_calls_go_ahead_of_predictions() -> None:
 
 async def test_a_full_queue_refuses_and_says_when_to_come_back() -> None:
     async with running(queue=2) as engine:
-        async with held(engine):
+        async with at_work(engine):
             tasks = [asyncio.create_task(engine.run(int)) for _ in range(2)]
             await waiting(engine, 2)
             assert engine.full
@@ -138,7 +120,7 @@ async def test_work_stops_when_all_of_its_callers_have_gone_and_not_before() -> 
         raise Cancelled("stopped")
 
     async with running() as engine:
-        async with held(engine):
+        async with at_work(engine):
             tasks = [asyncio.create_task(engine.run_batch("a", [number], endless)) for number in (1, 2)]
             await waiting(engine, 2)
         await asyncio.to_thread(started.wait, 5)
@@ -153,7 +135,7 @@ async def test_work_stops_when_all_of_its_callers_have_gone_and_not_before() -> 
 async def test_an_abandoned_call_is_never_begun() -> None:
     begun: list[int] = []
     async with running() as engine:
-        async with held(engine):
+        async with at_work(engine):
             task = asyncio.create_task(engine.run(lambda: begun.append(1)))
             await waiting(engine, 1)
             task.cancel()
@@ -179,7 +161,7 @@ async def test_who_breaks_a_batch_breaks_it_alone() -> None:
         return list(items)
 
     async with running() as engine:
-        async with held(engine):
+        async with at_work(engine):
             tasks = [asyncio.create_task(engine.run_batch("a", [number], fussy)) for number in (1, 13, 2)]
             await waiting(engine, 3)
         results = await asyncio.gather(*tasks, return_exceptions=True)
@@ -192,7 +174,7 @@ async def test_a_dead_worker_leaves_nobody_waiting() -> None:
         raise SystemExit
 
     async with running() as engine:
-        async with held(engine):
+        async with at_work(engine):
             dying = asyncio.create_task(engine.run(die))
             await waiting(engine, 1)
             after = asyncio.create_task(engine.run(int))

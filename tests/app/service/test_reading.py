@@ -17,6 +17,7 @@ from heedmap.app.service.threads import CORES, in_thread, use_cores
 from heedmap.app.settings import Settings
 from heedmap.model.attention.maps import AttentionMap
 from tests.app.conftest import PARAMETERS, TEXT
+from tests.app.service.busy import at_work
 
 SECONDS = 20.0  # longer than any reading takes on a busy machine, shorter than the device is held
 
@@ -31,25 +32,6 @@ async def running(settings: Settings) -> AsyncIterator[tuple[httpx.AsyncClient, 
         httpx.AsyncClient(transport=transport, base_url="http://test") as client,
     ):
         yield client, app.state.services
-
-
-@asynccontextmanager
-async def at_work(engine: Engine) -> AsyncIterator[None]:
-    """The worker is busy until the block ends."""
-    busy, free = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        busy.set()
-        free.wait(60)
-
-    task = asyncio.create_task(engine.run(hold, patient=True))
-    while not busy.is_set():
-        await asyncio.sleep(0.001)
-    try:
-        yield
-    finally:
-        free.set()
-        await task
 
 
 async def test_reading_never_waits_for_the_device(settings: Callable[..., Settings]) -> None:
