@@ -13,9 +13,11 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PAGE := tests/page
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+# Several files at once, each in a process of one thread: PyTorch's threads, on cores that others use, wait for each other.
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile --cov
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test coverage test-newest lint lock format train evaluate bench wheel clean
+.PHONY: help serve test test-newest lint lock format train evaluate bench wheel clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
@@ -29,15 +31,16 @@ serve: $(VENV)/.serve ## set up and serve the explorer and the API on HOST and P
 	@exec $(BIN)/heedmap serve --host $(HOST) --port $(PORT) $(ARGS)
 
 test: $(VENV)/.test $(VENV)/.browser ## set up, the browser included, and run every test
-	$(BIN)/pytest $(ARGS)
-
-coverage: $(VENV)/.test $(VENV)/.browser ## the same, measuring which lines the tests run
-	$(BIN)/pytest --cov $(ARGS)
+	$(PYTEST) $(ARGS)
 
 # The lock holds the users of today; this asks about tomorrow's.
 test-newest: ## the same in .venv-newest, with the newest of everything that pyproject.toml allows
 	@$(MAKE) --no-print-directory VENV=.venv-newest .venv-newest/.newest .venv-newest/.browser
-	.venv-newest/bin/pytest $(ARGS)
+	@$(MAKE) --no-print-directory VENV=.venv-newest pytest ARGS='$(ARGS)'
+
+.PHONY: pytest
+pytest:
+	$(PYTEST) $(ARGS)
 
 lint: $(VENV)/.lint $(PAGE)/node_modules/.installed ## ruff, mypy (strict), and the checks of the page's code
 	$(BIN)/ruff check .
