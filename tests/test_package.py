@@ -144,6 +144,12 @@ def test_the_client_works_on_the_base_install(tmp_path: Path) -> None:
     assert done.stdout.strip() == "b a"
 
 
+@pytest.mark.parametrize("name", ["figures", "colours", "isolate", "encoding"])
+def test_what_the_clients_draw_and_write_with_needs_the_base_install_alone(name: str, tmp_path: Path) -> None:
+    done = run([sys.executable, "-c", f"{ONLY_BASE}\nimport heedmap.app.render.{name}"], tmp_path, ROOT)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("name", ["Trace", "load", "Request", "Parameters"])
 def test_what_the_base_install_lacks_says_what_to_install(name: str, tmp_path: Path) -> None:
     done = run([sys.executable, "-c", f"{ONLY_BASE}\nfrom heedmap import {name}"], tmp_path, ROOT)

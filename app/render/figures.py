@@ -1,14 +1,11 @@
-"""Maps as Plotly figures: the figure's JSON, and a page that needs nothing beside itself.
+"""Maps as Plotly figures: those of the service and those of the clients, so nothing beyond the base install is needed.
 
 The axes are numeric and the tokens their tick labels: as categories, equal tokens would fall on one column. Masked
 cells are gaps, so that they differ from zero.
 """
 
-import hashlib
 import html
-from base64 import b64encode
 from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -16,14 +13,8 @@ from numpy.typing import NDArray
 
 from heedmap.app.render.colours import plotly_scale
 from heedmap.app.render.isolate import isolated
-from heedmap.app.render.wire import to_json
-from heedmap.app.settings import HEADER_LABELS, STATIC
 
-CONFIG = {"showSendToCloud": False, "displaylogo": False, "responsive": True}
-DRAW = """
-const figure = JSON.parse(document.getElementById("figure").textContent);
-Plotly.newPlot("map", figure.data, figure.layout, figure.config);
-"""
+LABELS = 64  # tick labels on an axis: more overlap at 1,000 pixels
 
 
 def figure(
@@ -98,7 +89,7 @@ def figure(
 
 def _ticks(labels: Sequence[str], origin: int) -> dict[str, Any]:
     """Every token's label where there is room, else every n-th."""
-    step = -(-len(labels) // HEADER_LABELS)
+    step = -(-len(labels) // LABELS)
     places = range(0, len(labels), step)
     # Plotly reads tags in text; a token that looks like one is shown as it is.
     return {
@@ -106,42 +97,3 @@ def _ticks(labels: Sequence[str], origin: int) -> dict[str, Any]:
         "tickvals": [origin + place for place in places],
         "ticktext": [html.escape(isolated(labels[place]), quote=False) for place in places],
     }
-
-
-def page(drawn: dict[str, Any], title: str) -> bytes:
-    """A page of a figure, Plotly included; serve it with `page_policy`."""
-    data = to_json({**drawn, "config": CONFIG}).replace(b"<", b"\\u003c")  # a token "</script>" ends nothing
-    bundle, _ = _bundle()
-    return b"".join(
-        [
-            b'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>',
-            html.escape(title).encode(),
-            b'</title>\n<meta name="viewport" content="width=device-width">\n<script>',
-            bundle,
-            b"</script>\n<style>html, body, #map { height: 100%; margin: 0 }</style></head>\n",
-            b'<body><div id="map"></div>\n<script type="application/json" id="figure">',
-            data,
-            b"</script>\n<script>",
-            DRAW.encode(),
-            b"</script></body></html>\n",
-        ]
-    )
-
-
-def page_policy() -> str:
-    """The Content-Security-Policy that lets the page's own two scripts run and nothing else, in its own origin."""
-    scripts = f"'{_bundle()[1]}' '{_hash(DRAW.encode())}'"
-    images = "img-src data: blob:; sandbox allow-scripts allow-downloads"
-    return f"default-src 'none'; script-src {scripts}; style-src 'unsafe-inline'; {images}"
-
-
-@cache
-def _bundle() -> tuple[bytes, str]:
-    """The Plotly bundle that the explorer ships, and its hash."""
-    script = next((STATIC / "vendor").glob("plotly-cartesian*.min.js")).read_bytes()
-    script = script.replace(b"</script", b"<\\/script").replace(b"\r\n", b"\n")
-    return script, _hash(script)
-
-
-def _hash(script: bytes) -> str:
-    return "sha256-" + b64encode(hashlib.sha256(script).digest()).decode()

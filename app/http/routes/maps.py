@@ -13,6 +13,7 @@ from heedmap.app.http.caching import cached
 from heedmap.app.http.callers import Caller, admitted
 from heedmap.app.http.services import Services, services
 from heedmap.app.render import figures, wire
+from heedmap.app.render.page import page, page_policy
 from heedmap.app.requests.schemas import check_head
 from heedmap.app.service import maps
 from heedmap.app.service.stored_trace import StoredTrace
@@ -63,7 +64,7 @@ def encoded(
         top=1.0 if place.plain else float(weights.max()),
         measure="weight" if place.plain else place.measure,
     )
-    return figures.page(drawn, place.title) if form is wire.HTML else wire.to_json(drawn)
+    return page(drawn, place.title) if form is wire.HTML else wire.to_json(drawn)
 
 
 @router.get(
@@ -111,7 +112,7 @@ async def get_map(
         return maps.weights(held.trace, place), maps.visible(held.trace, place) if form.gaps else None
 
     what = ("map", place, cell)
-    headers = {"Content-Security-Policy": figures.page_policy()} if form is wire.HTML else {}
+    headers = {"Content-Security-Policy": page_policy()} if form is wire.HTML else {}
     return await cached(request, caller, held, what, form.media_type + CHARSET.get(form, ""), body, headers)
 
 

@@ -1,6 +1,4 @@
-"""Figures: gaps for masked cells, thinned labels, and a page that no token can break out of."""
-
-import re
+"""Figures: gaps for masked cells, and thinned labels."""
 
 import numpy as np
 
@@ -31,24 +29,3 @@ def test_all_heads_have_a_menu() -> None:
     drawn = figures.figure(np.stack([WEIGHTS] * 3), VISIBLE, ["a", "b"], ["x", "y"], title="t", axes=("q", "k"))
     assert [trace["visible"] for trace in drawn["data"]] == [True, False, False]
     assert drawn["layout"]["updatemenus"][0]["buttons"][2]["args"] == [{"visible": [False, False, True]}]
-
-
-def test_a_token_cannot_end_the_script_or_become_a_tag() -> None:
-    evil = "</script><b onclick=alert(1)>"
-    drawn = figures.figure(WEIGHTS, VISIBLE, [evil, "b"], ["x", evil], title=evil, axes=("q", "k"))
-    assert drawn["layout"]["yaxis"]["ticktext"][0].startswith("&lt;/script&gt;")
-    page = figures.page(drawn, evil).decode()
-    body = page[page.index("<body>") :]
-    assert len(re.findall("</script>", body)) == 2, "the figure's and the one that draws it"
-    assert evil not in page
-
-
-def test_the_policy_allows_exactly_the_pages_scripts() -> None:
-    import base64
-    import hashlib
-
-    page = figures.page(figures.figure(WEIGHTS, VISIBLE, ["a", "b"], ["x", "y"], title="t", axes=("q", "k")), "t")
-    scripts = re.findall(rb"<script>(.*?)</script>", page, flags=re.DOTALL)
-    hashes = {"sha256-" + base64.b64encode(hashlib.sha256(script).digest()).decode() for script in scripts}
-    assert set(re.findall(r"'(sha256-[^']+)'", figures.page_policy())) == hashes
-    assert len(hashes) == 2
