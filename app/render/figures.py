@@ -15,39 +15,47 @@ from heedmap.app.render.colours import plotly_scale
 from heedmap.app.render.isolate import isolated
 
 LABELS = 64  # tick labels on an axis: more overlap at 1,000 pixels
+WEIGHTS = "weights"  # the measure that maps have unless another is asked for
+
+
+def map_title(site: str, layer: int, head: int | str, measure: str = WEIGHTS) -> str:
+    """What a map is called: its layer and head from 0, or mean, max or all of its heads."""
+    heads = f"head {head}" if isinstance(head, int) else "all heads" if head == "all" else f"{head} of heads"
+    return f"{site} · layer {layer} · {heads}" + ("" if measure == WEIGHTS else f" · {measure}")
 
 
 def figure(
     weights: NDArray[np.float32],
-    visible: NDArray[np.bool_],
+    visible: NDArray[np.bool_] | None,
     queries: Sequence[str],
     keys: Sequence[str],
     *,
     title: str,
     axes: tuple[str, str],
     origin: tuple[int, int] = (0, 0),
-    top: float = 1.0,
-    measure: str = "weight",
+    measure: str = WEIGHTS,
 ) -> dict[str, Any]:
     """A Plotly figure of a window (R, C), or of all heads (H, R, C) with a menu to choose among them.
 
-    queries, keys: the labels of its rows and columns; axes: what they are called; origin: the window's first row and
-    column in the map; top, measure: the scale's end and name.
+    visible: (R, C), whose other cells are gaps; None where that is not known: all are drawn. queries, keys: the labels
+    of its rows and columns; axes: what they are called; origin: the window's first row and column in the map; measure:
+    what the values are: weights have a scale to 1, others to their largest.
     """
+    top, name = (1.0, "weight") if measure == WEIGHTS else (float(weights.max()) or 1.0, measure)
     panels = weights if weights.ndim == 3 else weights[None]
     rows, columns = np.arange(len(queries)) + origin[0], np.arange(len(keys)) + origin[1]
-    hover = f"{axes[0]} %{{y}}<br>{axes[1]} %{{x}}<br>{measure} %{{z:.6g}}"
+    hover = f"{axes[0]} %{{y}}<br>{axes[1]} %{{x}}<br>{name} %{{z:.6g}}"
     traces = [
         {
             "type": "heatmap",
             "name": f"head {head}",
-            "z": np.where(visible, panel, np.float32(np.nan)),
+            "z": panel if visible is None else np.where(visible, panel, np.float32(np.nan)),
             "x": columns,
             "y": rows,
             "zmin": 0,
             "zmax": top,
             "colorscale": plotly_scale(),
-            "colorbar": {"title": {"text": measure}, "thickness": 12, "outlinewidth": 0},
+            "colorbar": {"title": {"text": name}, "thickness": 12, "outlinewidth": 0},
             "hoverongaps": False,
             "hovertemplate": hover + (f"<extra>head {head}</extra>" if weights.ndim == 3 else "<extra></extra>"),
             "visible": head == 0,

@@ -61,8 +61,7 @@ def encoded(
         title=place.title,
         axes=(place.queries, place.keys),
         origin=(place.rows.start, place.cols.start),
-        top=1.0 if place.plain else float(weights.max()),
-        measure="weight" if place.plain else place.measure,
+        measure=place.measure,
     )
     return page(drawn, place.title) if form is wire.HTML else wire.to_json(drawn)
 

@@ -1,6 +1,7 @@
 """Figures: gaps for masked cells, and thinned labels."""
 
 import numpy as np
+import pytest
 
 from heedmap.app.render import figures
 
@@ -15,6 +16,32 @@ def test_a_window_keeps_its_place_in_the_map() -> None:
     assert np.isnan(heatmap["z"]).tolist() == (~VISIBLE).tolist()
     assert drawn["layout"]["xaxis"]["tickvals"] == [5, 6]
     assert drawn["layout"]["xaxis"]["ticktext"] == ["x", "x"], "equal tokens keep columns of their own"
+
+
+def test_a_mask_that_is_not_known_leaves_weights_as_they_are() -> None:
+    [heatmap] = figures.figure(WEIGHTS, None, ["c", "d"], ["x", "y"], title="t", axes=("q", "k"))["data"]
+    assert heatmap["z"].tolist() == WEIGHTS.tolist()
+
+
+def test_weights_have_a_scale_to_one_and_other_measures_to_their_largest() -> None:
+    low = WEIGHTS / 2
+    [heatmap] = figures.figure(low, VISIBLE, ["c", "d"], ["x", "y"], title="t", axes=("q", "k"))["data"]
+    assert (heatmap["zmax"], heatmap["colorbar"]["title"]["text"]) == (1, "weight")
+    drawn = figures.figure(low, VISIBLE, ["c", "d"], ["x", "y"], title="t", axes=("q", "k"), measure="value-norm")
+    [heatmap] = drawn["data"]
+    assert (heatmap["zmax"], heatmap["colorbar"]["title"]["text"]) == (0.5, "value-norm")
+
+
+@pytest.mark.parametrize(
+    ("head", "measure", "expected"),
+    [
+        (3, "weights", "cross · layer 2 · head 3"),
+        ("mean", "weights", "cross · layer 2 · mean of heads"),
+        ("all", "value-norm", "cross · layer 2 · all heads · value-norm"),
+    ],
+)
+def test_a_map_is_called_after_its_place(head: int | str, measure: str, expected: str) -> None:
+    assert figures.map_title("cross", 2, head, measure) == expected
 
 
 def test_many_labels_are_thinned() -> None:
