@@ -9,7 +9,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from heedmap.app.http.caching import cached
+from heedmap.app.errors import WORKING, NotAcceptable, NotFound, TooLarge, raises
+from heedmap.app.http.caching import NOT_MODIFIED, cached
 from heedmap.app.http.callers import Caller, admitted
 from heedmap.app.http.services import Services, services
 from heedmap.app.render import figures, wire
@@ -17,7 +18,7 @@ from heedmap.app.requests.schemas import check_head
 from heedmap.app.service import maps
 from heedmap.app.service.stored_trace import StoredTrace
 from heedmap.app.settings import THUMBNAIL_SIZES
-from heedmap.model.errors import ParameterError
+from heedmap.model.errors import InputError, ParameterError, TraceError
 
 router = APIRouter(prefix="/v1/traces/{id}", tags=["maps"])
 CallerNow = Annotated[Caller, Depends(admitted)]
@@ -70,8 +71,9 @@ def encoded(
     "/maps/{site}/{layer}/{head}",
     summary="A window of a map, exact",
     response_class=Response,
-    responses={200: {"content": {form.media_type: {} for form in wire.MAP_FORMATS}}},
+    responses={200: {"content": {form.media_type: {} for form in wire.MAP_FORMATS}}, **NOT_MODIFIED},
 )
+@raises(NotFound, TraceError, InputError, NotAcceptable, TooLarge, *WORKING)
 async def get_map(
     request: Request,
     id: str,
@@ -119,8 +121,9 @@ async def get_map(
     "/thumbnails/{site}",
     summary="All heads of a site at a glance",
     response_class=Response,
-    responses={200: {"content": {form.media_type: {} for form in wire.THUMBNAIL_FORMATS}}},
+    responses={200: {"content": {form.media_type: {} for form in wire.THUMBNAIL_FORMATS}}, **NOT_MODIFIED},
 )
+@raises(NotFound, TraceError, InputError, NotAcceptable, TooLarge, *WORKING)
 async def get_thumbnails(
     request: Request,
     id: str,

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
+from heedmap.app.errors import NotFound, raises
 from heedmap.app.http.callers import admitted
 from heedmap.app.http.services import Services, services
 from heedmap.app.render.encoding import as_json
@@ -41,6 +42,7 @@ async def list_models(services: Annotated[Services, Depends(services)]) -> Respo
 
 
 @router.get("/{model:path}", summary="One model")
+@raises(NotFound)
 async def get_model(model: str, services: Annotated[Services, Depends(services)]) -> Response:
     """Its name, state (loaded, loading, unloaded, failed), task, sites, licence and example inputs."""
     return Response(to_json(described(services, services.models.name(model))), media_type="application/json")
