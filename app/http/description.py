@@ -14,10 +14,11 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import BaseModel
 
 from heedmap.app.errors import MEDIA_TYPE, ServiceError, raised, status_of
+from heedmap.app.http.answers import MapWindow
 from heedmap.app.http.callers import admitted
 from heedmap.app.requests.schemas import AttentionRequest, PredictRequest, ProblemDetails, TraceRequest
 
-BODIES: tuple[type[BaseModel], ...] = (PredictRequest, TraceRequest, AttentionRequest, ProblemDetails)
+MODELS: tuple[type[BaseModel], ...] = (PredictRequest, TraceRequest, AttentionRequest, ProblemDetails, MapWindow)
 PROBLEM = {"$ref": "#/components/schemas/ProblemDetails"}
 REQUEST_ID = {"description": "Names the request in the service's log.", "required": True, "schema": {"type": "string"}}
 HEADERS: dict[int, dict[str, Any]] = {
@@ -39,10 +40,11 @@ def describe(app: FastAPI) -> dict[str, Any]:
         version=app.version,
         summary=app.summary,
         routes=app.routes,
+        separate_input_output_schemas=False,  # what is left out where it does not apply is not required
         servers=[{"url": "."}],  # where the document itself lies: right under any prefix, known or not
     )
     components = schema.setdefault("components", {}).setdefault("schemas", {})
-    for model in BODIES:
+    for model in MODELS:
         described = model.model_json_schema(ref_template="#/components/schemas/{model}")
         components.update(described.pop("$defs", {}))
         components[model.__name__] = described

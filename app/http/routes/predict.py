@@ -10,6 +10,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
 from heedmap.app.errors import WORKING, ModelUnavailable, NotFound, TooLarge, problem, raises
+from heedmap.app.http.answers import PredictionAnswer, PredictionList
 from heedmap.app.http.callers import Caller, admitted, while_waiting
 from heedmap.app.http.services import Services, services
 from heedmap.app.render.wire import JSON, check_size, to_json
@@ -138,7 +139,12 @@ def item_problem(error: Exception, index: int) -> dict[str, Any]:
     return body
 
 
-@router.post("", summary="Predict, and show where the model looked", openapi_extra=request_body(PredictRequest))
+@router.post(
+    "",
+    summary="Predict, and show where the model looked",
+    response_model=PredictionAnswer | PredictionList,
+    openapi_extra=request_body(PredictRequest),
+)
 @raises(NotFound, InputError, TooLarge, ModelUnavailable, *WORKING)
 async def predict(
     request: HttpRequest,

@@ -8,6 +8,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import FileResponse, Response
 
 from heedmap.app.errors import WORKING, ModelUnavailable, NotFound, raises
+from heedmap.app.http.answers import TraceSummary
 from heedmap.app.http.caching import NOT_MODIFIED, cached
 from heedmap.app.http.callers import Caller, admitted, while_waiting
 from heedmap.app.http.routes.predict import requests_of
@@ -62,7 +63,13 @@ async def trace_for(services: Services, caller: Caller, body: TraceRequest) -> S
     return await services.write(lambda: services.store.put(caller.owner, identifier, name, trace))
 
 
-@router.post("", status_code=201, summary="Predict, and keep a trace", openapi_extra=request_body(TraceRequest))
+@router.post(
+    "",
+    status_code=201,
+    summary="Predict, and keep a trace",
+    response_model=TraceSummary,
+    openapi_extra=request_body(TraceRequest),
+)
 @raises(NotFound, InputError, TraceTooLarge, ModelUnavailable, *WORKING)
 async def create_trace(
     request: HttpRequest,
@@ -77,7 +84,7 @@ async def create_trace(
     return Response(content, 201, {"Location": place}, "application/json")
 
 
-@router.get("/{id}", summary="The summary again")
+@router.get("/{id}", summary="The summary again", response_model=TraceSummary)
 @raises(NotFound, TraceError, *WORKING)
 async def get_trace(id: str, caller: CallerNow, services: ServicesNow) -> Response:
     """Prediction, axes, sites, certificate, size, and when it expires."""
