@@ -21,9 +21,9 @@ caller the request's id and nothing of the code.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 import structlog
@@ -49,6 +49,9 @@ CLIENT_CLOSED = 499  # nobody reads it; the access log does
 # RFC 9110's names, which Python has from 3.13 on.
 TITLES = {413: "Content Too Large", 422: "Unprocessable Content", CLIENT_CLOSED: "Client Closed Request"}
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+Kind = type["ServiceError"] | type[HeedmapError]
+F = TypeVar("F", bound=Callable[..., Any])
 
 log = structlog.get_logger("heedmap")
 
@@ -145,6 +148,26 @@ class DeadlineExceeded(ServiceError):
     """The answer took too long."""
 
     status = 504
+
+
+WORKING: tuple[Kind, ...] = (Overloaded, WorkerStopped, DeadlineExceeded)
+"""What a call of a worker may end in."""
+
+
+def raises(*kinds: Kind) -> Callable[[F], F]:
+    """Say what a route, or a dependency of routes, refuses requests by; the OpenAPI description is made of it."""
+
+    def mark(function: F) -> F:
+        function.__dict__["raises"] = kinds
+        return function
+
+    return mark
+
+
+def raised(function: Callable[..., Any] | None) -> tuple[Kind, ...]:
+    """What `raises` said of a function."""
+    kinds: tuple[Kind, ...] = getattr(function, "raises", ())
+    return kinds
 
 
 def status_of(error: Exception) -> int:
