@@ -12,7 +12,7 @@ from heedmap.model.card import licence
 from heedmap.model.contract import DECODING, Axis, Parameters, Prediction, Request, taken
 from heedmap.model.errors import CheckpointError, EmptyInput, HeedmapError, InputError, InputTooLong, ParameterError
 from heedmap.model.generated import Generated
-from heedmap.model.isolation import isolated
+from heedmap.model.isolation import failure, isolated
 from heedmap.model.native import checkpoint
 from heedmap.model.native.checkpoint import Checkpoint
 from heedmap.model.native.decoding import generate
@@ -104,7 +104,7 @@ class Translator:
                 if request.target is not None:
                     targets[index] = self._encode(request.target, "target")
             except InputError as error:
-                results[index] = error
+                results[index] = failure(error)
         groups: dict[Parameters, list[int]] = defaultdict(list)
         for index, request in enumerate(requests):
             if index not in results and index not in targets:

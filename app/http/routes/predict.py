@@ -9,7 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
-from heedmap.app.errors import problem
+from heedmap.app.errors import brief, problem
 from heedmap.app.http.callers import Caller, admitted, while_waiting
 from heedmap.app.http.services import Services, services
 from heedmap.app.render.wire import JSON, check_size, to_json
@@ -107,7 +107,7 @@ async def answer(services: Services, body: PredictRequest) -> list[dict[str, Any
                     return outcome.prediction.refusal
                 return attention(outcome, body.attention, limit)
             except Exception as error:
-                return error
+                return error.with_traceback(None)
 
         maps_of = await services.reading.run_turns(read(outcome) for outcome in outcomes)
     results: list[dict[str, Any] | Exception] = []
@@ -115,9 +115,7 @@ async def answer(services: Services, body: PredictRequest) -> list[dict[str, Any
         error = next((part for part in (outcome, read_maps) if isinstance(part, Exception)), None)
         if error is not None:
             if isinstance(error, ModelFailure):
-                log.error(
-                    "model_failed_at_input", model=name, cause=repr(error.__cause__ or error), exc_info=error.__cause__
-                )
+                log.error("model_failed_at_input", model=name, cause=brief(error.__cause__ or error), stack=error.stack)
             results.append(error)
             continue
         assert not isinstance(read_maps, Exception)
