@@ -103,6 +103,6 @@ def detached(error: E) -> E:
 
 
 def stack_of(error: BaseException) -> str:
-    """Where an error was raised, and from which other: text, which holds nothing but itself; of a long stack its end."""
+    """Where an error was raised, and from which other, as text: of a long stack the end."""
     said = "".join(traceback.format_exception(error, limit=-FRAMES))
     return said if len(said) <= STACK else f"{said[: STACK // 2]}\n[...]\n{said[-STACK // 2 :]}"

@@ -201,8 +201,12 @@ class TextGenerator:
             raise ParameterError("this model continues text; give a text", field=field)
         if not text:
             raise EmptyInput("the text is empty; give at least one character", field=field)
+        limit = self.network.config.max_positions
+        over = self.tokenizer.tokens_over(text, limit)
+        if over is not None:
+            raise self._too_long(over, field)
         encoding = self.tokenizer.encode(text)
-        if len(encoding.ids) > self.network.config.max_positions:
+        if len(encoding.ids) > limit:
             raise self._too_long(len(encoding.ids), field)
         return encoding
 

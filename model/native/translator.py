@@ -167,10 +167,12 @@ class Translator:
         if not text.strip():
             raise EmptyInput("the text is empty; give at least one word", field=field)
         limit = self.network.config.max_positions
-        encoding = self.tokenizer.encode(text)
-        if len(encoding.ids) > limit:
+        over = self.tokenizer.tokens_over(text, limit)
+        encoding = self.tokenizer.encode(text) if over is None else None
+        if encoding is None or len(encoding.ids) > limit:
+            tokens = f"over {over:,}" if encoding is None else f"{len(encoding.ids):,}"
             raise InputTooLong(
-                f"the text has {len(encoding.ids):,} tokens, the model has positions for {limit}: shorten it or split "
+                f"the text has {tokens} tokens, the model has positions for {limit}: shorten it or split "
                 "it into sentences",
                 field=field,
             )
