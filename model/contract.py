@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeVar, get_args, get_origin, runtime_checkable
+from typing import Annotated, Any, Literal, Protocol, TypeVar, get_args, get_origin, runtime_checkable
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, FailFast, Field
 
 from heedmap.model.errors import HeedmapError
 from heedmap.model.prediction import Axis, FinishReason, Inputs, Prediction, Unanswered, unanswered
@@ -45,7 +45,7 @@ class Parameters(BaseModel):
     top_k: int = Field(0, ge=0, description="Sample from the k likeliest tokens; 0 is off.")
     top_p: float = Field(1.0, gt=0, le=1, description="Sample from the likeliest tokens that make up this mass.")
     seed: int = Field(0, ge=0, lt=2**63, description="The same seed and input give the same sample.")
-    candidate_labels: tuple[str, ...] = Field(
+    candidate_labels: Annotated[tuple[str, ...], FailFast()] = Field(
         (), max_length=256, description="zero-shot-image-classification: the labels to choose from."
     )
     hypothesis_template: str | None = Field(

@@ -2,7 +2,15 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+)
 
 from heedmap.app.requests.inputs import SCHEMA, OneInput, check_inputs, check_text, kind
 from heedmap.app.settings import MAPS_PER_REQUEST
@@ -10,6 +18,7 @@ from heedmap.model.contract import Parameters
 from heedmap.model.errors import ParameterError
 
 Head = int | Literal["mean", "max", "all"]
+ECHOED = 60  # characters of a value that an error sends back
 
 
 def check_target(value: Any) -> str | list[str | None] | None:
@@ -25,12 +34,18 @@ def check_head(value: Any) -> Head:
     """An integer, mean, max or all."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    if value in ("mean", "max", "all"):
-        return value  # type: ignore[no-any-return]
-    try:
+    if isinstance(value, float) and value.is_integer():
         return int(value)
-    except (TypeError, ValueError):
-        raise ParameterError(f"expected a number, mean, max or all, got {value!r}") from None
+    if not isinstance(value, str):
+        raise ParameterError(f"expected a number, mean, max or all, got {kind(value)}")
+    if value in ("mean", "max", "all"):
+        return value  # type: ignore[return-value]
+    try:
+        if len(value) > ECHOED:
+            raise ValueError
+        return int(value)
+    except ValueError:
+        raise ParameterError(f"expected a number, mean, max or all, got {value[:ECHOED]!r}") from None
 
 
 HeadName = Annotated[Head, BeforeValidator(check_head)]
@@ -89,12 +104,24 @@ def check_mask(value: Any) -> Any:
     raise ParameterError(f"expected none, causal, an object with a kind or a boolean matrix, got {kind(value)}")
 
 
+def check_lengths(value: Any) -> Any:
+    """The first of many that is no number, instead of an error for each."""
+    wrong = (
+        (index for index, item in enumerate(value) if type(item) is not int) if isinstance(value, list) else iter(())
+    )
+    for index in wrong:
+        raise ParameterError(f"expected a number, got {kind(value[index])}", field=str(index))
+    return value
+
+
 class MaskWanted(Strict):
     """A mask by its kind."""
 
     kind: Literal["none", "causal", "sliding_window", "padding"]
     size: Annotated[int, Field(ge=1)] | None = Field(None, description="sliding_window: keys less than so many away.")
-    length: int | list[int] | None = Field(None, description="padding: visible keys, one number or one a sequence.")
+    length: Annotated[int | list[int] | None, BeforeValidator(check_lengths)] = Field(
+        None, description="padding: visible keys, one number or one a sequence."
+    )
 
     @staticmethod
     def _complete(mask: "MaskWanted") -> "MaskWanted":

@@ -14,6 +14,7 @@ from heedmap.app.requests.bodies import parsed, request_body
 from heedmap.app.requests.schemas import AttentionRequest
 from heedmap.app.service import operator
 from heedmap.app.service.operator_inputs import OperatorInputs, read
+from heedmap.app.settings import BODY_VALUES
 
 router = APIRouter(prefix="/v1/attention", tags=["attention"])
 
@@ -22,7 +23,7 @@ router = APIRouter(prefix="/v1/attention", tags=["attention"])
 async def attention(
     request: Request,
     caller: Annotated[Caller, Depends(admitted)],
-    body: Annotated[AttentionRequest, Depends(parsed(AttentionRequest, forms=False))],
+    body: Annotated[AttentionRequest, Depends(parsed(AttentionRequest, forms=False, values=BODY_VALUES))],
     services: Annotated[Services, Depends(services)],
 ) -> Response:
     """Output, weights and log-sum-exp of queries, keys and values, each (length, width) or (batch, length, width).
