@@ -13,6 +13,7 @@ WEIGHTS = Path(__file__).resolve().parent.parent / "model" / "weights"
 STATIC = Path(__file__).resolve().parent.parent / "static"
 
 IMAGE_BYTES = 16 << 20  # what a camera of 48 million pixels writes as JPEG; models look at a twentieth of that
+REQUEST_PIXELS = 100_000_000  # of all pictures of a request: two of the largest, eight of a telephone; 4 s of decoding
 AUDIO_BYTES = 24 << 20  # two minutes, the longest that is heard, at a CD's rate in stereo: 21 million, and some room
 FILE_BYTES = {"image": IMAGE_BYTES, "audio": AUDIO_BYTES}
 BODY_BYTES = 34 << 20  # the longest recording as base64, which is a third longer, and 2 MiB for what stands beside it

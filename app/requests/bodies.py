@@ -21,6 +21,7 @@ M = TypeVar("M", bound=BaseModel)
 FORM_FIELDS = 400  # the most sentences of a comparison, and the other fields
 STRUCTURED = ("parameters", "attention", "messages")  # form fields that hold JSON
 VALUES = 1 << 20  # values in a JSON body without arrays: long texts have commas, one in fifty characters, and braces
+DIGITS = 18  # of a Content-Length: Python refuses to read thousands
 KEYS = 64  # fields of an object: none that is read has thirty
 MOST_COUNTED = 4  # times as many values, commas in texts included, for which texts are looked for and left out
 STRINGS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)  # what is no string, to the body's end
@@ -43,7 +44,7 @@ class BodyLimit:
         refusal = TooLarge(f"a request body may have {self.limit:,} bytes at most", headers={"Connection": "close"})
         headers = dict(scope["headers"])
         declared = headers.get(b"content-length", b"")
-        if declared.isdigit() and int(declared) > self.limit:
+        if declared.isdigit() and (len(declared) > DIGITS or int(declared) > self.limit):
             await problem_response(refusal)(scope, receive, send)
             return
         read, inflated_bytes = 0, 0

@@ -67,13 +67,14 @@ class OperatorInputs:
     def cells(self) -> int:
         """Query-key pairs over all heads and sequences."""
         batch, heads, queries, keys = self.shape
-        return batch * heads * queries * keys
+        return int(batch * heads * queries * keys)
 
     @property
     def numbers(self) -> int:
         """Weights and components of the output in the answer."""
         batch, heads, queries, _ = self.shape
-        return batch * heads * queries * (self.v.shape[2] // self.kv_heads) + (self.cells if self.return_weights else 0)
+        outputs = batch * queries * heads * (self.v.shape[2] // self.kv_heads)
+        return int(outputs) + (self.cells if self.return_weights else 0)
 
     @property
     def work(self) -> int:
@@ -82,7 +83,7 @@ class OperatorInputs:
         pair = passes * self.size * (HIDDEN if self.additive else 1) + self.v.shape[2] // self.kv_heads
         given = zip((self.q, self.k), self.projections, strict=True)
         projecting = sum(x.size * projection.matrix.shape[1] for x, projection in given if projection is not None)
-        return projecting + self.cells * pair
+        return int(projecting + self.cells * pair)
 
     @property
     def short(self) -> bool:

@@ -89,6 +89,7 @@ class TextGenerator:
         return [trace for one in requests for trace in isolated(lambda some: [self._traced(some[0], cancelled)], [one])]
 
     def _traced(self, request: Request, cancelled: Stop) -> Trace | HeedmapError:
+        raise_if_cancelled(cancelled)
         recorder = Recorder()
         try:
             self._check_trace(request)
@@ -116,6 +117,7 @@ class TextGenerator:
         check({"decoder": (query, key)}, SITES, axes, self.trace_limit)
 
     def _answer(self, request: Request, cancelled: Stop, recorder: Recorder | None = None) -> Prediction | HeedmapError:
+        raise_if_cancelled(cancelled)
         try:
             prompt = self._encode(request.inputs, "inputs")
             limit = self.network.config.max_positions - len(prompt.ids)

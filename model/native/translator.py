@@ -23,7 +23,7 @@ from heedmap.model.native.transformer import Transformer, TransformerConfig
 from heedmap.model.padding import padded
 from heedmap.model.trace.recorder import Recorder
 from heedmap.model.trace.trace import Trace
-from heedmap.model.watch import Stop, never
+from heedmap.model.watch import Stop, never, raise_if_cancelled
 
 SITE_AXES = {"encoder": ("source", "source"), "decoder": ("target", "prefix"), "cross": ("target", "source")}
 
@@ -97,6 +97,7 @@ class Translator:
         sources: dict[int, Encoding] = {}
         targets: dict[int, Encoding] = {}
         for index, request in enumerate(requests):
+            raise_if_cancelled(cancelled)
             try:
                 if not isinstance(request.inputs, str):
                     raise ParameterError("this model translates text; give a text", field="inputs")
@@ -126,6 +127,7 @@ class Translator:
         done = [p for p in predictions if isinstance(p, Prediction)]
         if not done:
             return [p for p in predictions if isinstance(p, HeedmapError)]
+        raise_if_cancelled(cancelled)
         recorder = Recorder()
         with torch.inference_mode():
             source, lengths = self._batch([p.axes["source"].ids for p in done])

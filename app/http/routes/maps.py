@@ -103,12 +103,12 @@ async def get_map(
 
     async def body() -> bytes:
         if small:
-            return await services.reading.run(lambda: encoded(form, held, place, *read(), cell))
-        weights, visible = await services.reading.run(read)
+            return await services.reading.run(
+                lambda: encoded(form, held, place, maps.weights(held.trace, place), None, cell)
+            )
+        weights = np.concatenate(await services.reading.run_turns(maps.strips(held.trace, place)), axis=-2)
+        visible = await services.reading.run(lambda: maps.visible(held.trace, place)) if form.gaps else None
         return await run_in_threadpool(encoded, form, held, place, weights, visible, cell)
-
-    def read() -> tuple[NDArray[np.float32], NDArray[np.bool_] | None]:
-        return maps.weights(held.trace, place), maps.visible(held.trace, place) if form.gaps else None
 
     what = ("map", place, cell)
     headers = {"Content-Security-Policy": figures.page_policy()} if form is wire.HTML else {}

@@ -17,6 +17,7 @@ from heedmap.app.requests.bodies import parsed, request_body
 from heedmap.app.requests.schemas import MapWanted, PredictRequest, TraceRequest
 from heedmap.app.service import maps
 from heedmap.app.service.finite import Checking
+from heedmap.app.service.pixels import check_pixels, pictures
 from heedmap.model.contract import Prediction, Request, Unanswered
 from heedmap.model.errors import HeedmapError, ModelFailure, ParameterError, RangeError
 from heedmap.model.trace.trace import Trace
@@ -88,6 +89,8 @@ def attention(trace: Trace, requested: Sequence[MapWanted], limit: int) -> list[
 async def answer(services: Services, body: PredictRequest) -> list[dict[str, Any] | Exception]:
     """A result or an error for each input."""
     requests = requests_of(body)
+    if images := pictures(requests):
+        await run_in_threadpool(check_pixels, images)
     name, model = await services.models.get(body.model)
     check_requested(body.attention, services.models.facts(name)["sites"])
     limit = services.settings.response_bytes // len(requests)

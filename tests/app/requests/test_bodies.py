@@ -155,6 +155,11 @@ def test_what_is_no_json_is_told_as_fast(client: TestClient, body: bytes) -> Non
     assert status in (413, 422)
 
 
+def test_a_length_of_thousands_of_digits_is_too_large(client: TestClient) -> None:
+    headers = {"Content-Type": "application/json", "Content-Length": "9" * 5_000}
+    assert client.post("/v1/predict", content=b"{}", headers=headers).status_code == 413
+
+
 def test_a_problem_is_bounded() -> None:
     body = problem(ParameterError("y" * 50_000, field="f" * 50_000))
     assert len(body["detail"]) == DETAIL
