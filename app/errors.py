@@ -1,15 +1,18 @@
 """One body for every error: RFC 9457 problem+json, with the path of the field at fault.
 
     ServiceError
+    ├── BadRequest          400    no request of HTTP
     ├── Unauthorized        401    no API key, or an unknown one
     ├── NotFound            404    no such model or trace
     ├── NotAcceptable       406    no representation that the caller accepts
+    ├── TooSlow             408    the request did not come in within its time
     ├── TraceUnreadable     410    the trace's file is damaged; posting its input again writes it anew
     ├── TooLarge            413    the body or the response is over its limit
     ├── UnsupportedMedia    415    the body is of another type
     ├── Unreadable          422    the body is not what its type says
     ├── NotFinite           422    what the numbers of the body, or of a trace, make is over the range of their type
     ├── RateLimited         429    over the caller's rate
+    ├── HeadTooLarge        431    the address and the headers are over their limit
     ├── Overloaded          503    the queue is full: ask again in a moment
     ├── WorkerStopped       503    a worker has ended, and the service must be started again
     ├── NotReady            503    no model answers yet, or none can be loaded
@@ -31,6 +34,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Match
 
@@ -68,6 +72,12 @@ class ServiceError(Exception):
         self.detail, self.field, self.headers = detail, field, dict(headers or {})
 
 
+class BadRequest(ServiceError):
+    """No request of HTTP."""
+
+    status = 400
+
+
 class Unauthorized(ServiceError):
     """No API key, or an unknown one."""
 
@@ -84,6 +94,12 @@ class NotAcceptable(ServiceError):
     """No representation that the caller accepts."""
 
     status = 406
+
+
+class TooSlow(ServiceError):
+    """The request did not come in within its time."""
+
+    status = 408
 
 
 class TraceUnreadable(ServiceError):
@@ -120,6 +136,12 @@ class RateLimited(ServiceError):
     """Over the caller's rate."""
 
     status = 429
+
+
+class HeadTooLarge(ServiceError):
+    """The address and the headers are over their limit."""
+
+    status = 431
 
 
 class Overloaded(ServiceError):
@@ -167,7 +189,7 @@ def status_of(error: Exception) -> int:
             return 422
         case TraceError():
             return TraceUnreadable.status
-        case Cancelled():
+        case Cancelled() | ClientDisconnect():
             return CLIENT_CLOSED
         case _:
             return 500
@@ -192,6 +214,8 @@ def problem(error: Exception) -> dict[str, Any]:
         case ModelFailure() if error.__cause__ is None:  # a sentence of our own, which hides no other
             body["detail"] = str(error)
             body["errors"] = [{"path": error.field or "inputs", "detail": str(error)}]
+        case ClientDisconnect():
+            body["detail"] = "the caller went away"
         case _:
             body["detail"] = "the service failed at this request; its log has the cause under the X-Request-ID"
     body["detail"] = clipped(body["detail"], DETAIL)
@@ -233,7 +257,7 @@ def install(app: FastAPI) -> None:
         detached(error)  # its frames hold the body, and it may stand among a route's results: see there
         return response
 
-    for kind in (ServiceError, HTTPException, RequestValidationError, ValidationError, HeedmapError):
+    for kind in (ServiceError, ClientDisconnect, HTTPException, RequestValidationError, ValidationError, HeedmapError):
         app.add_exception_handler(kind, handle)
 
 

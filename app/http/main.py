@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from heedmap.app import errors
 from heedmap.app.http import docs
+from heedmap.app.http.answers import TOGETHER, Answers
 from heedmap.app.http.callers import Gate
 from heedmap.app.http.head import Head
 from heedmap.app.http.observe import Observe, configure_logging
@@ -112,6 +113,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             allow_headers=["Authorization", "Content-Type", "X-API-Key"],
             expose_headers=exposed,
         )
+    app.add_middleware(Answers, limit=TOGETHER * settings.response_bytes)
     app.add_middleware(Head)
     app.add_middleware(Prefix, root_path=settings.root_path)
     app.add_middleware(Observe, metrics=metrics)
