@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import orjson
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from heedmap.app.errors import MEDIA_TYPE, BadRequest, HeadTooLarge, Overloaded, ServiceError, TooSlow, problem
 from heedmap.app.settings import Settings
@@ -80,7 +80,7 @@ class LimitedProtocol(HttpToolsProtocol):
             return
         if self._unparsed > HEAD_BYTES:
             self._refuse(_too_large())
-        waits = self.cycle is None or self.cycle.response_complete
+        waits = not self._answering()
         if waits and self._body_since is None and self._head_since is None:
             self._head_since = self.loop.time()  # blank lines after an answer end uvicorn's patience too
 
@@ -130,6 +130,10 @@ class LimitedProtocol(HttpToolsProtocol):
         """What the parser cannot read, or was told to read no further."""
         self._refuse(self.refusal or BadRequest(f"this is no request of HTTP/1.1: {msg}"))
 
+    def _answering(self) -> bool:
+        cycle: RequestResponseCycle | None = self.cycle  # which there is none of before the first request
+        return cycle is not None and not cycle.response_complete
+
     def _count_head(self, *parts: bytes) -> None:
         self._head_bytes += sum(map(len, parts)) + len(b": \r\n")
         if self._head_bytes > HEAD_BYTES:
@@ -160,7 +164,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _refuse(self, error: ServiceError) -> None:
         """Say why, where no answer is on its way already, and close."""
-        answering = self.cycle is not None and not self.cycle.response_complete
+        answering = self._answering()
         if self._head_since is not None:  # of another request, perhaps, than the one that is being answered
             silent = isinstance(error, TooSlow) and not self._unparsed and not self._head_bytes
             speaks = not answering and not silent
