@@ -1,15 +1,18 @@
 """One body for every error: RFC 9457 problem+json, with the path of the field at fault.
 
     ServiceError
+    ├── BadRequest          400    no request of HTTP
     ├── Unauthorized        401    no API key, or an unknown one
     ├── NotFound            404    no such model or trace
     ├── NotAcceptable       406    no representation that the caller accepts
+    ├── TooSlow             408    the request did not come in within its time
     ├── TraceUnreadable     410    the trace's file is damaged; posting its input again writes it anew
     ├── TooLarge            413    the body or the response is over its limit
     ├── UnsupportedMedia    415    the body is of another type
     ├── Unreadable          422    the body is not what its type says
     ├── NotFinite           422    what the numbers of the body, or of a trace, make is over the range of their type
     ├── RateLimited         429    over the caller's rate
+    ├── HeadTooLarge        431    the address and the headers are over their limit
     ├── Overloaded          503    the queue is full: ask again in a moment
     ├── WorkerStopped       503    a worker has ended, and the service must be started again
     ├── NotReady            503    no model answers yet, or none can be loaded
@@ -21,7 +24,7 @@ caller the request's id and nothing of the code.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -31,6 +34,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Match
 
@@ -42,6 +46,7 @@ from heedmap.model.errors import (
     RangeError,
     TraceError,
     TraceTooLarge,
+    detached,
 )
 
 MEDIA_TYPE = "application/problem+json"
@@ -49,6 +54,10 @@ CLIENT_CLOSED = 499  # nobody reads it; the access log does
 # RFC 9110's names, which Python has from 3.13 on.
 TITLES = {413: "Content Too Large", 422: "Unprocessable Content", CLIENT_CLOSED: "Client Closed Request"}
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+FIELDS = 10  # that one problem names: whoever has more of them wrong begins with these
+PATH = 200  # characters of a field's path: ours have under 60, and a caller's own names are told by their beginning
+DETAIL = 1_000  # characters of what is said: a sentence or three; what callers sent is not sent back at length
+CAUSE = 500  # characters of an error in a log line
 
 Kind = type["ServiceError"] | type[HeedmapError]
 F = TypeVar("F", bound=Callable[..., Any])
@@ -64,6 +73,12 @@ class ServiceError(Exception):
     def __init__(self, detail: str, *, field: str | None = None, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail)
         self.detail, self.field, self.headers = detail, field, dict(headers or {})
+
+
+class BadRequest(ServiceError):
+    """No request of HTTP."""
+
+    status = 400
 
 
 class Unauthorized(ServiceError):
@@ -82,6 +97,12 @@ class NotAcceptable(ServiceError):
     """No representation that the caller accepts."""
 
     status = 406
+
+
+class TooSlow(ServiceError):
+    """The request did not come in within its time."""
+
+    status = 408
 
 
 class TraceUnreadable(ServiceError):
@@ -118,6 +139,12 @@ class RateLimited(ServiceError):
     """Over the caller's rate."""
 
     status = 429
+
+
+class HeadTooLarge(ServiceError):
+    """The address and the headers are over their limit."""
+
+    status = 431
 
 
 class Overloaded(ServiceError):
@@ -185,7 +212,7 @@ def status_of(error: Exception) -> int:
             return 422
         case TraceError():
             return TraceUnreadable.status
-        case Cancelled():
+        case Cancelled() | ClientDisconnect():
             return CLIENT_CLOSED
         case _:
             return 500
@@ -197,9 +224,9 @@ def problem(error: Exception) -> dict[str, Any]:
     body: dict[str, Any] = {"type": _type(error, status), "title": _title(status), "status": status}
     match error:
         case ValidationError() | RequestValidationError():
-            body["errors"] = _field_errors(error.errors())
+            count, body["errors"] = _field_errors(error)
             first = body["errors"][0]
-            more = f" (and {len(body['errors']) - 1} more)" if len(body["errors"]) > 1 else ""
+            more = f" (and {count - 1:,} more)" if count > 1 else ""
             body["detail"] = f"{first['path']}: {first['detail']}{more}"
         case HTTPException():
             body["detail"] = _http_detail(error)
@@ -210,9 +237,24 @@ def problem(error: Exception) -> dict[str, Any]:
         case ModelFailure() if error.__cause__ is None:  # a sentence of our own, which hides no other
             body["detail"] = str(error)
             body["errors"] = [{"path": error.field or "inputs", "detail": str(error)}]
+        case ClientDisconnect():
+            body["detail"] = "the caller went away"
         case _:
             body["detail"] = "the service failed at this request; its log has the cause under the X-Request-ID"
+    body["detail"] = clipped(body["detail"], DETAIL)
+    for row in body.get("errors", ()):
+        row["path"], row["detail"] = clipped(row["path"], PATH), clipped(row["detail"], DETAIL)
     return body
+
+
+def clipped(text: str, length: int) -> str:
+    """A text of at most so many characters: the beginning of a longer one."""
+    return text if len(text) <= length else text[: length - 1] + "\u2026"
+
+
+def brief(error: BaseException) -> str:
+    """An error for a log line: its kind, and the beginning of what it says."""
+    return f"{type(error).__name__}({clipped(str(error), CAUSE)!r})"
 
 
 def problem_response(error: Exception) -> Response:
@@ -230,12 +272,15 @@ def install(app: FastAPI) -> None:
 
     async def handle(request: Request, error: Exception) -> Response:
         if status_of(error) == 500:
-            log.error("failed", path=request.url.path, cause=repr(error.__cause__ or error))
+            stack = getattr(error, "stack", None)
+            log.error("failed", path=request.url.path, cause=brief(error.__cause__ or error), stack=stack)
         if isinstance(error, HTTPException) and error.status_code == 405:
             error.headers = {"Allow": ", ".join(_allowed(request) or [(error.headers or {}).get("Allow", "GET")])}
-        return problem_response(error)
+        response = problem_response(error)
+        detached(error)  # its frames hold the body, and it may stand among a route's results: see there
+        return response
 
-    for kind in (ServiceError, HTTPException, RequestValidationError, ValidationError, HeedmapError):
+    for kind in (ServiceError, ClientDisconnect, HTTPException, RequestValidationError, ValidationError, HeedmapError):
         app.add_exception_handler(kind, handle)
 
 
@@ -267,15 +312,22 @@ def _http_detail(error: HTTPException) -> str:
     return error.detail
 
 
-def _field_errors(errors: Iterable[Any]) -> list[dict[str, str]]:
+def _field_errors(invalid: ValidationError | RequestValidationError) -> tuple[int, list[dict[str, str]]]:
+    """How many fields are at fault, and the first of them."""
+    if isinstance(invalid, ValidationError):
+        errors: Sequence[Any] = invalid.errors(include_url=False, include_input=False)
+    else:
+        errors = invalid.errors()
     rows = []
-    for error in errors:
+    for error in errors[:FIELDS]:
         cause = error.get("ctx", {}).get("error")
-        place = ".".join(str(part) for part in error["loc"] if part not in ("body", "query", "path", "header"))
+        place = ".".join(
+            clipped(str(part), PATH) for part in error["loc"] if part not in ("body", "query", "path", "header")
+        )
         if isinstance(cause, InputError) and cause.field:  # raised by a validator that knows a deeper place
             place = f"{place}.{cause.field}" if place else cause.field
         detail = str(cause) if cause is not None else error["msg"]
         if error["type"] == "extra_forbidden":
             detail = "unknown field"
         rows.append({"path": place or "body", "detail": detail})
-    return rows
+    return len(errors), rows

@@ -13,6 +13,7 @@ WEIGHTS = Path(__file__).resolve().parent.parent / "model" / "weights"
 STATIC = Path(__file__).resolve().parent.parent / "static"
 
 IMAGE_BYTES = 16 << 20  # what a camera of 48 million pixels writes as JPEG; models look at a twentieth of that
+REQUEST_PIXELS = 100_000_000  # of all pictures of a request: two of the largest, eight of a telephone; 4 s of decoding
 AUDIO_BYTES = 24 << 20  # two minutes, the longest that is heard, at a CD's rate in stereo: 21 million, and some room
 FILE_BYTES = {"image": IMAGE_BYTES, "audio": AUDIO_BYTES}
 BODY_BYTES = 34 << 20  # the longest recording as base64, which is a third longer, and 2 MiB for what stands beside it
@@ -28,6 +29,10 @@ TILES_PER_REQUEST = 64  # a screen of 2,048 x 2,048 blocks, 4 MiB
 QUEUE = 256  # waiting calls: at 20 ms a batch of 32 the last of them is answered well inside the deadline
 BATCH = 32  # sequences decoded together: throughput is nearly flat above, latency is not
 DEADLINE = 60.0  # seconds: about what proxies allow by default
+HEAD_SECONDS = 10.0  # for a request's address and headers, and for a connection's first request to begin
+BODY_SECONDS = 10.0  # after which a body must have come in at a kilobyte a second, and again after every so many
+ANSWER_SECONDS = 30.0  # without a byte read, until an answer is given up: a tunnel is mostly shorter
+CONNECTIONS = 900  # at once: under the thousand open files that a process mostly may have
 TRACE_BYTES = 4 << 30  # on disk: ten thousand traces of a sentence, a thousand of 512 tokens
 MEMORY_BYTES = 256 << 20  # of traces in memory: a session's hundred latest, beside models of a few hundred MB
 TRACE_DAYS = 30.0  # a link in a message or notebook lives that long after its last use
@@ -101,6 +106,12 @@ class Settings(BaseSettings):
     queue: int = Field(QUEUE, ge=1, description="Calls that may wait for the device.")
     batch: int = Field(BATCH, ge=1, description="Sequences decoded together.")
     deadline: float = Field(DEADLINE, gt=0, description="Seconds until a call is given up.")
+    head_seconds: float = Field(HEAD_SECONDS, gt=0, description="Seconds until a request's headers must be here.")
+    body_seconds: float = Field(BODY_SECONDS, gt=0, description="Seconds of grace for a body that comes in slowly.")
+    answer_seconds: float = Field(
+        ANSWER_SECONDS, gt=0, description="Seconds without a byte read until an answer is given up."
+    )
+    connections: int = Field(CONNECTIONS, ge=1, description="Connections at once.")
     body_bytes: int = Field(BODY_BYTES, ge=1024, description="The largest request body.")
     response_bytes: int = Field(RESPONSE_BYTES, ge=1024, description="The largest response made of maps.")
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from types import UnionType
 from typing import Annotated, Any, Literal, Protocol, TypeVar, Union, get_args, get_origin, runtime_checkable
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, FailFast, Field, field_validator
 
 from heedmap.model.errors import HeedmapError, ParameterError
 from heedmap.model.prediction import Axis, FinishReason, Inputs, Prediction, Unanswered, unanswered
@@ -82,7 +82,7 @@ class Parameters(Typed):
     top_k: int = Field(0, ge=0, description="Sample from the k likeliest tokens; 0 is off.")
     top_p: float = Field(1.0, gt=0, le=1, description="Sample from the likeliest tokens that make up this mass.")
     seed: int = Field(0, ge=0, lt=2**63, description="The same seed and input give the same sample.")
-    candidate_labels: tuple[str, ...] = Field(
+    candidate_labels: Annotated[tuple[str, ...], FailFast()] = Field(
         (), max_length=256, description="zero-shot-image-classification: the labels to choose from."
     )
     hypothesis_template: str | None = Field(

@@ -17,6 +17,9 @@
 A message says what was wrong and what would be right. An `assert` guards our own invariants, never the user's input.
 """
 
+import traceback
+from typing import TypeVar
+
 
 class HeedmapError(Exception):
     """The root of the tree. `field` names the part of the request at fault, where one is."""
@@ -67,8 +70,39 @@ class TraceError(HeedmapError):
 
 
 class ModelFailure(HeedmapError):
-    """A pass that broke at an input, though nothing was found wrong with it; `__cause__` is what the model raised."""
+    """A pass that broke at an input, though nothing was found wrong with it.
+
+    `__cause__` is what the model raised, and `stack` where, in words for a log.
+    """
+
+    stack: str | None = None
 
 
 class Cancelled(HeedmapError):
     """The caller went away or its deadline passed; the work was stopped."""
+
+
+E = TypeVar("E", bound=BaseException)
+FRAMES = 12  # of a stack in a log, from where it broke upwards: a pass through a model is a few layers deep
+STACK = 6000  # characters of it
+
+
+def detached(error: E) -> E:
+    """The error without its traceback, cause and context, and so without what their frames hold: fit to be kept.
+
+    The frames of a text that is too long hold its tokens, those of a route its body; and an error that stands in one of
+    its own frames' lists is freed by nobody but the garbage collector, whenever that comes by. The cause of a
+    `ModelFailure` stays, as bare as the failure itself.
+    """
+    if isinstance(error, ModelFailure) and error.__cause__ is not None:
+        detached(error.__cause__)
+    else:
+        error.__cause__ = None
+    error.__context__ = None
+    return error.with_traceback(None)
+
+
+def stack_of(error: BaseException) -> str:
+    """Where an error was raised, and from which other, as text: of a long stack the end."""
+    said = "".join(traceback.format_exception(error, limit=-FRAMES))
+    return said if len(said) <= STACK else f"{said[: STACK // 2]}\n[...]\n{said[-STACK // 2 :]}"

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from heedmap.model.errors import Cancelled, HeedmapError, InputError, ModelFailure
+from heedmap.model.errors import Cancelled, HeedmapError, InputError, ModelFailure, detached, stack_of
 
 I = TypeVar("I")  # noqa: E741
 O = TypeVar("O")  # noqa: E741
@@ -28,9 +28,13 @@ def isolated(run: Callable[[Sequence[I]], Sequence[O]], items: Sequence[I]) -> l
 
 
 def failure(error: Exception) -> HeedmapError:
-    """The error of one input: the caller's to mend as it is, anything else as a `ModelFailure` with its cause."""
-    if isinstance(error, InputError):
-        return error
+    """The error of one input: the caller's to mend as it is, anything else as a `ModelFailure` with its cause.
+
+    It is a value from here on, kept as long as its neighbours' answers, so it loses its traceback: see `detached`.
+    """
+    if isinstance(error, InputError | ModelFailure):
+        return detached(error)
     wrapped = ModelFailure(f"the model failed at this input: {type(error).__name__}", field="inputs")
-    wrapped.__cause__ = error
+    wrapped.stack = stack_of(error)
+    wrapped.__cause__ = detached(error)
     return wrapped

@@ -14,6 +14,7 @@ Graph = dict[str, set[str]]
 # In the order in which data flows: what a room may import besides itself and what all share.
 SHARED = {"model", "model.errors", "model.shapes", "model.watch", "model.prediction", "model.contract"}
 SHARED |= {
+    "model.beginnings",
     "model.byte_alphabet",
     "model.padding",
     "model.generated",

@@ -21,6 +21,7 @@ from heedmap.app.http.observe import Observe, configure_logging
 from heedmap.app.http.routes import attention, health, maps, predict, tiles, traces
 from heedmap.app.http.routes import models as model_routes
 from heedmap.app.http.services import Services
+from heedmap.app.http.unread import TOGETHER, Answers
 from heedmap.app.requests.bodies import BodyLimit
 from heedmap.app.root_path import Prefix
 from heedmap.app.service.engine import READING, Engine
@@ -109,6 +110,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             allow_headers=["Authorization", "Content-Type", "X-API-Key"],
             expose_headers=exposed,
         )
+    app.add_middleware(Answers, limit=TOGETHER * settings.response_bytes)
     app.add_middleware(Head)
     app.add_middleware(Prefix, root_path=settings.root_path)
     app.add_middleware(Observe, metrics=metrics)

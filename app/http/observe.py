@@ -4,6 +4,7 @@ import logging
 import re
 import time
 import uuid
+from typing import Any
 
 import structlog
 from starlette.datastructures import MutableHeaders
@@ -27,6 +28,8 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 
+LONGEST = 6_000  # characters of a value in a log line: a stack of thirty calls
+
 log = structlog.get_logger("heedmap")
 
 
@@ -42,12 +45,21 @@ def configure_logging(form: str) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso"),
-            *([structlog.processors.format_exc_info] if form == "json" else []),
+            structlog.processors.format_exc_info,
+            bounded,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         cache_logger_on_first_use=False,
     )
+
+
+def bounded(logger: Any, method: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """A log line whose texts are of a sane length, whatever callers sent: of a longer one the beginning and the end."""
+    for name, value in line.items():
+        if isinstance(value, str) and len(value) > LONGEST:
+            line[name] = f"{value[: LONGEST // 2]}[...]{value[-LONGEST // 2 :]}"
+    return line
 
 
 class Observe:

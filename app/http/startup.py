@@ -11,6 +11,7 @@ import uvicorn
 from pydantic import ValidationError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from heedmap.app.http.protocol import limited
 from heedmap.app.settings import Settings
 from heedmap.model.errors import HeedmapError
 
@@ -56,10 +57,12 @@ class Startup:
             raise
 
 
-def run(app: ASGIApp, settings: Settings) -> None:
-    """Serve until a signal ends it; what kept it from starting is raised."""
-    config = uvicorn.Config(
+def configured(app: ASGIApp, settings: Settings) -> uvicorn.Config:
+    """The server of an application, with the limits that connections have."""
+    return uvicorn.Config(
         app,
+        http=limited(settings),
+        ws="none",
         host=settings.host,
         port=settings.port,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
@@ -67,6 +70,11 @@ def run(app: ASGIApp, settings: Settings) -> None:
         log_level="warning" if settings.log == "json" else "info",
         access_log=False,
     )
+
+
+def run(app: ASGIApp, settings: Settings) -> None:
+    """Serve until a signal ends it; what kept it from starting is raised."""
+    config = configured(app, settings)
     config.app = startup = Startup(app)  # after the configuration has set the level of the server's log
     server = uvicorn.Server(config)
     try:

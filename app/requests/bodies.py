@@ -1,5 +1,6 @@
 """Request bodies: JSON, or multipart forms of texts and files, read within a limit while they stream."""
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -11,14 +12,20 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from heedmap.app.errors import TooLarge, Unreadable, UnsupportedMedia, problem_response, raises
+from heedmap.app.errors import PATH, TooLarge, Unreadable, UnsupportedMedia, problem_response, raises
 from heedmap.app.requests.compression import inflated
 from heedmap.app.requests.inputs import check_size
-from heedmap.app.settings import BATCH_INPUTS, BODY_VALUES, FILE_BYTES
+from heedmap.app.settings import BATCH_INPUTS, FILE_BYTES
 
 M = TypeVar("M", bound=BaseModel)
 FORM_FIELDS = 400  # the most sentences of a comparison, and the other fields
 STRUCTURED = ("parameters", "attention", "messages")  # form fields that hold JSON
+VALUES = 1 << 20  # values in a JSON body without arrays: long texts have commas, one in fifty characters, and braces
+DIGITS = 18  # of a Content-Length: Python refuses to read thousands
+KEYS = 64  # fields of an object: none that is read has thirty
+MOST_COUNTED = 4  # times as many values, commas in texts included, for which texts are looked for and left out
+STRINGS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)  # what is no string, to the body's end
+NAMED = 5  # of the unknown ones
 FILES = ("image", "audio")  # form fields that hold files
 # Form fields that are parts of an input.
 BESIDE = ("text", "text_pair", "question", "context", "source_sentence", "messages")
@@ -37,7 +44,7 @@ class BodyLimit:
         refusal = TooLarge(f"a request body may have {self.limit:,} bytes at most", headers={"Connection": "close"})
         headers = dict(scope["headers"])
         declared = headers.get(b"content-length", b"")
-        if declared.isdigit() and int(declared) > self.limit:
+        if declared.isdigit() and (len(declared) > DIGITS or int(declared) > self.limit):
             await problem_response(refusal)(scope, receive, send)
             return
         read, inflated_bytes = 0, 0
@@ -63,8 +70,8 @@ class BodyLimit:
         await self.app(scope, inflated(counted, encoding, count), send)
 
 
-def parsed(model: type[M], *, forms: bool = True) -> Callable[[Request], Awaitable[M]]:
-    """A dependency that reads the body as this model.
+def parsed(model: type[M], *, forms: bool = True, values: int = VALUES) -> Callable[[Request], Awaitable[M]]:
+    """A dependency that reads the body as this model, if it has no more values than that.
 
     Raises (in the request):
         UnsupportedMedia: neither JSON nor a form. Unreadable: not what it says it is. ValidationError: other fields.
@@ -77,7 +84,7 @@ def parsed(model: type[M], *, forms: bool = True) -> Callable[[Request], Awaitab
         media = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
         if media == "application/json" or (media.startswith("application/") and media.endswith("+json")):
             body = await request.body()
-            return await run_in_threadpool(_from_json, model, body)
+            return await run_in_threadpool(_from_json, model, body, values)
         if media == "multipart/form-data" and forms:
             return await _from_form(model, request)
         raise UnsupportedMedia(
@@ -89,23 +96,49 @@ def parsed(model: type[M], *, forms: bool = True) -> Callable[[Request], Awaitab
     return read
 
 
-def _from_json(model: type[M], body: bytes) -> M:
+def _from_json(model: type[M], body: bytes, most: int) -> M:
     try:
         body.decode("utf-8")
     except UnicodeDecodeError as error:
         raise Unreadable(
             f"the body is not UTF-8: byte {error.start} is 0x{body[error.start]:02x}", field="body"
         ) from None
-    values = body.count(b",") + body.count(b"[") + body.count(b"{")  # at least, and base64 has none of the three
-    if values > BODY_VALUES:
-        raise TooLarge(f"the body has about {values:,} values, at most {BODY_VALUES:,} are read", field="body")
+    values = count_values(body)
+    if most < values <= MOST_COUNTED * most:
+        values = count_values(STRINGS.sub(b"", body))
+    if values > most:
+        raise TooLarge(f"the body has about {values:,} values, at most {most:,} are read", field="body")
     try:
         data = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise Unreadable(f"the body is not JSON: {error}", field="body") from None
     if not isinstance(data, dict):
         raise Unreadable("the body must be a JSON object", field="body")
+    _check_objects(data)
     return model.model_validate(data)
+
+
+def count_values(body: bytes) -> int:
+    """The values in a JSON body, about: at least so many where its texts have no commas and brackets, as base64."""
+    return body.count(b",") + body.count(b"[") + body.count(b"{")
+
+
+def _check_objects(data: dict[str, Any]) -> None:
+    """Refuse objects with more fields than any that is read, before each is an error of its own.
+
+    Raises:
+        Unreadable: names the first of the fields.
+    """
+    objects = [("body", data)]
+    for name, value in data.items():
+        parts = value if isinstance(value, list) else [value]
+        objects += ((name[:PATH], part) for part in parts if isinstance(part, dict))
+    for path, fields in objects:
+        if len(fields) > KEYS:
+            first = ", ".join(repr(name[:40]) for name in list(fields)[:NAMED])
+            raise Unreadable(
+                f"an object of {len(fields):,} fields: {first}, ...; none that is read has over {KEYS}", field=path
+            )
 
 
 async def _from_form(model: type[M], request: Request) -> M:
@@ -117,7 +150,9 @@ async def _from_form(model: type[M], request: Request) -> M:
         raise Unreadable(f"the form cannot be read: {error.detail}", field="body") from None
     except UnicodeDecodeError:
         raise Unreadable("the form is not UTF-8", field="body") from None
-    return await run_in_threadpool(model.model_validate, _with_inputs(data, files))
+    data = _with_inputs(data, files)
+    _check_objects(data)
+    return await run_in_threadpool(model.model_validate, data)
 
 
 async def _content(name: str, value: UploadFile | str) -> bytes | str:

@@ -5,7 +5,7 @@ Every error names its place. A file's size is known from its base64 before a byt
 
 import base64
 import binascii
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from heedmap.app.errors import TooLarge
@@ -119,7 +119,18 @@ def check_sentences(value: Any, place: str) -> list[str]:
         raise ParameterError("expected a list of at least one sentence", field=place)
     if len(value) > SENTENCES:
         raise ParameterError(f"{len(value)} sentences, at most {SENTENCES} are taken", field=place)
-    return [check_text(sentence, f"{place}.{index}") for index, sentence in enumerate(value)]
+    sentences = [check_text(sentence, f"{place}.{index}") for index, sentence in enumerate(value)]
+    _check_sum(sentences, place)
+    return sentences
+
+
+def _check_sum(texts: Iterable[str], place: str) -> None:
+    """Texts that a model reads for one answer, which together are no longer than one text may be."""
+    characters = sum(map(len, texts))
+    if characters > TEXT_CHARACTERS:
+        raise InputTooLong(
+            f"the texts have {characters:,} characters together, at most {TEXT_CHARACTERS:,} are read", field=place
+        )
 
 
 def check_messages(value: Any, place: str) -> list[dict[str, Any]]:
@@ -135,7 +146,13 @@ def check_messages(value: Any, place: str) -> list[dict[str, Any]]:
             raise ParameterError('a message is {"role": text, "content": text}', field=where)
         content = check_content(message["content"], f"{where}.content")
         messages.append({"role": check_text(message["role"], f"{where}.role"), "content": content})
+    said = (message["content"] for message in messages)
+    _check_sum((part if isinstance(part, str) else part["text"] for content in said for part in _parts(content)), place)
     return messages
+
+
+def _parts(content: str | list[dict[str, str]]) -> Sequence[str | dict[str, str]]:
+    return [content] if isinstance(content, str) else content
 
 
 def check_content(value: Any, place: str) -> str | list[dict[str, str]]:

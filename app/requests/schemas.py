@@ -2,7 +2,15 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+)
 
 from heedmap.app.requests.inputs import SCHEMA, OneInput, check_inputs, check_text, kind
 from heedmap.app.settings import MAPS_PER_REQUEST
@@ -11,6 +19,7 @@ from heedmap.model.errors import ParameterError
 
 Head = int | Literal["mean", "max", "all"]
 REDUCED = ("mean", "max", "all")  # what stands for several heads
+ECHOED = 60  # characters of a value that an error sends back
 
 
 def check_target(value: Any) -> str | list[str | None] | None:
@@ -27,7 +36,8 @@ def check_head(value: Any) -> Head:
     whole = isinstance(value, int) and not isinstance(value, bool)
     if whole or (isinstance(value, str) and value in REDUCED):
         return value  # type: ignore[no-any-return]
-    raise ParameterError(f"expected a whole number, mean, max or all, got {repr(value)[:60]}")
+    said = repr(value[:ECHOED]) if isinstance(value, str) else repr(value) if isinstance(value, float) else kind(value)
+    raise ParameterError(f"expected a whole number, mean, max or all, got {said}")
 
 
 def parse_head(text: str) -> Head:
@@ -41,7 +51,7 @@ def parse_head(text: str) -> Head:
     try:
         return int(text)
     except ValueError:
-        raise ParameterError(f"expected a number, mean, max or all, got {text[:60]!r}", field="head") from None
+        raise ParameterError(f"expected a number, mean, max or all, got {text[:ECHOED]!r}", field="head") from None
 
 
 HeadName = Annotated[Head, BeforeValidator(check_head)]
@@ -105,12 +115,24 @@ def check_mask(value: Any) -> Any:
     raise ParameterError(f"expected none, causal, an object with a kind or a boolean matrix, got {kind(value)}")
 
 
+def check_lengths(value: Any) -> Any:
+    """The first of many that is no number, instead of an error for each."""
+    wrong = (
+        (index for index, item in enumerate(value) if type(item) is not int) if isinstance(value, list) else iter(())
+    )
+    for index in wrong:
+        raise ParameterError(f"expected a number, got {kind(value[index])}", field=str(index))
+    return value
+
+
 class MaskWanted(Strict):
     """A mask by its kind."""
 
     kind: Literal["none", "causal", "sliding_window", "padding"]
     size: Annotated[int, Field(ge=1)] | None = Field(None, description="sliding_window: keys less than so many away.")
-    length: int | list[int] | None = Field(None, description="padding: visible keys, one number or one a sequence.")
+    length: Annotated[int | list[int] | None, BeforeValidator(check_lengths)] = Field(
+        None, description="padding: visible keys, one number or one a sequence."
+    )
 
     @staticmethod
     def _complete(mask: "MaskWanted") -> "MaskWanted":

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,8 +21,9 @@ from heedmap.model.measures.registry import measure
 from heedmap.model.trace.trace import Trace
 
 FINE = 16  # blocks under a thumbnail's pixel: its edges fall between cells, and a sixteenth is not seen
+STRIP = 1 << 20  # weights that are computed at one go: 10 ms, and what comes with a reading of the mask as much again
 ROWS = 1024  # of a long map, whose statistics are taken: every row of what a sentence model reads
-RANGE = re.compile(r"(\d*):(\d*)")
+RANGE = re.compile(r"([0-9]*):([0-9]*)")
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,14 @@ def weights(trace: Trace, place: Place) -> NDArray[np.float32]:
         return block
     reduced: NDArray[np.float32] = block.mean(axis=0) if place.head == "mean" else block.max(axis=0)
     return reduced
+
+
+def strips(trace: Trace, place: Place) -> Iterator[NDArray[np.float32]]:
+    """`weights`, some rows at a time, to be joined on the last axis but one: between two others have their turn."""
+    heads = 1 if isinstance(place.head, int) else place.heads
+    step = max(1, STRIP // (heads * max(1, len(place.cols))))
+    for start in range(place.rows.start, place.rows.stop, step):
+        yield weights(trace, replace(place, rows=range(start, min(start + step, place.rows.stop))))
 
 
 def visible(trace: Trace, place: Place) -> NDArray[np.bool_]:

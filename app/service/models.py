@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import structlog
 
-from heedmap.app.errors import DeadlineExceeded, ModelUnavailable, NotFound
+from heedmap.app.errors import DeadlineExceeded, ModelUnavailable, NotFound, brief
 from heedmap.app.service.engine import Engine
 from heedmap.app.service.metrics import Metrics
 from heedmap.app.service.places import public_message, public_source
 from heedmap.app.service.threads import in_thread
 from heedmap.model.contract import Served
-from heedmap.model.errors import CheckpointError, HeedmapError, ParameterError
+from heedmap.model.errors import CheckpointError, HeedmapError, ParameterError, detached, stack_of
 from heedmap.model.load import load, peek
 from heedmap.model.trace.trace import Trace
 
@@ -215,8 +215,8 @@ class Models:
             entry.error = public_message(said, entry.source)
             entry.failed = time.monotonic()
             self.metrics.load_failures.labels(name).inc()
-            log.error("model_failed", model=name, cause=repr(error), exc_info=None if expected else error)
-            return error
+            log.error("model_failed", model=name, cause=brief(error), stack=None if expected else stack_of(error))
+            return detached(error)  # it is handed to everybody who waits, and its frames hold a model
         finally:
             entry.task = None
         seconds = time.perf_counter() - started

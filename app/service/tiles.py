@@ -5,7 +5,7 @@ windows of others come between them, and callers who want the same head wait for
 """
 
 import asyncio
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -20,11 +20,13 @@ from heedmap.app.service.engine import Engine
 from heedmap.app.service.finite import require
 from heedmap.app.service.store import TraceStore
 from heedmap.app.service.stored_trace import StoredTrace
+from heedmap.model.attention.maps import AttentionMap
 from heedmap.model.attention.tiles import SIDE, How, Reduced, below, levels, reduce, reduce_strips, size_at
 from heedmap.model.errors import RangeError
 
 Codes = NDArray[np.uint8]
 KEPT = 2048  # pixels a side of the finest level that is kept: what is finer costs 40 ms a tile at most up to 32k tokens
+FEW_CELLS = 2  # the last level of tiles that are made at one go: a million cells, a few milliseconds
 TOGETHER = 1 << 24  # blocks of a layer's heads that are made in one pass: 64 MiB of float32
 MEMORY_BYTES = 256 << 20  # of coarse levels and tiles in memory: two dozen heads
 
@@ -112,6 +114,15 @@ def blocks_of(shape: tuple[int, int], level: int, row: int, col: int) -> tuple[r
     return rows, cols
 
 
+def _strips(layer: AttentionMap, rows: range, cols: range, level: int, how: How) -> Iterator[Codes | None]:
+    """A tile, after a strip at a time of the cells under it: others may have their turn between two, or it is left."""
+    parts = []
+    for _, part in reduce_strips(layer, rows, cols, level, how):
+        parts.append(part)
+        yield None
+    yield coded(below(parts))
+
+
 class Tiles:
     """Makes tiles, and remembers them within a budget; whoever asks was let in to the trace before."""
 
@@ -119,6 +130,7 @@ class Tiles:
         self.reading, self.store, self.memory = reading, store, memory
         self._kept: OrderedDict[Any, Pyramid | Codes] = OrderedDict()
         self._passes: dict[Any, asyncio.Task[list[Pyramid]]] = {}
+        self._waiting: Counter[Any] = Counter()  # callers, for each pass
 
     async def tile(self, owner: str, held: StoredTrace, at: Address, how: How, level: int, row: int, col: int) -> Codes:
         """At most 256 x 256 blocks of a head in u8log.
@@ -134,7 +146,11 @@ class Tiles:
         key = (owner, held.version, at, how, level, row, col)
         codes = self._remembered(key)
         if codes is None:
-            codes = await self.reading.run(lambda: coded(reduce(layer, rows, cols, level, how)))
+            if level <= FEW_CELLS:
+                codes = await self.reading.run(lambda: coded(reduce(layer, rows, cols, level, how)))
+            else:
+                *_, codes = await self.reading.run_turns(_strips(layer, rows, cols, level, how))
+            assert codes is not None
             self._remember(key, codes)
         assert not isinstance(codes, Pyramid)
         return codes
@@ -169,13 +185,25 @@ class Tiles:
             key = (owner, held.version, tuple(heads), how)
             if key not in self._passes:
                 task = asyncio.create_task(self._make(owner, held, heads, how))
-                task.add_done_callback(lambda done: self._passes.pop(key, None))
+                task.add_done_callback(lambda done: self._forget(key, done))
                 self._passes[key] = task
-            computed = await asyncio.shield(self._passes[key])  # one who goes away stops nobody else's
+            computed = await self._shared(key)
             for each, pyramid in zip(keys, computed, strict=True):
                 self._remember(each, pyramid)
             return computed
         return [each for each in remembered if isinstance(each, Pyramid)]
+
+    async def _shared(self, key: Any) -> list[Pyramid]:
+        """What a pass under way makes: one who goes away stops nobody else's, the last one stops it."""
+        task = self._passes[key]
+        self._waiting[key] += 1
+        try:
+            return await asyncio.shield(task)
+        finally:
+            self._waiting[key] -= 1
+            if not self._waiting[key]:
+                del self._waiting[key]
+                task.cancel()  # a task that has ended does not mind
 
     async def _make(self, owner: str, held: StoredTrace, heads: list[Address], how: How) -> list[Pyramid]:
         names = [f"{at}.{how}" for at in heads]
@@ -202,6 +230,10 @@ class Tiles:
 
         await run_in_threadpool(keep)  # no reader waits for the disk
         return computed
+
+    def _forget(self, key: Any, done: "asyncio.Task[list[Pyramid]]") -> None:
+        if self._passes.get(key) is done:
+            del self._passes[key]
 
     def _remembered(self, key: Any) -> "Pyramid | Codes | None":
         if key in self._kept:

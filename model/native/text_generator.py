@@ -18,7 +18,7 @@ from heedmap.model.errors import (
     ParameterError,
 )
 from heedmap.model.generated import CONTINUATION, Generated
-from heedmap.model.isolation import isolated
+from heedmap.model.isolation import failure, isolated
 from heedmap.model.native.checkpoint import Checkpoint
 from heedmap.model.native.decoding import generate
 from heedmap.model.native.language_model import LanguageModel, LanguageModelState
@@ -88,14 +88,15 @@ class TextGenerator:
         """Predict, then record one pass over prompt and output."""
         return [trace for one in requests for trace in isolated(lambda some: [self._traced(some[0], cancelled)], [one])]
 
-    def _traced(self, request: Request, cancelled: Stop) -> Trace | InputError:
+    def _traced(self, request: Request, cancelled: Stop) -> Trace | HeedmapError:
+        raise_if_cancelled(cancelled)
         recorder = Recorder()
         try:
             self._check_trace(request)
         except InputError as error:
-            return error
+            return failure(error)
         prediction = self._answer(request, cancelled, recorder)
-        if isinstance(prediction, InputError):
+        if isinstance(prediction, HeedmapError):
             return prediction
         recorder.join({"decoder": self.network.config.layers})
         with torch.inference_mode():
@@ -115,7 +116,8 @@ class TextGenerator:
         axes = {"tokens": Axis("text", [""] * len(ids), ids, [], [])}
         check({"decoder": (query, key)}, SITES, axes, self.trace_limit)
 
-    def _answer(self, request: Request, cancelled: Stop, recorder: Recorder | None = None) -> Prediction | InputError:
+    def _answer(self, request: Request, cancelled: Stop, recorder: Recorder | None = None) -> Prediction | HeedmapError:
+        raise_if_cancelled(cancelled)
         try:
             prompt = self._encode(request.inputs, "inputs")
             limit = self.network.config.max_positions - len(prompt.ids)
@@ -130,7 +132,7 @@ class TextGenerator:
                     raise self._too_long(len(prompt.ids) + len(target.ids), "target")
                 output = self._score(prompt.ids, target.ids, cancelled, recorder)
         except InputError as error:
-            return error
+            return failure(error)
         written = self.tokenizer.describe(output.ids)
         whole = self.tokenizer.describe([*prompt.ids, *output.ids])
         text = self.tokenizer.decode(output.ids)
@@ -201,8 +203,12 @@ class TextGenerator:
             raise ParameterError("this model continues text; give a text", field=field)
         if not text:
             raise EmptyInput("the text is empty; give at least one character", field=field)
+        limit = self.network.config.max_positions
+        over = self.tokenizer.tokens_over(text, limit)
+        if over is not None:
+            raise self._too_long(over, field)
         encoding = self.tokenizer.encode(text)
-        if len(encoding.ids) > self.network.config.max_positions:
+        if len(encoding.ids) > limit:
             raise self._too_long(len(encoding.ids), field)
         return encoding
 

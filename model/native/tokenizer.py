@@ -9,6 +9,7 @@ from pathlib import Path
 from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, trainers
 from tokenizers import Tokenizer as Backend
 
+from heedmap.model.beginnings import tokens_over
 from heedmap.model.byte_alphabet import byte_alphabet
 from heedmap.model.errors import CheckpointError
 
@@ -104,6 +105,10 @@ class Tokenizer:
         end = len(text)
         return Encoding([*encoded.ids, END], [*labels, SPECIAL[END]], [*spans, (end, end)])
 
+    def tokens_over(self, text: str, limit: int) -> int | None:
+        """The tokens, at least, of a text that plainly has more than `limit`; see `heedmap.model.beginnings`."""
+        return tokens_over(text, limit, lambda part: len(self.backend.encode(part, add_special_tokens=False).ids))
+
     def decode(self, ids: list[int]) -> str:
         """The text of these ids, special tokens left out."""
         return self.backend.decode(ids, skip_special_tokens=True).strip()
@@ -148,6 +153,12 @@ class ByteTokenizer(Tokenizer):
         encoded = self.backend.encode(text, add_special_tokens=False)
         spans = [(start, stop) for start, stop in encoded.offsets]
         return Encoding(encoded.ids, self._labels(encoded.ids, text, spans), spans)
+
+    def tokens_over(self, text: str, limit: int) -> int | None:
+        """The tokens of a text that has more than `limit`: its bytes, but for the names of special tokens."""
+        named = sum(text.count(name) * (len(name) - 1) for name in SPECIAL)
+        tokens = len(text.encode(errors="replace")) - named
+        return tokens if tokens > limit else None
 
     def decode(self, ids: list[int]) -> str:
         """The text of these ids; bytes that make no character become U+FFFD."""

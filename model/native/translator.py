@@ -12,7 +12,7 @@ from heedmap.model.card import licence
 from heedmap.model.contract import DECODING, Axis, Parameters, Prediction, Request, taken
 from heedmap.model.errors import CheckpointError, EmptyInput, HeedmapError, InputError, InputTooLong, ParameterError
 from heedmap.model.generated import Generated
-from heedmap.model.isolation import isolated
+from heedmap.model.isolation import failure, isolated
 from heedmap.model.native import checkpoint
 from heedmap.model.native.checkpoint import Checkpoint
 from heedmap.model.native.decoding import generate
@@ -23,7 +23,7 @@ from heedmap.model.native.transformer import Transformer, TransformerConfig
 from heedmap.model.padding import padded
 from heedmap.model.trace.recorder import Recorder
 from heedmap.model.trace.trace import Trace
-from heedmap.model.watch import Stop, never
+from heedmap.model.watch import Stop, never, raise_if_cancelled
 
 SITE_AXES = {"encoder": ("source", "source"), "decoder": ("target", "prefix"), "cross": ("target", "source")}
 
@@ -97,6 +97,7 @@ class Translator:
         sources: dict[int, Encoding] = {}
         targets: dict[int, Encoding] = {}
         for index, request in enumerate(requests):
+            raise_if_cancelled(cancelled)
             try:
                 if not isinstance(request.inputs, str):
                     raise ParameterError("this model translates text; give a text", field="inputs")
@@ -104,7 +105,7 @@ class Translator:
                 if request.target is not None:
                     targets[index] = self._encode(request.target, "target")
             except InputError as error:
-                results[index] = error
+                results[index] = failure(error)
         groups: dict[Parameters, list[int]] = defaultdict(list)
         for index, request in enumerate(requests):
             if index not in results and index not in targets:
@@ -126,6 +127,7 @@ class Translator:
         done = [p for p in predictions if isinstance(p, Prediction)]
         if not done:
             return [p for p in predictions if isinstance(p, HeedmapError)]
+        raise_if_cancelled(cancelled)
         recorder = Recorder()
         with torch.inference_mode():
             source, lengths = self._batch([p.axes["source"].ids for p in done])
@@ -167,10 +169,12 @@ class Translator:
         if not text.strip():
             raise EmptyInput("the text is empty; give at least one word", field=field)
         limit = self.network.config.max_positions
-        encoding = self.tokenizer.encode(text)
-        if len(encoding.ids) > limit:
+        over = self.tokenizer.tokens_over(text, limit)
+        encoding = self.tokenizer.encode(text) if over is None else None
+        if encoding is None or len(encoding.ids) > limit:
+            tokens = f"over {over:,}" if encoding is None else f"{len(encoding.ids):,}"
             raise InputTooLong(
-                f"the text has {len(encoding.ids):,} tokens, the model has positions for {limit}: shorten it or split "
+                f"the text has {tokens} tokens, the model has positions for {limit}: shorten it or split "
                 "it into sentences",
                 field=field,
             )

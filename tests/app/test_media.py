@@ -2,16 +2,19 @@
 
 import base64
 import io
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
+from PIL import Image
 from starlette.testclient import TestClient
 
 from heedmap.app.http.main import create_app
 from heedmap.app.settings import Settings
+from heedmap.model.hub.tasks.media import pixels_of
 from tests.model.hub import media_checkpoints as media
 
 RATE = 16_000
@@ -97,6 +100,33 @@ def test_labels_come_with_the_parameters(client: TestClient, png: bytes) -> None
     del body["parameters"]
     refused = client.post("/v1/predict", json=body)
     assert (refused.status_code, refused.json()["errors"][0]["path"]) == (422, "parameters.candidate_labels")
+
+
+def flat(side: int) -> bytes:
+    """A picture of one colour, which takes next to nothing as PNG."""
+    file = io.BytesIO()
+    Image.new("1", (side, side)).save(file, "PNG")
+    return file.getvalue()
+
+
+def test_pictures_of_too_many_pixels_together_are_refused_undecoded(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = coded(flat(7_000))
+    assert pixels_of(flat(7_000)) == 49_000_000
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", lambda self: pytest.fail("it was decoded"))
+    started = time.process_time()
+    answer = client.post("/v1/predict", json={"model": "sees", "inputs": [{"image": large}] * 64})
+    assert (answer.status_code, answer.json()["errors"][0]["path"]) == (413, "inputs"), answer.text
+    assert f"{64 * 49_000_000:,} pixels" in answer.json()["detail"]
+    assert time.process_time() - started < 2
+
+
+def test_what_is_no_picture_among_pictures_is_its_own_error(client: TestClient, png: bytes) -> None:
+    inputs = [{"image": coded(png)}, {"image": coded(b"no picture")}, {"image": coded(png)}]
+    answer = client.post("/v1/predict", json={"model": "sees", "inputs": inputs})
+    assert answer.status_code == 200, answer.text
+    assert ["error" in result for result in answer.json()["results"]] == [False, True, False]
 
 
 def test_a_recording_has_seconds(client: TestClient, wav: bytes) -> None:

@@ -170,3 +170,30 @@ def test_who_went_away_stops_a_batch(tmp_path: Path) -> None:
     for method in (model.predict, model.trace):
         with pytest.raises(Cancelled):
             method([Request(GOOD), Request(ALSO)], lambda: True)
+
+
+@pytest.mark.parametrize(
+    ("family", "task"), [("vit", "image-classification"), ("wav2vec2", "automatic-speech-recognition")]
+)
+def test_nothing_more_is_decoded_for_who_went_away(tmp_path: Path, family: str, task: str) -> None:
+    model = served(getattr(media_checkpoints, family)(tmp_path), task)
+    prepared: list[Request] = []
+    plain = model.runner.prepare
+
+    def counted(one: Request) -> Any:
+        prepared.append(one)
+        return plain(one)
+
+    model.runner.prepare = counted  # type: ignore[method-assign]
+    for method in (model.predict, model.trace):
+        prepared.clear()
+        with pytest.raises(Cancelled):
+            method([Request(model.runner.example)] * 8, lambda: len(prepared) >= 2)
+        assert len(prepared) == 2
+
+
+def test_nothing_more_is_read_by_our_own_model_for_who_went_away(tiny: Path) -> None:
+    model: Any = load(str(tiny))
+    for method in (model.predict, model.trace):
+        with pytest.raises(Cancelled):
+            method([Request(GOOD), Request(ALSO)], lambda: True)

@@ -1,6 +1,6 @@
 """The bare operator on arrays of one's own."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
 from starlette.concurrency import run_in_threadpool
@@ -15,6 +15,8 @@ from heedmap.app.render.wire import JSON, check_size, to_json
 from heedmap.app.requests.bodies import parsed, request_body
 from heedmap.app.requests.schemas import AttentionRequest
 from heedmap.app.service import operator
+from heedmap.app.service.operator_inputs import OperatorInputs, read
+from heedmap.app.settings import BODY_VALUES
 from heedmap.model.errors import InputError
 
 router = APIRouter(prefix="/v1/attention", tags=["attention"])
@@ -30,7 +32,7 @@ router = APIRouter(prefix="/v1/attention", tags=["attention"])
 async def attention(
     request: Request,
     caller: Annotated[Caller, Depends(admitted)],
-    body: Annotated[AttentionRequest, Depends(parsed(AttentionRequest, forms=False))],
+    body: Annotated[AttentionRequest, Depends(parsed(AttentionRequest, forms=False, values=BODY_VALUES))],
     services: Annotated[Services, Depends(services)],
 ) -> Response:
     """Output, weights and log-sum-exp of queries, keys and values, each (length, width) or (batch, length, width).
@@ -38,13 +40,17 @@ async def attention(
     With `heads`, widths are split evenly and weights gain an axis of heads; `kv_heads` lets several heads share keys
     and values. Matrices act on whole widths, before the split; the additive vector belongs to one head.
     """
-    problem = await run_in_threadpool(operator.read, body)
-    cells = problem.cells if body.return_weights else 0
-    output = problem.q.shape[0] * problem.q.shape[1] * problem.q.shape[2] * problem.v.shape[-1]
+    problem = await run_in_threadpool(read, body)
     advice = "set return_weights to false, or send fewer queries at once"
-    check_size(cells + output, JSON, services.settings.response_bytes, advice)
-    worker = (
-        services.reading if problem.short else services.engine
-    )  # a long one waits among the predictions, not before them
-    answer = await while_waiting(request, worker.run(lambda: operator.compute(problem), ahead=problem.short))
+    check_size(problem.numbers, JSON, services.settings.response_bytes, advice)
+    answer = await while_waiting(request, computed(services, problem))
     return Response(await run_in_threadpool(to_json, answer), media_type="application/json")
+
+
+async def computed(services: Services, problem: OperatorInputs) -> dict[str, Any]:
+    """The answer: of a short problem among the readers, of a long one on the device's worker, a strip at a time."""
+    if problem.short:
+        return await services.reading.run(lambda: operator.compute(problem))
+    computation = operator.Computation(problem)
+    await services.engine.run_turns(computation.turns())
+    return computation.answer()

@@ -21,7 +21,7 @@ from heedmap.app.requests.schemas import parse_head
 from heedmap.app.service import maps
 from heedmap.app.service.stored_trace import StoredTrace
 from heedmap.app.settings import THUMBNAIL_SIZES
-from heedmap.model.errors import InputError, TraceError
+from heedmap.model.errors import InputError, ParameterError, TraceError
 
 router = APIRouter(prefix="/v1/traces/{id}", tags=["maps"])
 CallerNow = Annotated[Caller, Depends(admitted)]
@@ -125,12 +125,15 @@ async def get_map(
 
     async def body() -> bytes:
         if small:
-            return await services.reading.run(lambda: encoded(form, held, place, *read(), cell))
-        return await run_in_threadpool(encoded, form, held, place, *await services.reading.run(read), cell)
+            return await services.reading.run(
+                lambda: encoded(form, held, place, maps.weights(held.trace, place), mask(), cell)
+            )
+        weights = np.concatenate(await services.reading.run_turns(maps.strips(held.trace, place)), axis=-2)
+        visible = await services.reading.run(mask)
+        return await run_in_threadpool(encoded, form, held, place, weights, visible, cell)
 
-    def read() -> tuple[NDArray[np.float32], NDArray[np.bool_] | None]:
-        shown = form.gaps or beside
-        return maps.weights(held.trace, place), maps.visible(held.trace, place) if shown else None
+    def mask() -> NDArray[np.bool_] | None:
+        return maps.visible(held.trace, place) if form.gaps or beside else None
 
     what = ("map", place, cell, beside)
     headers = {"Content-Security-Policy": page_policy()} if form is wire.HTML else {}

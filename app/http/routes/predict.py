@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
-from heedmap.app.errors import WORKING, ModelUnavailable, NotFound, TooLarge, problem, raises
+from heedmap.app.errors import WORKING, ModelUnavailable, NotFound, TooLarge, brief, problem, raises
 from heedmap.app.http.answers import PredictionAnswer, PredictionList
 from heedmap.app.http.callers import Caller, admitted, while_waiting
 from heedmap.app.http.services import Services, services
@@ -19,6 +19,7 @@ from heedmap.app.requests.bodies import parsed, request_body
 from heedmap.app.requests.schemas import MapWanted, PredictRequest, TraceRequest
 from heedmap.app.service import maps
 from heedmap.app.service.finite import Checking
+from heedmap.app.service.pixels import check_pixels, pictures
 from heedmap.model.contract import Prediction, Request, Unanswered
 from heedmap.model.errors import HeedmapError, InputError, ModelFailure, ParameterError, RangeError
 from heedmap.model.trace.trace import Trace
@@ -94,6 +95,8 @@ def attention(trace: Trace, requested: Sequence[MapWanted], limit: int) -> list[
 async def answer(services: Services, body: PredictRequest) -> list[dict[str, Any] | Exception]:
     """A result or an error for each input."""
     requests = requests_of(body)
+    if images := pictures(requests):
+        await run_in_threadpool(check_pixels, images)
     name, model = await services.models.get(body.model)
     check_requested(body.attention, services.models.facts(name)["sites"])
     limit = services.settings.response_bytes // len(requests)
@@ -113,7 +116,7 @@ async def answer(services: Services, body: PredictRequest) -> list[dict[str, Any
                     return outcome.prediction.refusal
                 return attention(outcome, body.attention, limit)
             except Exception as error:
-                return error
+                return error.with_traceback(None)
 
         maps_of = await services.reading.run_turns(read(outcome) for outcome in outcomes)
     results: list[dict[str, Any] | Exception] = []
@@ -121,9 +124,7 @@ async def answer(services: Services, body: PredictRequest) -> list[dict[str, Any
         error = next((part for part in (outcome, read_maps) if isinstance(part, Exception)), None)
         if error is not None:
             if isinstance(error, ModelFailure):
-                log.error(
-                    "model_failed_at_input", model=name, cause=repr(error.__cause__ or error), exc_info=error.__cause__
-                )
+                log.error("model_failed_at_input", model=name, cause=brief(error.__cause__ or error), stack=error.stack)
             results.append(error)
             continue
         assert not isinstance(read_maps, Exception)

@@ -1,5 +1,6 @@
 """Tiles of a head's map, one by one or many in one body."""
 
+import re
 import struct
 from typing import Annotated
 
@@ -19,6 +20,7 @@ from heedmap.app.settings import TILES_PER_REQUEST
 from heedmap.model.attention.tiles import How
 from heedmap.model.errors import InputError, ParameterError, TraceError
 
+PAIR = re.compile(r"([0-9]{1,9}):([0-9]{1,9})")  # of ASCII alone: \d takes digits that no number is written in
 router = APIRouter(prefix="/v1/traces/{id}/tiles/{site}/{layer}/{head}/{how}/{level}", tags=["maps"])
 CallerNow = Annotated[Caller, Depends(admitted)]
 ServicesNow = Annotated[Services, Depends(services)]
@@ -122,9 +124,9 @@ def parse_tiles(text: str) -> list[tuple[int, int]]:
     Raises:
         ParameterError: they do not read so, or are too many.
     """
-    pairs = [part.partition(":") for part in text.split(",")]
-    if any(not (row.isdigit() and col.isdigit() and len(row + col) < 20) for row, _, col in pairs):
+    pairs = [PAIR.fullmatch(part) for part in text.split(",")]
+    if None in pairs:
         raise ParameterError(f"expected row:col pairs such as 0:0,0:1, got {text[:60]!r}", field="tiles")
     if len(pairs) > TILES_PER_REQUEST:
         raise ParameterError(f"{len(pairs)} tiles in one request, at most {TILES_PER_REQUEST} are taken", field="tiles")
-    return [(int(row), int(col)) for row, _, col in pairs]
+    return [(int(pair[1]), int(pair[2])) for pair in pairs if pair is not None]

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from heedmap.model.beginnings import tokens_over
 from heedmap.model.contract import Prediction, Request, taken
 from heedmap.model.errors import ParameterError
 from heedmap.model.hub.axes.audio import waveform_axis
@@ -122,7 +123,12 @@ class FramewiseRecognition(SinglePass):
             ParameterError: it has letters that the model does not know, or more than the recording has room for.
         """
         tokenizer = self.loaded.tokenizer
-        ids = [int(number) for number in tokenizer(filled(target, "target")).input_ids]
+        if tokens_over(filled(target, "target"), frames, lambda part: len(tokenizer(part).input_ids)) is not None:
+            raise ParameterError(
+                f"the target needs over {frames} frames, which is what the recording has: it cannot be said so fast",
+                field="target",
+            )
+        ids = [int(number) for number in tokenizer(target).input_ids]
         embedded(self.loaded, ids, "target")
         if tokenizer.unk_token_id in ids:
             raise ParameterError(

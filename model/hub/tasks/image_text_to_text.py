@@ -19,7 +19,16 @@ from heedmap.model.hub.tasks.base import Item, collate
 from heedmap.model.hub.tasks.generative import GenerativeTask
 from heedmap.model.hub.tasks.media import example_image
 from heedmap.model.hub.tasks.pictures import one_shape, picture_of, preprocess, tower_of
-from heedmap.model.hub.tasks.text import TARGET_LIMITS, encode, filled, fits, pad_token, positions, wrong_kind
+from heedmap.model.hub.tasks.text import (
+    TARGET_LIMITS,
+    check_beginning,
+    encode,
+    filled,
+    fits,
+    pad_token,
+    positions,
+    wrong_kind,
+)
 from heedmap.model.padding import padded
 from heedmap.model.watch import Stop
 
@@ -86,7 +95,8 @@ class ImageTextToText(GenerativeTask):
         fits(len(prompt), None if self.limit is None else self.limit - 1, "inputs.text")
         facts: dict[str, Any] = {"given": None, "settings": {}}
         if request.target is not None:
-            target = encode(self.loaded, filled(request.target, "target"), field="target", add_special_tokens=False)
+            check_beginning(self.loaded, filled(request.target, "target"), self.limit, "target")
+            target = encode(self.loaded, request.target, field="target", add_special_tokens=False)
             fits(len(prompt) + len(target.ids), self.limit, "target")
             facts |= {"given": target.ids, "limit": len(target.ids), "output": target.axis}
         else:
@@ -151,6 +161,7 @@ class ImageTextToText(GenerativeTask):
             raise ParameterError(f"{mark} stands for the picture, and cannot be in the text", field="inputs.text")
         prompt = self._rendered(mark, text)
         begun = bool(tokenizer.bos_token) and prompt.startswith(tokenizer.bos_token)
+        check_beginning(self.loaded, prompt, self.limit, "inputs.text")
         encoded = encode(self.loaded, prompt, field="inputs.text", add_special_tokens=not begun)
         if encoded.ids.count(self.mark) != 1:
             raise ParameterError(f"the prompt should hold one {mark}, for the picture", field="inputs.text")

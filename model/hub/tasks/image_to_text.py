@@ -18,7 +18,7 @@ from heedmap.model.hub.tasks.base import Item, Task, collate
 from heedmap.model.hub.tasks.generative import GenerativeTask
 from heedmap.model.hub.tasks.media import example_image
 from heedmap.model.hub.tasks.pictures import one_shape, picture_of, preprocess, tower_of
-from heedmap.model.hub.tasks.text import encode, filled, fits
+from heedmap.model.hub.tasks.text import check_beginning, encode, filled, fits
 from heedmap.model.hub.tasks.transformers_generate import start_tokens
 from heedmap.model.hub.tasks.translation import TextToText
 from heedmap.model.watch import Stop
@@ -136,6 +136,7 @@ class BlipImageToText(ImageToText):
     def _target_facts(self, target: str, start: list[int]) -> dict[str, Any]:
         """A given output, and the token that ends it."""
         tokenizer = self.loaded.tokenizer
+        check_beginning(self.loaded, target, self.longest, "target")
         encoded = encode(self.loaded, target, field="target", add_special_tokens=False)
         ids = [*encoded.ids, int(self.loaded.config.text_config.sep_token_id)]
         offsets = None if encoded.offsets is None else [*encoded.offsets, (0, 0)]

@@ -70,6 +70,15 @@ def open_image(data: bytes, pixels: int = IMAGE_PIXELS, field: str = "inputs.ima
         raise ParameterError(f"the image cannot be decoded: {library_message(error)}", field=field) from error
 
 
+def pixels_of(data: bytes) -> int:
+    """The pixels that a picture's header tells of, before any is decoded; 0 where the bytes are no picture."""
+    try:
+        picture = _recognise(data)
+    except Exception:  # as above; `open_image` says what is wrong
+        return 0
+    return 0 if picture is None else picture.size[0] * picture.size[1]
+
+
 def open_audio(
     data: bytes,
     rate: int,

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from heedmap.model.beginnings import tokens_over
 from heedmap.model.contract import Axis, Inputs
 from heedmap.model.errors import CheckpointError, EmptyInput, InputTooLong, ParameterError
 from heedmap.model.hub.axes.text import text_axis
@@ -152,6 +153,8 @@ def encode(
         )
     fast = bool(tokenizer.is_fast)
     texts = (before + text,) if pair is None else (before + text, pair)
+    for each, place in sorted(zip(texts, (field, pair_field or field), strict=False), key=lambda two: -len(two[0])):
+        check_beginning(loaded, each, limit, place)
     returns = {"return_offsets_mapping": fast, "return_special_tokens_mask": True, "verbose": False}
     encoding = tokenizer(*texts, **returns, **options)
     ids = [int(number) for number in encoding["input_ids"]]
@@ -174,6 +177,27 @@ def encode(
     return Encoded(ids, tensors, axis, offsets, words, inserted, ours)
 
 
+def check_beginning(loaded: Loaded, text: str, limit: int | None, field: str) -> None:
+    """Refuse a text that is plainly too long, before it is tokenized whole.
+
+    Raises:
+        InputTooLong: its beginning alone is.
+    """
+
+    def count(part: str) -> int:
+        return len(loaded.tokenizer(part, add_special_tokens=False, verbose=False)["input_ids"])
+
+    over = tokens_over(text, limit, count)
+    if over is not None:
+        raise _too_long(f"over {over:,}", limit, field)
+
+
+def _too_long(tokens: str, limit: int | None, field: str) -> InputTooLong:
+    return InputTooLong(
+        f"the text has {tokens} tokens, the model has positions for {limit:,}: shorten it or split it", field=field
+    )
+
+
 def encode_texts(loaded: Loaded, texts: Texts, limit: int | None) -> Encoded:
     """A text or a pair as tokens; see `encode`."""
     return encode(loaded, *texts.all, limit=limit, field=texts.fields[0], pair_field=texts.fields[1])
@@ -186,10 +210,7 @@ def fits(tokens: int, limit: int | None, field: str) -> None:
         InputTooLong: with both numbers.
     """
     if limit is not None and tokens > limit:
-        raise InputTooLong(
-            f"the text has {tokens:,} tokens, the model has positions for {limit:,}: shorten it or split it",
-            field=field,
-        )
+        raise _too_long(f"{tokens:,}", limit, field)
 
 
 def embedded(

@@ -15,6 +15,7 @@ from heedmap.model.hub.tasks.chat import encode_chat
 from heedmap.model.hub.tasks.generative import GenerativeTask
 from heedmap.model.hub.tasks.text import (
     TARGET_LIMITS,
+    check_beginning,
     encode,
     filled,
     fits,
@@ -62,7 +63,8 @@ class TextGeneration(GenerativeTask):
         room = None if self.limit is None else self.limit - len(encoded.ids)
         facts: dict[str, Any] = {"given": None, "settings": {}}
         if request.target is not None:
-            target = encode(self.loaded, filled(request.target, "target"), field="target", add_special_tokens=False)
+            check_beginning(self.loaded, filled(request.target, "target"), self.limit, "target")
+            target = encode(self.loaded, request.target, field="target", add_special_tokens=False)
             fits(len(encoded.ids) + len(target.ids), self.limit, "target")
             facts |= {"given": target.ids, "limit": len(target.ids), "output": target.axis}
         elif room is not None and room < 1:

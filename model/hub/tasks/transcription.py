@@ -18,7 +18,7 @@ from heedmap.model.hub.tasks.base import Item, collate
 from heedmap.model.hub.tasks.generative import GenerativeTask
 from heedmap.model.hub.tasks.media import example_audio
 from heedmap.model.hub.tasks.recordings import TASK, extractor_of, samples_of
-from heedmap.model.hub.tasks.text import encode, filled, fits
+from heedmap.model.hub.tasks.text import check_beginning, encode, filled, fits
 from heedmap.model.hub.tasks.transformers_generate import end_tokens
 from heedmap.model.watch import Stop
 
@@ -73,7 +73,8 @@ class TranscriptionTask(GenerativeTask):
         tensors, axis = self.features(samples)
         facts: dict[str, Any] = {"start": start, "settings": {}, "given": None}
         if request.target is not None:
-            encoded = encode(self.loaded, filled(request.target, "target"), field="target", add_special_tokens=False)
+            check_beginning(self.loaded, filled(request.target, "target"), self.longest, "target")
+            encoded = encode(self.loaded, request.target, field="target", add_special_tokens=False)
             offsets = encoded.offsets or []
             facts |= {"given": [*encoded.ids, *end_tokens(self.loaded.model)[:1]], "offsets": offsets}
             fits(len(facts["given"]), self.longest - len(start) + 1, "target")

@@ -13,7 +13,16 @@ from heedmap.model.hub.loaded import Loaded
 from heedmap.model.hub.tasks.base import Item
 from heedmap.model.hub.tasks.generative import GenerativeTask
 from heedmap.model.hub.tasks.languages import Languages, codes, languages, offered, sample, speaking
-from heedmap.model.hub.tasks.text import TARGET_LIMITS, embedded, encode, filled, fits, positions, the_text
+from heedmap.model.hub.tasks.text import (
+    TARGET_LIMITS,
+    check_beginning,
+    embedded,
+    encode,
+    filled,
+    fits,
+    positions,
+    the_text,
+)
 from heedmap.model.hub.tasks.transformers_generate import end_tokens, start_tokens
 from heedmap.model.watch import Stop
 
@@ -78,6 +87,7 @@ class TextToText(GenerativeTask):
         """A given output, as the decoder would write it."""
         tokenizer = self.loaded.tokenizer
         text, fast = filled(target, "target"), bool(tokenizer.is_fast)
+        check_beginning(self.loaded, text, self.longest, "target")
         encoding = tokenizer(text_target=text, return_offsets_mapping=fast, verbose=False)
         ids = [int(number) for number in encoding["input_ids"]]
         offsets = [tuple(pair) for pair in encoding["offset_mapping"]] if fast else [(0, 0)] * len(ids)

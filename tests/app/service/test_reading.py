@@ -12,7 +12,7 @@ import torch
 
 from heedmap.app.http.main import create_app, reader
 from heedmap.app.service.engine import READING, Engine
-from heedmap.app.service.operator import SHORT
+from heedmap.app.service.operator_inputs import SHORT
 from heedmap.app.service.threads import CORES, in_thread, use_cores
 from heedmap.app.settings import Settings
 from heedmap.model.attention.maps import AttentionMap

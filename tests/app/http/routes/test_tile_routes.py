@@ -145,6 +145,8 @@ def test_many_tiles_come_in_one_body(writer: TestClient, trace: dict[str, Any]) 
         ("decoder/0/all/max/0/0/0", "head"),
         ("decoder/0/0/median/0/0/0", "how"),
         ("decoder/0/0/max/0?tiles=0", "tiles"),
+        ("decoder/0/0/max/0?tiles=²:0", "tiles"),  # a digit that no number is written in
+        ("decoder/0/0/max/0?tiles=" + "9" * 1_500 + ":0", "tiles"),
         ("decoder/0/0/max/0?tiles=0:0,5:0", "row"),
         ("decoder/0/0/max/0?tiles=" + ",".join(["0:0"] * 65), "tiles"),
     ],
