@@ -8,6 +8,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import FileResponse, Response
 
 from heedmap.app.errors import NotFound
+from heedmap.app.http.access.quota import check_quota
 from heedmap.app.http.caching import cached
 from heedmap.app.http.callers import Caller, admitted, while_waiting
 from heedmap.app.http.routes.predict import requests_of
@@ -40,7 +41,7 @@ async def trace_for(services: Services, caller: Caller, body: TraceRequest) -> S
     """The trace of a request: the one that is kept already, or a new one.
 
     Raises:
-        InputError: the model cannot use the input.
+        InputError: the model cannot use the input. QuotaExceeded: the caller's key keeps no more.
     """
     if isinstance(body.inputs, list):
         raise ParameterError("a trace is of one input; POST /v1/predict takes lists", field="inputs")
@@ -52,6 +53,7 @@ async def trace_for(services: Services, caller: Caller, body: TraceRequest) -> S
         return await services.trace(caller, await identify(services, caller, name, request))
     except (NotFound, TraceError):
         pass  # there is none yet, or its file is damaged and will be written anew
+    await check_quota(caller, services.store.folder)
     _, model = await services.models.get(name)
     identifier = await identify(
         services, caller, name, request
