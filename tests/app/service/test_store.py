@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from heedmap.app.errors import NotFound
-from heedmap.app.service.store import ANYONE, TraceStore, owner_of
+from heedmap.app.service.store import ANYONE, TraceStore
 from heedmap.model.contract import Parameters, Request
 from heedmap.model.errors import TraceError
 from heedmap.model.load import load
@@ -128,7 +128,7 @@ def test_an_unfinished_write_is_cleared_away(tmp_path: Path, clock: Clock) -> No
 
 def test_owners_do_not_meet(tmp_path: Path, clock: Clock, trace: Trace) -> None:
     store = opened(tmp_path, clock)
-    mine, yours = owner_of("my key"), owner_of("your key")
+    mine, yours = "0" * 32, "1" * 32
     store.put(mine, IDS[0], "tiny", trace)
     assert store.get(mine, IDS[0]).id == IDS[0]
     for call in (store.get, store.path, store.delete):
