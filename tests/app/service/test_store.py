@@ -159,3 +159,16 @@ def test_a_file_deleted_by_hand_is_gone(tmp_path: Path, clock: Clock, trace: Tra
     clock.now += 100
     with pytest.raises(NotFound):
         store.path(ANYONE, IDS[0])
+
+
+def test_nobody_else_on_the_machine_reads_traces_not_even_those_of_before(
+    tmp_path: Path, clock: Clock, trace: Trace
+) -> None:
+    before, strange = tmp_path / ANYONE, tmp_path / "notes"
+    for folder in (before, strange):
+        folder.mkdir(mode=0o755)
+    store = opened(tmp_path, clock)
+    store.put("0" * 32, IDS[0], "tiny", trace)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.rglob("*")}
+    assert modes.pop("notes") == strange.stat().st_mode & 0o777 == 0o755
+    assert modes == {ANYONE: 0o700, "0" * 32: 0o700, f"{IDS[0]}.safetensors": 0o600, ".account": 0o600}
