@@ -44,6 +44,8 @@ RUN pip install --no-deps /dist/*.whl
 FROM base AS runtime
 RUN useradd --system --uid 10001 --home-dir /var/lib/heedmap --create-home heedmap \
  && install -d -o heedmap -g heedmap /var/lib/heedmap/traces /var/lib/heedmap/hub
+# Reached from outside the container, so that it starts with API keys (HEEDMAP_API_KEYS or HEEDMAP_KEYS_FILE) or, where
+# whoever reaches it may use it, with HEEDMAP_OPEN=true.
 ENV HEEDMAP_HOST=0.0.0.0 HEEDMAP_PORT=8000 HEEDMAP_TRACES=/var/lib/heedmap/traces HF_HOME=/var/lib/heedmap/hub \
     PYTHONDONTWRITEBYTECODE=1
 WORKDIR /var/lib/heedmap

@@ -1,4 +1,4 @@
-"""`heedmap serve`, `predict`, `convert`, `train` and `evaluate`.
+"""`heedmap serve`, `predict`, `convert`, `train`, `evaluate` and `key`.
 
 Everything heavy is imported inside the commands: `heedmap --help` answers at once.
 """
@@ -17,6 +17,7 @@ except ModuleNotFoundError:  # the base install is the client alone, yet pip has
     sys.exit("heedmap: the command comes with the service: pip install 'heedmap[serve]'")
 
 from heedmap.app.client.errors import ClientError
+from heedmap.app.http.access import commands as key_commands
 from heedmap.model.errors import HeedmapError, InputError
 
 EXTRA = "'heedmap[train]'"
@@ -27,6 +28,7 @@ cli = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+cli.add_typer(key_commands.cli, name="key")
 
 
 class Device(StrEnum):
@@ -106,6 +108,8 @@ def serve(
         str | None,
         typer.Option(metavar="PATH", help="The path under which a proxy serves this and which it strips: /heedmap."),
     ] = None,
+    keys: Annotated[Path | None, typer.Option(metavar="FILE", help="Who may ask: keys of heedmap key new.")] = None,
+    everybody: Annotated[bool, typer.Option("--open", help="Serve other machines without any key.")] = False,
 ) -> None:
     """Serve the explorer and the API. What is not given is taken from HEEDMAP_* in the environment."""
     from heedmap.app.http.main import create_app
@@ -119,6 +123,8 @@ def serve(
         "device": device and device.value,
         "traces": traces,
         "root_path": root_path,
+        "keys_file": keys,
+        "open": everybody or None,
     }
     settings = read_settings(options)
     check(settings)

@@ -3,16 +3,19 @@
     ServiceError
     ├── BadRequest          400    no request of HTTP
     ├── Unauthorized        401    no API key, or an unknown one
+    ├── Forbidden           403    the key has not the scope, or a page of elsewhere asks
     ├── NotFound            404    no such model or trace
     ├── NotAcceptable       406    no representation that the caller accepts
     ├── TooSlow             408    the request did not come in within its time
     ├── TraceUnreadable     410    the trace's file is damaged; posting its input again writes it anew
     ├── TooLarge            413    the body or the response is over its limit
     ├── UnsupportedMedia    415    the body is of another type
+    ├── Misdirected         421    another host is meant
     ├── Unreadable          422    the body is not what its type says
     ├── NotFinite           422    what the numbers of the body, or of a trace, make is over the range of their type
     ├── RateLimited         429    over the caller's rate
     ├── HeadTooLarge        431    the address and the headers are over their limit
+    ├── QuotaExceeded       429    the caller's traces take all the bytes that its key has
     ├── Overloaded          503    the queue is full: ask again in a moment
     ├── WorkerStopped       503    a worker has ended, and the service must be started again
     ├── NotReady            503    no model answers yet, or none can be loaded
@@ -87,6 +90,12 @@ class Unauthorized(ServiceError):
     status = 401
 
 
+class Forbidden(ServiceError):
+    """A key without the scope, or a page of elsewhere."""
+
+    status = 403
+
+
 class NotFound(ServiceError):
     """No such model or trace."""
 
@@ -123,6 +132,12 @@ class UnsupportedMedia(ServiceError):
     status = 415
 
 
+class Misdirected(ServiceError):
+    """Another host is meant."""
+
+    status = 421
+
+
 class Unreadable(ServiceError):
     """The body is not what its type says."""
 
@@ -145,6 +160,12 @@ class HeadTooLarge(ServiceError):
     """The address and the headers are over their limit."""
 
     status = 431
+
+
+class QuotaExceeded(ServiceError):
+    """The caller's traces take all the bytes that its key has."""
+
+    status = 429
 
 
 class Overloaded(ServiceError):

@@ -3,6 +3,10 @@
 The limits are named constants with their reason; those that depend on the machine are settings whose default they are.
 """
 
+import re
+from collections.abc import Mapping
+from difflib import get_close_matches
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -35,10 +39,22 @@ ANSWER_SECONDS = 30.0  # without a byte read, until an answer is given up: a tun
 CONNECTIONS = 900  # at once: under the thousand open files that a process mostly may have
 TRACE_BYTES = 4 << 30  # on disk: ten thousand traces of a sentence, a thousand of 512 tokens
 MEMORY_BYTES = 256 << 20  # of traces in memory: a session's hundred latest, beside models of a few hundred MB
+KEY_CHARACTERS = 16  # of an API key: 95 bits where they are random, which nobody guesses
 TRACE_DAYS = 30.0  # a link in a message or notebook lives that long after its last use
 
+VARIABLES = "HEEDMAP_"
+CLIENT_VARIABLES = ("HEEDMAP_API_KEY",)  # what `heedmap predict` reads
+KUBERNETES = re.compile(r"HEEDMAP_(?:SERVICE_(?:HOST|PORT).*|PORT_\d+_.*)")  # set for a Service of the name heedmap
+HOST_PATTERN = re.compile(r"\*|(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|[0-9a-f:]+:[0-9a-f:.]*")
+ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://[^/\s]+", re.IGNORECASE)
 
-def _rate(value: str | None) -> str | None:
+
+def checked_rate(value: str | None) -> str | None:
+    """A rate that can be counted, or none.
+
+    Raises:
+        ValueError: it does not read like one.
+    """
     from limits import parse_many
 
     if value:
@@ -47,6 +63,20 @@ def _rate(value: str | None) -> str | None:
         except ValueError as error:
             raise ValueError("a rate reads like 120/minute, or several apart by semicolons") from error
     return value or None
+
+
+def checked_key(key: str, name: str) -> str:
+    """A key that nobody guesses and every header carries.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if len(key) < KEY_CHARACTERS or re.search(r"[^!-~]", key):
+        raise ValueError(
+            f"{name} has {len(key)} characters: a key has at least {KEY_CHARACTERS}, all of them printable ASCII and "
+            "none a space; heedmap key new prints a good one"
+        )
+    return key
 
 
 def _root_path(value: str) -> str:
@@ -76,7 +106,7 @@ def _check_name(name: str) -> None:
 class Settings(BaseSettings):
     """The service's settings, from the environment unless given."""
 
-    model_config = SettingsConfigDict(env_prefix="HEEDMAP_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=VARIABLES, extra="ignore", frozen=True, hide_input_in_errors=True)
 
     host: str = Field("127.0.0.1", description="The address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="The port to listen on; 0 takes any free one.")
@@ -115,10 +145,26 @@ class Settings(BaseSettings):
     body_bytes: int = Field(BODY_BYTES, ge=1024, description="The largest request body.")
     response_bytes: int = Field(RESPONSE_BYTES, ge=1024, description="The largest response made of maps.")
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
-        (), description="Keys apart by commas; with any set, every /v1 request needs one."
+        (), description="Keys apart by commas, which may do everything; with any set, every /v1 request needs one."
     )
-    rate: Annotated[str | None, AfterValidator(_rate)] = Field(
-        None, description="Requests a caller may make, such as 120/minute; unlimited by default."
+    keys_file: Path | None = Field(
+        None, description="A file of hashed keys with their scopes, as `heedmap key new` writes it."
+    )
+    open: bool = Field(False, description="Serve other machines without any key, on purpose.")
+    hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Names apart by commas under which the service is asked, such as heedmap.example.com or "
+        "*.example.com, besides this machine's own; all (*) where other machines can reach it, unless given.",
+    )
+    proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Addresses or networks apart by commas of proxies whose X-Forwarded-For is believed."
+    )
+    metrics_port: int | None = Field(
+        None, ge=1, le=65535, description="A port for /metrics alone, which needs no key; the other one then has none."
+    )
+    rate: Annotated[str | None, AfterValidator(checked_rate)] = Field(
+        None,
+        description="Requests a key, or without keys an address, may make, such as 120/minute; unlimited by default.",
     )
     origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Origins apart by commas whose pages may call the API (CORS); none by default."
@@ -146,8 +192,76 @@ class Settings(BaseSettings):
             _check_name(str(name))
         return value
 
-    @field_validator("api_keys", "origins", mode="before")
+    @field_validator("api_keys", "origins", "hosts", "proxies", mode="before")
     @classmethod
     def _read_list(cls, value: Any) -> Any:
-        """Parts apart by commas."""
-        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        """Parts apart by commas, none of them empty."""
+        if not isinstance(value, str):
+            return value
+        parts = [part.strip() for part in value.split(",")]
+        if not all(parts):
+            raise ValueError(
+                "an entry is empty: give values apart by commas, or do not set it at all"
+                if len(parts) > 1
+                else "it is set, but empty: give it a value, or do not set it at all"
+            )
+        return parts
+
+    @field_validator("api_keys")
+    @classmethod
+    def _check_keys(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        for number, key in enumerate(keys, 1):
+            checked_key(key.get_secret_value(), f"key {number}")
+        return keys
+
+    @field_validator("hosts")
+    @classmethod
+    def _check_hosts(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
+        names = tuple(host.lower().removeprefix("[").removesuffix("]").rstrip(".") for host in hosts)
+        for name in names:
+            if not HOST_PATTERN.fullmatch(name):
+                raise ValueError(
+                    f"{name[:100]!r} is no host: give names without scheme and port, such as heedmap.example.com, "
+                    "*.example.com, 192.0.2.7 or [2001:db8::7], or * for every one"
+                )
+        return names
+
+    @field_validator("origins")
+    @classmethod
+    def _check_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            if not ORIGIN.fullmatch(origin):
+                raise ValueError(
+                    f"{origin[:100]!r} is no origin: it has a scheme and a host, perhaps a port, and no path, such as "
+                    "https://notebooks.example.com"
+                )
+        return origins
+
+    @field_validator("proxies")
+    @classmethod
+    def _check_proxies(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
+        for proxy in proxies:
+            try:
+                ip_network(proxy)
+            except ValueError as error:
+                raise ValueError(
+                    f"{proxy[:100]!r} is neither an address nor a network: name the proxy as 10.0.0.7 or 10.0.0.0/24"
+                ) from error
+        return proxies
+
+
+def check_variables(environment: Mapping[str, str]) -> None:
+    """Find a variable that is meant for the service and that it does not know: who mistyped one must hear of it.
+
+    Raises:
+        ValueError: there is one; with the name that it resembles.
+    """
+    known = [VARIABLES + name.upper() for name in Settings.model_fields]
+    for name in sorted(variable.upper() for variable in environment if variable.upper().startswith(VARIABLES)):
+        if name in known or name in CLIENT_VARIABLES:
+            continue
+        if KUBERNETES.fullmatch(name):
+            raise ValueError(f"{name} comes from Kubernetes: set enableServiceLinks to false in the pod")
+        near = get_close_matches(name.removeprefix(VARIABLES), [each.removeprefix(VARIABLES) for each in known], n=1)
+        advice = f"did you mean {VARIABLES}{near[0]}?" if near else f"there are {', '.join(known)}"
+        raise ValueError(f"{name} is no setting; {advice}")

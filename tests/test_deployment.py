@@ -43,6 +43,18 @@ def test_the_dockerfiles_health_check_is_python_that_compiles() -> None:
     compile(code, "healthcheck", "exec")
 
 
+def test_the_image_lets_nobody_in_unasked_and_the_compose_file_this_machine_alone() -> None:
+    images = stages((ROOT / "Dockerfile").read_text())
+    for target in ("cpu", "cuda"):
+        variables = " ".join(images[target]["ENV"])
+        assert "HEEDMAP_HOST=0.0.0.0" in variables
+        assert "HEEDMAP_OPEN" not in variables
+    for name, service in yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"].items():
+        assert "HEEDMAP_OPEN=${HEEDMAP_OPEN:-true}" in service["environment"], "its ports are this machine's alone"
+        [hosts] = [line for line in service["environment"] if line.startswith("HEEDMAP_HOSTS=")]
+        assert name in hosts.rpartition(":-")[2].rstrip("}").split(","), "how other containers call it"
+
+
 def test_the_compose_file_keeps_its_promises() -> None:
     compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
     services = compose["services"]

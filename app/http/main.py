@@ -11,16 +11,19 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from heedmap.app import errors
 from heedmap.app.http import docs
-from heedmap.app.http.callers import Gate
+from heedmap.app.http.access.gate import Access, Gate
+from heedmap.app.http.access.metrics_port import serving_metrics
 from heedmap.app.http.description import describe
 from heedmap.app.http.head import Head
 from heedmap.app.http.observe import Observe, configure_logging
 from heedmap.app.http.routes import attention, health, maps, predict, tiles, traces
 from heedmap.app.http.routes import models as model_routes
 from heedmap.app.http.services import Services
+from heedmap.app.http.startup import read_settings
 from heedmap.app.http.unread import TOGETHER, Answers
 from heedmap.app.requests.bodies import BodyLimit
 from heedmap.app.root_path import Prefix
@@ -47,8 +50,9 @@ class Explorer(StaticFiles):
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The service, with the models of its settings; loaded when it starts or when they are first asked for."""
-    settings = settings or Settings()
+    settings = settings or read_settings({})
     configure_logging(settings.log)
+    gate = Gate(settings)
     metrics = Metrics()
     engine = Engine(queue=settings.queue, batch=settings.batch, deadline=settings.deadline)
     reading = reader(settings, engine)
@@ -79,7 +83,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 await services.models.start()
             else:
                 services.models.look()
-            yield
+            with serving_metrics(settings, metrics.registry):
+                yield
         finally:
             await services.models.stop()
             engine.stop()
@@ -94,13 +99,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    app.state.services, app.state.gate = services, Gate(settings)
+    app.state.services, app.state.gate = services, gate
     for routes in (health, model_routes, predict, traces, maps, tiles, attention):
         app.include_router(routes.router)
     docs.install(app)
     errors.install(app)
     _serve_explorer(app)
     app.add_middleware(BodyLimit, limit=settings.body_bytes)
+    app.add_middleware(Access, gate=gate)
     if settings.origins:
         exposed = ["ETag", "Location", "Retry-After", "X-Request-ID", "X-Tile-Shape"]
         app.add_middleware(
@@ -113,6 +119,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(Answers, limit=TOGETHER * settings.response_bytes)
     app.add_middleware(Head)
     app.add_middleware(Prefix, root_path=settings.root_path)
+    if settings.proxies:
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.proxies))
     app.add_middleware(Observe, metrics=metrics)
     app.openapi = cache(partial(describe, app))  # type: ignore[method-assign]
     return app

@@ -11,8 +11,9 @@ import uvicorn
 from pydantic import ValidationError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from heedmap.app.http.access.hosts import is_loopback
 from heedmap.app.http.protocol import limited
-from heedmap.app.settings import Settings
+from heedmap.app.settings import Settings, check_variables
 from heedmap.model.errors import HeedmapError
 
 SHUTDOWN_SECONDS = 10  # for answers that are under way when the service is told to stop
@@ -69,6 +70,7 @@ def configured(app: ASGIApp, settings: Settings) -> uvicorn.Config:
         server_header=False,
         log_level="warning" if settings.log == "json" else "info",
         access_log=False,
+        proxy_headers=False,  # the application believes the proxies that are named, whatever server it runs in
     )
 
 
@@ -92,25 +94,55 @@ def read_settings(arguments: Mapping[str, Any]) -> Settings:
     """The service's settings: of the command line, and of the environment what is None there.
 
     Raises:
-        StartupError: names the option, or the variable, whose value makes no sense.
+        StartupError: names the option, or the variable, whose value makes no sense, or a variable that is no setting.
     """
+    try:
+        check_variables(os.environ)
+    except ValueError as error:
+        raise StartupError(str(error)) from error
     options = {name: value for name, value in arguments.items() if value is not None}
     try:
-        return Settings(**options)
+        settings = Settings(**options)
     except ValidationError as error:
         first = error.errors()[0]
         name, message = str(first["loc"][0]), first["msg"].removeprefix("Value error, ")
         source = name if name in options else f"HEEDMAP_{name.upper()}"
         raise StartupError(f"{source}: {message}", field=name) from error
+    if "HEEDMAP_API_KEY" in os.environ and not has_keys(settings) and not settings.open:
+        raise StartupError(
+            "HEEDMAP_API_KEY is what a client sends: the keys of a service are HEEDMAP_API_KEYS; --open or "
+            "HEEDMAP_OPEN=true serves without any",
+            field="api_keys",
+        )
+    return settings
+
+
+def has_keys(settings: Settings) -> bool:
+    """Whether callers need a key."""
+    return bool(settings.api_keys) or settings.keys_file is not None
 
 
 def check(settings: Settings) -> None:
     """Find out what is wrong with the settings before models are loaded, which may take minutes.
 
     Raises:
-        StartupError: the address cannot be listened on, the device is not there, or traces cannot be kept.
+        StartupError: the address cannot be listened on, or lets everybody in; the device is not there, or traces
+            cannot be kept.
     """
-    _check_address(settings.host, settings.port)
+    _check_address("port", settings.host, settings.port)
+    if settings.metrics_port is not None:
+        if settings.metrics_port == settings.port:
+            raise StartupError(
+                f"metrics_port: {settings.port} is the service's own port; name another with HEEDMAP_METRICS_PORT",
+                field="metrics_port",
+            )
+        _check_address("metrics_port", settings.host, settings.metrics_port)
+    if not has_keys(settings) and not settings.open and not is_loopback(settings.host):
+        raise StartupError(
+            f"host: other machines reach {settings.host}, and no API keys are set: make one with heedmap key new "
+            "--keys FILE and serve with --keys FILE, or set HEEDMAP_API_KEYS; --open or HEEDMAP_OPEN=true lets all in",
+            field="host",
+        )
     _check_traces(settings.traces)
     check_device(settings.device)
 
@@ -132,7 +164,7 @@ def check_device(device: str) -> None:
         raise StartupError(f"device: {device} is not on this machine: {there}", field="device")
 
 
-def _check_address(host: str, port: int) -> None:
+def _check_address(name: str, host: str, port: int) -> None:
     try:
         addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
@@ -147,16 +179,16 @@ def _check_address(host: str, port: int) -> None:
         try:
             listener.bind(address)
         except OSError as error:
+            other = "--port or HEEDMAP_PORT, or 0 for any that is free" if name == "port" else f"HEEDMAP_{name.upper()}"
             raise StartupError(
-                f"port: {host}:{port} cannot be listened on ({error.strerror}); name another with --port or "
-                "HEEDMAP_PORT, or 0 for any that is free",
-                field="port",
+                f"{name}: {host}:{port} cannot be listened on ({error.strerror}); name another with {other}",
+                field=name,
             ) from error
 
 
 def _check_traces(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise StartupError(
             f"traces: {folder} cannot be made a folder ({error.strerror}); name another with --traces or "

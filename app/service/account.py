@@ -1,6 +1,7 @@
 """How much a folder of traces holds, known to all processes that share it: one small file, changed under its lock."""
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 from heedmap.model.whole_file import lock
 
 NAME = ".account"
+FILE_MODE, FOLDER_MODE = 0o600, 0o700  # of all that is kept of callers: nobody else on the machine reads it
 
 
 @dataclass
@@ -36,13 +38,18 @@ class Account:
     @contextmanager
     def changing(self) -> Iterator[Totals]:
         """The totals, to be changed while no other process or thread changes them."""
-        with self.path.open("a+b") as file:
+        with open(self.path, "a+b", opener=private) as file:
             lock(file)
             file.seek(0)
             totals = _read(file.read())
             yield totals
             file.truncate(0)
             file.write(json.dumps(asdict(totals)).encode())
+
+
+def private(path: str, flags: int) -> int:
+    """An opener of files that nobody but their owner reads."""
+    return os.open(path, flags, FILE_MODE)
 
 
 def _read(data: bytes) -> Totals:

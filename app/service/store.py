@@ -11,7 +11,6 @@ posted again.
 """
 
 import contextlib
-import hashlib
 import os
 import re
 import shutil
@@ -28,7 +27,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from heedmap.app.errors import NotFound
-from heedmap.app.service.account import Account, Totals
+from heedmap.app.service.account import FILE_MODE, FOLDER_MODE, Account, Totals
 from heedmap.app.service.stored_trace import StoredTrace
 from heedmap.model.errors import HeedmapError, TraceError
 from heedmap.model.trace.tensor_file import write_tensors
@@ -45,11 +44,6 @@ ID = re.compile(r"[0-9a-f]{32}")
 
 log = structlog.get_logger("heedmap")
 Key = tuple[str, str]  # owner, id
-
-
-def owner_of(api_key: str | None) -> str:
-    """The name of a caller's folder: a digest of the key, never the key."""
-    return ANYONE if api_key is None else hashlib.sha256(b"heedmap owner " + api_key.encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True)
@@ -87,7 +81,8 @@ class TraceStore:
             HeedmapError: nothing can be written there.
         """
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir(FOLDER_MODE, parents=True, exist_ok=True)
+            self._close_to_others()
             self.sweep()
         except OSError as error:
             raise HeedmapError(
@@ -115,12 +110,12 @@ class TraceStore:
         """Write a trace, and make room for it."""
         key = owner, identifier
         path, now = self._path(key), self.clock()
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(FOLDER_MODE, parents=True, exist_ok=True)
         with contextlib.suppress(NotFound, TraceError):  # another process may have made the same trace meanwhile
             return self.get(owner, identifier)
         with self.account.changing() as totals:
             self._remove(key, totals)  # a file that was damaged, and what was worked out of it
-        size = trace.save(path, {"id": identifier, "model": model}, now)
+        size = trace.save(path, {"id": identifier, "model": model}, now, FILE_MODE)
         with self.account.changing() as totals:  # so nobody removes it meanwhile
             if not path.exists():  # somebody has already, for a trace of his own
                 return StoredTrace(identifier, model, trace, size, now, now + self.lifetime, trace.nbytes)
@@ -169,8 +164,8 @@ class TraceStore:
         key = owner, identifier
         path = self._path(key).with_suffix(TILES) / f"{name}{SUFFIX}"
         try:
-            path.parent.mkdir(exist_ok=True)
-            with whole_file(path) as file:
+            path.parent.mkdir(FOLDER_MODE, exist_ok=True)
+            with whole_file(path, FILE_MODE) as file:
                 write_tensors(file, tensors, {})
             size = path.stat().st_size
         except FileNotFoundError:  # evicted in the meantime
@@ -205,6 +200,13 @@ class TraceStore:
         """Count the folder; clear away what expired, is over the budget, or was left unfinished by who died."""
         with self.account.changing() as totals:
             self._count(totals, None)
+
+    def _close_to_others(self) -> None:
+        """Owners' folders of before this was so were everybody's to read."""
+        for folder in self.folder.iterdir():
+            if folder.name == ANYONE or ID.fullmatch(folder.name):
+                with contextlib.suppress(PermissionError):  # another user's, who sees to it himself
+                    folder.chmod(FOLDER_MODE)
 
     def _path(self, key: Key) -> Path:
         if not ID.fullmatch(key[1]):

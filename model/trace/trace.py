@@ -104,11 +104,17 @@ class Trace:
             "certificate": asdict(self.certificate),
         }
 
-    def save(self, path: str | Path, extra: Mapping[str, str] | None = None, date: float | None = None) -> int:
+    def save(
+        self,
+        path: str | Path,
+        extra: Mapping[str, str] | None = None,
+        date: float | None = None,
+        mode: int = 0o666,
+    ) -> int:
         """Write the file whole or not at all (aside, fsync, rename); returns its size in bytes.
 
-        `date`: the file's time, in seconds, where it is not now. `extra` joins the header's metadata. Nothing is copied
-        that lies in one piece already.
+        `date`: the file's time, in seconds, where it is not now. `mode`: its permissions. `extra` joins the header's
+        metadata. Nothing is copied that lies in one piece already.
         """
         path = Path(path)
         tensors: dict[str, Tensor] = {}
@@ -125,7 +131,7 @@ class Trace:
                 layers.setdefault(site, []).append(entry)
         summary = {**self.to_json(), "model": self.model, "layers": layers}
         header = {**(extra or {}), "heedmap": FORMAT, "trace": json.dumps(summary, ensure_ascii=False)}
-        with whole_file(path) as file:
+        with whole_file(path, mode) as file:
             size = write_tensors(file, tensors, header)
             file.flush()
             if date is not None:

@@ -11,6 +11,7 @@ from heedmap.app.http.main import create_app
 from heedmap.app.settings import Settings
 
 TEXT = "Wo ist der Bahnhof?"
+HOSTS = ("testserver", "test", "inside")  # under which the tests' clients ask
 PARAMETERS = {"max_new_tokens": 6}  # a random model never stops by itself
 
 
@@ -19,7 +20,8 @@ def settings(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[.
     """Settings of a service with the tiny model and a trace folder of its own; what is given goes first."""
 
     def build(**overrides: Any) -> Settings:
-        return Settings(**{"models": {"tiny": str(tiny)}, "traces": tmp_path_factory.mktemp("traces"), **overrides})
+        folder = tmp_path_factory.mktemp("traces")
+        return Settings(**{"models": {"tiny": str(tiny)}, "traces": folder, "hosts": HOSTS, **overrides})
 
     return build
 

@@ -15,7 +15,7 @@ from .zoo import SHIPPED
 
 pytestmark = pytest.mark.browser
 
-KEY = "open-sesame-42"
+KEY = "open-sesame-0123456789"
 REFUSED = "Failed to load resource"  # Chromium logs every answer that is no success
 
 
@@ -33,7 +33,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A service with a key that loads nothing at its start."""
     folder = tmp_path_factory.mktemp("access")
     models = ["--model", f"de-en={SHIPPED}", "--model", f"pickled={pickled(folder / 'pickled')}"]
-    with service(folder, *models, api_keys=f"other,{KEY}", load="first-use") as url:
+    with service(folder, *models, api_keys=f"another-0123456789,{KEY}", load="first-use") as url:
         yield url
 
 

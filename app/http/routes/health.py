@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from heedmap.app.errors import NotReady, Overloaded, WorkerStopped, raises
@@ -49,5 +50,7 @@ async def readyz(services: Annotated[Services, Depends(services)]) -> Response:
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
 async def metrics(services: Annotated[Services, Depends(services)]) -> Response:
-    """Requests, seconds, batch sizes, the queue, and the traces on disk."""
+    """Requests, seconds, batch sizes, the queue, and the traces on disk; 404 where they have a port of their own."""
+    if services.settings.metrics_port is not None:
+        raise HTTPException(404)
     return Response(generate_latest(services.metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -7,7 +7,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request as HttpRequest
 from starlette.responses import FileResponse, Response
 
-from heedmap.app.errors import WORKING, ModelUnavailable, NotFound, raises
+from heedmap.app.errors import WORKING, ModelUnavailable, NotFound, QuotaExceeded, raises
+from heedmap.app.http.access.quota import check_quota
 from heedmap.app.http.answers import TraceSummary
 from heedmap.app.http.caching import NOT_MODIFIED, cached
 from heedmap.app.http.callers import Caller, admitted, while_waiting
@@ -41,7 +42,7 @@ async def trace_for(services: Services, caller: Caller, body: TraceRequest) -> S
     """The trace of a request: the one that is kept already, or a new one.
 
     Raises:
-        InputError: the model cannot use the input.
+        InputError: the model cannot use the input. QuotaExceeded: the caller's key keeps no more.
     """
     if isinstance(body.inputs, list):
         raise ParameterError("a trace is of one input; POST /v1/predict takes lists", field="inputs")
@@ -53,6 +54,7 @@ async def trace_for(services: Services, caller: Caller, body: TraceRequest) -> S
         return await services.trace(caller, await identify(services, caller, name, request))
     except (NotFound, TraceError):
         pass  # there is none yet, or its file is damaged and will be written anew
+    await check_quota(caller, services.store.folder)
     _, model = await services.models.get(name)
     identifier = await identify(
         services, caller, name, request
@@ -70,7 +72,7 @@ async def trace_for(services: Services, caller: Caller, body: TraceRequest) -> S
     response_model=TraceSummary,
     openapi_extra=request_body(TraceRequest),
 )
-@raises(NotFound, InputError, TraceTooLarge, ModelUnavailable, *WORKING)
+@raises(NotFound, InputError, TraceTooLarge, ModelUnavailable, QuotaExceeded, *WORKING)
 async def create_trace(
     request: HttpRequest,
     caller: CallerNow,

@@ -96,6 +96,13 @@ def test_mistakes_end_in_one_line(arguments: list[str], status: int, message: st
         ({"HEEDMAP_DEVICE": "abacus"}, "HEEDMAP_DEVICE: "),
         ({"HEEDMAP_DEVICE": "cuda:99"}, "device: cuda:99 is not on this machine"),
         ({"host": "nowhere.invalid"}, "host: 'nowhere.invalid' is no address of this machine"),
+        ({"host": "0.0.0.0"}, "host: other machines reach 0.0.0.0, and no API keys are set: .*heedmap key new.*--open"),
+        ({"keys": "/nowhere/at-all"}, "keys: /nowhere/at-all cannot be read"),
+        ({"HEEDMAP_API_KEYS": ","}, "HEEDMAP_API_KEYS: an entry is empty"),
+        ({"HEEDMAP_API_KEYS": "short"}, "HEEDMAP_API_KEYS: key 1 has 5 characters: a key has at least 16"),
+        ({"HEEDMAP_API_KEY": "key-0123456789abc"}, "HEEDMAP_API_KEY is what a client sends: .* HEEDMAP_API_KEYS"),
+        ({"HEEDMAP_APIKEYS": "x"}, r"HEEDMAP_APIKEYS is no setting; did you mean HEEDMAP_API_KEYS\?"),
+        ({"HEEDMAP_METRICS_PORT": "same"}, "metrics_port: .* is the service's own port"),
     ],
 )
 def test_a_service_that_cannot_start_says_why_in_one_line(
@@ -106,6 +113,8 @@ def test_a_service_that_cannot_start_says_why_in_one_line(
         monkeypatch.setenv(name, settings.pop(name))
     if "HEEDMAP_PORT" in options:
         del settings["port"]
+    if "HEEDMAP_METRICS_PORT" in options:
+        monkeypatch.setenv("HEEDMAP_METRICS_PORT", settings["port"])
     command = [sys.executable, "-m", "heedmap.app.cli", "serve"]
     command += [part for name, value in settings.items() for part in (f"--{name}", value)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=180)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from heedmap.app.errors import NotFound
-from heedmap.app.service.store import ANYONE, TraceStore, owner_of
+from heedmap.app.service.store import ANYONE, TraceStore
 from heedmap.model.contract import Parameters, Request
 from heedmap.model.errors import TraceError
 from heedmap.model.load import load
@@ -128,7 +128,7 @@ def test_an_unfinished_write_is_cleared_away(tmp_path: Path, clock: Clock) -> No
 
 def test_owners_do_not_meet(tmp_path: Path, clock: Clock, trace: Trace) -> None:
     store = opened(tmp_path, clock)
-    mine, yours = owner_of("my key"), owner_of("your key")
+    mine, yours = "0" * 32, "1" * 32
     store.put(mine, IDS[0], "tiny", trace)
     assert store.get(mine, IDS[0]).id == IDS[0]
     for call in (store.get, store.path, store.delete):
@@ -159,3 +159,16 @@ def test_a_file_deleted_by_hand_is_gone(tmp_path: Path, clock: Clock, trace: Tra
     clock.now += 100
     with pytest.raises(NotFound):
         store.path(ANYONE, IDS[0])
+
+
+def test_nobody_else_on_the_machine_reads_traces_not_even_those_of_before(
+    tmp_path: Path, clock: Clock, trace: Trace
+) -> None:
+    before, strange = tmp_path / ANYONE, tmp_path / "notes"
+    for folder in (before, strange):
+        folder.mkdir(mode=0o755)
+    store = opened(tmp_path, clock)
+    store.put("0" * 32, IDS[0], "tiny", trace)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.rglob("*")}
+    assert modes.pop("notes") == strange.stat().st_mode & 0o777 == 0o755
+    assert modes == {ANYONE: 0o700, "0" * 32: 0o700, f"{IDS[0]}.safetensors": 0o600, ".account": 0o600}

@@ -117,10 +117,10 @@ def test_over_the_budget_the_oldest_goes(settings: Callable[..., Settings]) -> N
 
 
 def test_with_keys_traces_are_each_callers_own(settings: Callable[..., Settings]) -> None:
-    with TestClient(create_app(settings(api_keys="alpha,beta"))) as client:
+    with TestClient(create_app(settings(api_keys="alpha-0123456789,beta-01234567890"))) as client:
         assert client.post("/v1/traces", json=BODY).status_code == 401
         assert client.get("/v1/models", headers={"X-API-Key": "gamma"}).status_code == 401
-        alpha, beta = {"X-API-Key": "alpha"}, {"Authorization": "Bearer beta"}
+        alpha, beta = {"X-API-Key": "alpha-0123456789"}, {"Authorization": "Bearer beta-01234567890"}
         mine = client.post("/v1/traces", json=BODY, headers=alpha).json()["id"]
         yours = client.post("/v1/traces", json=BODY, headers=beta).json()["id"]
         assert mine != yours
@@ -134,9 +134,9 @@ def test_with_keys_traces_are_each_callers_own(settings: Callable[..., Settings]
 
 
 def test_over_the_rate_a_caller_is_told_to_wait(settings: Callable[..., Settings]) -> None:
-    with TestClient(create_app(settings(rate="2/hour", api_keys="alpha,beta"))) as client:
-        codes = [client.get("/v1/models", headers={"X-API-Key": "alpha"}) for _ in range(3)]
+    with TestClient(create_app(settings(rate="2/hour", api_keys="alpha-0123456789,beta-01234567890"))) as client:
+        codes = [client.get("/v1/models", headers={"X-API-Key": "alpha-0123456789"}) for _ in range(3)]
         assert [response.status_code for response in codes] == [200, 200, 429]
         assert 0 < int(codes[-1].headers["retry-after"]) <= 3601
         assert codes[-1].json()["title"] == "Too Many Requests"
-        assert client.get("/v1/models", headers={"X-API-Key": "beta"}).status_code == 200
+        assert client.get("/v1/models", headers={"X-API-Key": "beta-01234567890"}).status_code == 200
