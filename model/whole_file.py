@@ -21,9 +21,12 @@ STALE = 86_400.0  # seconds: where files cannot be locked, what nobody has writt
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[BinaryIO]:
-    """A file to write to, which then takes the place of `path`; after an error nothing has happened."""
-    file, aside = _aside(path)
+def whole_file(path: Path, mode: int = 0o666) -> Iterator[BinaryIO]:
+    """A file to write to, which then takes the place of `path`; after an error nothing has happened.
+
+    mode: who may open it, less what the process's umask takes away.
+    """
+    file, aside = _aside(path, mode)
     try:
         with file:
             yield file
@@ -59,10 +62,10 @@ def clear_away(aside: Path) -> None:
         pass
 
 
-def _aside(path: Path) -> tuple[BinaryIO, Path]:
+def _aside(path: Path, mode: int) -> tuple[BinaryIO, Path]:
     while True:
         aside = path.with_name(f"{path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}{PARTIAL}")
-        file = aside.open("xb")
+        file = open(aside, "xb", opener=lambda name, flags: os.open(name, flags, mode))  # noqa: SIM115  # the caller's
         lock(file)
         try:
             if aside.stat().st_ino == os.fstat(file.fileno()).st_ino:
