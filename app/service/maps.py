@@ -11,7 +11,7 @@ from torch import Tensor
 
 from heedmap.app.render.wire import to_square
 from heedmap.app.requests.schemas import Head
-from heedmap.app.service.finite import require
+from heedmap.app.service.finite import require, require_map
 from heedmap.model.attention.maps import span
 from heedmap.model.attention.tiles import below, reduce_strips, size_at
 from heedmap.model.errors import RangeError
@@ -115,6 +115,7 @@ def weights(trace: Trace, place: Place) -> NDArray[np.float32]:
     layer_map = trace.map(place.site, place.layer)
     if isinstance(place.head, int):
         layer_map = layer_map.head(place.head)
+    require_map(layer_map, *place.slices)
     block = require(_numpy(how.window(layer_map, *place.slices)), "weights")
     if place.head == "all":
         return block
@@ -139,6 +140,7 @@ def thumbnails(trace: Trace, site: str, size: int) -> Iterator[Picture | None]:
     A pixel is the largest weight of the cells under it; of a map over 16 times its size, to a sixteenth of a pixel.
     """
     for layer_map in trace.layers[site]:
+        require_map(layer_map)
         level = 0
         while max(size_at(length, level + 1) for length in layer_map.shape) >= FINE * size:
             level += 1
@@ -159,7 +161,7 @@ def heads(trace: Trace) -> Iterator[list[dict[str, Any]]]:
     """
     for site, layers in trace.layers.items():
         for layer, layer_map in enumerate(layers):
-            columns = {name: values.cpu().numpy() for name, values in layer_map.statistics(ROWS).items()}
+            columns = {name: values.cpu().numpy() for name, values in require_map(layer_map).statistics(ROWS).items()}
             require(columns, "statistics")
             yield [
                 {"site": site, "layer": layer, "head": head, **{name: values[head] for name, values in columns.items()}}
@@ -179,7 +181,8 @@ def best_heads(trace: Trace, rows: list[dict[str, Any]]) -> Iterator[tuple[str, 
                 queries, keys = (trace.axes[name] for name in trace.site_axes[site])
                 scores = []
                 for layer_map in layers:
-                    scores.append(alignment_scores(_numpy(layer_map.dense()), queries, keys))
+                    weights = require(_numpy(layer_map.dense()), "weights")
+                    scores.append(alignment_scores(weights, queries, keys))
                     yield None
                 place = best_aligning(scores)
             else:

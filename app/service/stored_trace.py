@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from heedmap.app.render.wire import FLOOR_EXPONENT, STEPS
+from heedmap.app.service.finite import require
 from heedmap.model.attention.tiles import SIDE
 from heedmap.model.trace.trace import Trace
 
@@ -29,11 +30,18 @@ class StoredTrace:
     heads: dict[str, Any] | None = field(default=None)  # with each site's best; filled by the first who asks
 
     def summary(self) -> dict[str, Any]:
-        """The contract's trace summary."""
+        """The contract's trace summary.
+
+        Raises:
+            NotFinite: the prediction or the certificate has numbers that JSON has no word for.
+        """
+        summary = self.trace.to_json()
+        for part in ("prediction", "certificate"):
+            require(summary[part], f"numbers in the {part}")
         return {
             "id": self.id,
             "model": self.model,
-            **self.trace.to_json(),
+            **summary,
             "encodings": ENCODINGS,
             "tiles": TILESET,
             "bytes": self.size,

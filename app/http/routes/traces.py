@@ -71,7 +71,7 @@ async def create_trace(
 ) -> Response:
     """The summary of the trace. The same input, parameters and model give the same id, and the work is done once."""
     held = await while_waiting(request, trace_for(services, caller, body))
-    content = await run_in_threadpool(to_json, held.summary())
+    content = await run_in_threadpool(lambda: to_json(held.summary()))
     place = f"{request.scope.get('root_path', '')}/v1/traces/{held.id}"
     return Response(content, 201, {"Location": place}, "application/json")
 
@@ -80,7 +80,7 @@ async def create_trace(
 async def get_trace(id: str, caller: CallerNow, services: ServicesNow) -> Response:
     """Prediction, axes, sites, certificate, size, and when it expires."""
     held = await services.trace(caller, id)
-    return Response(await run_in_threadpool(to_json, held.summary()), media_type="application/json")
+    return Response(await run_in_threadpool(lambda: to_json(held.summary())), media_type="application/json")
 
 
 @router.get("/{id}/file", summary="The trace's safetensors file", response_class=Response)
