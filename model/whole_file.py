@@ -4,6 +4,7 @@ A file is written aside, under a name that no other writer has, and renamed. Who
 the system lets go when the process dies: so a file aside without a lock is one that nobody will finish.
 """
 
+import errno
 import os
 import sys
 import time
@@ -17,6 +18,7 @@ if sys.platform != "win32":  # where age alone tells
     import fcntl
 
 PARTIAL = ".partial"
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # no room on the disk, in the quota, in what one file may take
 STALE = 86_400.0  # seconds: where files cannot be locked, what nobody has written to for a day is nobody's
 
 

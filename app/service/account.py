@@ -1,14 +1,17 @@
 """How much a folder of traces holds, known to all processes that share it: one small file, changed under its lock."""
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from heedmap.model.whole_file import lock
+from heedmap.app.service.trace_files import PRIVATE_FILE
+from heedmap.model.whole_file import FULL, lock
 
 NAME = ".account"
+LENGTH = 120  # bytes of the file: three numbers of any size with their names
 
 
 @dataclass
@@ -35,18 +38,26 @@ class Account:
 
     @contextmanager
     def changing(self) -> Iterator[Totals]:
-        """The totals, to be changed while no other process or thread changes them."""
-        with self.path.open("a+b") as file:
+        """The totals, to be changed while no other process or thread changes them.
+
+        They are written over in place, always as many bytes: that works on a full disk too, and a process that is
+        killed leaves the old ones or the new ones.
+        """
+        file = os.fdopen(os.open(self.path, os.O_RDWR | os.O_CREAT, PRIVATE_FILE), "r+b", buffering=0)
+        with file:
             lock(file)
-            file.seek(0)
             totals = _read(file.read())
             yield totals
-            file.truncate(0)
-            file.write(json.dumps(asdict(totals)).encode())
+            file.seek(0)
+            try:
+                file.write(json.dumps(asdict(totals)).encode().ljust(LENGTH))
+            except OSError as error:  # not even so much room in a folder that has just been made
+                if error.errno not in FULL:
+                    raise
 
 
 def _read(data: bytes) -> Totals:
     try:
         return Totals(**json.loads(data))
-    except (ValueError, TypeError):  # new, or cut short by a process that died: to be counted
+    except (ValueError, TypeError):  # new, or of an earlier release that died while it wrote: to be counted
         return Totals()

@@ -139,14 +139,14 @@ def thumbnails(trace: Trace, site: str, size: int) -> Iterator[Picture | None]:
 
     A pixel is the largest weight of the cells under it; of a map over 16 times its size, to a sixteenth of a pixel.
     """
-    for layer_map in trace.layers[site]:
+    for layer_map in trace.watched(iter(trace.layers[site])):
         require_map(layer_map)
         level = 0
         while max(size_at(length, level + 1) for length in layer_map.shape) >= FINE * size:
             level += 1
         whole = [range(size_at(length, level)) for length in layer_map.shape]
         parts = []
-        for _, part in reduce_strips(layer_map, whole[0], whole[1], level):
+        for _, part in trace.watched(reduce_strips(layer_map, whole[0], whole[1], level)):
             parts.append(part)
             yield None
         blocks = below(parts)
@@ -160,7 +160,7 @@ def heads(trace: Trace) -> Iterator[list[dict[str, Any]]]:
     Of a map over ROWS rows they are taken from so many, spread evenly.
     """
     for site, layers in trace.layers.items():
-        for layer, layer_map in enumerate(layers):
+        for layer, layer_map in trace.watched(enumerate(layers)):
             columns = {name: values.cpu().numpy() for name, values in require_map(layer_map).statistics(ROWS).items()}
             require(columns, "statistics")
             yield [
@@ -180,7 +180,7 @@ def best_heads(trace: Trace, rows: list[dict[str, Any]]) -> Iterator[tuple[str, 
             if site == CROSS:
                 queries, keys = (trace.axes[name] for name in trace.site_axes[site])
                 scores = []
-                for layer_map in layers:
+                for layer_map in trace.watched(iter(layers)):
                     weights = require(_numpy(layer_map.dense()), "weights")
                     scores.append(alignment_scores(weights, queries, keys))
                     yield None

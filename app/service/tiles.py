@@ -134,7 +134,12 @@ class Tiles:
         key = (owner, held.version, at, how, level, row, col)
         codes = self._remembered(key)
         if codes is None:
-            codes = await self.reading.run(lambda: coded(reduce(require_map(layer), rows, cols, level, how)))
+
+            def fine() -> Codes:
+                held.trace.check()
+                return coded(reduce(require_map(layer), rows, cols, level, how))
+
+            codes = await self.reading.run(fine)
             self._remember(key, codes)
         assert not isinstance(codes, Pyramid)
         return codes
@@ -189,7 +194,9 @@ class Tiles:
         rows, cols = (range(size_at(length, base)) for length in layer.shape)
 
         def strips() -> Iterator[Reduced]:
-            yield from (part for _, part in reduce_strips(require_map(layer), rows, cols, base, how))
+            held.trace.check()
+            work = reduce_strips(require_map(layer), rows, cols, base, how)
+            yield from (part for _, part in held.trace.watched(work))
 
         parts = await self.reading.run_turns(strips())
 

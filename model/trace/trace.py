@@ -16,7 +16,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import Tensor
 
@@ -33,6 +33,7 @@ from heedmap.model.trace.tensor_reader import TensorFile
 from heedmap.model.whole_file import whole_file
 
 FORMAT = "1"
+T = TypeVar("T")
 SITE = ("name", "layers", "heads", "kv_heads", "queries", "keys", "shape")  # of the summary, which the tensors bear out
 
 
@@ -120,6 +121,17 @@ class Trace:
         """
         if self.file is not None:
             self.file.check()
+
+    def watched(self, work: Iterator[T]) -> Iterator[T]:
+        """The parts of a long piece of work over the tensors, with a `check` before each.
+
+        Raises:
+            TraceError: the file was changed in place.
+        """
+        self.check()
+        for part in work:
+            yield part
+            self.check()
 
     def save(
         self, path: str | Path, extra: Mapping[str, str] | None = None, date: float | None = None, mode: int = 0o666

@@ -5,11 +5,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request as HttpRequest
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 
 from heedmap.app.errors import NotFound
-from heedmap.app.http.caching import cached
+from heedmap.app.http.caching import cached, caching, is_current
 from heedmap.app.http.callers import Caller, admitted, while_waiting
+from heedmap.app.http.files import send
 from heedmap.app.http.routes.predict import requests_of
 from heedmap.app.http.services import Services, services
 from heedmap.app.render.wire import to_json
@@ -27,6 +28,7 @@ from heedmap.model.trace.trace import content_id
 router = APIRouter(prefix="/v1/traces", tags=["traces"])
 CallerNow = Annotated[Caller, Depends(admitted)]
 ServicesNow = Annotated[Services, Depends(services)]
+FILE_TYPE = "application/octet-stream"
 
 
 async def identify(services: Services, caller: Caller, name: str, request: Request) -> str:
@@ -83,11 +85,21 @@ async def get_trace(id: str, caller: CallerNow, services: ServicesNow) -> Respon
     return Response(await run_in_threadpool(lambda: to_json(held.summary())), media_type="application/json")
 
 
-@router.get("/{id}/file", summary="The trace's safetensors file", response_class=Response)
-async def get_file(id: str, caller: CallerNow, services: ServicesNow) -> Response:
-    """Opens offline: `Trace.load`, or any safetensors reader."""
-    path = services.store.path(caller.owner, id)
-    return FileResponse(path, media_type="application/octet-stream", filename=f"{id}.safetensors")
+@router.get(
+    "/{id}/file",
+    summary="The trace's safetensors file",
+    response_class=Response,
+    responses={200: {"content": {FILE_TYPE: {}}}, 206: {"description": "The bytes that Range asked for."}},
+)
+async def get_file(request: HttpRequest, id: str, caller: CallerNow, services: ServicesNow) -> Response:
+    """Opens offline: `Trace.load`, or any safetensors reader. Range gives a part of it."""
+    held = await services.trace(caller, id)
+    headers = caching(caller, held, ("file",), FILE_TYPE)
+    if is_current(request, headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    file = await run_in_threadpool(services.store.opened, caller.owner, id)
+    headers["Content-Disposition"] = f'attachment; filename="{id}.safetensors"'
+    return send(request, file, headers, FILE_TYPE)
 
 
 @router.delete("/{id}", status_code=204, summary="Forget a trace", response_class=Response)

@@ -1,15 +1,26 @@
 """Traces are whole or absent, survive a restart, stay within their budget, and belong to their owner."""
 
+import errno
 import os
+import resource
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import pytest
+import torch
+from structlog.testing import capture_logs
 
-from heedmap.app.errors import NotFound
+from heedmap.app.errors import NotFound, StorageFull
+from heedmap.app.service import account, trace_files
+from heedmap.app.service import store as store_module
 from heedmap.app.service.store import ANYONE, TraceStore, owner_of
 from heedmap.model.contract import Parameters, Request
 from heedmap.model.errors import TraceError
 from heedmap.model.load import load
+from heedmap.model.trace import tensor_reader
+from heedmap.model.trace import trace as trace_module
 from heedmap.model.trace.trace import Trace
 
 IDS = [f"{number:032x}" for number in range(4)]
@@ -131,10 +142,10 @@ def test_owners_do_not_meet(tmp_path: Path, clock: Clock, trace: Trace) -> None:
     mine, yours = owner_of("my key"), owner_of("your key")
     store.put(mine, IDS[0], "tiny", trace)
     assert store.get(mine, IDS[0]).id == IDS[0]
-    for call in (store.get, store.path, store.delete):
+    for call in (store.get, store.opened, store.delete):
         with pytest.raises(NotFound):
             call(yours, IDS[0])
-    assert "key" not in str(store.path(mine, IDS[0]).relative_to(tmp_path))
+    assert "key" not in str(list(tmp_path.rglob("*")))
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "", "a/b", "." * 300, "\0"])
@@ -158,4 +169,212 @@ def test_a_file_deleted_by_hand_is_gone(tmp_path: Path, clock: Clock, trace: Tra
     (tmp_path / ANYONE / f"{IDS[0]}.safetensors").unlink()
     clock.now += 100
     with pytest.raises(NotFound):
-        store.path(ANYONE, IDS[0])
+        store.opened(ANYONE, IDS[0])
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+def test_a_flipped_bit_is_found_when_the_trace_is_opened_and_healed_by_the_next(
+    tmp_path: Path, clock: Clock, trace: Trace, mapped: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if mapped:
+        monkeypatch.setattr(tensor_reader, "IN_MEMORY", 0)
+    store = opened(tmp_path, clock)
+    store.put(ANYONE, IDS[0], "tiny", trace)
+    path = tmp_path / ANYONE / f"{IDS[0]}.safetensors"
+    data = bytearray(path.read_bytes())
+    data[-5] ^= 64
+    path.write_bytes(data)
+    os.utime(path, (clock.now, clock.now + 1))
+    assert store.peek(ANYONE, IDS[0]) is None, "what was in memory is no longer what is on disk"
+    with pytest.raises(TraceError, match="digest"):
+        store.get(ANYONE, IDS[0])
+    store.put(ANYONE, IDS[0], "tiny", trace)
+    assert store.get(ANYONE, IDS[0]).trace.map("cross", 0).dense().equal(trace.map("cross", 0).dense())
+    data[-5] ^= 1
+    path.write_bytes(data)
+    os.utime(path, (clock.now, clock.now + 2))
+    store.delete(ANYONE, IDS[0])
+    assert not path.exists()
+
+
+def test_a_file_under_another_id_is_refused(tmp_path: Path, clock: Clock, trace: Trace) -> None:
+    store = opened(tmp_path, clock)
+    store.put(ANYONE, IDS[0], "tiny", trace)
+    path = tmp_path / ANYONE / f"{IDS[0]}.safetensors"
+    shutil.copy2(path, path.with_stem(IDS[1]))
+    with pytest.raises(TraceError, match=f"{IDS[1]}.* is the trace of another id, {IDS[0]}"):
+        store.get(ANYONE, IDS[1])
+    trace.save(path.with_stem(IDS[2]), date=clock.now)
+    with pytest.raises(TraceError, match="is the trace of another id, None"):
+        store.get(ANYONE, IDS[2])
+
+
+def test_what_lies_beside_a_trace_is_checked_too(tmp_path: Path, clock: Clock, trace: Trace) -> None:
+    store = opened(tmp_path, clock)
+    store.put(ANYONE, IDS[0], "tiny", trace)
+    store.keep_beside(ANYONE, IDS[0], "head", {"0": torch.ones(9)})
+    assert store.beside(ANYONE, IDS[0], "head")["0"].sum() == 9
+    path = tmp_path / ANYONE / f"{IDS[0]}.tiles" / "head.safetensors"
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    assert store.beside(ANYONE, IDS[0], "head") == {}
+
+
+def test_nobody_else_on_the_machine_reads_what_is_kept(tmp_path: Path, clock: Clock, trace: Trace) -> None:
+    mask = os.umask(0o022)
+    try:
+        store = opened(tmp_path / "traces", clock)
+        store.put(ANYONE, IDS[0], "tiny", trace)
+        store.keep_beside(ANYONE, IDS[0], "head", {"0": torch.ones(9)})
+    finally:
+        os.umask(mask)
+    everything = [tmp_path / "traces", *(tmp_path / "traces").rglob("*")]
+    assert len(everything) == 6
+    for path in everything:
+        assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600), path
+
+
+class Disk:
+    """A full one: writing fails so many times, and counts."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, failures: int, error: int = errno.ENOSPC) -> None:
+        self.failures, self.error, self.tries = failures, error, 0
+        write_sealed = trace_module.write_sealed
+
+        def limited(file: BinaryIO, *rest: Any) -> int:
+            self.tries += 1
+            if self.tries <= self.failures:
+                file.write(b"half")
+                raise OSError(self.error, os.strerror(self.error))
+            return write_sealed(file, *rest)
+
+        monkeypatch.setattr(trace_module, "write_sealed", limited)
+
+
+def test_a_full_disk_makes_room_once(
+    tmp_path: Path, clock: Clock, trace: Trace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trace_files, "HEADER_ROOM", 0)
+    store = opened(tmp_path, clock)
+    for identifier in IDS[:3]:
+        clock.now += 100
+        store.put(ANYONE, identifier, "tiny", trace)
+    disk = Disk(monkeypatch, failures=1)
+    store.put(ANYONE, IDS[3], "tiny", trace)
+    assert disk.tries == 2
+    kept = sorted(path.name for path in (tmp_path / ANYONE).iterdir())
+    assert kept == [f"{identifier}.safetensors" for identifier in IDS[1:]], "the least recently used has gone"
+    assert store.bytes == sum(path.stat().st_size for path in (tmp_path / ANYONE).iterdir())
+
+
+@pytest.mark.parametrize(("error", "tries", "left"), [(errno.ENOSPC, 2, 1), (errno.EDQUOT, 2, 1), (errno.EFBIG, 1, 2)])
+def test_a_disk_that_stays_full_is_said_so(
+    tmp_path: Path, clock: Clock, trace: Trace, monkeypatch: pytest.MonkeyPatch, error: int, tries: int, left: int
+) -> None:
+    monkeypatch.setattr(trace_files, "HEADER_ROOM", 0)
+    store = opened(tmp_path, clock)
+    for identifier in IDS[:2]:
+        clock.now += 100
+        store.put(ANYONE, identifier, "tiny", trace)
+    disk = Disk(monkeypatch, failures=9, error=error)
+    with pytest.raises(StorageFull, match="DELETE other traces"):
+        store.put(ANYONE, IDS[3], "tiny", trace)
+    assert disk.tries == tries
+    assert len(list((tmp_path / ANYONE).iterdir())) == left, "nothing partial; where evicting helps it was tried"
+    monkeypatch.undo()
+    assert store.put(ANYONE, IDS[3], "tiny", trace).id == IDS[3]
+
+
+def test_what_no_eviction_can_make_room_for_evicts_nothing(
+    tmp_path: Path, clock: Clock, trace: Trace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = opened(tmp_path, clock)
+    store.put(ANYONE, IDS[0], "tiny", trace)
+    monkeypatch.setattr(trace_files, "HEADER_ROOM", 1 << 60)
+    Disk(monkeypatch, failures=9)
+    with pytest.raises(StorageFull):
+        store.put(ANYONE, IDS[1], "tiny", trace)
+    assert store.get(ANYONE, IDS[0]).id == IDS[0]
+
+
+def test_a_file_that_may_not_grow_leaves_nothing_and_the_process_lives(
+    tmp_path: Path, clock: Clock, trace: Trace
+) -> None:
+    store = opened(tmp_path, clock)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with capture_logs(), pytest.raises(StorageFull):  # what captures the output is a file too
+            store.put(ANYONE, IDS[0], "tiny", trace)
+        store.sweep()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list((tmp_path / ANYONE).iterdir()) == []
+    store.put(ANYONE, IDS[0], "tiny", trace)
+    store.keep_beside(ANYONE, IDS[0], "head", {"0": torch.ones(9)})
+    resource.setrlimit(resource.RLIMIT_FSIZE, (150, limits[1]))
+    try:
+        with capture_logs():
+            store.keep_beside(ANYONE, IDS[0], "other", {"0": torch.ones(999)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert store.beside(ANYONE, IDS[0], "other") == {}
+    assert len(store) == 1
+
+
+def test_no_folder_is_looked_through_where_one_trace_is_asked_for(
+    tmp_path: Path, clock: Clock, trace: Trace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = opened(tmp_path, clock)
+    scans: list[object] = []
+    for name in ("scandir", "listdir"):
+        looks = getattr(os, name)
+
+        def look(*arguments: Any, looks: Any = looks) -> Any:
+            scans.append(arguments)
+            return looks(*arguments)
+
+        monkeypatch.setattr(os, name, look)
+    store.put(ANYONE, IDS[0], "tiny", trace)
+    store.delete(ANYONE, IDS[0])
+    scans.clear()
+    store.put(ANYONE, IDS[0], "tiny", trace)
+    for _ in range(3):
+        store.get(ANYONE, IDS[0]).summary()
+        store.peek(ANYONE, IDS[0])
+        store.opened(ANYONE, IDS[0])
+        store.beside(ANYONE, IDS[0], "head")
+    assert scans in ([], [(tmp_path / ANYONE / f"{IDS[0]}.tiles",)]), "its own tiles alone"
+    store.sweep()
+    assert len(scans) > 1
+
+
+def test_nobody_waits_for_a_count_of_the_folder(
+    tmp_path: Path, clock: Clock, trace: Trace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, other = opened(tmp_path, clock), opened(tmp_path, clock)
+    store.put(ANYONE, IDS[0], "tiny", trace)
+    listed = trace_files.listed
+
+    def slow(folder: Path) -> Iterator[trace_files.TraceFile]:
+        yield from listed(folder)
+        other.put(ANYONE, IDS[1], "tiny", trace)  # would wait for ever for a lock that the count held
+        other.delete(ANYONE, IDS[0])
+
+    monkeypatch.setattr(store_module, "listed", slow)
+    store.sweep()
+    monkeypatch.undo()
+    assert store.get(ANYONE, IDS[1]).id == IDS[1]
+    assert (len(store), store.bytes) == (1, other.get(ANYONE, IDS[1]).size)
+
+
+def test_the_account_is_written_over_in_place(tmp_path: Path) -> None:
+    ledger = account.Account(tmp_path)
+    for number in (5, 10**15, 7):
+        with ledger.changing() as totals:
+            totals.bytes = number
+        assert ledger.totals().bytes == number
+        assert ledger.path.stat().st_size == account.LENGTH
+    ledger.path.write_bytes(b'{"bytes"')  # of an earlier release
+    assert ledger.totals() == account.Totals()
