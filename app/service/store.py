@@ -13,6 +13,8 @@ full disk makes room by the same rule, once.
 
 import contextlib
 import hashlib
+import heapq
+import math
 import os
 import shutil
 import time
@@ -267,21 +269,29 @@ class TraceStore:
         Returns the bytes removed.
         """
         before = self.account.totals()
-        files = sorted(listed(self.folder), key=lambda file: (file.key == newest, file.used))
-        counted, removed = sum(file.size for file in files), 0
+        files, counted, removed = [], 0, 0
+        for file in listed(self.folder):
+            files.append(file)
+            counted += file.size
         if counted + shutil.disk_usage(self.folder).free < make_room:
             make_room = 0
+        # Not sorted: that would keep every other thread of the process for as long as it takes.
+        oldest = [(file.used, number) for number, file in enumerate(files) if file.key != newest]
+        heapq.heapify(oldest)
         with self.account.changing() as totals:
             totals.bytes = max(0, counted + totals.bytes - before.bytes)
             totals.traces = max(0, len(files) + totals.traces - before.traces)
             totals.counted = self.clock()
-            over = totals.bytes > self.budget
-            for file in files:
-                expired = totals.counted - file.used > self.lifetime
-                evicted = over and totals.bytes > ROOM * self.budget and file is not files[-1]
-                if expired or evicted or removed < make_room:
-                    log.info("trace_expired" if expired else "trace_evicted", trace=file.key[1], bytes=file.size)
-                    removed += file.size if self._remove(file.key, totals) else 0
+            enough = ROOM * self.budget if totals.bytes > self.budget else math.inf
+            while oldest:
+                used, number = heapq.heappop(oldest)
+                expired = totals.counted - used > self.lifetime
+                spared = not oldest and newest is None  # one trace is kept even where it is over the budget
+                if not expired and removed >= make_room and (spared or totals.bytes <= enough):
+                    break
+                file = files[number]
+                log.info("trace_expired" if expired else "trace_evicted", trace=file.key[1], bytes=file.size)
+                removed += file.size if self._remove(file.key, totals) else 0
         return removed
 
     def _remove(self, key: Key, totals: Totals) -> bool:
