@@ -68,6 +68,8 @@ class Services:
     async def _open(self, owner: str, identifier: str) -> StoredTrace | Exception:
         """A trace from its file, read and checked a few megabytes at a time; or what went wrong, for all who wait."""
         try:
+            if self.store.remote:
+                await self.write(lambda: self.store.confirm(owner, identifier))
             *_, held = await self.reading.run_turns(self.store.opening(owner, identifier))
         except (ServiceError, HeedmapError) as error:
             return error.with_traceback(None)  # which holds what was read

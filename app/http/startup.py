@@ -103,7 +103,7 @@ def check(settings: Settings) -> None:
         StartupError: the address cannot be listened on, the device is not there, or traces cannot be kept.
     """
     _check_address(settings.host, settings.port)
-    _check_traces(settings.traces)
+    _check_traces(settings.trace_folder)
     check_device(settings.device)
 
 

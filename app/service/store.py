@@ -63,6 +63,8 @@ def owner_of(api_key: str | None) -> str:
 class TraceStore:
     """The traces of all owners, within a budget of bytes, in a folder that other processes may use as well."""
 
+    remote = False  # whether another place is behind the folder, which is asked over a network
+
     def __init__(
         self, folder: Path, *, budget: int, memory: int, lifetime: float, clock: Callable[[], float] = time.time
     ) -> None:
@@ -102,7 +104,7 @@ class TraceStore:
         try:
             return OpenedFile(self._path(self._look((owner, identifier)).key))
         except FileNotFoundError:
-            raise _none(identifier) from None
+            raise no_trace(identifier) from None
 
     def put(self, owner: str, identifier: str, model: str, trace: Trace) -> StoredTrace:
         """Write a trace, and make room for it.
@@ -113,10 +115,11 @@ class TraceStore:
         key = owner, identifier
         path, now = self._path(key), self.clock()
         with contextlib.suppress(NotFound, TraceError):  # another process may have made the same trace meanwhile
-            return self.get(owner, identifier)
+            return TraceStore.get(self, owner, identifier)  # from the folder, whatever is behind it
         with self.account.changing() as totals:
             self._remove(key, totals)  # a file that was damaged, and what was worked out of it
-        size = save(path, trace, {"id": identifier, "model": model}, now, lambda needed: self._count(None, needed))
+        header = {"id": identifier, "model": model, "created": repr(now)}
+        size = save(path, trace, header, now, lambda needed: self._count(None, needed))
         with self.account.changing() as totals:  # so nobody removes it meanwhile
             if not path.exists():  # somebody has already, for a trace of his own
                 return StoredTrace(identifier, model, trace, size, now, now + self.lifetime, trace.nbytes)
@@ -219,15 +222,24 @@ class TraceStore:
         self._look(key)
         with self.account.changing() as totals:
             if not self._remove(key, totals):
-                raise _none(identifier)
+                raise no_trace(identifier)
 
     def sweep(self) -> None:
         """Count the folder; clear away what expired, is over the budget, or was left unfinished by who died."""
         self._count(None)
 
+    def confirm(self, owner: str, identifier: str) -> None:
+        """Where there is a store behind the folder (`remote`): look whether it still has a trace."""
+
+    def settle(self, owner: str, identifier: str) -> None:
+        """Where there is a store behind the folder: put a trace there that could not be put before."""
+
+    def _evictable(self, key: Key) -> bool:
+        return True
+
     def _path(self, key: Key) -> Path:
         if not ID.fullmatch(key[1]):
-            raise _none(key[1])
+            raise no_trace(key[1])
         return self.folder / key[0] / f"{key[1]}{SUFFIX}"
 
     def _look(self, key: Key) -> TraceFile:
@@ -241,9 +253,9 @@ class TraceStore:
                 file = replace(file, used=now)
         except FileNotFoundError:
             self._held.forget(key)
-            raise _none(key[1]) from None
+            raise no_trace(key[1]) from None
         if now - file.used > self.lifetime:
-            raise _none(key[1])
+            raise no_trace(key[1])
         return file
 
     def _hold(self, file: TraceFile, model: str, trace: Trace) -> StoredTrace:
@@ -290,6 +302,8 @@ class TraceStore:
                 if not expired and removed >= make_room and (spared or totals.bytes <= enough):
                     break
                 file = files[number]
+                if not self._evictable(file.key):
+                    continue
                 log.info("trace_expired" if expired else "trace_evicted", trace=file.key[1], bytes=file.size)
                 removed += file.size if self._remove(file.key, totals) else 0
         return removed
@@ -310,7 +324,8 @@ class TraceStore:
         return size is not None
 
 
-def _none(identifier: str) -> NotFound:
+def no_trace(identifier: str) -> NotFound:
+    """What is said where an owner has no such trace."""
     return NotFound(
         f"there is no trace {identifier[:64]!r}; it may have expired: POST /v1/traces makes it again", field="id"
     )

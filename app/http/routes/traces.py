@@ -51,7 +51,10 @@ async def trace_for(services: Services, caller: Caller, body: TraceRequest) -> S
     if not services.models.facts(name).get("revision"):
         await services.models.get(name)
     try:
-        return await services.trace(caller, await identify(services, caller, name, request))
+        held = await services.trace(caller, await identify(services, caller, name, request))
+        if services.store.remote:  # it may be in this host's folder alone
+            await services.write(lambda: services.store.settle(caller.owner, held.id))
+        return held
     except (NotFound, TraceError):
         pass  # there is none yet, or its file is damaged and will be written anew
     _, model = await services.models.get(name)
