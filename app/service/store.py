@@ -15,7 +15,6 @@ import contextlib
 import hashlib
 import heapq
 import math
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -30,7 +29,6 @@ from heedmap.app.service.account import Account, Totals
 from heedmap.app.service.stored_trace import Held, StoredTrace
 from heedmap.app.service.trace_files import (
     ID,
-    PRIVATE_FILE,
     PRIVATE_FOLDER,
     SUFFIX,
     TILES,
@@ -39,16 +37,16 @@ from heedmap.app.service.trace_files import (
     TraceFile,
     bytes_of,
     listed,
+    look,
     save,
+    save_beside,
 )
 from heedmap.model.errors import HeedmapError, TraceError
-from heedmap.model.trace.tensor_file import DIGEST, write_sealed
+from heedmap.model.trace.tensor_file import DIGEST
 from heedmap.model.trace.tensor_reader import TensorFile
 from heedmap.model.trace.trace import Trace
-from heedmap.model.whole_file import FULL, whole_file
 
 ANYONE = "anyone"  # the folder of callers without a key
-TOUCH_SECONDS = 5.0  # a trace in use is marked so now and then, not for every window that is looked at
 SWEEP_SECONDS = 600.0  # between two counts of a folder: what expired, or was left unfinished, stays no longer
 ROOM = 0.95  # of the budget is left when it was exceeded: so the folder is not counted again at every new trace
 
@@ -184,18 +182,8 @@ class TraceStore:
     def keep_beside(self, owner: str, identifier: str, name: str, tensors: dict[str, Tensor]) -> None:
         """Write what was worked out of a trace beside it, where there is room; it goes when the trace goes."""
         key = owner, identifier
-        path = self._path(key).with_suffix(TILES) / f"{name}{SUFFIX}"
-        try:
-            path.parent.mkdir(PRIVATE_FOLDER, exist_ok=True)
-            with whole_file(path, PRIVATE_FILE) as file:
-                write_sealed(file, tensors, {})
-            size = path.stat().st_size
-        except FileNotFoundError:  # evicted in the meantime
-            return
-        except OSError as error:
-            if error.errno not in FULL:
-                raise
-            log.warning("disk_full", trace=identifier, cause=error.strerror)
+        size = save_beside(self._path(key).with_suffix(TILES) / f"{name}{SUFFIX}", tensors)
+        if size is None:
             return
         with self.account.changing() as totals:
             totals.bytes += size
@@ -244,17 +232,11 @@ class TraceStore:
 
     def _look(self, key: Key) -> TraceFile:
         """The trace's file, marked as used."""
-        path, now = self._path(key), self.clock()
-        try:
-            file = TraceFile.of(key, path.stat())
-            if now - file.used >= TOUCH_SECONDS and now - file.used <= self.lifetime:
-                with path.open("rb") as opened:  # by its handle: another file may take its place meanwhile
-                    os.utime(opened.fileno(), ns=(int(now * 1e9), os.fstat(opened.fileno()).st_mtime_ns))
-                file = replace(file, used=now)
-        except FileNotFoundError:
+        now = self.clock()
+        file = look(self._path(key), key, now, self.lifetime)
+        if file is None:
             self._held.forget(key)
-            raise no_trace(key[1]) from None
-        if now - file.used > self.lifetime:
+        if file is None or now - file.used > self.lifetime:
             raise no_trace(key[1])
         return file
 

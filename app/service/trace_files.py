@@ -6,21 +6,24 @@ import re
 import shutil
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import structlog
+from torch import Tensor
 
 from heedmap.app.errors import StorageFull
+from heedmap.model.trace.tensor_file import write_sealed
 from heedmap.model.trace.trace import Trace
-from heedmap.model.whole_file import FULL, PARTIAL, clear_away
+from heedmap.model.whole_file import FULL, PARTIAL, clear_away, whole_file
 
 SUFFIX = ".safetensors"
 TILES = ".tiles"  # a folder beside the trace, a file a head
 ID = re.compile(r"[0-9a-f]{32}")
 PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700  # inputs of people and what models made of them: nobody else's to read
+TOUCH_SECONDS = 5.0  # a trace in use is marked so now and then, not for every window that is looked at
 TOGETHER = 256  # files that are looked at in one go: 3 ms, after which other threads of the process may have the CPU
 HEADER_ROOM = 1 << 20  # bytes: what a file takes besides its tensors, the labels of a long text included
 log = structlog.get_logger("heedmap")
@@ -96,6 +99,34 @@ def save(path: Path, trace: Trace, header: dict[str, str], date: float, make_roo
                     "where its traces lie"
                 ) from error
     raise AssertionError("the second try returns or raises")
+
+
+def save_beside(path: Path, tensors: Mapping[str, Tensor]) -> int | None:
+    """Write what was worked out of a trace; its size, or None where the trace has gone or the disk is full."""
+    try:
+        path.parent.mkdir(PRIVATE_FOLDER, exist_ok=True)
+        with whole_file(path, PRIVATE_FILE) as file:
+            return write_sealed(file, tensors, {})
+    except FileNotFoundError:  # evicted in the meantime
+        return None
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        log.warning("disk_full", trace=path.parent.stem, cause=error.strerror)
+        return None
+
+
+def look(path: Path, key: Key, now: float, lifetime: float) -> TraceFile | None:
+    """A trace's file, marked as used unless it has expired; None where there is none."""
+    try:
+        file = TraceFile.of(key, path.stat())
+        if TOUCH_SECONDS <= now - file.used <= lifetime:
+            with path.open("rb") as opened:  # by its handle: another file may take its place meanwhile
+                os.utime(opened.fileno(), ns=(int(now * 1e9), os.fstat(opened.fileno()).st_mtime_ns))
+            file = replace(file, used=now)
+    except FileNotFoundError:
+        return None
+    return file
 
 
 def bytes_of(tiles: Path) -> int:
