@@ -25,7 +25,6 @@ MESSAGES = 256  # of a chat: more than any model has positions for
 MAPS_PER_REQUEST = 64  # entries of "attention": every layer of every site of a deep model, each with head "all"
 THUMBNAIL_SIZES = (16, 64)  # pixels a side: under 16 nothing is told apart, over 64 the map itself is the better route
 TILES_PER_REQUEST = 64  # a screen of 2,048 x 2,048 blocks, 4 MiB
-HEADER_LABELS = 64  # tick labels on an axis of a figure: more overlap at 1,000 pixels
 QUEUE = 256  # waiting calls: at 20 ms a batch of 32 the last of them is answered well inside the deadline
 BATCH = 32  # sequences decoded together: throughput is nearly flat above, latency is not
 DEADLINE = 60.0  # seconds: about what proxies allow by default

@@ -45,6 +45,8 @@ def answered(request):
         import io
         file = io.BytesIO()
         np.save(file, weights)
+        if request.url.params.get("visible") == "true" and "/encoder/0/0" in request.url.path:
+            np.save(file, weights > 0)
         return httpx.Response(200, content=file.getvalue())
     return httpx.Response(200, json=answer)
 
@@ -53,7 +55,12 @@ with Client(transport=httpx.MockTransport(answered)) as client:
     trace = client.trace("a b")
     window = client.map(trace, "encoder", layer=0, head=0)
     assert (window.weights == weights).all()
-    assert len(window.figure().data) == 1
+    assert (window.visible == (weights > 0)).all()
+    [heatmap] = window.figure().data
+    assert (np.isnan(heatmap.z) == (weights == 0)).all()
+    older = client.map(trace, "encoder", layer=0, head="max")  # of a service that does not know what is asked
+    assert older.visible is None
+    assert (older.figure().data[0].z == weights).all()
     assert client.download(trace, "trace.safetensors").read_bytes() == b"abc"
 """
 
@@ -142,6 +149,12 @@ def test_the_client_works_on_the_base_install(tmp_path: Path) -> None:
     done = run([sys.executable, "-c", ONLY_BASE + CLIENT], tmp_path, ROOT)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "b a"
+
+
+@pytest.mark.parametrize("name", ["figures", "colours", "isolate", "encoding"])
+def test_what_the_clients_draw_and_write_with_needs_the_base_install_alone(name: str, tmp_path: Path) -> None:
+    done = run([sys.executable, "-c", f"{ONLY_BASE}\nimport heedmap.app.render.{name}"], tmp_path, ROOT)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("name", ["Trace", "load", "Request", "Parameters"])

@@ -156,7 +156,7 @@ def ask_service(
     @cache  # may be looked through for the best head, then shown
     def read(layer: int) -> Maps:
         with Client(url, api_key=api_key) as client:
-            return client.map(trace, name, layer=layer, head="all").weights
+            return client.map(trace, name, layer=layer, head="all", visible=False).weights
 
     def best() -> tuple[int, int] | None:
         with Client(url, api_key=api_key) as client:

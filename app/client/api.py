@@ -58,6 +58,14 @@ def array(value: Any) -> Any:
     return np.ascontiguousarray(value) if isinstance(value, np.ndarray | list | tuple) else value
 
 
+def arrays(content: bytes) -> list[Any]:
+    """The arrays of a body of npy files, one after the other."""
+    stream, read = io.BytesIO(content), []
+    while stream.tell() < len(content):
+        read.append(np.load(stream, allow_pickle=False))
+    return read
+
+
 def identifier(trace: TraceSummary | str) -> str:
     """The id of a trace."""
     return trace if isinstance(trace, str) else trace.id
@@ -99,13 +107,14 @@ class Operations:
     ) -> Flow[Answer]:
         """Predict from one input, with `attention` also maps: [{"site": "cross", "layer": -1, "head": "all"}].
 
+        With a map comes which of its cells are visible, unless its entry says {"visible": False}.
         An input is a text, or what the model's task reads, files as bytes: {"image": Path("cat.png").read_bytes()}.
         `target` scores a given output instead; `parameters` are the model's own, such as beam_size=4.
         """
         body = prediction_body(inputs, model, target, parameters)
-        response = yield ClientCall(
-            "POST", "/v1/predict", body={**body, **({"attention": list(attention)} if attention else {})}
-        )
+        if attention:
+            body["attention"] = [{"visible": True, **entry} for entry in attention]
+        response = yield ClientCall("POST", "/v1/predict", body=body)
         return Answer.from_json(response.json())
 
     @Operation
@@ -145,10 +154,13 @@ class Operations:
         rows: tuple[int, int] | None = None,
         cols: tuple[int, int] | None = None,
         measure: str = "weights",
+        visible: bool = True,
     ) -> Flow[Window]:
         """A window of a map, exact float32: by default the whole of it; `head` is a number, "mean", "max" or "all".
 
         `rows` and `cols` are half-open ranges of queries and keys. A trace given by its id costs one more request.
+        `visible` says whether to fetch also which cells the mask leaves visible, a byte for each cell of one head; the
+        window's is None without, and from a service that is too old to say it.
         """
         description = yield from summary(trace)
         shape = description.sites[site].shape if site in description.sites else (0, 0)
@@ -156,12 +168,13 @@ class Operations:
         names = ("rows", rows), ("cols", cols)
         params = {
             "measure": measure,
+            **({"visible": "true"} if visible else {}),
             **{name: f"{bounds[0]}:{bounds[1]}" for name, bounds in names if bounds is not None},
         }
         path = f"/v1/traces/{description.id}/maps/{site}/{layer}/{head}"
         response = yield ClientCall("GET", path, params, accept="application/x-npy")
-        weights = np.load(io.BytesIO(response.content), allow_pickle=False)
-        return description.window(site, layer, head, weights, *window)
+        weights, *rest = arrays(response.content)
+        return description.window(site, layer, head, weights, *window, rest[0] if rest else None, measure)
 
     @Operation
     def heads(self, /, trace: TraceSummary | str) -> Flow[list[dict[str, Any]]]:

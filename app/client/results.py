@@ -1,6 +1,5 @@
 """What the clients answer with: numpy arrays, the names of their rows and columns, and Plotly figures of them."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -8,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from heedmap.app.render import figures
 from heedmap.model.prediction import Axis, Prediction
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
-
-PANELS_PER_ROW = 4  # of a figure of all heads: a layer of eight is two rows, still legible on a laptop
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +19,9 @@ class Window:
     """A block of a map, exact, with what its rows and columns stand for.
 
     `weights` is float32 of shape (rows, columns); with head "all" it has a leading axis of heads. A masked cell is 0.
-    `rows` and `cols` are the half-open ranges of queries and keys that it covers.
+    `rows` and `cols` are the half-open ranges of queries and keys that it covers, and `axes` what those are called.
+    `visible` is bool of shape (rows, columns), the same for every head: which cells the mask leaves visible. It is None
+    where that was not asked for, or where the service did not say.
     """
 
     weights: NDArray[np.float32]
@@ -30,29 +30,29 @@ class Window:
     title: str
     rows: tuple[int, int]
     cols: tuple[int, int]
+    visible: NDArray[np.bool_] | None = None
+    axes: tuple[str, str] = ("queries", "keys")
+    measure: str = figures.WEIGHTS
 
     def figure(self) -> "Figure":
-        """A Plotly heatmap: keys from left to right, queries from top to bottom; a panel per head."""
-        from plotly.graph_objects import Figure, Heatmap
-        from plotly.subplots import make_subplots
+        """The figure that the service draws of the same window, as Plotly's own: with all heads, a menu of them.
 
-        panels = self.weights[None] if self.weights.ndim == 2 else self.weights
-        if len(panels) == 1:
-            figure = Figure()
-        else:
-            columns = min(PANELS_PER_ROW, len(panels))
-            titles = [f"head {head}" for head in range(len(panels))]
-            figure = make_subplots(math.ceil(len(panels) / columns), columns, subplot_titles=titles)
-        for index, panel in enumerate(panels):
-            place = {} if len(panels) == 1 else {"row": index // columns + 1, "col": index % columns + 1}
-            # Numbered axes with token texts as ticks: equal tokens used as categories would fall into one column.
-            heatmap = Heatmap(z=panel, coloraxis="coloraxis", hovertemplate="%{y} → %{x}: %{z:.6g}<extra></extra>")
-            figure.add_trace(heatmap, **place)
-            figure.update_xaxes(tickvals=list(range(len(self.keys))), ticktext=self.keys, **place)
-            ticks = {"tickvals": list(range(len(self.queries))), "ticktext": self.queries}
-            figure.update_yaxes(autorange="reversed", **ticks, **place)
-        figure.update_layout(title=self.title, coloraxis={"colorscale": "Cividis", "cmin": 0.0})
-        return figure
+        Keys run from left to right, queries from top to bottom; masked cells are gaps, which differ from weights of 0.
+        Where `visible` is None no cell is a gap.
+        """
+        from plotly.graph_objects import Figure  # takes a while to import, and nothing else here needs it
+
+        drawn = figures.figure(
+            self.weights,
+            self.visible,
+            self.queries,
+            self.keys,
+            title=self.title,
+            axes=self.axes,
+            origin=(self.rows[0], self.cols[0]),
+            measure=self.measure,
+        )
+        return Figure(drawn)
 
 
 @dataclass(frozen=True)
@@ -86,10 +86,12 @@ class Answer:
         windows = []
         for entry in data.get("attention") or []:
             weights = np.asarray(entry["weights"], dtype=np.float32)
-            queries, keys = prediction.axes[entry["queries"]].labels, prediction.axes[entry["keys"]].labels
-            title = _title(entry["site"], entry["layer"], entry["head"])
+            visible = None if entry.get("visible") is None else np.asarray(entry["visible"], dtype=bool)
+            axes = entry["queries"], entry["keys"]
+            queries, keys = (prediction.axes[name].labels for name in axes)
+            title = figures.map_title(entry["site"], entry["layer"], entry["head"])
             ranges = (0, weights.shape[-2]), (0, weights.shape[-1])
-            windows.append(Window(weights, queries, keys, title, *ranges))
+            windows.append(Window(weights, queries, keys, title, *ranges, visible, axes))
         return cls(data["model"], data["task"], prediction, windows)
 
 
@@ -165,11 +167,15 @@ class TraceSummary:
         weights: NDArray[np.float32],
         rows: tuple[int, int],
         cols: tuple[int, int],
+        visible: NDArray[np.bool_] | None = None,
+        measure: str = figures.WEIGHTS,
     ) -> Window:
         """Weights that belong to this trace, with the labels of their rows and columns."""
         place = self.sites[site]
         queries, keys = self.axes[place.queries].labels[slice(*rows)], self.axes[place.keys].labels[slice(*cols)]
-        return Window(weights, queries, keys, _title(site, layer % place.layers, head), rows, cols)
+        which = head % place.heads if isinstance(head, int) else head
+        title = figures.map_title(site, layer % place.layers, which, measure)
+        return Window(weights, queries, keys, title, rows, cols, visible, (place.queries, place.keys), measure)
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,7 +197,3 @@ class Attention:
 def _prediction(data: Mapping[str, Any]) -> Prediction:
     axes = {name: Axis.from_json(axis) for name, axis in data["axes"].items()}
     return Prediction.from_json(data["prediction"], axes)
-
-
-def _title(site: str, layer: int, head: int | str) -> str:
-    return f"{site}, layer {layer}, " + (f"head {head}" if isinstance(head, int) else f"{head} of heads")

@@ -1,14 +1,11 @@
-"""Maps as Plotly figures: the figure's JSON, and a page that needs nothing beside itself.
+"""Maps as Plotly figures: those of the service and those of the clients, so nothing beyond the base install is needed.
 
 The axes are numeric and the tokens their tick labels: as categories, equal tokens would fall on one column. Masked
 cells are gaps, so that they differ from zero.
 """
 
-import hashlib
 import html
-from base64 import b64encode
 from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -16,47 +13,49 @@ from numpy.typing import NDArray
 
 from heedmap.app.render.colours import plotly_scale
 from heedmap.app.render.isolate import isolated
-from heedmap.app.render.wire import to_json
-from heedmap.app.settings import HEADER_LABELS, STATIC
 
-CONFIG = {"showSendToCloud": False, "displaylogo": False, "responsive": True}
-DRAW = """
-const figure = JSON.parse(document.getElementById("figure").textContent);
-Plotly.newPlot("map", figure.data, figure.layout, figure.config);
-"""
+LABELS = 64  # tick labels on an axis: more overlap at 1,000 pixels
+WEIGHTS = "weights"  # the measure that maps have unless another is asked for
+
+
+def map_title(site: str, layer: int, head: int | str, measure: str = WEIGHTS) -> str:
+    """What a map is called: its layer and head from 0, or mean, max or all of its heads."""
+    heads = f"head {head}" if isinstance(head, int) else "all heads" if head == "all" else f"{head} of heads"
+    return f"{site} · layer {layer} · {heads}" + ("" if measure == WEIGHTS else f" · {measure}")
 
 
 def figure(
     weights: NDArray[np.float32],
-    visible: NDArray[np.bool_],
+    visible: NDArray[np.bool_] | None,
     queries: Sequence[str],
     keys: Sequence[str],
     *,
     title: str,
     axes: tuple[str, str],
     origin: tuple[int, int] = (0, 0),
-    top: float = 1.0,
-    measure: str = "weight",
+    measure: str = WEIGHTS,
 ) -> dict[str, Any]:
     """A Plotly figure of a window (R, C), or of all heads (H, R, C) with a menu to choose among them.
 
-    queries, keys: the labels of its rows and columns; axes: what they are called; origin: the window's first row and
-    column in the map; top, measure: the scale's end and name.
+    visible: (R, C), whose other cells are gaps; None where that is not known: all are drawn. queries, keys: the labels
+    of its rows and columns; axes: what they are called; origin: the window's first row and column in the map; measure:
+    what the values are: weights have a scale to 1, others to their largest.
     """
+    top, name = (1.0, "weight") if measure == WEIGHTS else (float(weights.max()) or 1.0, measure)
     panels = weights if weights.ndim == 3 else weights[None]
     rows, columns = np.arange(len(queries)) + origin[0], np.arange(len(keys)) + origin[1]
-    hover = f"{axes[0]} %{{y}}<br>{axes[1]} %{{x}}<br>{measure} %{{z:.6g}}"
+    hover = f"{axes[0]} %{{y}}<br>{axes[1]} %{{x}}<br>{name} %{{z:.6g}}"
     traces = [
         {
             "type": "heatmap",
             "name": f"head {head}",
-            "z": np.where(visible, panel, np.float32(np.nan)),
+            "z": panel if visible is None else np.where(visible, panel, np.float32(np.nan)),
             "x": columns,
             "y": rows,
             "zmin": 0,
             "zmax": top,
             "colorscale": plotly_scale(),
-            "colorbar": {"title": {"text": measure}, "thickness": 12, "outlinewidth": 0},
+            "colorbar": {"title": {"text": name}, "thickness": 12, "outlinewidth": 0},
             "hoverongaps": False,
             "hovertemplate": hover + (f"<extra>head {head}</extra>" if weights.ndim == 3 else "<extra></extra>"),
             "visible": head == 0,
@@ -98,7 +97,7 @@ def figure(
 
 def _ticks(labels: Sequence[str], origin: int) -> dict[str, Any]:
     """Every token's label where there is room, else every n-th."""
-    step = -(-len(labels) // HEADER_LABELS)
+    step = -(-len(labels) // LABELS)
     places = range(0, len(labels), step)
     # Plotly reads tags in text; a token that looks like one is shown as it is.
     return {
@@ -106,42 +105,3 @@ def _ticks(labels: Sequence[str], origin: int) -> dict[str, Any]:
         "tickvals": [origin + place for place in places],
         "ticktext": [html.escape(isolated(labels[place]), quote=False) for place in places],
     }
-
-
-def page(drawn: dict[str, Any], title: str) -> bytes:
-    """A page of a figure, Plotly included; serve it with `page_policy`."""
-    data = to_json({**drawn, "config": CONFIG}).replace(b"<", b"\\u003c")  # a token "</script>" ends nothing
-    bundle, _ = _bundle()
-    return b"".join(
-        [
-            b'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>',
-            html.escape(title).encode(),
-            b'</title>\n<meta name="viewport" content="width=device-width">\n<script>',
-            bundle,
-            b"</script>\n<style>html, body, #map { height: 100%; margin: 0 }</style></head>\n",
-            b'<body><div id="map"></div>\n<script type="application/json" id="figure">',
-            data,
-            b"</script>\n<script>",
-            DRAW.encode(),
-            b"</script></body></html>\n",
-        ]
-    )
-
-
-def page_policy() -> str:
-    """The Content-Security-Policy that lets the page's own two scripts run and nothing else, in its own origin."""
-    scripts = f"'{_bundle()[1]}' '{_hash(DRAW.encode())}'"
-    images = "img-src data: blob:; sandbox allow-scripts allow-downloads"
-    return f"default-src 'none'; script-src {scripts}; style-src 'unsafe-inline'; {images}"
-
-
-@cache
-def _bundle() -> tuple[bytes, str]:
-    """The Plotly bundle that the explorer ships, and its hash."""
-    script = next((STATIC / "vendor").glob("plotly-cartesian*.min.js")).read_bytes()
-    script = script.replace(b"</script", b"<\\/script").replace(b"\r\n", b"\n")
-    return script, _hash(script)
-
-
-def _hash(script: bytes) -> str:
-    return "sha256-" + b64encode(hashlib.sha256(script).digest()).decode()

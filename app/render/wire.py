@@ -27,17 +27,20 @@ PNG_CELL = 32  # pixels: the largest cell of an enlarged map
 class Format:
     """A representation: its short name for ?format=, its media type, and the bytes that a cell takes at most.
 
-    gaps: whether it tells masked cells from weights of 0.
+    mask: the bytes that a cell takes at most where its visibility is said beside its weight; 0 where that has no place.
+    gaps: whether it tells masked cells from weights of 0 by itself.
     """
 
     name: str
     media_type: str
     cell: int
+    mask: int = 0
     gaps: bool = False
 
 
-JSON = Format("json", "application/json", 16)  # float32 in its shortest form is at most 15 characters, and a comma
-NPY = Format("npy", "application/x-npy", 4)
+# float32 in its shortest form is at most 15 characters, and a comma; a boolean is "false" and a comma.
+JSON = Format("json", "application/json", 16, 6)
+NPY = Format("npy", "application/x-npy", 4, 1)
 CSV = Format("csv", "text/csv", 16)
 PNG = Format("png", "image/png", 1, gaps=True)
 PLOTLY = Format("plotly", "application/vnd.plotly.v1+json", 16, gaps=True)
@@ -88,16 +91,19 @@ def _quality(ranges: Sequence[tuple[str, float]], media: str) -> float:
     return 0.0
 
 
-def check_size(cells: int, form: Format, limit: int, advice: str) -> None:
+def check_size(cells: int, form: Format, limit: int, advice: str, masked: int = 0) -> None:
     """Refuse a response that would be over the limit, before it is computed.
+
+    masked: the cells whose visibility is said beside their weights.
 
     Raises:
         TooLarge: it would be; `advice` names the way to get it in parts.
     """
-    if cells * form.cell > limit:
+    size = cells * form.cell + masked * form.mask
+    if size > limit:
+        mask = " and which cells are visible" if masked else ""
         raise TooLarge(
-            f"{cells:,} weights as {form.media_type} may take {cells * form.cell:,} bytes, "
-            f"the limit is {limit:,}: {advice}"
+            f"{cells:,} weights{mask} as {form.media_type} may take {size:,} bytes, the limit is {limit:,}: {advice}"
         )
 
 
@@ -106,10 +112,15 @@ def to_json(body: Mapping[str, Any]) -> bytes:
     return orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
-def to_npy(weights: NDArray[np.float32]) -> bytes:
-    """NumPy's own format, version 1.0: little-endian float32, row-major."""
+def to_npy(weights: NDArray[np.float32], visible: NDArray[np.bool_] | None = None) -> bytes:
+    """NumPy's own format, version 1.0: little-endian float32, row-major; then, where given, booleans as a second array.
+
+    A second `np.load` of the same stream reads the second; a reader of one array stops before it.
+    """
     buffer = io.BytesIO()
-    np.lib.format.write_array(buffer, np.ascontiguousarray(weights, "<f4"), version=(1, 0), allow_pickle=False)
+    for array, kind in ((weights, "<f4"), (visible, "|b1")):
+        if array is not None:
+            np.lib.format.write_array(buffer, np.ascontiguousarray(array, kind), version=(1, 0), allow_pickle=False)
     return buffer.getvalue()
 
 

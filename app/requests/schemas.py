@@ -48,6 +48,11 @@ class MapWanted(Strict):
     site: str = Field(examples=["cross"])
     layer: int = Field(-1, description="From 0; negatives count from the end.")
     head: HeadName = Field("all", description="From 0, negatives from the end; or mean, max, all.")
+    visible: bool = Field(
+        False,
+        description="Whether to say which cells the mask leaves visible: `visible`, booleans of shape (queries, keys), "
+        "the same for every head. The weights of the others are 0.",
+    )
 
 
 class TraceRequest(Strict):

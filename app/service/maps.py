@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from heedmap.app.render.figures import WEIGHTS, map_title
 from heedmap.app.render.wire import to_square
 from heedmap.app.requests.schemas import Head
 from heedmap.app.service.finite import require, require_map
@@ -51,13 +52,12 @@ class Place:
     @property
     def title(self) -> str:
         """What a figure of it is called."""
-        head = "all heads" if self.head == "all" else f"head {self.head}"
-        return f"{self.site} · layer {self.layer} · {head}" + ("" if self.plain else f" · {self.measure}")
+        return map_title(self.site, self.layer, self.head, self.measure)
 
     @property
     def plain(self) -> bool:
         """Whether values are weights, so at most 1."""
-        return self.measure == "weights"
+        return self.measure == WEIGHTS
 
 
 def parse_range(text: str | None, field: str) -> slice:
@@ -82,7 +82,7 @@ def locate(
     head: Head,
     rows: slice = slice(None),
     cols: slice = slice(None),
-    name: str = "weights",
+    name: str = WEIGHTS,
 ) -> Place:
     """Check a window against a trace; runs no torch.
 

@@ -13,6 +13,7 @@ from heedmap.app.http.caching import cached
 from heedmap.app.http.callers import Caller, admitted
 from heedmap.app.http.services import Services, services
 from heedmap.app.render import figures, wire
+from heedmap.app.render.page import page, page_policy
 from heedmap.app.requests.schemas import check_head
 from heedmap.app.service import maps
 from heedmap.app.service.stored_trace import StoredTrace
@@ -24,6 +25,12 @@ CallerNow = Annotated[Caller, Depends(admitted)]
 ServicesNow = Annotated[Services, Depends(services)]
 Accept = Annotated[str | None, Header(description="The representation; ?format= goes before it.")]
 ADVICE = "ask for windows with ?rows=a:b&cols=c:d, for one head at a time, or for application/x-npy"
+MASKED = tuple(form.name for form in wire.MAP_FORMATS if form.mask)
+VISIBLE = (
+    "Whether to say which cells the mask leaves visible, the same for every head: json has them as `visible`, booleans "
+    "of shape (queries, keys), npy as a second array after the weights in the same body. png, plotly and html show it "
+    "anyway, and csv has no place for it."
+)
 SMALL = 1 << 14  # weights that are encoded in 2 ms: sooner than another thread takes over
 CHARSET = {wire.CSV: "; charset=utf-8", wire.HTML: "; charset=utf-8"}
 
@@ -36,18 +43,19 @@ def encoded(
     visible: NDArray[np.bool_] | None,
     cell: int | None,
 ) -> bytes:
-    """A window in one representation; which cells are visible is asked for by those with gaps alone."""
+    """A window in one representation; `visible` is given to those with gaps, and to others where it was asked for."""
     axes = held.trace.axes
     queries = axes[place.queries].labels[place.rows.start : place.rows.stop]
     keys = axes[place.keys].labels[place.cols.start : place.cols.stop]
     if form is wire.NPY:
-        return wire.to_npy(weights)
+        return wire.to_npy(weights, visible)
     if form is wire.CSV:
         return wire.to_csv(weights, queries, keys)
     if form is wire.JSON:
         rows, cols = ([r.start, r.stop] for r in (place.rows, place.cols))
         address = {"site": place.site, "layer": place.layer, "head": place.head, "measure": place.measure}
-        return wire.to_json({**address, "rows": rows, "cols": cols, "weights": weights})
+        mask = {} if visible is None else {"visible": np.ascontiguousarray(visible)}
+        return wire.to_json({**address, "rows": rows, "cols": cols, "weights": weights, **mask})
     assert visible is not None
     if form is wire.PNG:
         codes = wire.linear_codes(weights, visible, 1.0 if place.plain else float(weights.max()))
@@ -60,10 +68,9 @@ def encoded(
         title=place.title,
         axes=(place.queries, place.keys),
         origin=(place.rows.start, place.cols.start),
-        top=1.0 if place.plain else float(weights.max()),
-        measure="weight" if place.plain else place.measure,
+        measure=place.measure,
     )
-    return figures.page(drawn, place.title) if form is wire.HTML else wire.to_json(drawn)
+    return page(drawn, place.title) if form is wire.HTML else wire.to_json(drawn)
 
 
 @router.get(
@@ -85,10 +92,17 @@ async def get_map(
     measure: Annotated[str, Query(description="weights, or what is derived from them: value-norm.")] = "weights",
     format: Annotated[str | None, Query(description="json, npy, csv, png, plotly or html.")] = None,
     cell: Annotated[int | None, Query(ge=1, le=wire.PNG_CELL, description="png: pixels a side of a cell.")] = None,
+    visible: Annotated[bool, Query(description=VISIBLE)] = False,
     accept: Accept = None,
 ) -> Response:
     """Weights as the kernel has them; masked cells are 0, and gaps where a representation has such."""
     form = wire.negotiate(accept, format, wire.MAP_FORMATS)
+    if visible and not (form.mask or form.gaps):
+        raise ParameterError(
+            f"{form.name} has no place for which cells are visible: take {' or '.join(MASKED)}, or leave it out",
+            field="visible",
+        )
+    beside = visible and not form.gaps
     held = await services.trace(caller, id)
     try:
         which = check_head(head)
@@ -97,21 +111,22 @@ async def get_map(
     window = maps.parse_range(rows, "rows"), maps.parse_range(cols, "cols")
     place = maps.locate(held.trace, site, layer, which, *window, measure)
     pixels = (cell or 1) ** 2 if form is wire.PNG else 1
-    wire.check_size(place.cells * pixels, form, services.settings.response_bytes, ADVICE)
+    masked = len(place.rows) * len(place.cols) if beside else 0
+    wire.check_size(place.cells * pixels, form, services.settings.response_bytes, ADVICE, masked)
 
     small = form in (wire.JSON, wire.NPY) and place.cells <= SMALL
 
     async def body() -> bytes:
         if small:
             return await services.reading.run(lambda: encoded(form, held, place, *read(), cell))
-        weights, visible = await services.reading.run(read)
-        return await run_in_threadpool(encoded, form, held, place, weights, visible, cell)
+        return await run_in_threadpool(encoded, form, held, place, *await services.reading.run(read), cell)
 
     def read() -> tuple[NDArray[np.float32], NDArray[np.bool_] | None]:
-        return maps.weights(held.trace, place), maps.visible(held.trace, place) if form.gaps else None
+        shown = form.gaps or beside
+        return maps.weights(held.trace, place), maps.visible(held.trace, place) if shown else None
 
-    what = ("map", place, cell)
-    headers = {"Content-Security-Policy": figures.page_policy()} if form is wire.HTML else {}
+    what = ("map", place, cell, beside)
+    headers = {"Content-Security-Policy": page_policy()} if form is wire.HTML else {}
     return await cached(request, caller, held, what, form.media_type + CHARSET.get(form, ""), body, headers)
 
 

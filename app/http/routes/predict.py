@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated, Any
 
+import numpy as np
 import structlog
 from fastapi import APIRouter, Depends
 from starlette.concurrency import run_in_threadpool
@@ -70,7 +71,10 @@ def attention(trace: Trace, requested: Sequence[MapWanted], limit: int) -> list[
         TooLarge: together they are over the limit.
     """
     places = [maps.locate(trace, item.site, item.layer, item.head) for item in requested]
-    check_size(sum(place.cells for place in places), JSON, limit, ADVICE)
+    masked = sum(
+        len(place.rows) * len(place.cols) for place, item in zip(places, requested, strict=True) if item.visible
+    )
+    check_size(sum(place.cells for place in places), JSON, limit, ADVICE, masked)
     return [
         {
             "site": place.site,
@@ -80,8 +84,9 @@ def attention(trace: Trace, requested: Sequence[MapWanted], limit: int) -> list[
             "queries": place.queries,
             "keys": place.keys,
             "weights": maps.weights(trace, place),
+            **({"visible": np.ascontiguousarray(maps.visible(trace, place))} if item.visible else {}),
         }
-        for place in places
+        for place, item in zip(places, requested, strict=True)
     ]
 
 

@@ -34,7 +34,7 @@ def test_predict_answers_with_the_maps_that_were_asked_for(client: Client) -> No
     assert (cross.queries, cross.keys) == (target, source)
     np.testing.assert_allclose(cross.weights.sum(-1), 1, atol=1e-5)
     assert encoder.weights.shape == (len(source), len(source))
-    assert encoder.title == "encoder, layer 5, head 0"
+    assert encoder.title == "encoder · layer 5 · head 0"
 
 
 def test_predict_passes_target_and_parameters_on(client: Client) -> None:
@@ -88,17 +88,6 @@ def test_a_window_is_cut_from_the_map_with_its_labels(client: Client, trace: Tra
     assert (window.rows, window.cols) == ((1, 3), (2, 5))
     assert window.queries == whole.queries[1:3]
     assert window.keys == whole.keys[2:5]
-
-
-def test_figures_show_the_weights_and_the_tokens(client: Client, trace: TraceSummary) -> None:
-    window = client.map(trace, "cross", head=2)
-    figure = window.figure()
-    np.testing.assert_array_equal(np.asarray(figure.data[0].z, np.float32), window.weights)
-    assert list(figure.layout.xaxis.ticktext) == trace.axes["source"].labels
-    assert list(figure.layout.yaxis.ticktext) == trace.axes["target"].labels
-    assert figure.layout.yaxis.autorange == "reversed"
-    assert figure.layout.title.text == "cross, layer 2, head 2"
-    assert len(client.map(trace, "cross", head="all").figure().data) == trace.sites["cross"].heads
 
 
 def test_heads_tell_of_every_head(client: Client, trace: TraceSummary) -> None:

@@ -26,6 +26,16 @@ def test_npy_of_another_order_is_row_major() -> None:
     assert turned.flags.c_contiguous
 
 
+def test_npy_with_the_visible_cells_is_two_arrays_after_each_other() -> None:
+    written = wire.to_npy(WEIGHTS, VISIBLE.T)
+    stream = io.BytesIO(written)
+    assert np.load(stream).tolist() == WEIGHTS.tolist()
+    second = np.load(stream)
+    assert (second.dtype, second.tolist()) == (np.dtype(bool), VISIBLE.T.tolist())
+    assert stream.read() == b""
+    assert written.startswith(wire.to_npy(WEIGHTS)), "who reads one array reads the same"
+
+
 def test_json_holds_the_shortest_float32_and_null_for_what_json_cannot_say() -> None:
     values = np.array([0.1, np.nan, -np.inf, 1e-8], np.float32)
     assert wire.to_json({"weights": values}) == b'{"weights":[0.1,null,null,1e-8]}'
@@ -119,6 +129,14 @@ def test_a_response_over_the_limit_names_the_way_in_parts() -> None:
     wire.check_size(100, wire.NPY, 400, "ask for windows")
     with pytest.raises(TooLarge, match="ask for windows"):
         wire.check_size(101, wire.NPY, 400, "ask for windows")
+
+
+def test_which_cells_are_visible_counts_towards_the_limit() -> None:
+    wire.check_size(100, wire.NPY, 425, "ask for windows", 25)
+    with pytest.raises(TooLarge, match="weights and which cells are visible"):
+        wire.check_size(100, wire.NPY, 424, "ask for windows", 25)
+    falses = np.zeros(1000, bool)
+    assert len(wire.to_json({"v": falses})) <= falses.size * wire.JSON.mask + len('{"v":[]}')
 
 
 def test_the_json_estimate_is_an_upper_bound() -> None:

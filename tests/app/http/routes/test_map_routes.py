@@ -87,6 +87,37 @@ def test_a_window_is_a_part_of_the_map(
     assert np.asarray(body["weights"]) == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.parametrize(("rows", "cols"), [(slice(None), slice(None)), (slice(1, 4), slice(2, 6))])
+def test_visible_cells_come_beside_the_weights(
+    client: TestClient, summary: Summary, trace: Trace, rows: slice, cols: slice
+) -> None:
+    length = trace.map("decoder", 0).shape[0]
+    expected = np.tri(length, dtype=bool)[rows, cols].tolist()
+    window = "&".join(
+        f"{name}={part.start or 0}:{part.stop or length}" for name, part in (("rows", rows), ("cols", cols))
+    )
+    for head in ("1", "all"):
+        path = f"{base(summary)}/maps/decoder/0/{head}?{window}"
+        plain, masked = client.get(path).json(), client.get(f"{path}&visible=true").json()
+        assert masked.pop("visible") == expected
+        assert masked == plain
+        stream = io.BytesIO(client.get(f"{path}&visible=true&format=npy").content)
+        assert np.load(stream).tolist() == npy(client.get(f"{path}&format=npy")).tolist()
+        assert np.load(stream).tolist() == expected
+        assert stream.read() == b""
+    figure = client.get(f"{path}&visible=true&format=plotly")
+    assert figure.headers["etag"] == client.get(f"{path}&format=plotly").headers["etag"], "it shows them anyway"
+    refused = client.get(f"{path}&visible=true&format=csv")
+    assert (refused.status_code, refused.json()["errors"][0]["path"]) == (422, "visible")
+    assert "json or npy" in refused.json()["detail"]
+
+
+def test_a_cross_map_hides_nothing(client: TestClient, summary: Summary) -> None:
+    body = client.get(f"{base(summary)}/maps/cross/0/0?visible=true").json()
+    assert np.asarray(body["visible"]).shape == np.asarray(body["weights"]).shape
+    assert np.asarray(body["visible"]).all()
+
+
 def test_accept_chooses_and_format_goes_first(client: TestClient, summary: Summary) -> None:
     path = f"{base(summary)}/maps/cross/0/0"
     chosen = client.get(path, headers={"Accept": "text/csv;q=0.9, application/json;q=0.1"})
@@ -140,6 +171,7 @@ def test_html_needs_nothing_beside_itself(client: TestClient, summary: Summary) 
 
 def test_equal_requests_have_equal_tags_and_are_not_sent_twice(client: TestClient, summary: Summary) -> None:
     paths = [f"{base(summary)}/maps/cross/0/{head}?format={form}" for head in (0, 1) for form in ("json", "npy")]
+    paths += [f"{path}&visible=true" for path in paths]
     paths += [f"{base(summary)}/maps/cross/0/0?rows=0:1", f"{base(summary)}/thumbnails/cross", f"{base(summary)}/heads"]
     answers = [client.get(path) for path in paths]
     tags = [answer.headers["etag"] for answer in answers]
@@ -162,6 +194,9 @@ def test_a_map_over_the_limit_names_the_window(settings: Callable[..., Settings]
         assert response.status_code == 413
         assert "rows=a:b" in response.json()["detail"]
         assert client.get(f"{path}/maps/cross/0/0?rows=0:2&cols=0:2").status_code == 200
+        square = f"{path}/maps/decoder/0/0?rows=0:15&cols=0:15&format=npy"  # 225 cells: 900 bytes, and 225 for the mask
+        assert client.get(square).status_code == 200
+        assert client.get(f"{square}&visible=true").status_code == 413
 
 
 def test_another_measure(client: TestClient, summary: Summary, trace: Trace) -> None:

@@ -67,6 +67,24 @@ def test_attention_comes_in_the_same_answer(client: TestClient, summary: dict[st
     assert weights == pytest.approx(np.asarray(stored["weights"]), abs=1e-6)
 
 
+def test_visible_cells_come_where_they_are_asked_for(client: TestClient) -> None:
+    wanted = [{"site": "decoder", "head": head, "visible": True} for head in ("all", 0)] + [{"site": "decoder"}]
+    body = {"inputs": TEXT, "parameters": PARAMETERS, "attention": wanted}
+    every, one, plain = client.post("/v1/predict", json=body).json()["attention"]
+    assert every["visible"] == one["visible"] == np.tri(*every["shape"], dtype=bool).tolist()
+    assert plain == {name: value for name, value in every.items() if name != "visible"}
+
+
+def test_visible_cells_count_towards_the_limit(settings: Callable[..., Settings]) -> None:
+    # 20 queries and keys: 400 cells, of 16 bytes, and of 6 more.
+    body = {"inputs": TEXT, "parameters": {"max_new_tokens": 20}}
+    with TestClient(create_app(settings(response_bytes=8000))) as client:
+        for visible, status in ((False, 200), (True, 413)):
+            wanted = [{"site": "decoder", "head": 0, "visible": visible}]
+            response = client.post("/v1/predict", json={**body, "attention": wanted})
+            assert response.status_code == status, response.text
+
+
 def test_a_list_has_results_and_errors_of_its_own(client: TestClient) -> None:
     body = {"inputs": [TEXT, "", "wo " * 600], "parameters": PARAMETERS, "attention": [{"site": "cross", "head": 0}]}
     response = client.post("/v1/predict", json=body)
