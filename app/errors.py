@@ -24,9 +24,9 @@ caller the request's id and nothing of the code.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 import structlog
@@ -57,6 +57,9 @@ TITLES = {
     CLIENT_CLOSED: "Client Closed Request",
 }
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+Kind = type["ServiceError"] | type[HeedmapError]
+F = TypeVar("F", bound=Callable[..., Any])
 
 log = structlog.get_logger("heedmap")
 
@@ -171,6 +174,26 @@ class StorageFull(ServiceError):
     """There is no room on the disk for a trace, not even after others were evicted."""
 
     status = 507
+
+
+WORKING: tuple[Kind, ...] = (Overloaded, WorkerStopped, DeadlineExceeded)
+"""What a call of a worker may end in."""
+
+
+def raises(*kinds: Kind) -> Callable[[F], F]:
+    """Say what a route, or a dependency of routes, refuses requests by; the OpenAPI description is made of it."""
+
+    def mark(function: F) -> F:
+        function.__dict__["raises"] = kinds
+        return function
+
+    return mark
+
+
+def raised(function: Callable[..., Any] | None) -> tuple[Kind, ...]:
+    """What `raises` said of a function."""
+    kinds: tuple[Kind, ...] = getattr(function, "raises", ())
+    return kinds
 
 
 def status_of(error: Exception) -> int:

@@ -30,10 +30,15 @@ def tokenizer() -> Tokenizer:
     return Tokenizer.train(SENTENCES, 200)
 
 
-def write_tiny(folder: Path, tokenizer: Tokenizer, architecture: str = "transformer") -> Path:
+def write_tiny(folder: Path, tokenizer: Tokenizer, architecture: str = "transformer", positions: int = 512) -> Path:
     """A random checkpoint of a few thousand parameters, with grouped heads where it has heads."""
     torch.manual_seed(0)
-    languages = {"source_language": "de", "target_language": "en", "vocabulary": len(tokenizer), "max_positions": 512}
+    languages = {
+        "source_language": "de",
+        "target_language": "en",
+        "vocabulary": len(tokenizer),
+        "max_positions": positions,
+    }
     if architecture == "transformer":
         shape = {"width": 32, "feed_forward": 64, "heads": 4, "kv_heads": 2, "encoder_layers": 2, "decoder_layers": 2}
         network = checkpoint.build(TransformerConfig(**languages, **shape))

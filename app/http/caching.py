@@ -10,6 +10,9 @@ from starlette.responses import Response
 from heedmap.app.http.callers import Caller, while_waiting
 from heedmap.app.service.stored_trace import StoredTrace
 
+NOT_MODIFIED: dict[int | str, dict[str, Any]] = {
+    304: {"description": "If-None-Match names the ETag: what the caller has is current."}
+}
 YEAR = 31_536_000  # seconds; RFC 9111 names no maximum, a year is what caches treat as for ever
 
 

@@ -12,7 +12,7 @@ from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 from starlette.requests import Request
 
-from heedmap.app.errors import RateLimited, Unauthorized
+from heedmap.app.errors import RateLimited, Unauthorized, raises
 from heedmap.app.service.store import owner_of
 from heedmap.app.settings import Settings
 from heedmap.model.errors import Cancelled
@@ -68,6 +68,7 @@ class Gate:
                 raise RateLimited(f"at most {rate} are answered", headers={"Retry-After": str(wait)})
 
 
+@raises(Unauthorized, RateLimited)
 async def admitted(request: Request) -> Caller:
     """A dependency: the caller, where it may call."""
     gate: Gate = request.app.state.gate

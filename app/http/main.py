@@ -2,13 +2,12 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
@@ -18,13 +17,13 @@ from starlette.types import Receive, Scope, Send
 from heedmap.app import errors
 from heedmap.app.http import docs
 from heedmap.app.http.callers import Gate
+from heedmap.app.http.description import describe
 from heedmap.app.http.head import Head
 from heedmap.app.http.observe import Observe, configure_logging
 from heedmap.app.http.routes import attention, health, maps, predict, tiles, traces
 from heedmap.app.http.routes import models as model_routes
 from heedmap.app.http.services import Services
 from heedmap.app.requests.bodies import BodyLimit
-from heedmap.app.requests.schemas import AttentionRequest, PredictRequest, ProblemDetails, TraceRequest
 from heedmap.app.root_path import Prefix
 from heedmap.app.service.engine import READING, Engine
 from heedmap.app.service.metrics import Metrics
@@ -38,7 +37,6 @@ from heedmap.app.settings import STATIC, Settings
 from heedmap.model import __version__
 
 DAY = 86_400.0  # seconds
-PROBLEM = {"$ref": "#/components/schemas/ProblemDetails"}
 
 
 class Explorer(StaticFiles):
@@ -113,7 +111,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(Head)
     app.add_middleware(Prefix, root_path=settings.root_path)
     app.add_middleware(Observe, metrics=metrics)
-    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    app.openapi = cache(partial(describe, app))  # type: ignore[method-assign]
     return app
 
 
@@ -173,29 +171,3 @@ def _serve_explorer(app: FastAPI) -> None:
         await explorer(scope, receive, send)
 
     app.router.default = fallback
-
-
-def _openapi(app: FastAPI) -> dict[str, Any]:
-    """The schema, with the bodies that `heedmap.app.requests.bodies` reads and the one body of all errors."""
-    if app.openapi_schema is None:
-        schema = get_openapi(
-            title=app.title,
-            version=app.version,
-            summary=app.summary,
-            routes=app.routes,
-            servers=[{"url": "."}],  # where the document itself lies: right under any prefix, known or not
-        )
-        components = schema.setdefault("components", {}).setdefault("schemas", {})
-        for model in (PredictRequest, TraceRequest, AttentionRequest, ProblemDetails):
-            described = model.model_json_schema(ref_template="#/components/schemas/{model}")
-            components.update(described.pop("$defs", {}))
-            components[model.__name__] = described
-        answer = {"description": "A problem (RFC 9457).", "content": {errors.MEDIA_TYPE: {"schema": PROBLEM}}}
-        for operations in schema["paths"].values():
-            for operation in operations.values():
-                operation["responses"].pop("422", None)  # the framework's own shape, which nothing here answers
-                operation["responses"]["default"] = answer
-        for name in ("HTTPValidationError", "ValidationError"):
-            components.pop(name, None)
-        app.openapi_schema = schema
-    return app.openapi_schema

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from heedmap.app.errors import TooLarge, Unreadable, UnsupportedMedia, problem_response
+from heedmap.app.errors import TooLarge, Unreadable, UnsupportedMedia, problem_response, raises
 from heedmap.app.requests.compression import inflated
 from heedmap.app.requests.inputs import check_size
 from heedmap.app.settings import BATCH_INPUTS, BODY_VALUES, FILE_BYTES
@@ -72,6 +72,7 @@ def parsed(model: type[M], *, forms: bool = True) -> Callable[[Request], Awaitab
 
     types = "application/json" + (", multipart/form-data" if forms else "")
 
+    @raises(TooLarge, UnsupportedMedia, Unreadable)
     async def read(request: Request) -> M:
         media = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
         if media == "application/json" or (media.startswith("application/") and media.endswith("+json")):

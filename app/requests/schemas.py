@@ -6,10 +6,11 @@ from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, C
 
 from heedmap.app.requests.inputs import SCHEMA, OneInput, check_inputs, check_text, kind
 from heedmap.app.settings import MAPS_PER_REQUEST
-from heedmap.model.contract import Parameters
+from heedmap.model.contract import Parameters, Typed
 from heedmap.model.errors import ParameterError
 
 Head = int | Literal["mean", "max", "all"]
+REDUCED = ("mean", "max", "all")  # what stands for several heads
 
 
 def check_target(value: Any) -> str | list[str | None] | None:
@@ -23,21 +24,31 @@ def check_target(value: Any) -> str | list[str | None] | None:
 
 def check_head(value: Any) -> Head:
     """An integer, mean, max or all."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if value in ("mean", "max", "all"):
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if whole or (isinstance(value, str) and value in REDUCED):
         return value  # type: ignore[no-any-return]
+    raise ParameterError(f"expected a whole number, mean, max or all, got {repr(value)[:60]}")
+
+
+def parse_head(text: str) -> Head:
+    """A head as an address has it.
+
+    Raises:
+        ParameterError: it is neither a number nor mean, max or all.
+    """
+    if text in REDUCED:
+        return text  # type: ignore[return-value]
     try:
-        return int(value)
-    except (TypeError, ValueError):
-        raise ParameterError(f"expected a number, mean, max or all, got {value!r}") from None
+        return int(text)
+    except ValueError:
+        raise ParameterError(f"expected a number, mean, max or all, got {text[:60]!r}", field="head") from None
 
 
 HeadName = Annotated[Head, BeforeValidator(check_head)]
 
 
-class Strict(BaseModel):
-    """Unknown fields are errors."""
+class Strict(Typed):
+    """Unknown fields are errors, and so are values of another type."""
 
     model_config = ConfigDict(extra="forbid")
 

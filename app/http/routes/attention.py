@@ -7,17 +7,26 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
+from heedmap.app.errors import WORKING, NotFinite, TooLarge, raises
+from heedmap.app.http.answers import OperatorAnswer
 from heedmap.app.http.callers import Caller, admitted, while_waiting
 from heedmap.app.http.services import Services, services
 from heedmap.app.render.wire import JSON, check_size, to_json
 from heedmap.app.requests.bodies import parsed, request_body
 from heedmap.app.requests.schemas import AttentionRequest
 from heedmap.app.service import operator
+from heedmap.model.errors import InputError
 
 router = APIRouter(prefix="/v1/attention", tags=["attention"])
 
 
-@router.post("", summary="Attention over your own arrays", openapi_extra=request_body(AttentionRequest, forms=False))
+@router.post(
+    "",
+    summary="Attention over your own arrays",
+    response_model=OperatorAnswer,
+    openapi_extra=request_body(AttentionRequest, forms=False),
+)
+@raises(InputError, NotFinite, TooLarge, *WORKING)
 async def attention(
     request: Request,
     caller: Annotated[Caller, Depends(admitted)],

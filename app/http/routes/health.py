@@ -6,14 +6,16 @@ from fastapi import APIRouter, Depends
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 
-from heedmap.app.errors import NotReady, Overloaded, WorkerStopped
+from heedmap.app.errors import NotReady, Overloaded, WorkerStopped, raises
+from heedmap.app.http.answers import Health, Readiness
 from heedmap.app.http.services import Services, services
 from heedmap.app.render.wire import to_json
 
 router = APIRouter(tags=["health"])
 
 
-@router.get("/healthz", summary="200 while the workers live")
+@router.get("/healthz", summary="200 while the workers live", response_model=Health)
+@raises(WorkerStopped)
 async def healthz(services: Annotated[Services, Depends(services)]) -> Response:
     """503 once the device's worker or the reading one is dead: restart the process."""
     if not services.alive:
@@ -21,7 +23,8 @@ async def healthz(services: Annotated[Services, Depends(services)]) -> Response:
     return Response(to_json({"status": "ok"}), media_type="application/json")
 
 
-@router.get("/readyz", summary="200 when a prediction would be answered now")
+@router.get("/readyz", summary="200 when a prediction would be answered now", response_model=Readiness)
+@raises(WorkerStopped, NotReady, Overloaded)
 async def readyz(services: Annotated[Services, Depends(services)]) -> Response:
     """503 while no model can answer yet, while the device's queue is full, and once a worker is dead.
 
@@ -39,7 +42,12 @@ async def readyz(services: Annotated[Services, Depends(services)]) -> Response:
     return Response(to_json({"status": "ready", "models": answering}), media_type="application/json")
 
 
-@router.get("/metrics", summary="Prometheus metrics", response_class=Response)
+@router.get(
+    "/metrics",
+    summary="Prometheus metrics",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
 async def metrics(services: Annotated[Services, Depends(services)]) -> Response:
     """Requests, seconds, batch sizes, the queue, and the traces on disk."""
     return Response(generate_latest(services.metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -1,6 +1,7 @@
 """Maps of a trace: any window of any head in any representation, and all heads at a glance."""
 
-from typing import Annotated
+from collections.abc import Iterable
+from typing import Annotated, Any
 
 import numpy as np
 from fastapi import APIRouter, Depends, Header, Path, Query
@@ -9,16 +10,18 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from heedmap.app.http.caching import cached
+from heedmap.app.errors import WORKING, NotAcceptable, NotFound, TooLarge, raises
+from heedmap.app.http.answers import MapWindow
+from heedmap.app.http.caching import NOT_MODIFIED, cached
 from heedmap.app.http.callers import Caller, admitted
 from heedmap.app.http.services import Services, services
 from heedmap.app.render import figures, wire
 from heedmap.app.render.page import page, page_policy
-from heedmap.app.requests.schemas import check_head
+from heedmap.app.requests.schemas import parse_head
 from heedmap.app.service import maps
 from heedmap.app.service.stored_trace import StoredTrace
 from heedmap.app.settings import THUMBNAIL_SIZES
-from heedmap.model.errors import ParameterError
+from heedmap.model.errors import InputError, TraceError
 
 router = APIRouter(prefix="/v1/traces/{id}", tags=["maps"])
 CallerNow = Annotated[Caller, Depends(admitted)]
@@ -32,7 +35,13 @@ VISIBLE = (
     "anyway, and csv has no place for it."
 )
 SMALL = 1 << 14  # weights that are encoded in 2 ms: sooner than another thread takes over
+WINDOW = {wire.JSON.media_type: {"schema": {"$ref": f"#/components/schemas/{MapWindow.__name__}"}}}
 CHARSET = {wire.CSV: "; charset=utf-8", wire.HTML: "; charset=utf-8"}
+
+
+def content(forms: Iterable[wire.Format]) -> dict[str, dict[str, Any]]:
+    """What OpenAPI should say of an answer in any of these representations."""
+    return {form.media_type: {} for form in forms}
 
 
 def encoded(
@@ -77,8 +86,9 @@ def encoded(
     "/maps/{site}/{layer}/{head}",
     summary="A window of a map, exact",
     response_class=Response,
-    responses={200: {"content": {form.media_type: {} for form in wire.MAP_FORMATS}}},
+    responses={200: {"content": {**content(wire.MAP_FORMATS), **WINDOW}}, **NOT_MODIFIED},
 )
+@raises(NotFound, TraceError, InputError, NotAcceptable, TooLarge, *WORKING)
 async def get_map(
     request: Request,
     id: str,
@@ -104,10 +114,7 @@ async def get_map(
         )
     beside = visible and not form.gaps
     held = await services.trace(caller, id)
-    try:
-        which = check_head(head)
-    except ParameterError as error:
-        raise ParameterError(str(error), field="head") from None
+    which = parse_head(head)
     window = maps.parse_range(rows, "rows"), maps.parse_range(cols, "cols")
     place = maps.locate(held.trace, site, layer, which, *window, measure)
     pixels = (cell or 1) ** 2 if form is wire.PNG else 1
@@ -134,8 +141,9 @@ async def get_map(
     "/thumbnails/{site}",
     summary="All heads of a site at a glance",
     response_class=Response,
-    responses={200: {"content": {form.media_type: {} for form in wire.THUMBNAIL_FORMATS}}},
+    responses={200: {"content": content(wire.THUMBNAIL_FORMATS)}, **NOT_MODIFIED},
 )
+@raises(NotFound, TraceError, InputError, NotAcceptable, TooLarge, *WORKING)
 async def get_thumbnails(
     request: Request,
     id: str,

@@ -5,6 +5,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
+from heedmap.app.errors import NotFound, raises
+from heedmap.app.http.answers import ModelDescription, ModelList
 from heedmap.app.http.callers import admitted
 from heedmap.app.http.services import Services, services
 from heedmap.app.render.encoding import as_json
@@ -33,14 +35,15 @@ def described(services: Services, name: str) -> dict[str, Any]:
     return {**description, "examples": as_json(description.get("examples", examples))}
 
 
-@router.get("", summary="All models")
+@router.get("", summary="All models", response_model=ModelList)
 async def list_models(services: Annotated[Services, Depends(services)]) -> Response:
     """Each with its name, state (loaded, loading, unloaded, failed), task, sites, licence and example inputs."""
     body = {"models": [described(services, name) for name in services.models]}
     return Response(to_json(body), media_type="application/json")
 
 
-@router.get("/{model:path}", summary="One model")
+@router.get("/{model:path}", summary="One model", response_model=ModelDescription)
+@raises(NotFound)
 async def get_model(model: str, services: Annotated[Services, Depends(services)]) -> Response:
     """Its name, state (loaded, loading, unloaded, failed), task, sites, licence and example inputs."""
     return Response(to_json(described(services, services.models.name(model))), media_type="application/json")

@@ -10,7 +10,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
-from heedmap.app.errors import problem
+from heedmap.app.errors import WORKING, ModelUnavailable, NotFound, TooLarge, problem, raises
+from heedmap.app.http.answers import PredictionAnswer, PredictionList
 from heedmap.app.http.callers import Caller, admitted, while_waiting
 from heedmap.app.http.services import Services, services
 from heedmap.app.render.wire import JSON, check_size, to_json
@@ -19,7 +20,7 @@ from heedmap.app.requests.schemas import MapWanted, PredictRequest, TraceRequest
 from heedmap.app.service import maps
 from heedmap.app.service.finite import Checking
 from heedmap.model.contract import Prediction, Request, Unanswered
-from heedmap.model.errors import HeedmapError, ModelFailure, ParameterError, RangeError
+from heedmap.model.errors import HeedmapError, InputError, ModelFailure, ParameterError, RangeError
 from heedmap.model.trace.trace import Trace
 
 log = structlog.get_logger("heedmap")
@@ -143,7 +144,13 @@ def item_problem(error: Exception, index: int) -> dict[str, Any]:
     return body
 
 
-@router.post("", summary="Predict, and show where the model looked", openapi_extra=request_body(PredictRequest))
+@router.post(
+    "",
+    summary="Predict, and show where the model looked",
+    response_model=PredictionAnswer | PredictionList,
+    openapi_extra=request_body(PredictRequest),
+)
+@raises(NotFound, InputError, TooLarge, ModelUnavailable, *WORKING)
 async def predict(
     request: HttpRequest,
     caller: Annotated[Caller, Depends(admitted)],

@@ -7,7 +7,8 @@ from fastapi import APIRouter, Depends, Path, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from heedmap.app.http.caching import cached
+from heedmap.app.errors import WORKING, NotFound, raises
+from heedmap.app.http.caching import NOT_MODIFIED, cached
 from heedmap.app.http.callers import Caller, admitted
 from heedmap.app.http.services import Services, services
 from heedmap.app.render.wire import RAW, to_json
@@ -16,7 +17,7 @@ from heedmap.app.service.stored_trace import StoredTrace
 from heedmap.app.service.tiles import Address, blocks_of
 from heedmap.app.settings import TILES_PER_REQUEST
 from heedmap.model.attention.tiles import How
-from heedmap.model.errors import ParameterError
+from heedmap.model.errors import InputError, ParameterError, TraceError
 
 router = APIRouter(prefix="/v1/traces/{id}/tiles/{site}/{layer}/{head}/{how}/{level}", tags=["maps"])
 CallerNow = Annotated[Caller, Depends(admitted)]
@@ -27,6 +28,7 @@ Reduction = Annotated[How, Path(description="The largest weight of each block, o
 Level = Annotated[int, Path(description="A block is 2^level x 2^level cells; 0 is full resolution.")]
 
 
+@raises(NotFound, TraceError, InputError, *WORKING)
 async def one_head(
     id: str, site: str, layer: Layer, head: Head, caller: CallerNow, services: ServicesNow
 ) -> tuple[StoredTrace, Address]:
@@ -43,7 +45,11 @@ OneHead = Annotated[tuple[StoredTrace, Address], Depends(one_head)]
     "/{row}/{col}",
     summary="A tile of a map",
     response_class=Response,
-    responses={200: {"content": {RAW.media_type: {}}}, 204: {"description": "Every cell of the tile is masked."}},
+    responses={
+        200: {"content": {RAW.media_type: {}}},
+        204: {"description": "Every cell of the tile is masked."},
+        **NOT_MODIFIED,
+    },
 )
 async def get_tile(
     request: Request,
@@ -76,7 +82,7 @@ async def get_tile(
     "",
     summary="Several tiles of a level in one body",
     response_class=Response,
-    responses={200: {"content": {RAW.media_type: {}}}},
+    responses={200: {"content": {RAW.media_type: {}}}, **NOT_MODIFIED},
 )
 async def get_tiles(
     request: Request,

@@ -7,8 +7,17 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
-from heedmap.app.errors import NotFound
-from heedmap.app.http.caching import cached, caching, is_current
+from heedmap.app.errors import (
+    WORKING,
+    ModelUnavailable,
+    NotFound,
+    RangeNotSatisfiable,
+    StorageFull,
+    StoreUnavailable,
+    raises,
+)
+from heedmap.app.http.answers import TraceSummary
+from heedmap.app.http.caching import NOT_MODIFIED, cached, caching, is_current
 from heedmap.app.http.callers import Caller, admitted, while_waiting
 from heedmap.app.http.files import send
 from heedmap.app.http.routes.predict import requests_of
@@ -21,7 +30,7 @@ from heedmap.app.service.finite import Checking
 from heedmap.app.service.store import ANYONE
 from heedmap.app.service.stored_trace import StoredTrace
 from heedmap.model.contract import Request
-from heedmap.model.errors import HeedmapError, ParameterError, TraceError
+from heedmap.model.errors import HeedmapError, InputError, ParameterError, TraceError, TraceTooLarge
 from heedmap.model.measures.alignment import MOST_CELLS
 from heedmap.model.trace.trace import content_id
 
@@ -67,7 +76,14 @@ async def trace_for(services: Services, caller: Caller, body: TraceRequest) -> S
     return await services.write(lambda: services.store.put(caller.owner, identifier, name, trace))
 
 
-@router.post("", status_code=201, summary="Predict, and keep a trace", openapi_extra=request_body(TraceRequest))
+@router.post(
+    "",
+    status_code=201,
+    summary="Predict, and keep a trace",
+    response_model=TraceSummary,
+    openapi_extra=request_body(TraceRequest),
+)
+@raises(NotFound, InputError, TraceTooLarge, ModelUnavailable, StorageFull, StoreUnavailable, *WORKING)
 async def create_trace(
     request: HttpRequest,
     caller: CallerNow,
@@ -81,7 +97,8 @@ async def create_trace(
     return Response(content, 201, {"Location": place}, "application/json")
 
 
-@router.get("/{id}", summary="The summary again")
+@router.get("/{id}", summary="The summary again", response_model=TraceSummary)
+@raises(NotFound, TraceError, *WORKING)
 async def get_trace(id: str, caller: CallerNow, services: ServicesNow) -> Response:
     """Prediction, axes, sites, certificate, size, and when it expires."""
     held = await services.trace(caller, id)
@@ -92,8 +109,13 @@ async def get_trace(id: str, caller: CallerNow, services: ServicesNow) -> Respon
     "/{id}/file",
     summary="The trace's safetensors file",
     response_class=Response,
-    responses={200: {"content": {FILE_TYPE: {}}}, 206: {"description": "The bytes that Range asked for."}},
+    responses={
+        200: {"content": {FILE_TYPE: {}}},
+        206: {"description": "The bytes that Range asks for.", "content": {FILE_TYPE: {}}},
+        **NOT_MODIFIED,
+    },
 )
+@raises(NotFound, TraceError, RangeNotSatisfiable, *WORKING)
 async def get_file(request: HttpRequest, id: str, caller: CallerNow, services: ServicesNow) -> Response:
     """Opens offline: `Trace.load`, or any safetensors reader. Range gives a part of it."""
     held = await services.trace(caller, id)
@@ -106,6 +128,7 @@ async def get_file(request: HttpRequest, id: str, caller: CallerNow, services: S
 
 
 @router.delete("/{id}", status_code=204, summary="Forget a trace", response_class=Response)
+@raises(NotFound, StoreUnavailable)
 async def delete_trace(id: str, caller: CallerNow, services: ServicesNow) -> Response:
     """The file is deleted."""
     await run_in_threadpool(services.store.delete, caller.owner, id)
@@ -158,8 +181,9 @@ HEADS_SCHEMA: dict[str, Any] = {
     "/{id}/heads",
     summary="What kind of head each is, and which to look at first",
     response_class=Response,
-    responses={200: {"content": {"application/json": {"schema": HEADS_SCHEMA}}}},
+    responses={200: {"content": {"application/json": {"schema": HEADS_SCHEMA}}}, **NOT_MODIFIED},
 )
+@raises(NotFound, TraceError, *WORKING)
 async def get_heads(request: HttpRequest, id: str, caller: CallerNow, services: ServicesNow) -> Response:
     """`heads`: a row per head, means over its queries. `best`: by site, the layer and head that show most, or null."""
     held = await services.trace(caller, id)

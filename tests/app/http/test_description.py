@@ -1,0 +1,60 @@
+"""What the OpenAPI description says of errors, keys and representations; `test_fuzz` holds the answers against it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from heedmap.app.http.main import create_app
+from heedmap.app.settings import Settings
+
+MAP = "/v1/traces/{id}/maps/{site}/{layer}/{head}"
+
+
+def described(settings: Settings) -> dict[str, Any]:
+    """The document of a service with these settings; nothing is loaded for it."""
+    document: dict[str, Any] = TestClient(create_app(settings)).get("/openapi.json").json()
+    return document
+
+
+@pytest.fixture(scope="module")
+def document(settings: Callable[..., Settings]) -> dict[str, Any]:
+    return described(settings())
+
+
+def test_each_route_names_its_statuses(document: dict[str, Any]) -> None:
+    paths = document["paths"]
+    assert set(paths["/healthz"]["get"]["responses"]) == {"200", "500", "503"}
+    assert set(paths["/v1/models/{model}"]["get"]["responses"]) == {"200", "401", "404", "429", "500"}
+    assert set(paths["/v1/predict"]["post"]["responses"]) == {
+        *("200", "401", "404", "413", "415", "422", "429", "500", "503", "504")
+    }
+    assert set(paths[MAP]["get"]["responses"]) == {
+        *("200", "304", "401", "404", "406", "410", "413", "422", "429", "500", "503", "504")
+    }
+
+
+def test_every_error_is_a_problem_and_says_its_causes(document: dict[str, Any]) -> None:
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            for status, response in operation["responses"].items():
+                assert "X-Request-ID" in response["headers"]
+                if int(status) >= 400:
+                    [(media, content)] = response["content"].items()
+                    assert (media, content["schema"]["$ref"].rpartition("/")[2]) == (
+                        "application/problem+json",
+                        "ProblemDetails",
+                    )
+    busy = document["paths"]["/v1/predict"]["post"]["responses"]["503"]
+    assert "The queue is full" in busy["description"]
+    assert "The model cannot be loaded." in busy["description"]
+    assert "Retry-After" in busy["headers"]
+
+
+def test_keys_are_described_where_they_are_on(settings: Callable[..., Settings], document: dict[str, Any]) -> None:
+    assert "securitySchemes" not in document["components"]
+    keyed = described(settings(api_keys=["a-key"]))
+    assert set(keyed["components"]["securitySchemes"]) == {"key", "bearer"}
+    assert keyed["paths"][MAP]["get"]["security"] == [{"key": []}, {"bearer": []}]
+    assert "security" not in keyed["paths"]["/healthz"]["get"]

@@ -1,0 +1,184 @@
+"""The OpenAPI description against the service: what it allows, and what it does not, is answered as it says.
+
+A new route is fuzzed as soon as it is described, and needs its recipe here: a fuzz that gets nothing but 404 is none.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from schemathesis import GenerationMode
+from schemathesis.config import GenerationConfig, ProjectConfig, ProjectsConfig
+from schemathesis.core.parameters import ParameterLocation
+from schemathesis.python.asgi import get_client
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+from heedmap.app.http.main import create_app
+from heedmap.app.settings import Settings
+from heedmap.model.native.tokenizer import Tokenizer
+from tests.conftest import write_tiny
+
+TEXT = "Wo ist der Bahnhof?"
+DOOMED = {"inputs": "Ich habe heute keine Zeit."}
+EXAMPLES = 15  # requests an operation, of those that the description allows, and again of those that it does not
+POSITIONS = 48  # of the model: nobody asks it for so many tokens that the answer takes long
+ADDRESS = "http://testserver"
+LOCATIONS = {
+    "path_parameters": ParameterLocation.PATH,
+    "query": ParameterLocation.QUERY,
+    "body": ParameterLocation.BODY,
+}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What brings an operation to an answer of 2xx; parts of it are put into generated requests.
+
+    before: a path and a body that are posted before every request, for operations that undo something.
+    """
+
+    path_parameters: dict[str, Any] = field(default_factory=dict)
+    query: dict[str, Any] = field(default_factory=dict)
+    body: dict[str, Any] = field(default_factory=dict)
+    before: tuple[str, Any] | None = None
+
+    def case(self, operation: Any) -> Any:
+        """The request as it stands here."""
+        body = {"body": dict(self.body), "media_type": "application/json"} if self.body else {}
+        return operation.Case(path_parameters=dict(self.path_parameters), query=dict(self.query), **body)
+
+
+def recipes(kept: str, doomed: str) -> dict[str, Recipe]:
+    """A recipe for each operation; `kept` and `doomed` are the ids of traces."""
+    trace, place = {"id": kept}, {"site": "cross", "layer": 0, "head": 1}
+    tile = {**trace, **place, "how": "max", "level": 0}
+    return {
+        "GET /healthz": Recipe(),
+        "GET /readyz": Recipe(),
+        "GET /metrics": Recipe(),
+        "GET /v1/models": Recipe(),
+        "GET /v1/models/{model}": Recipe({"model": "tiny"}),
+        "POST /v1/predict": Recipe(body={"model": "tiny", "inputs": TEXT, "attention": [{"site": "cross"}]}),
+        "POST /v1/traces": Recipe(body={"model": "tiny", "inputs": TEXT}),
+        "GET /v1/traces/{id}": Recipe(trace),
+        "DELETE /v1/traces/{id}": Recipe({"id": doomed}, before=("/v1/traces", DOOMED)),
+        "GET /v1/traces/{id}/file": Recipe(trace),
+        "GET /v1/traces/{id}/heads": Recipe(trace),
+        "GET /v1/traces/{id}/maps/{site}/{layer}/{head}": Recipe({**trace, **place}, {"rows": "0:2", "cols": ":3"}),
+        "GET /v1/traces/{id}/thumbnails/{site}": Recipe({**trace, "site": "encoder"}),
+        "GET /v1/traces/{id}/tiles/{site}/{layer}/{head}/{how}/{level}": Recipe(tile, {"tiles": "0:0"}),
+        "GET /v1/traces/{id}/tiles/{site}/{layer}/{head}/{how}/{level}/{row}/{col}": Recipe(
+            {**tile, "row": 0, "col": 0}
+        ),
+        "POST /v1/attention": Recipe(body={"queries": [[1.0, 0.0], [0.5, 2.0]], "mask": "causal"}),
+    }
+
+
+class Fuzz:
+    """A running service, its description, and requests of it; schemathesis stops the service where the test ends."""
+
+    def __init__(self, settings: Settings) -> None:
+        generation = GenerationConfig(database="none")
+        config = schemathesis.Config(
+            projects=ProjectsConfig(default=ProjectConfig(base_url=ADDRESS, generation=generation))
+        )
+        self.app = create_app(settings)
+        schema = schemathesis.openapi.from_asgi("/openapi.json", self.app, config=config)
+        self.operations = {result.ok().label: result.ok() for result in schema.get_all_operations()}
+        kept, doomed = (self.post("/v1/traces", body)["id"] for body in ({"inputs": TEXT}, DOOMED))
+        self.recipes = recipes(kept, doomed)
+
+    def post(self, path: str, body: Any) -> Any:
+        """Call the service beside the fuzz."""
+        with get_client(self.app) as client:
+            return client.post(path, json=body).json()
+
+    def send(self, case: Any) -> Any:
+        """The answer to a request, which must be as it is described.
+
+        What the description allows may still be refused: it cannot say which layers a trace has.
+        """
+        before = self.recipes[case.operation.label].before
+        if before:
+            self.post(*before)
+        return case.call_and_validate(excluded_checks=[positive_data_acceptance])
+
+    def mix(self, case: Any) -> st.SearchStrategy[Any]:
+        """A generated request as it is, or with some of what is right; what is wrong on purpose stays wrong."""
+        recipe = self.recipes[case.operation.label]
+        picks = []
+        for part, location in LOCATIONS.items():
+            right, component = getattr(recipe, part), case.meta.components.get(location)
+            if right and isinstance(getattr(case, part), Mapping) and not (component and component.mode.is_negative):
+                others = [sorted(set(right) - {name}) for name in right]
+                some = st.sampled_from([sorted(right)] * (3 + len(right)) + others + [[]])
+                picks.append(st.tuples(st.just(part), some))
+
+        def mixed(drawn: tuple[tuple[str, list[str]], ...]) -> Any:
+            for part, names in drawn:
+                getattr(case, part).update({name: getattr(recipe, part)[name] for name in names})
+            return case
+
+        return st.tuples(*picks).map(mixed)
+
+    def run(self, operation: Any, mode: GenerationMode) -> Counter[int]:
+        """How often each status was answered to generated requests, always as it is described."""
+        statuses: Counter[int] = Counter()
+
+        @settings(
+            max_examples=EXAMPLES,
+            derandomize=True,
+            database=None,
+            deadline=None,
+            phases=[Phase.generate],  # to shrink what fails takes minutes, and it is short enough as it is
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(case=operation.as_strategy(generation_mode=mode).flatmap(self.mix))
+        def answered_as_described(case: Any) -> None:
+            statuses[self.send(case).status_code] += 1
+
+        answered_as_described()
+        return statuses
+
+
+@pytest.fixture
+def fuzz(tokenizer: Tokenizer, tmp_path: Path) -> Fuzz:
+    """A service with a tiny model and two traces."""
+    tiny = write_tiny(tmp_path / "tiny", tokenizer, positions=POSITIONS)
+    return Fuzz(Settings(models={"tiny": str(tiny)}, traces=tmp_path / "traces"))
+
+
+def negatable(operation: Any) -> bool:
+    """Whether a request can be against the description: in an address every text is a text."""
+    schemas = [parameter["schema"] for parameter in operation.definition.raw.get("parameters", [])]
+    texts = [
+        schema.get("type") == "string" and not set(schema) - {"type", "title", "description"} for schema in schemas
+    ]
+    return "requestBody" in operation.definition.raw or not all(texts)
+
+
+def test_every_operation_has_a_recipe_that_is_answered(fuzz: Fuzz, subtests: pytest.Subtests) -> None:
+    assert set(fuzz.recipes) == set(fuzz.operations)
+    for label, operation in fuzz.operations.items():
+        with subtests.test(label):
+            response = fuzz.send(fuzz.recipes[label].case(operation))
+            assert 200 <= response.status_code < 300, response.text
+
+
+@pytest.mark.parametrize("mode", GenerationMode)
+def test_generated_requests_are_answered_as_described(
+    fuzz: Fuzz, mode: GenerationMode, subtests: pytest.Subtests
+) -> None:
+    for label, operation in fuzz.operations.items():
+        if mode.is_negative and not negatable(operation):
+            continue
+        with subtests.test(label):
+            statuses = fuzz.run(operation, mode)
+            if mode.is_positive:
+                assert any(200 <= status < 300 for status in statuses), f"never answered by 2xx: {statuses}"
