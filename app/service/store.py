@@ -121,9 +121,8 @@ class TraceStore:
         with self.account.changing() as totals:  # so nobody removes it meanwhile
             if not path.exists():  # somebody has already, for a trace of his own
                 return StoredTrace(identifier, model, trace, size, now, now + self.lifetime, trace.nbytes)
-            stat = path.stat()
             trace = Trace.load(path, verify=False)  # as it will be read: no more of a batch than its own part
-            held = self._hold(TraceFile.of(key, stat), model, trace)
+            held = self._hold(TraceFile.of(key, path.stat()), model, trace)  # only now: reading it is a use
             totals.bytes += size
             totals.traces += 1
         self._keep_within(key)

@@ -21,7 +21,7 @@ from heedmap.app.requests.schemas import parse_head
 from heedmap.app.service import maps
 from heedmap.app.service.stored_trace import StoredTrace
 from heedmap.app.settings import THUMBNAIL_SIZES
-from heedmap.model.errors import InputError, TraceError
+from heedmap.model.errors import InputError, ParameterError, TraceError
 
 router = APIRouter(prefix="/v1/traces/{id}", tags=["maps"])
 CallerNow = Annotated[Caller, Depends(admitted)]
