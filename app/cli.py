@@ -103,7 +103,10 @@ def serve(
     ] = None,
     load: Annotated[Load | None, typer.Option(help="When models are loaded. [default: start]")] = None,
     device: Annotated[Device | None, typer.Option(help="Where to run. [default: auto]")] = None,
-    traces: Annotated[Path | None, typer.Option(help="The folder of trace files.")] = None,
+    traces: Annotated[
+        str | None,
+        typer.Option(metavar="FOLDER", help="The folder of trace files; or s3://bucket/prefix, gs://, az://."),
+    ] = None,
     root_path: Annotated[
         str | None,
         typer.Option(metavar="PATH", help="The path under which a proxy serves this and which it strips: /heedmap."),

@@ -10,6 +10,7 @@
     ├── TraceUnreadable     410    the trace's file is damaged; posting its input again writes it anew
     ├── TooLarge            413    the body or the response is over its limit
     ├── UnsupportedMedia    415    the body is of another type
+    ├── RangeNotSatisfiable 416    the file has no such bytes
     ├── Misdirected         421    another host is meant
     ├── Unreadable          422    the body is not what its type says
     ├── NotFinite           422    what the numbers of the body, or of a trace, make is over the range of their type
@@ -17,10 +18,12 @@
     ├── HeadTooLarge        431    the address and the headers are over their limit
     ├── QuotaExceeded       429    the caller's traces take all the bytes that its key has
     ├── Overloaded          503    the queue is full: ask again in a moment
+    ├── StoreUnavailable    503    the object store behind the folder of traces does not answer
     ├── WorkerStopped       503    a worker has ended, and the service must be started again
     ├── NotReady            503    no model answers yet, or none can be loaded
     ├── ModelUnavailable    503    the model cannot be loaded
-    └── DeadlineExceeded    504    the answer took too long
+    ├── DeadlineExceeded    504    the answer took too long
+    └── StorageFull         507    there is no room on the disk for a trace
 
 The model side's own tree (`model/errors.py`) is mapped by `status_of`; whatever else escapes is a 500 that tells the
 caller the request's id and nothing of the code.
@@ -55,7 +58,12 @@ from heedmap.model.errors import (
 MEDIA_TYPE = "application/problem+json"
 CLIENT_CLOSED = 499  # nobody reads it; the access log does
 # RFC 9110's names, which Python has from 3.13 on.
-TITLES = {413: "Content Too Large", 422: "Unprocessable Content", CLIENT_CLOSED: "Client Closed Request"}
+TITLES = {
+    413: "Content Too Large",
+    416: "Range Not Satisfiable",
+    422: "Unprocessable Content",
+    CLIENT_CLOSED: "Client Closed Request",
+}
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 FIELDS = 10  # that one problem names: whoever has more of them wrong begins with these
 PATH = 200  # characters of a field's path: ours have under 60, and a caller's own names are told by their beginning
@@ -132,6 +140,12 @@ class UnsupportedMedia(ServiceError):
     status = 415
 
 
+class RangeNotSatisfiable(ServiceError):
+    """The file has no such bytes as the Range header names."""
+
+    status = 416
+
+
 class Misdirected(ServiceError):
     """Another host is meant."""
 
@@ -174,6 +188,12 @@ class Overloaded(ServiceError):
     status = 503
 
 
+class StoreUnavailable(ServiceError):
+    """The object store behind the folder of traces does not answer: whoever asks again in a moment may be answered."""
+
+    status = 503
+
+
 class WorkerStopped(ServiceError):
     """A worker has ended; nothing is answered until the service is started again."""
 
@@ -196,6 +216,12 @@ class DeadlineExceeded(ServiceError):
     """The answer took too long."""
 
     status = 504
+
+
+class StorageFull(ServiceError):
+    """There is no room on the disk for a trace, not even after others were evicted."""
+
+    status = 507
 
 
 WORKING: tuple[Kind, ...] = (Overloaded, WorkerStopped, DeadlineExceeded)

@@ -40,6 +40,7 @@ CONNECTIONS = 900  # at once: under the thousand open files that a process mostl
 TRACE_BYTES = 4 << 30  # on disk: ten thousand traces of a sentence, a thousand of 512 tokens
 MEMORY_BYTES = 256 << 20  # of traces in memory: a session's hundred latest, beside models of a few hundred MB
 KEY_CHARACTERS = 16  # of an API key: 95 bits where they are random, which nobody guesses
+OBJECT_STORES = ("s3", "gs", "az", "file", "memory")
 TRACE_DAYS = 30.0  # a link in a message or notebook lives that long after its last use
 
 VARIABLES = "HEEDMAP_"
@@ -88,6 +89,16 @@ def _root_path(value: str) -> str:
     return path
 
 
+def _place(value: Any) -> Any:
+    """A folder, or the address of an object store as it is: a path would lose one of its slashes."""
+    if isinstance(value, str) and "://" in value:
+        scheme = value.partition("://")[0]
+        if scheme not in OBJECT_STORES:
+            raise ValueError(f"traces are kept in a folder or in one of {', '.join(OBJECT_STORES)}, not in {scheme}://")
+        return value
+    return Path(value) if isinstance(value, str) else value
+
+
 def _unlimited(value: Any) -> Any:
     """0 for none: without a limit."""
     return 0 if isinstance(value, str) and value.strip().lower() in ("none", "") else value
@@ -125,8 +136,13 @@ class Settings(BaseSettings):
         0, ge=0, description="Weights kept in memory; over this the least recently used model is let go. 0: no limit."
     )
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto takes CUDA where there is one.")
-    traces: Path = Field(
-        default_factory=lambda: Path.home() / ".cache" / "heedmap" / "traces", description="The folder of trace files."
+    traces: Annotated[Path | str, BeforeValidator(_place)] = Field(
+        default_factory=lambda: Path.home() / ".cache" / "heedmap" / "traces",
+        description="The folder of trace files; or an object store such as s3://bucket/prefix, for many hosts.",
+    )
+    trace_cache: Path = Field(
+        default_factory=lambda: Path.home() / ".cache" / "heedmap" / "cache",
+        description="Where traces are in an object store: the folder of this host's copies.",
     )
     trace_bytes: int = Field(
         TRACE_BYTES, ge=0, description="Trace files over this are evicted, least recently used first."
@@ -170,6 +186,11 @@ class Settings(BaseSettings):
         (), description="Origins apart by commas whose pages may call the API (CORS); none by default."
     )
     log: Literal["json", "console"] = Field("console", description="Log lines for machines or for people.")
+
+    @property
+    def trace_folder(self) -> Path:
+        """The folder of trace files on this host, whatever is behind it."""
+        return self.traces if isinstance(self.traces, Path) else self.trace_cache
 
     @field_validator("models", mode="before")
     @classmethod

@@ -4,6 +4,7 @@ A file is written aside, under a name that no other writer has, and renamed. Who
 the system lets go when the process dies: so a file aside without a lock is one that nobody will finish.
 """
 
+import errno
 import os
 import sys
 import time
@@ -17,6 +18,7 @@ if sys.platform != "win32":  # where age alone tells
     import fcntl
 
 PARTIAL = ".partial"
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # no room on the disk, in the quota, in what one file may take
 STALE = 86_400.0  # seconds: where files cannot be locked, what nobody has written to for a day is nobody's
 
 
@@ -24,7 +26,7 @@ STALE = 86_400.0  # seconds: where files cannot be locked, what nobody has writt
 def whole_file(path: Path, mode: int = 0o666) -> Iterator[BinaryIO]:
     """A file to write to, which then takes the place of `path`; after an error nothing has happened.
 
-    mode: its permissions, from which the process's mask still takes some.
+    mode: who may open it, less what the process's umask takes away.
     """
     file, aside = _aside(path, mode)
     try:
@@ -65,7 +67,7 @@ def clear_away(aside: Path) -> None:
 def _aside(path: Path, mode: int) -> tuple[BinaryIO, Path]:
     while True:
         aside = path.with_name(f"{path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}{PARTIAL}")
-        file = open(aside, "xb", opener=lambda name, flags: os.open(name, flags, mode))  # noqa: SIM115
+        file = open(aside, "xb", opener=lambda name, flags: os.open(name, flags, mode))  # noqa: SIM115  # the caller's
         lock(file)
         try:
             if aside.stat().st_ino == os.fstat(file.fileno()).st_ino:

@@ -29,15 +29,23 @@ async def cached(
 
     what: all that the bytes depend on besides the trace and the media type.
     """
+    common = {**(headers or {}), **caching(caller, held, what, media_type)}
+    if is_current(request, common["ETag"]):
+        return Response(status_code=304, headers=common)
+    return Response(await while_waiting(request, body()), headers={**common, "Content-Type": media_type})
+
+
+def caching(caller: Caller, held: StoredTrace, what: Sequence[Any], media_type: str) -> dict[str, str]:
+    """The headers of what never changes while its trace lives."""
     parts = repr((held.version, tuple(what), media_type)).encode()
-    etag = f'"{hashlib.sha256(parts).hexdigest()[:32]}"'
-    common = {
-        **(headers or {}),
-        "ETag": etag,
+    return {
+        "ETag": f'"{hashlib.sha256(parts).hexdigest()[:32]}"',
         "Cache-Control": f"{'private' if caller.keyed else 'public'}, max-age={YEAR}, immutable",
         "Vary": "Accept, Authorization, X-API-Key",
     }
+
+
+def is_current(request: Request, etag: str) -> bool:
+    """Whether the caller has what this tag names."""
     tags = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
-    if tags & {etag, "*"}:
-        return Response(status_code=304, headers=common)
-    return Response(await while_waiting(request, body()), headers={**common, "Content-Type": media_type})
+    return bool(tags & {etag, "*"})

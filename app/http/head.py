@@ -25,10 +25,12 @@ class Head:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
             raise _Answered  # a file or a stream is not read to its end for nobody
 
-        scope["method"] = "GET"
+        # A scope of its own: the server looks at the method of its own one, and waits for the body that a GET promises.
+        inner = {**scope, "method": "GET"}
         try:
-            await self.app(scope, receive, headers_only)
+            await self.app(inner, receive, headers_only)
         except _Answered:
             pass
         finally:
-            scope["method"] = "HEAD"  # whoever logs and counts the request names it as it was
+            if "route" in inner:
+                scope["route"] = inner["route"]  # by which requests are counted

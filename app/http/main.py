@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache, partial
+from pathlib import Path
+from typing import Any
 
 import torch
 from fastapi import FastAPI
@@ -30,6 +32,8 @@ from heedmap.app.root_path import Prefix
 from heedmap.app.service.engine import READING, Engine
 from heedmap.app.service.metrics import Metrics
 from heedmap.app.service.models import Models
+from heedmap.app.service.objects import Objects
+from heedmap.app.service.shared_store import SharedTraces
 from heedmap.app.service.store import TraceStore
 from heedmap.app.service.threads import CORES
 from heedmap.app.service.tiles import Tiles
@@ -56,12 +60,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     metrics = Metrics()
     engine = Engine(queue=settings.queue, batch=settings.batch, deadline=settings.deadline)
     reading = reader(settings, engine)
-    store = TraceStore(
-        settings.traces,
-        budget=settings.trace_bytes,
-        memory=settings.memory_bytes,
-        lifetime=settings.trace_days * DAY,
-    )
+    store = trace_store(settings)
     models = Models(
         settings.models,
         engine,
@@ -124,6 +123,18 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(Observe, metrics=metrics)
     app.openapi = cache(partial(describe, app))  # type: ignore[method-assign]
     return app
+
+
+def trace_store(settings: Settings) -> TraceStore:
+    """Where the settings keep traces: in a folder, or in an object store with a folder before it."""
+    limits: dict[str, Any] = {
+        "budget": settings.trace_bytes,
+        "memory": settings.memory_bytes,
+        "lifetime": settings.trace_days * DAY,
+    }
+    if isinstance(settings.traces, Path):
+        return TraceStore(settings.traces, **limits)
+    return SharedTraces(settings.trace_folder, Objects(settings.traces), **limits)
 
 
 def _watch(services: Services) -> None:

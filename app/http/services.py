@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from starlette.requests import Request
 
+from heedmap.app.errors import ServiceError
 from heedmap.app.http.callers import Caller
 from heedmap.app.service.engine import Engine
 from heedmap.app.service.metrics import Metrics
@@ -16,6 +17,7 @@ from heedmap.app.service.store import TraceStore
 from heedmap.app.service.stored_trace import StoredTrace
 from heedmap.app.service.tiles import Tiles
 from heedmap.app.settings import Settings
+from heedmap.model.errors import HeedmapError
 
 WRITERS = 4  # traces written at once: each waits for the disk, and no reader waits for them
 T = TypeVar("T")
@@ -32,6 +34,7 @@ class Services:
     metrics: Metrics
     models: Models
     tiles: Tiles
+    opening: dict[tuple[str, str], "asyncio.Task[StoredTrace | Exception]"] = field(default_factory=dict)
     writers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(WRITERS, "heedmap-writing"))
 
     @property
@@ -52,7 +55,26 @@ class Services:
         held = self.store.peek(caller.owner, identifier)
         if held is not None:
             return held
-        return await self.reading.run(lambda: self.store.get(caller.owner, identifier))
+        key = caller.owner, identifier
+        if key not in self.opening:
+            task = asyncio.create_task(self._open(*key))
+            task.add_done_callback(lambda done: self.opening.pop(key, None))
+            self.opening[key] = task
+        outcome = await asyncio.shield(self.opening[key])  # one who goes away stops nobody else's
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    async def _open(self, owner: str, identifier: str) -> StoredTrace | Exception:
+        """A trace from its file, read and checked a few megabytes at a time; or what went wrong, for all who wait."""
+        try:
+            if self.store.remote:
+                await self.write(lambda: self.store.confirm(owner, identifier))
+            *_, held = await self.reading.run_turns(self.store.opening(owner, identifier))
+        except (ServiceError, HeedmapError) as error:
+            return error.with_traceback(None)  # which holds what was read
+        assert held is not None
+        return held
 
 
 def services(request: Request) -> Services:

@@ -143,7 +143,7 @@ def check(settings: Settings) -> None:
             "--keys FILE and serve with --keys FILE, or set HEEDMAP_API_KEYS; --open or HEEDMAP_OPEN=true lets all in",
             field="host",
         )
-    _check_traces(settings.traces)
+    _check_traces(settings.trace_folder)
     check_device(settings.device)
 
 

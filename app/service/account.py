@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from heedmap.model.whole_file import lock
+from heedmap.app.service.trace_files import PRIVATE_FILE
+from heedmap.model.whole_file import FULL, lock
 
 NAME = ".account"
-FILE_MODE, FOLDER_MODE = 0o600, 0o700  # of all that is kept of callers: nobody else on the machine reads it
+LENGTH = 120  # bytes of the file: three numbers of any size with their names
 
 
 @dataclass
@@ -37,23 +38,26 @@ class Account:
 
     @contextmanager
     def changing(self) -> Iterator[Totals]:
-        """The totals, to be changed while no other process or thread changes them."""
-        with open(self.path, "a+b", opener=private) as file:
+        """The totals, to be changed while no other process or thread changes them.
+
+        They are written over in place, always as many bytes: that works on a full disk too, and a process that is
+        killed leaves the old ones or the new ones.
+        """
+        file = os.fdopen(os.open(self.path, os.O_RDWR | os.O_CREAT, PRIVATE_FILE), "r+b", buffering=0)
+        with file:
             lock(file)
-            file.seek(0)
             totals = _read(file.read())
             yield totals
-            file.truncate(0)
-            file.write(json.dumps(asdict(totals)).encode())
-
-
-def private(path: str, flags: int) -> int:
-    """An opener of files that nobody but their owner reads."""
-    return os.open(path, flags, FILE_MODE)
+            file.seek(0)
+            try:
+                file.write(json.dumps(asdict(totals)).encode().ljust(LENGTH))
+            except OSError as error:  # not even so much room in a folder that has just been made
+                if error.errno not in FULL:
+                    raise
 
 
 def _read(data: bytes) -> Totals:
     try:
         return Totals(**json.loads(data))
-    except (ValueError, TypeError):  # new, or cut short by a process that died: to be counted
+    except (ValueError, TypeError):  # new, or of an earlier release that died while it wrote: to be counted
         return Totals()

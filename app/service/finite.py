@@ -1,16 +1,19 @@
-"""No infinity and no NaN leaves the service where a number is due: what a model computed is checked before it is kept.
+"""No infinity and no NaN leaves the service where a number is due.
 
+What a model computed is checked before it is kept; what was kept, perhaps by an earlier release, before it is shown.
 float16 ends at 65,504 and some weights are broken; JSON has no word for either, and a picture shows it as any colour.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from heedmap.app.errors import NotFinite
+from heedmap.model.attention.maps import AttentionMap
 from heedmap.model.errors import HeedmapError, ModelFailure
 from heedmap.model.prediction import Prediction
 from heedmap.model.trace.trace import Trace
@@ -33,11 +36,6 @@ def is_finite(value: Any) -> bool:
     return True
 
 
-def checked(outcomes: Iterable[Any]) -> list[Any]:
-    """The predictions and traces of a batch; in place of one that holds what is no number, a `ModelFailure`."""
-    return [fault(outcome) or outcome for outcome in outcomes]
-
-
 class Checking:
     """A model's `predict` or `trace`, with its outcomes checked; equal to another of the same, so that they batch."""
 
@@ -45,8 +43,19 @@ class Checking:
         self.run = run
 
     def __call__(self, items: Sequence[Any], cancelled: Stop) -> list[Any]:
-        """The checked outcomes of a batch, in order."""
-        return checked(self.run(items, cancelled))
+        """The checked outcomes of a batch, in order.
+
+        What fails among others goes again alone: a neighbour's length may have led it where the model is broken.
+        """
+        outcomes = list(self.run(items, cancelled))
+        for index, outcome in enumerate(outcomes):
+            failure = fault(outcome)
+            if failure is not None and len(items) > 1:
+                [alone] = self.run([items[index]], cancelled)
+                outcomes[index] = fault(alone) or alone
+            else:
+                outcomes[index] = failure or outcome
+        return outcomes
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Checking) and self.run == other.run
@@ -67,9 +76,9 @@ def fault(outcome: Prediction | Trace | HeedmapError) -> ModelFailure | None:
     if isinstance(outcome, Trace):
         for site, layers in outcome.layers.items():
             for layer, recorded in enumerate(layers):
-                if not all(bool(torch.isfinite(part).all()) for part in (recorded.q, recorded.k, recorded.v)) or bool(
-                    (torch.isnan(recorded.lse) | (recorded.lse == torch.inf)).any()
-                ):
+                if not all(
+                    bool(torch.isfinite(part).all()) for part in (recorded.q, recorded.k, recorded.v)
+                ) or _overflows(recorded.lse):
                     return ModelFailure(
                         f"at this input the attention of layer {layer} of {site} holds what is no finite number; "
                         + ADVICE,
@@ -84,11 +93,32 @@ def require(values: T, what: str) -> T:
     """Numbers of a trace that is kept, as they are.
 
     Raises:
-        ModelFailure: one is infinite, or none.
+        NotFinite: one is infinite, or none.
     """
     if not is_finite(values):
-        raise ModelFailure(f"{what} of this trace hold what is no finite number; {ADVICE}", field="id")
+        raise _not_finite(what)
     return values
+
+
+def require_map(layer: AttentionMap, rows: slice = slice(None), cols: slice = slice(None)) -> AttentionMap:
+    """A layer of a trace that is kept, as it is: an infinity in what makes a weight may make it 0, which is finite.
+
+    Raises:
+        NotFinite: a query, a key or a log-sum-exp of this window is infinite, or no number; a log-sum-exp of -inf is
+            that of a row that sees nothing.
+    """
+    sides = layer.q[:, rows], layer.k[:, cols]
+    if not all(bool(torch.isfinite(side).all()) for side in sides) or _overflows(layer.lse[:, rows]):
+        raise _not_finite("weights")
+    return layer
+
+
+def _overflows(lse: torch.Tensor) -> bool:
+    return bool((torch.isnan(lse) | (lse == torch.inf)).any())
+
+
+def _not_finite(what: str) -> NotFinite:
+    return NotFinite(f"{what} of this trace hold what is no finite number, so they are not shown; {ADVICE}", field="id")
 
 
 def largest_score(q: NDArray[np.float32], k: NDArray[np.float32]) -> float:

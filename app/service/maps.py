@@ -12,7 +12,7 @@ from torch import Tensor
 from heedmap.app.render.figures import WEIGHTS, map_title
 from heedmap.app.render.wire import to_square
 from heedmap.app.requests.schemas import Head
-from heedmap.app.service.finite import require
+from heedmap.app.service.finite import require, require_map
 from heedmap.model.attention.maps import span
 from heedmap.model.attention.tiles import below, reduce_strips, size_at
 from heedmap.model.errors import RangeError
@@ -116,6 +116,7 @@ def weights(trace: Trace, place: Place) -> NDArray[np.float32]:
     layer_map = trace.map(place.site, place.layer)
     if isinstance(place.head, int):
         layer_map = layer_map.head(place.head)
+    require_map(layer_map, *place.slices)
     block = require(_numpy(how.window(layer_map, *place.slices)), "weights")
     if place.head == "all":
         return block
@@ -147,13 +148,14 @@ def thumbnails(trace: Trace, site: str, size: int) -> Iterator[Picture | None]:
 
     A pixel is the largest weight of the cells under it; of a map over 16 times its size, to a sixteenth of a pixel.
     """
-    for layer_map in trace.layers[site]:
+    for layer_map in trace.watched(iter(trace.layers[site])):
+        require_map(layer_map)
         level = 0
         while max(size_at(length, level + 1) for length in layer_map.shape) >= FINE * size:
             level += 1
         whole = [range(size_at(length, level)) for length in layer_map.shape]
         parts = []
-        for _, part in reduce_strips(layer_map, whole[0], whole[1], level):
+        for _, part in trace.watched(reduce_strips(layer_map, whole[0], whole[1], level)):
             parts.append(part)
             yield None
         blocks = below(parts)
@@ -167,8 +169,8 @@ def heads(trace: Trace) -> Iterator[list[dict[str, Any]]]:
     Of a map over ROWS rows they are taken from so many, spread evenly.
     """
     for site, layers in trace.layers.items():
-        for layer, layer_map in enumerate(layers):
-            columns = {name: values.cpu().numpy() for name, values in layer_map.statistics(ROWS).items()}
+        for layer, layer_map in trace.watched(enumerate(layers)):
+            columns = {name: values.cpu().numpy() for name, values in require_map(layer_map).statistics(ROWS).items()}
             require(columns, "statistics")
             yield [
                 {"site": site, "layer": layer, "head": head, **{name: values[head] for name, values in columns.items()}}
@@ -187,8 +189,9 @@ def best_heads(trace: Trace, rows: list[dict[str, Any]]) -> Iterator[tuple[str, 
             if site == CROSS:
                 queries, keys = (trace.axes[name] for name in trace.site_axes[site])
                 scores = []
-                for layer_map in layers:
-                    scores.append(alignment_scores(_numpy(layer_map.dense()), queries, keys))
+                for layer_map in trace.watched(iter(layers)):
+                    weights = require(_numpy(layer_map.dense()), "weights")
+                    scores.append(alignment_scores(weights, queries, keys))
                     yield None
                 place = best_aligning(scores)
             else:

@@ -1,10 +1,14 @@
-"""An open trace, with what its file says about it."""
+"""Open traces, with what their files say about them, and those that are kept in memory."""
 
+import threading
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from heedmap.app.render.wire import FLOOR_EXPONENT, STEPS
+from heedmap.app.service.finite import require
+from heedmap.app.service.trace_files import Key, TraceFile, Version
 from heedmap.model.attention.tiles import SIDE
 from heedmap.model.trace.trace import Trace
 
@@ -29,11 +33,18 @@ class StoredTrace:
     heads: dict[str, Any] | None = field(default=None)  # with each site's best; filled by the first who asks
 
     def summary(self) -> dict[str, Any]:
-        """The contract's trace summary."""
+        """The contract's trace summary.
+
+        Raises:
+            NotFinite: the prediction or the certificate has numbers that JSON has no word for.
+        """
+        summary = self.trace.to_json()
+        for part in ("prediction", "certificate"):
+            require(summary[part], f"numbers in the {part}")
         return {
             "id": self.id,
             "model": self.model,
-            **self.trace.to_json(),
+            **summary,
             "encodings": ENCODINGS,
             "tiles": TILESET,
             "bytes": self.size,
@@ -45,6 +56,38 @@ class StoredTrace:
     def version(self) -> str:
         """Changes whenever the trace is made anew; the ETags of its maps hold it."""
         return f"{self.id}-{int(self.created * 1e6):x}"
+
+
+class Held:
+    """Open traces within a budget of bytes, as long as nothing has been written in their place; for many threads."""
+
+    def __init__(self, memory: int) -> None:
+        self.memory = memory
+        self._held: OrderedDict[Key, tuple[StoredTrace, Version]] = OrderedDict()  # least recently used first
+        self._lock = threading.Lock()  # nobody touches a file while he holds it
+
+    def get(self, file: TraceFile) -> StoredTrace | None:
+        """The open trace of this very file, if it is here."""
+        with self._lock:
+            held, version = self._held.get(file.key, (None, None))
+            if held is None or version != file.version:
+                return None
+            self._held.move_to_end(file.key)
+            return held
+
+    def keep(self, file: TraceFile, held: StoredTrace) -> None:
+        """Keep an open trace; over the budget the least recently used go."""
+        with self._lock:
+            self._held[file.key] = held, file.version
+            self._held.move_to_end(file.key)
+            total = sum(held.nbytes for held, _ in self._held.values())
+            while len(self._held) > 1 and total > self.memory:
+                total -= self._held.popitem(last=False)[1][0].nbytes
+
+    def forget(self, key: Key) -> None:
+        """Let go of one, if it is here."""
+        with self._lock:
+            self._held.pop(key, None)
 
 
 def _iso(seconds: float) -> str:

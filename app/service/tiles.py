@@ -17,7 +17,7 @@ from starlette.concurrency import run_in_threadpool
 
 from heedmap.app.render.wire import to_codes, to_square
 from heedmap.app.service.engine import Engine
-from heedmap.app.service.finite import require
+from heedmap.app.service.finite import require, require_map
 from heedmap.app.service.store import TraceStore
 from heedmap.app.service.stored_trace import StoredTrace
 from heedmap.model.attention.maps import AttentionMap
@@ -87,7 +87,7 @@ def coded(reduced: Reduced) -> Codes:
     """One head's blocks as bytes: 0 masked.
 
     Raises:
-        ModelFailure: a weight is no finite number.
+        NotFinite: a weight is no finite number.
     """
     return to_codes(require(reduced.values[0].cpu().numpy(), "weights"), reduced.visible.cpu().numpy() > 0)
 
@@ -146,11 +146,19 @@ class Tiles:
         key = (owner, held.version, at, how, level, row, col)
         codes = self._remembered(key)
         if codes is None:
+            made: Codes | None
             if level <= FEW_CELLS:
-                codes = await self.reading.run(lambda: coded(reduce(layer, rows, cols, level, how)))
+
+                def fine() -> Codes:
+                    held.trace.check()
+                    return coded(reduce(require_map(layer), rows, cols, level, how))
+
+                made = await self.reading.run(fine)
             else:
-                *_, codes = await self.reading.run_turns(_strips(layer, rows, cols, level, how))
-            assert codes is not None
+                work = held.trace.watched(_strips(require_map(layer), rows, cols, level, how))
+                *_, made = await self.reading.run_turns(work)
+            assert made is not None
+            codes = made
             self._remember(key, codes)
         assert not isinstance(codes, Pyramid)
         return codes
@@ -215,7 +223,13 @@ class Tiles:
         if len(stored) == len(heads):
             return stored
         rows, cols = (range(size_at(length, base)) for length in layer.shape)
-        parts = await self.reading.run_turns(part for _, part in reduce_strips(layer, rows, cols, base, how))
+
+        def strips() -> Iterator[Reduced]:
+            held.trace.check()
+            work = reduce_strips(require_map(layer), rows, cols, base, how)
+            yield from (part for _, part in held.trace.watched(work))
+
+        parts = await self.reading.run_turns(strips())
 
         def end() -> Iterator[Pyramid]:
             whole = below(parts)

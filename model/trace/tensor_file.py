@@ -2,11 +2,16 @@
 
 The format: eight bytes, the header's length; the header, JSON, filled up with spaces to a multiple of eight; the
 tensors' bytes in the order of the header. https://github.com/huggingface/safetensors#format
+
+A sealed file has its own digest as the first entry of its metadata: `sha256`, of the whole file as it reads with zeros
+in the digest's 64 places. Nothing in it can then change unseen, the directory of tensors and the metadata included.
 """
 
+import hashlib
 import json
+import os
 from collections.abc import Mapping
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, BinaryIO, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -21,6 +26,10 @@ KINDS = {
     torch.uint8: "U8",
     torch.bool: "BOOL",
 }
+DIGEST = "sha256"
+BLANK = b"0" * 64  # what stands in the digest's place while the digest is made
+OPENING = b'{"__metadata__":{"sha256":"'
+DIGEST_AT = 8 + len(OPENING)  # where the digest's hexadecimal digits stand in every sealed file
 BUFFER = 1 << 24  # bytes of one write: what is held twice of a tensor that is not in one piece
 
 
@@ -52,6 +61,33 @@ def write_tensors(file: Sink, tensors: Mapping[str, Tensor], metadata: Mapping[s
     for _, tensor in ordered:
         _write(file, tensor.detach())
     return 8 + len(head) + place
+
+
+def write_sealed(file: BinaryIO, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> int:
+    """Write tensors as `write_tensors` does, from the start of an empty file, with the digest in its header.
+
+    Returns the bytes.
+
+    Raises:
+        KeyError: a tensor is of a kind that the format does not have.
+    """
+    hashing = _Hashing(file)
+    size = write_tensors(hashing, tensors, {DIGEST: BLANK.decode(), **metadata})
+    file.seek(DIGEST_AT)
+    file.write(hashing.digest.hexdigest().encode())
+    file.seek(0, os.SEEK_END)
+    return size
+
+
+class _Hashing:
+    """Passes bytes on, and hashes them on the way: they are read from memory once."""
+
+    def __init__(self, file: Sink) -> None:
+        self.file, self.digest = file, hashlib.sha256()
+
+    def write(self, data: Any, /) -> int:
+        self.digest.update(data)
+        return self.file.write(data)
 
 
 def _write(file: Sink, tensor: Tensor) -> None:

@@ -2,19 +2,22 @@
 
 The tensors of layer l of a site are {site}.{l}.q, .k, .v and .lse; an additive score adds .vector, a bias .bias (and
 .place, where it is one table for many windows), a mask of blocks .blocks, one that is given cell by cell .visible. The
-header's metadata holds `heedmap`, the format's version, and `trace`, JSON: the summary, and per site and layer the
-score with its scale, the mask and the bias. From the file alone anyone can recompute any map.
+header's metadata holds `sha256`, the file's digest, `heedmap`, the format's version, and `trace`, JSON: the summary,
+and per site and layer the score with its scale, the mask and the bias. From the file alone anyone can recompute any
+map.
+
+The digest is of the whole file as it reads with zeros in the digest's own 64 places (`tensor_file`), and `trace` names
+it as well: a file whose digest is damaged is never taken for one from before there were digests.
 """
 
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from heedmap.model.attention import biases, masks, scores
@@ -24,10 +27,14 @@ from heedmap.model.attention.tiles import levels
 from heedmap.model.contract import Axis, Prediction, Request
 from heedmap.model.errors import RangeError, TraceError
 from heedmap.model.trace.certificate import Certificate
-from heedmap.model.trace.tensor_file import write_tensors
+from heedmap.model.trace.checks import check_axis, check_layer, require
+from heedmap.model.trace.tensor_file import DIGEST, write_sealed
+from heedmap.model.trace.tensor_reader import TensorFile
 from heedmap.model.whole_file import whole_file
 
 FORMAT = "1"
+T = TypeVar("T")
+SITE = ("name", "layers", "heads", "kv_heads", "queries", "keys", "shape")  # of the summary, which the tensors bear out
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +46,7 @@ class Trace:
     site_axes: dict[str, tuple[str, str]]
     certificate: Certificate
     layers: dict[str, list[AttentionMap]]
+    file: TensorFile | None = None  # where the tensors lie, if they were read
 
     @property
     def task(self) -> str:
@@ -84,8 +92,9 @@ class Trace:
         """The maps of a layer, counted from 0, negatives from the end.
 
         Raises:
-            RangeError: there is no such site or layer.
+            RangeError: there is no such site or layer. TraceError: its file was changed since it was opened.
         """
+        self.check()
         if site not in self.layers:
             sites = ", ".join(self.layers)
             raise RangeError(f"site {site!r} does not exist: this trace has {sites}", field="site")
@@ -104,17 +113,36 @@ class Trace:
             "certificate": asdict(self.certificate),
         }
 
+    def check(self) -> None:
+        """Make sure that what was opened is still there: before each use, and between the parts of a long one.
+
+        Raises:
+            TraceError: the file, which is too large to be in memory, was changed in place.
+        """
+        if self.file is not None:
+            self.file.check()
+
+    def watched(self, work: Iterator[T]) -> Iterator[T]:
+        """The parts of a long piece of work over the tensors, with a `check` before each.
+
+        Raises:
+            TraceError: the file was changed in place.
+        """
+        self.check()
+        for part in work:
+            yield part
+            self.check()
+
     def save(
-        self,
-        path: str | Path,
-        extra: Mapping[str, str] | None = None,
-        date: float | None = None,
-        mode: int = 0o666,
+        self, path: str | Path, extra: Mapping[str, str] | None = None, date: float | None = None, mode: int = 0o666
     ) -> int:
         """Write the file whole or not at all (aside, fsync, rename); returns its size in bytes.
 
-        `date`: the file's time, in seconds, where it is not now. `mode`: its permissions. `extra` joins the header's
-        metadata. Nothing is copied that lies in one piece already.
+        `date`: the file's time, in seconds, where it is not now. `extra` joins the header's metadata. `mode`: who may
+        open it, less what the process's umask takes away. Nothing is copied that lies in one piece already.
+
+        Raises:
+            OSError: it cannot be written; then nothing is left of it.
         """
         path = Path(path)
         tensors: dict[str, Tensor] = {}
@@ -129,10 +157,10 @@ class Trace:
                     "bias": None if layer.bias is None else layer.bias.describe(),
                 }
                 layers.setdefault(site, []).append(entry)
-        summary = {**self.to_json(), "model": self.model, "layers": layers}
+        summary = {**self.to_json(), "model": self.model, "layers": layers, "digest": DIGEST}
         header = {**(extra or {}), "heedmap": FORMAT, "trace": json.dumps(summary, ensure_ascii=False)}
         with whole_file(path, mode) as file:
-            size = write_tensors(file, tensors, header)
+            size = write_sealed(file, tensors, header)
             file.flush()
             if date is not None:
                 os.utime(file.fileno(), (date, date))
@@ -144,31 +172,56 @@ class Trace:
         return size
 
     @classmethod
-    def load(cls, path: str | Path) -> "Trace":
-        """Open a trace file; the tensors are memory-mapped.
+    def load(cls, path: str | Path, verify: bool = True) -> "Trace":
+        """Open a trace file; the tensors are read into memory, or mapped where they are large.
+
+        verify: compare the file with its digest, which takes about a second a gigabyte. A file from before there were
+        digests opens all the same.
 
         Raises:
-            TraceError: the file is missing, truncated, of another version or no trace.
+            TraceError: the file is missing, truncated, changed, of another version or no trace.
         """
-        path = Path(path)
-        header = read_header(path)
-        try:
-            with safe_open(path, framework="pt") as file:
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no mapping
-            return cls._read(json.loads(header["trace"]), tensors)
-        except (SafetensorError, OSError) as error:
-            raise TraceError(f"{path.name} is not a readable trace, it may be truncated: {error}") from error
-        except (KeyError, TypeError, ValueError) as error:
-            raise TraceError(f"{path.name} is not a complete trace: {error!r}") from error
+        for trace in cls.loading(TensorFile(Path(path)), verify):
+            if trace is not None:
+                return trace
+        raise AssertionError("loading ends with the trace")
 
     @classmethod
-    def _read(cls, summary: dict[str, Any], tensors: dict[str, Tensor]) -> "Trace":
+    def loading(cls, file: TensorFile, verify: bool = True) -> "Iterator[Trace | None]":
+        """As `load`, of an opened file, a few megabytes at a time: None after each of them, and the trace at the end.
+
+        Raises:
+            TraceError: the file is truncated, changed, of another version or no trace.
+        """
+        summary = _summary(file)
+        for tensors in file.load(verify):
+            if tensors is None:
+                yield None
+                continue
+            try:
+                trace = cls._read(summary, tensors, file)
+            except TraceError as error:
+                raise TraceError(f"{file.name} is not a complete trace: {error}") from error
+            except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, OverflowError) as error:
+                raise TraceError(f"{file.name} is not a complete trace: {repr(error)[:200]}") from error
+            yield trace
+
+    @classmethod
+    def _read(cls, summary: dict[str, Any], tensors: dict[str, Tensor], file: TensorFile) -> "Trace":
+        axes = {name: Axis.from_json(axis) for name, axis in summary["axes"].items()}
+        for name, axis in axes.items():
+            check_axis(name, axis)
+        site_axes = {site["name"]: (site["queries"], site["keys"]) for site in summary["sites"]}
+        require(bool(site_axes) and site_axes.keys() == summary["layers"].keys(), "its sites and its layers differ")
         layers: dict[str, list[AttentionMap]] = {}
         for site, described in summary["layers"].items():
+            queries, keys = (len(axes[name]) for name in site_axes[site])
+            layers[site] = []
             for index, entry in enumerate(described):
                 prefix = f"{site}.{index}."
                 parts = {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
-                layers.setdefault(site, []).append(
+                check_layer(f"{site}.{index}", parts, entry, queries, keys)
+                layers[site].append(
                     AttentionMap(
                         q=parts["q"],
                         k=parts["k"],
@@ -179,10 +232,15 @@ class Trace:
                         bias=biases.from_description(entry["bias"], parts),
                     )
                 )
-        axes = {name: Axis.from_json(axis) for name, axis in summary["axes"].items()}
+            require(bool(described), f"{site} has no layers")
         prediction = Prediction.from_json(summary["prediction"], axes)
-        site_axes = {site["name"]: (site["queries"], site["keys"]) for site in summary["sites"]}
-        return cls(summary["model"], prediction, site_axes, Certificate(**summary["certificate"]), layers)
+        model = dict(summary["model"])
+        require(all(isinstance(text, str) for text in model.values()) and "task" in model, "its model is not described")
+        trace = cls(model, prediction, site_axes, Certificate(**summary["certificate"]), layers, file)
+        for says, has in zip(summary["sites"], trace.sites(), strict=True):
+            differ = ", ".join(name for name in SITE if says[name] != has[name])
+            require(not differ, f"what it says of the {differ} of {says['name']} is not what it holds")
+        return trace
 
 
 def _tensors(layer: AttentionMap) -> dict[str, Tensor]:
@@ -199,16 +257,24 @@ def read_header(path: Path) -> dict[str, str]:
     Raises:
         TraceError: the file is missing, truncated or no trace.
     """
+    file = TensorFile(path)
+    _summary(file)
+    return file.metadata
+
+
+def _summary(file: TensorFile) -> dict[str, Any]:
+    """What the header says of the trace."""
+    version = file.metadata.get("heedmap")
+    if version != FORMAT or "trace" not in file.metadata:
+        raise TraceError(f"{file.name} is not a trace of version {FORMAT} (its version: {(version or 'none')[:40]})")
     try:
-        with safe_open(path, framework="pt") as file:
-            header: dict[str, str] = file.metadata() or {}
-    except (SafetensorError, OSError) as error:
-        raise TraceError(f"{path.name} is not a readable trace, it may be truncated: {error}") from error
-    if header.get("heedmap") != FORMAT or "trace" not in header:
-        raise TraceError(
-            f"{path.name} is not a trace of version {FORMAT} (its version: {header.get('heedmap', 'none')})"
-        )
-    return header
+        summary: dict[str, Any] = json.loads(file.metadata["trace"])
+        digest = summary.get("digest")
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise TraceError(f"{file.name} is not a complete trace: its summary does not read") from error
+    if digest is not None and DIGEST not in file.metadata:
+        raise TraceError(f"{file.name} is not a readable trace: it was written with a digest, which is damaged")
+    return summary
 
 
 def content_id(revision: str, request: Request, owner: str = "") -> str:

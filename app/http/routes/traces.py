@@ -5,13 +5,23 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request as HttpRequest
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 
-from heedmap.app.errors import WORKING, ModelUnavailable, NotFound, QuotaExceeded, raises
+from heedmap.app.errors import (
+    WORKING,
+    ModelUnavailable,
+    NotFound,
+    QuotaExceeded,
+    RangeNotSatisfiable,
+    StorageFull,
+    StoreUnavailable,
+    raises,
+)
 from heedmap.app.http.access.quota import check_quota
 from heedmap.app.http.answers import TraceSummary
-from heedmap.app.http.caching import NOT_MODIFIED, cached
+from heedmap.app.http.caching import NOT_MODIFIED, cached, caching, is_current
 from heedmap.app.http.callers import Caller, admitted, while_waiting
+from heedmap.app.http.files import send
 from heedmap.app.http.routes.predict import requests_of
 from heedmap.app.http.services import Services, services
 from heedmap.app.render.wire import to_json
@@ -29,6 +39,7 @@ from heedmap.model.trace.trace import content_id
 router = APIRouter(prefix="/v1/traces", tags=["traces"])
 CallerNow = Annotated[Caller, Depends(admitted)]
 ServicesNow = Annotated[Services, Depends(services)]
+FILE_TYPE = "application/octet-stream"
 
 
 async def identify(services: Services, caller: Caller, name: str, request: Request) -> str:
@@ -51,7 +62,10 @@ async def trace_for(services: Services, caller: Caller, body: TraceRequest) -> S
     if not services.models.facts(name).get("revision"):
         await services.models.get(name)
     try:
-        return await services.trace(caller, await identify(services, caller, name, request))
+        held = await services.trace(caller, await identify(services, caller, name, request))
+        if services.store.remote:  # it may be in this host's folder alone
+            await services.write(lambda: services.store.settle(caller.owner, held.id))
+        return held
     except (NotFound, TraceError):
         pass  # there is none yet, or its file is damaged and will be written anew
     await check_quota(caller, services.store.folder)
@@ -72,7 +86,7 @@ async def trace_for(services: Services, caller: Caller, body: TraceRequest) -> S
     response_model=TraceSummary,
     openapi_extra=request_body(TraceRequest),
 )
-@raises(NotFound, InputError, TraceTooLarge, ModelUnavailable, QuotaExceeded, *WORKING)
+@raises(NotFound, InputError, TraceTooLarge, ModelUnavailable, QuotaExceeded, StorageFull, StoreUnavailable, *WORKING)
 async def create_trace(
     request: HttpRequest,
     caller: CallerNow,
@@ -81,7 +95,7 @@ async def create_trace(
 ) -> Response:
     """The summary of the trace. The same input, parameters and model give the same id, and the work is done once."""
     held = await while_waiting(request, trace_for(services, caller, body))
-    content = await run_in_threadpool(to_json, held.summary())
+    content = await run_in_threadpool(lambda: to_json(held.summary()))
     place = f"{request.scope.get('root_path', '')}/v1/traces/{held.id}"
     return Response(content, 201, {"Location": place}, "application/json")
 
@@ -91,19 +105,33 @@ async def create_trace(
 async def get_trace(id: str, caller: CallerNow, services: ServicesNow) -> Response:
     """Prediction, axes, sites, certificate, size, and when it expires."""
     held = await services.trace(caller, id)
-    return Response(await run_in_threadpool(to_json, held.summary()), media_type="application/json")
+    return Response(await run_in_threadpool(lambda: to_json(held.summary())), media_type="application/json")
 
 
-@router.get("/{id}/file", summary="The trace's safetensors file", response_class=Response)
-@raises(NotFound)
-async def get_file(id: str, caller: CallerNow, services: ServicesNow) -> Response:
-    """Opens offline: `Trace.load`, or any safetensors reader."""
-    path = services.store.path(caller.owner, id)
-    return FileResponse(path, media_type="application/octet-stream", filename=f"{id}.safetensors")
+@router.get(
+    "/{id}/file",
+    summary="The trace's safetensors file",
+    response_class=Response,
+    responses={
+        200: {"content": {FILE_TYPE: {}}},
+        206: {"description": "The bytes that Range asks for.", "content": {FILE_TYPE: {}}},
+        **NOT_MODIFIED,
+    },
+)
+@raises(NotFound, TraceError, RangeNotSatisfiable, *WORKING)
+async def get_file(request: HttpRequest, id: str, caller: CallerNow, services: ServicesNow) -> Response:
+    """Opens offline: `Trace.load`, or any safetensors reader. Range gives a part of it."""
+    held = await services.trace(caller, id)
+    headers = caching(caller, held, ("file",), FILE_TYPE)
+    if is_current(request, headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    file = await run_in_threadpool(services.store.opened, caller.owner, id)
+    headers["Content-Disposition"] = f'attachment; filename="{id}.safetensors"'
+    return send(request, file, headers, FILE_TYPE)
 
 
 @router.delete("/{id}", status_code=204, summary="Forget a trace", response_class=Response)
-@raises(NotFound)
+@raises(NotFound, StoreUnavailable)
 async def delete_trace(id: str, caller: CallerNow, services: ServicesNow) -> Response:
     """The file is deleted."""
     await run_in_threadpool(services.store.delete, caller.owner, id)

@@ -1,29 +1,24 @@
 """Traces are whole or absent, survive a restart, stay within their budget, and belong to their owner."""
 
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 from heedmap.app.errors import NotFound
-from heedmap.app.service.store import ANYONE, TraceStore
+from heedmap.app.service import account, trace_files
+from heedmap.app.service import store as store_module
+from heedmap.app.service.store import ANYONE
 from heedmap.model.contract import Parameters, Request
 from heedmap.model.errors import TraceError
 from heedmap.model.load import load
+from heedmap.model.trace import tensor_reader
 from heedmap.model.trace.trace import Trace
-
-IDS = [f"{number:032x}" for number in range(4)]
-DAY = 86_400.0
-
-
-class Clock:
-    """Time that moves when it is told to; from now, because expiry looks at file times."""
-
-    def __init__(self) -> None:
-        self.now = 2_000_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.app.service.stores import DAY, IDS, Clock, opened
 
 
 @pytest.fixture(scope="module")
@@ -36,12 +31,6 @@ def trace(tiny: Path) -> Trace:
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
-
-
-def opened(folder: Path, clock: Clock, budget: int = 1 << 30, memory: int = 1 << 30) -> TraceStore:
-    store = TraceStore(folder, budget=budget, memory=memory, lifetime=DAY, clock=clock)
-    store.open()
-    return store
 
 
 def test_a_restart_finds_the_traces(tmp_path: Path, clock: Clock, trace: Trace) -> None:
@@ -131,10 +120,10 @@ def test_owners_do_not_meet(tmp_path: Path, clock: Clock, trace: Trace) -> None:
     mine, yours = "0" * 32, "1" * 32
     store.put(mine, IDS[0], "tiny", trace)
     assert store.get(mine, IDS[0]).id == IDS[0]
-    for call in (store.get, store.path, store.delete):
+    for call in (store.get, store.opened, store.delete):
         with pytest.raises(NotFound):
             call(yours, IDS[0])
-    assert "key" not in str(store.path(mine, IDS[0]).relative_to(tmp_path))
+    assert "key" not in str(list(tmp_path.rglob("*")))
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "", "a/b", "." * 300, "\0"])
@@ -158,7 +147,7 @@ def test_a_file_deleted_by_hand_is_gone(tmp_path: Path, clock: Clock, trace: Tra
     (tmp_path / ANYONE / f"{IDS[0]}.safetensors").unlink()
     clock.now += 100
     with pytest.raises(NotFound):
-        store.path(ANYONE, IDS[0])
+        store.opened(ANYONE, IDS[0])
 
 
 def test_nobody_else_on_the_machine_reads_traces_not_even_those_of_before(
@@ -172,3 +161,123 @@ def test_nobody_else_on_the_machine_reads_traces_not_even_those_of_before(
     modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.rglob("*")}
     assert modes.pop("notes") == strange.stat().st_mode & 0o777 == 0o755
     assert modes == {ANYONE: 0o700, "0" * 32: 0o700, f"{IDS[0]}.safetensors": 0o600, ".account": 0o600}
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+def test_a_flipped_bit_is_found_when_the_trace_is_opened_and_healed_by_the_next(
+    tmp_path: Path, clock: Clock, trace: Trace, mapped: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if mapped:
+        monkeypatch.setattr(tensor_reader, "IN_MEMORY", 0)
+    store = opened(tmp_path, clock)
+    store.put(ANYONE, IDS[0], "tiny", trace)
+    path = tmp_path / ANYONE / f"{IDS[0]}.safetensors"
+    data = bytearray(path.read_bytes())
+    data[-5] ^= 64
+    path.write_bytes(data)
+    os.utime(path, (clock.now, clock.now + 1))
+    assert store.peek(ANYONE, IDS[0]) is None, "what was in memory is no longer what is on disk"
+    with pytest.raises(TraceError, match="digest"):
+        store.get(ANYONE, IDS[0])
+    store.put(ANYONE, IDS[0], "tiny", trace)
+    assert store.get(ANYONE, IDS[0]).trace.map("cross", 0).dense().equal(trace.map("cross", 0).dense())
+    data[-5] ^= 1
+    path.write_bytes(data)
+    os.utime(path, (clock.now, clock.now + 2))
+    store.delete(ANYONE, IDS[0])
+    assert not path.exists()
+
+
+def test_a_file_under_another_id_is_refused(tmp_path: Path, clock: Clock, trace: Trace) -> None:
+    store = opened(tmp_path, clock)
+    store.put(ANYONE, IDS[0], "tiny", trace)
+    path = tmp_path / ANYONE / f"{IDS[0]}.safetensors"
+    shutil.copy2(path, path.with_stem(IDS[1]))
+    with pytest.raises(TraceError, match=f"{IDS[1]}.* is the trace of another id, {IDS[0]}"):
+        store.get(ANYONE, IDS[1])
+    trace.save(path.with_stem(IDS[2]), date=clock.now)
+    with pytest.raises(TraceError, match="is the trace of another id, None"):
+        store.get(ANYONE, IDS[2])
+
+
+def test_what_lies_beside_a_trace_is_checked_too(tmp_path: Path, clock: Clock, trace: Trace) -> None:
+    store = opened(tmp_path, clock)
+    store.put(ANYONE, IDS[0], "tiny", trace)
+    store.keep_beside(ANYONE, IDS[0], "head", {"0": torch.ones(9)})
+    assert store.beside(ANYONE, IDS[0], "head")["0"].sum() == 9
+    path = tmp_path / ANYONE / f"{IDS[0]}.tiles" / "head.safetensors"
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    assert store.beside(ANYONE, IDS[0], "head") == {}
+
+
+def test_nobody_else_on_the_machine_reads_what_is_kept(tmp_path: Path, clock: Clock, trace: Trace) -> None:
+    mask = os.umask(0o022)
+    try:
+        store = opened(tmp_path / "traces", clock)
+        store.put(ANYONE, IDS[0], "tiny", trace)
+        store.keep_beside(ANYONE, IDS[0], "head", {"0": torch.ones(9)})
+    finally:
+        os.umask(mask)
+    everything = [tmp_path / "traces", *(tmp_path / "traces").rglob("*")]
+    assert len(everything) == 6
+    for path in everything:
+        assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600), path
+
+
+def test_no_folder_is_looked_through_where_one_trace_is_asked_for(
+    tmp_path: Path, clock: Clock, trace: Trace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = opened(tmp_path, clock)
+    scans: list[object] = []
+    for name in ("scandir", "listdir"):
+        looks = getattr(os, name)
+
+        def look(*arguments: Any, looks: Any = looks) -> Any:
+            scans.append(arguments)
+            return looks(*arguments)
+
+        monkeypatch.setattr(os, name, look)
+    store.put(ANYONE, IDS[0], "tiny", trace)
+    store.delete(ANYONE, IDS[0])
+    scans.clear()
+    store.put(ANYONE, IDS[0], "tiny", trace)
+    for _ in range(3):
+        store.get(ANYONE, IDS[0]).summary()
+        store.peek(ANYONE, IDS[0])
+        store.opened(ANYONE, IDS[0])
+        store.beside(ANYONE, IDS[0], "head")
+    assert scans in ([], [(tmp_path / ANYONE / f"{IDS[0]}.tiles",)]), "its own tiles alone"
+    store.sweep()
+    assert len(scans) > 1
+
+
+def test_nobody_waits_for_a_count_of_the_folder(
+    tmp_path: Path, clock: Clock, trace: Trace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, other = opened(tmp_path, clock), opened(tmp_path, clock)
+    store.put(ANYONE, IDS[0], "tiny", trace)
+    listed = trace_files.listed
+
+    def slow(folder: Path) -> Iterator[trace_files.TraceFile]:
+        yield from listed(folder)
+        other.put(ANYONE, IDS[1], "tiny", trace)  # would wait for ever for a lock that the count held
+        other.delete(ANYONE, IDS[0])
+
+    monkeypatch.setattr(store_module, "listed", slow)
+    store.sweep()
+    monkeypatch.undo()
+    assert store.get(ANYONE, IDS[1]).id == IDS[1]
+    assert (len(store), store.bytes) == (1, other.get(ANYONE, IDS[1]).size)
+
+
+def test_the_account_is_written_over_in_place(tmp_path: Path) -> None:
+    ledger = account.Account(tmp_path)
+    for number in (5, 10**15, 7):
+        with ledger.changing() as totals:
+            totals.bytes = number
+        assert ledger.totals().bytes == number
+        assert ledger.path.stat().st_size == account.LENGTH
+    ledger.path.write_bytes(b'{"bytes"')  # of an earlier release
+    assert ledger.totals() == account.Totals()

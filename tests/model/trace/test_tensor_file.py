@@ -1,5 +1,6 @@
 """The writer beside the safetensors library, which reads what it wrote, and beside literal bytes."""
 
+import hashlib
 import io
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import torch
 from safetensors import safe_open
 
 from heedmap.model.trace import tensor_file
-from heedmap.model.trace.tensor_file import KINDS, write_tensors
+from heedmap.model.trace.tensor_file import DIGEST_AT, KINDS, write_sealed, write_tensors
 
 
 @pytest.mark.parametrize("buffer", [1 << 24, 64])
@@ -43,3 +44,17 @@ def test_the_bytes_are_the_formats() -> None:
 def test_an_unknown_kind_is_an_error() -> None:
     with pytest.raises(KeyError):
         write_tensors(io.BytesIO(), {"a": torch.zeros(1, dtype=torch.complex64)}, {})
+
+
+def test_a_sealed_file_holds_the_digest_of_itself_with_zeros_in_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    with path.open("w+b") as file:
+        size = write_sealed(file, {"a": torch.randn(3, 5), "b": torch.randn(4, 6).T}, {"über": "世界"})
+        assert file.tell() == size
+    data = path.read_bytes()
+    assert len(data) == size
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+    digest = data[DIGEST_AT : DIGEST_AT + 64].decode()
+    assert metadata == {"sha256": digest, "über": "世界"}
+    assert hashlib.sha256(data.replace(digest.encode(), b"0" * 64)).hexdigest() == digest

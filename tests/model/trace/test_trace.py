@@ -2,16 +2,19 @@
 
 import json
 import math
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.torch import save_file
 
 from heedmap.model.contract import Parameters, Request
 from heedmap.model.errors import EmptyInput, InputError, InputTooLong, RangeError, TraceError
 from heedmap.model.load import load
+from heedmap.model.trace import tensor_reader
 from heedmap.model.trace.trace import FORMAT, Trace, content_id, read_header
 
 
@@ -134,6 +137,67 @@ def test_a_damaged_file_is_an_error_of_its_own(traces: list[Trace], tmp_path: Pa
             path.write_bytes(data.replace(b'"heedmap":"1"', b'"heedmap":"9"'))
     with pytest.raises(TraceError, match=r"a\.safetensors"):
         Trace.load(path)
+
+
+def test_one_flipped_bit_is_an_error(traces: list[Trace], tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    size = traces[0].save(path, {"id": "0"})
+    original = path.read_bytes()
+    head = 8 + int.from_bytes(original[:8], "little")
+    named = original.index(b"sha256")
+    for place in (*range(30), named, *range(named, head, 97), *range(head, size, 997), size - 1):
+        data = bytearray(original)
+        data[place] ^= 1 << place % 8
+        path.write_bytes(data)
+        with pytest.raises(TraceError, match=r"a\.safetensors"):
+            Trace.load(path)
+
+
+def test_a_flipped_bit_is_only_looked_for_where_that_is_wanted(traces: list[Trace], tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    traces[0].save(path)
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    assert Trace.load(path, verify=False).to_json() == traces[0].to_json()
+
+
+def test_a_file_from_before_there_were_digests_opens(traces: list[Trace], tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    traces[0].save(path)
+    with safe_open(path, framework="pt") as file:
+        metadata, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    summary = json.loads(metadata["trace"])
+    del metadata["sha256"]
+    save_file(tensors, path, metadata)
+    with pytest.raises(TraceError, match="written with a digest, which is damaged"):
+        Trace.load(path)
+    del summary["digest"]
+    save_file(tensors, path, {**metadata, "trace": json.dumps(summary)})
+    assert Trace.load(path).to_json() == traces[0].to_json()
+
+
+def test_a_trace_that_is_mapped_is_not_read_after_its_file_was_cut(
+    traces: list[Trace], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.safetensors"
+    traces[0].save(path)
+    monkeypatch.setattr(tensor_reader, "IN_MEMORY", 0)
+    trace = Trace.load(path)
+    assert trace.map("cross", 0).dense().equal(traces[0].map("cross", 0).dense())
+    os.truncate(path, 10)
+    with pytest.raises(TraceError, match="changed while it was open"):
+        trace.map("cross", 0)
+
+
+@pytest.mark.parametrize("mode", [0o666, 0o600])
+def test_who_may_open_a_file_is_said_when_it_is_saved(traces: list[Trace], tmp_path: Path, mode: int) -> None:
+    mask = os.umask(0o022)
+    try:
+        traces[0].save(tmp_path / "a", mode=mode)
+    finally:
+        os.umask(mask)
+    assert (tmp_path / "a").stat().st_mode & 0o777 == mode & ~0o022
 
 
 @pytest.mark.parametrize(

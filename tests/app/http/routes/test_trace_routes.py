@@ -1,7 +1,10 @@
 """Traces over HTTP: made once, shown again after a restart, handed out, forgotten, and each caller's own."""
 
+import asyncio
+import errno
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +13,10 @@ import pytest
 from starlette.testclient import TestClient
 
 from heedmap.app.http.main import create_app
+from heedmap.app.service.store import TraceStore
 from heedmap.app.settings import Settings
 from heedmap.model.native.translator import Translator
+from heedmap.model.trace import trace as trace_module
 from heedmap.model.trace.trace import Trace
 
 TEXT = "Wo ist der Bahnhof?"
@@ -107,6 +112,142 @@ def test_a_truncated_file_is_a_clean_error_that_posting_again_heals(
             assert str(tmp_path) not in response.text
         assert client.post("/v1/traces", json=BODY).json()["id"] == identifier
         assert client.get(f"/v1/traces/{identifier}/maps/cross/0/0").status_code == 200
+
+
+DAMAGES = {
+    "a flipped bit": lambda data: data[:-9] + bytes([data[-9] ^ 1]) + data[-8:],
+    "cut short": lambda data: data[: len(data) // 2],
+    "garbage": lambda data: b"\xff" * 100,
+    "nothing": lambda data: b"",
+}
+
+
+@pytest.mark.parametrize("harm", DAMAGES)
+def test_a_damaged_trace_is_gone_everywhere_and_heals(
+    settings: Callable[..., Settings], tmp_path: Path, harm: str
+) -> None:
+    with TestClient(create_app(settings(traces=tmp_path))) as client:
+        identifier = client.post("/v1/traces", json=BODY).json()["id"]
+        weights = client.get(f"/v1/traces/{identifier}/maps/cross/0/0").json()["weights"]
+        [path] = tmp_path.glob("*/*.safetensors")
+        path.write_bytes(DAMAGES[harm](path.read_bytes()))
+        places = ("", "/file", "/maps/cross/0/0", "/thumbnails/cross", "/heads", "/tiles/cross/0/0/max/0/0/0")
+        for place in (*places, "/tiles/cross/0/0/max/0?tiles=0:0"):
+            for method in ("GET", "HEAD"):
+                response = client.request(method, f"/v1/traces/{identifier}{place}")
+                assert response.status_code == 410, place
+            problem = client.get(f"/v1/traces/{identifier}{place}").json()
+            assert problem["type"] == "urn:heedmap:problem:trace-error"
+            assert str(tmp_path) not in problem["detail"]
+        assert client.post("/v1/traces", json=BODY).json()["id"] == identifier
+        assert client.get(f"/v1/traces/{identifier}/maps/cross/0/0").json()["weights"] == weights
+        path.write_bytes(DAMAGES[harm](path.read_bytes()))
+        assert client.delete(f"/v1/traces/{identifier}").status_code == 204
+        assert client.get(f"/v1/traces/{identifier}").status_code == 404
+
+
+def test_a_full_disk_is_said_so_and_the_service_lives_on(
+    settings: Callable[..., Settings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*rest: Any) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with TestClient(create_app(settings(traces=tmp_path))) as client:
+        with monkeypatch.context() as patched:
+            patched.setattr(trace_module, "write_sealed", full)
+            response = client.post("/v1/traces", json=BODY)
+            assert response.status_code == 507
+            problem = response.json()
+            assert (problem["type"], problem["title"]) == ("urn:heedmap:problem:storage-full", "Insufficient Storage")
+            assert "No space left on device" in problem["detail"]
+            assert client.post("/v1/predict", json=BODY).status_code == 200
+        assert [path for path in tmp_path.rglob("*") if path.is_file()] == [tmp_path / ".account"]
+        assert client.post("/v1/traces", json=BODY).status_code == 201
+
+
+def test_a_trace_is_opened_once_for_all_who_ask(
+    settings: Callable[..., Settings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with TestClient(create_app(settings(traces=tmp_path))) as client:
+        identifier = client.post("/v1/traces", json=BODY).json()["id"]
+    opened = []
+    monkeypatch.setattr(
+        TraceStore, "opening", lambda store, *key, real=TraceStore.opening: (opened.append(key), real(store, *key))[1]
+    )
+    with TestClient(create_app(settings(traces=tmp_path))) as client, ThreadPoolExecutor(8) as threads:
+        client.app.state.services.reading.run_turns = slowly(client.app.state.services.reading.run_turns)  # type: ignore[attr-defined]
+        answers = list(threads.map(lambda _: client.get(f"/v1/traces/{identifier}").status_code, range(8)))
+        assert answers == [200] * 8
+        assert len(opened) == 1
+
+
+def slowly(run: Callable[..., Any]) -> Callable[..., Any]:
+    """The same coroutine function, half a second later: what is asked for at once meets."""
+
+    async def later(*arguments: Any) -> Any:
+        await asyncio.sleep(0.5)
+        return await run(*arguments)
+
+    return later
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "part"),
+    [
+        ("bytes=0-99", 206, slice(0, 100)),
+        ("bytes=100-", 206, slice(100, None)),
+        ("bytes=-7", 206, slice(-7, None)),
+        ("Bytes = 5-5 ", 206, slice(5, 6)),
+        ("bytes=0-999999999", 206, slice(None)),
+        ("bytes=-999999999", 206, slice(None)),
+        ("bytes=7-5", 200, slice(None)),
+        ("bytes=-", 200, slice(None)),
+        ("lines=1-2", 200, slice(None)),
+        ("bytes=0-1,5-6", 200, slice(None)),
+        ("bytes=²-3", 200, slice(None)),
+        ("bytes=" + "9" * 5000 + "-", 200, slice(None)),
+        ("", 200, slice(None)),
+    ],
+)
+def test_a_part_of_the_file(client: TestClient, summary: dict[str, Any], asked: str, status: int, part: slice) -> None:
+    place = f"/v1/traces/{summary['id']}/file"
+    whole = client.get(place)
+    assert whole.headers["accept-ranges"] == "bytes"
+    response = client.get(place, headers={"Range": asked.encode()})
+    expected = whole.content[part]
+    assert (response.status_code, response.content) == (status, expected)
+    assert int(response.headers["content-length"]) == len(expected)
+    assert response.headers["etag"] == whole.headers["etag"]
+    if status == 206:
+        start, stop, _ = part.indices(summary["bytes"])
+        said = f"bytes {start}-{stop - 1}/{summary['bytes']}"
+        assert response.headers["content-range"] == said
+    head = client.head(place, headers={"Range": asked.encode()})
+    assert (head.status_code, head.content) == (status, b"")
+    assert {**head.headers, "x-request-id": ""} == {**response.headers, "x-request-id": ""}
+
+
+@pytest.mark.parametrize("asked", ["bytes=99999999-", "bytes=-0", "bytes=99999999-99999999999"])
+def test_a_part_that_the_file_does_not_have(client: TestClient, summary: dict[str, Any], asked: str) -> None:
+    response = client.get(f"/v1/traces/{summary['id']}/file", headers={"Range": asked})
+    assert response.status_code == 416
+    assert response.headers["content-range"] == f"bytes */{summary['bytes']}"
+    assert response.json()["type"] == "urn:heedmap:problem:range-not-satisfiable"
+
+
+def test_a_part_is_of_the_file_that_the_caller_knows(client: TestClient, summary: dict[str, Any]) -> None:
+    place = f"/v1/traces/{summary['id']}/file"
+    whole = client.get(place)
+    for tag, status in (
+        (whole.headers["etag"], 206),
+        (whole.headers["last-modified"], 206),
+        ('"another"', 200),
+        ("W/" + whole.headers["etag"], 200),
+    ):
+        response = client.get(place, headers={"Range": "bytes=0-9", "If-Range": tag})
+        assert (response.status_code, len(response.content)) == (status, 10 if status == 206 else len(whole.content))
+    current = client.get(place, headers={"If-None-Match": whole.headers["etag"]})
+    assert (current.status_code, current.content) == (304, b"")
 
 
 def test_over_the_budget_the_oldest_goes(settings: Callable[..., Settings]) -> None:
