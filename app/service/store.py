@@ -21,6 +21,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import BinaryIO
 
 import structlog
 from safetensors import SafetensorError
@@ -103,13 +104,19 @@ class TraceStore:
     def __len__(self) -> int:
         return self.account.totals().traces
 
-    def path(self, owner: str, identifier: str) -> Path:
-        """Where the trace's file stands.
+    def file(self, owner: str, identifier: str) -> BinaryIO:
+        """The trace's file, opened: whoever removes it meanwhile takes it from nobody who reads it.
 
         Raises:
-            NotFound: this owner has no such trace.
+            NotFound: this owner has no such trace. TraceError: it cannot be opened.
         """
-        return self._path(self._look((owner, identifier)).key)
+        path = self._path(self._look((owner, identifier)).key)
+        try:
+            return path.open("rb")
+        except FileNotFoundError:
+            raise _none(identifier) from None
+        except OSError as error:
+            raise TraceError(f"the trace's file cannot be opened: {error.strerror}", field="id") from error
 
     def put(self, owner: str, identifier: str, model: str, trace: Trace) -> StoredTrace:
         """Write a trace, and make room for it."""

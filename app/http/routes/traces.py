@@ -5,11 +5,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request as HttpRequest
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 
 from heedmap.app.errors import NotFound
 from heedmap.app.http.caching import cached
 from heedmap.app.http.callers import Caller, admitted, while_waiting
+from heedmap.app.http.downloads import OpenedFile
 from heedmap.app.http.routes.predict import requests_of
 from heedmap.app.http.services import Services, services
 from heedmap.app.render.wire import to_json
@@ -86,8 +87,8 @@ async def get_trace(id: str, caller: CallerNow, services: ServicesNow) -> Respon
 @router.get("/{id}/file", summary="The trace's safetensors file", response_class=Response)
 async def get_file(id: str, caller: CallerNow, services: ServicesNow) -> Response:
     """Opens offline: `Trace.load`, or any safetensors reader."""
-    path = services.store.path(caller.owner, id)
-    return FileResponse(path, media_type="application/octet-stream", filename=f"{id}.safetensors")
+    file = await run_in_threadpool(services.store.file, caller.owner, id)
+    return OpenedFile(file, f"{id}.safetensors")
 
 
 @router.delete("/{id}", status_code=204, summary="Forget a trace", response_class=Response)

@@ -134,7 +134,7 @@ def test_owners_do_not_meet(tmp_path: Path, clock: Clock, trace: Trace) -> None:
     for call in (store.get, store.path, store.delete):
         with pytest.raises(NotFound):
             call(yours, IDS[0])
-    assert "key" not in str(store.path(mine, IDS[0]).relative_to(tmp_path))
+    assert "key" not in str([path.relative_to(tmp_path) for path in tmp_path.rglob("*")])
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "", "a/b", "." * 300, "\0"])
@@ -158,4 +158,4 @@ def test_a_file_deleted_by_hand_is_gone(tmp_path: Path, clock: Clock, trace: Tra
     (tmp_path / ANYONE / f"{IDS[0]}.safetensors").unlink()
     clock.now += 100
     with pytest.raises(NotFound):
-        store.path(ANYONE, IDS[0])
+        store.file(ANYONE, IDS[0])
