@@ -1,5 +1,6 @@
 """The application: routes, the workers, and the explorer's files."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -28,7 +29,8 @@ from heedmap.app.root_path import Prefix
 from heedmap.app.service.engine import READING, Engine
 from heedmap.app.service.metrics import Metrics
 from heedmap.app.service.models import Models
-from heedmap.app.service.store import TraceStore
+from heedmap.app.service.store import SWEEP_SECONDS, TraceStore
+from heedmap.app.service.sweeping import keep_swept
 from heedmap.app.service.threads import CORES
 from heedmap.app.service.tiles import Tiles
 from heedmap.app.settings import STATIC, Settings
@@ -81,7 +83,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 await services.models.start()
             else:
                 services.models.look()
-            yield
+            sweeper = asyncio.create_task(keep_swept(lambda: services.write(store.sweep), SWEEP_SECONDS))
+            try:
+                yield
+            finally:
+                sweeper.cancel()
         finally:
             await services.models.stop()
             engine.stop()

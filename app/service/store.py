@@ -40,7 +40,7 @@ SUFFIX = ".safetensors"
 TILES = ".tiles"  # a folder beside the trace, a file a head
 ANYONE = "anyone"  # the folder of callers without a key
 TOUCH_SECONDS = 5.0  # a trace in use is marked so now and then, not for every window that is looked at
-SWEEP_SECONDS = 600.0  # between two counts of a folder: what expired, or was left unfinished, stays no longer
+SWEEP_SECONDS = 600.0  # between two counts of a folder, used or not: what expired, or is unfinished, stays no longer
 ROOM = 0.95  # of the budget is left when it was exceeded: so the folder is not counted again at every new trace
 ID = re.compile(r"[0-9a-f]{32}")
 

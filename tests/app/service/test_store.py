@@ -131,7 +131,7 @@ def test_owners_do_not_meet(tmp_path: Path, clock: Clock, trace: Trace) -> None:
     mine, yours = owner_of("my key"), owner_of("your key")
     store.put(mine, IDS[0], "tiny", trace)
     assert store.get(mine, IDS[0]).id == IDS[0]
-    for call in (store.get, store.path, store.delete):
+    for call in (store.get, store.file, store.delete):
         with pytest.raises(NotFound):
             call(yours, IDS[0])
     assert "key" not in str([path.relative_to(tmp_path) for path in tmp_path.rglob("*")])
