@@ -98,7 +98,8 @@ def serve(
         typer.Option(
             metavar="NAME=SOURCE",
             help="A model and its name; repeat for more. SOURCE is PATH_OR_HUB_ID[@REVISION], and may go on "
-            "with ?task=TASK&dtype=float32|bfloat16|float16 (then quote it).",
+            "with ?task=TASK&dtype=float32|bfloat16|float16 (then quote it); NAME=BASE?adapter=PATH merges a PEFT "
+            "adapter, a folder or a hub id, into its base.",
         ),
     ] = None,
     load: Annotated[Load | None, typer.Option(help="When models are loaded. [default: start]")] = None,
@@ -201,7 +202,7 @@ def _inputs(text: str | None, image: Path | None, audio: Path | None) -> str | d
 
 @cli.command()
 def convert(
-    source: Annotated[str, typer.Argument(metavar="PATH_OR_HUB_ID", help="A checkpoint whose weights are pickles.")],
+    source: Annotated[str, typer.Argument(metavar="PATH_OR_HUB_ID", help="A checkpoint or adapter of pickles.")],
     out: Annotated[Path, typer.Option(file_okay=False, help="The new folder.")],
 ) -> None:
     """Write a pickled checkpoint as safetensors; nothing but tensors is unpickled, and the new file is read back."""

@@ -1,5 +1,6 @@
 """The application: routes, the workers, and the explorer's files."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache, partial
@@ -34,7 +35,8 @@ from heedmap.app.service.metrics import Metrics
 from heedmap.app.service.models import Models
 from heedmap.app.service.objects import Objects
 from heedmap.app.service.shared_store import SharedTraces
-from heedmap.app.service.store import TraceStore
+from heedmap.app.service.store import SWEEP_SECONDS, TraceStore
+from heedmap.app.service.sweeping import keep_swept
 from heedmap.app.service.threads import CORES
 from heedmap.app.service.tiles import Tiles
 from heedmap.app.settings import STATIC, Settings
@@ -82,8 +84,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 await services.models.start()
             else:
                 services.models.look()
-            with serving_metrics(settings, metrics.registry):
-                yield
+            sweeper = asyncio.create_task(keep_swept(lambda: services.write(store.sweep), SWEEP_SECONDS))
+            try:
+                with serving_metrics(settings, metrics.registry):
+                    yield
+            finally:
+                sweeper.cancel()
         finally:
             await services.models.stop()
             engine.stop()

@@ -24,6 +24,7 @@ from heedmap.app.service.places import public_message, public_source
 from heedmap.app.service.threads import in_thread
 from heedmap.model.contract import Served
 from heedmap.model.errors import CheckpointError, HeedmapError, ParameterError, detached, stack_of
+from heedmap.model.hub.load.sources import Source
 from heedmap.model.load import load, peek
 from heedmap.model.trace.trace import Trace
 
@@ -228,6 +229,7 @@ class Models:
             revision=model.revision,
             bytes=size,
             seconds=round(seconds, 2),
+            **({"unused": facts["unused"]} if facts.get("unused") else {}),  # weights that this task does not run
         )
         return model
 
@@ -269,10 +271,20 @@ def weight_bytes(network: "nn.Module") -> int:
     return sum({(tensor.data_ptr(), tensor.shape): tensor.nbytes for tensor in tensors}.values())
 
 
-def _estimate(source: str) -> int:
-    """What a model that has never been loaded may take: what its files take, where they lie here."""
-    folder = Path(source.partition("?")[0]).expanduser()
-    return sum(path.stat().st_size for path in folder.glob("*.safetensors")) if folder.is_dir() else 0
+def _estimate(text: str) -> int:
+    """What a model that has never been loaded may take: what its files take, where they lie here.
+
+    Those of an adapter and of its base, which are both in memory until they are merged.
+    """
+    from heedmap.model.hub.load.adapters import base_of
+
+    try:
+        source = Source.parse(text)
+        places = {source.location, source.adapter, base_of(source).location} - {None, ""}
+    except CheckpointError:  # loading says what is wrong with it
+        return 0
+    folders = {Path(str(place)).expanduser() for place in places}
+    return sum(path.stat().st_size for folder in folders if folder.is_dir() for path in folder.glob("*.safetensors"))
 
 
 def _unavailable(name: str, reason: str, seconds: float) -> ModelUnavailable:

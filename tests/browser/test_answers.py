@@ -50,6 +50,18 @@ def test_a_map_opens_at_the_head_that_shows_most(
     expect(page.locator(f"#head-{layer}-{head}")).to_have_attribute("aria-selected", "true")
 
 
+@pytest.mark.parametrize("site", ["encoder", "cross", "decoder"])
+def test_the_page_opens_at_the_head_that_the_route_names(watch: Opener, site: str) -> None:
+    """Nothing stands between them here: the page's own trace, and the service's own answer about it."""
+    watched = watch()
+    with watched.page.expect_response("**/heads") as caught:
+        page = watched.open(f"#model=de-en&text=Ich+habe+gestern+ein+Buch+gelesen.&site={site}")
+    best = httpx.get(caught.value.url).json()["best"]
+    assert best[site] not in [place for other, place in best.items() if other != site], "else any site's would do"
+    head = page.locator(f"#head-{best[site]['layer']}-{best[site]['head']}")
+    expect(head).to_have_attribute("aria-selected", "true")
+
+
 def test_a_head_that_a_link_names_comes_before_the_best(watch: Opener) -> None:
     watched = watch()
     name_best(watched.page, {"layer": 0, "head": 2})

@@ -2,24 +2,35 @@
 
 import hashlib
 import re
+from collections import Counter
 from dataclasses import dataclass, replace
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from heedmap.model.errors import CheckpointError, CheckpointMismatch, UnsafeCheckpoint
 from heedmap.model.files import refuse_damaged
 from heedmap.model.hub.load.safety import ADAPTER, ADAPTER_WEIGHTS, check_code
-from heedmap.model.hub.load.sources import REVISION_CHARACTERS, Source, is_pickle, read_json, resolve, revision_of
+from heedmap.model.hub.load.sources import (
+    REVISION_CHARACTERS,
+    Source,
+    is_pickle,
+    pickle_message,
+    read_json,
+    resolve,
+    revision_of,
+)
 
 EXTRA = "pip install 'heedmap[peft]'"
 # Kinds that peft adds into the weights of the base without a rest; the others change what is read (prompts, prefixes),
 # choose among several at run time, or load further adapters by name.
 MERGED = ("LORA", "ADALORA", "IA3", "LOHA", "LOKR", "OFT", "BOFT", "HRA", "VERA", "FOURIERFT", "LN_TUNING")
+AT_RUN_TIME = ("alora_invocation_tokens", "arrow_config")  # of LoRAs that set in at a token, or choose among several
 # peft's names of the heads that an adapter was trained with.
 TASKS = {
     "SEQ_CLS": "text-classification",
@@ -74,7 +85,7 @@ class Adapter:
 
 def _base_name(name: str) -> str:
     """What the base calls a weight that an adapter replaces as a whole."""
-    return name.removeprefix(PREFIX).replace(".modules_to_save.", ".")
+    return name.removeprefix(PREFIX).replace(".modules_to_save.", ".").replace(".base_layer.", ".")
 
 
 def is_adapter(folder: Path) -> bool:
@@ -96,11 +107,11 @@ def find(source: Source) -> tuple[Path, Adapter | None]:
         folder = resolve(other)
         if not is_adapter(folder):
             raise CheckpointError(f"{source.adapter} is no adapter: it has no {ADAPTER}")
-        return resolve(source), read(folder)
+        return resolve(source), read(folder, other.location)
     folder = resolve(source)
     if not is_adapter(folder):
         return folder, None
-    adapter = read(folder)
+    adapter = read(folder, source.location)
     name = adapter.config.get("base_model_name_or_path")
     command = f"name the base and the adapter: NAME=BASE?adapter={source.location}"
     if not isinstance(name, str) or not name:
@@ -113,8 +124,12 @@ def find(source: Source) -> tuple[Path, Adapter | None]:
     return base, adapter
 
 
-def read(folder: Path) -> Adapter:
+def read(folder: Path, location: str | None = None) -> Adapter:
     """What is known of an adapter without its base.
+
+    Args:
+        folder: the adapter.
+        location: what the user called it, for the command that converts it.
 
     Raises:
         UnsafeCheckpoint: it is a pickle, or asks for code of its own.
@@ -128,16 +143,19 @@ def read(folder: Path) -> Adapter:
             f"{ADAPTER} is of the kind {str(kind)[:100]!r}, which cannot be merged into its base; "
             f"merged are {', '.join(MERGED)}"
         )
+    for name in AT_RUN_TIME:
+        if config.get(name):
+            raise CheckpointError(
+                f"{ADAPTER} sets {name}: what is added depends on the text, which no merged weights can follow; "
+                "adapters that are always on are served"
+            )
     if config.get("megatron_config"):
         raise UnsafeCheckpoint(f"{ADAPTER} asks for modules of Megatron (megatron_config), which are not loaded here")
     path = folder / ADAPTER_WEIGHTS
     if not path.is_file():
         pickles = sorted(part.name for part in folder.iterdir() if is_pickle(part.name))
         if pickles:
-            raise UnsafeCheckpoint(
-                f"{pickles[0]} is a pickle, which can run code when opened, and is not read; save the adapter again "
-                f"with peft's save_pretrained, which writes {ADAPTER_WEIGHTS}"
-            )
+            raise UnsafeCheckpoint(pickle_message(pickles[0], location or str(folder)))
         raise CheckpointError(f"the adapter has no {ADAPTER_WEIGHTS}")
     refuse_damaged(path)
     try:
@@ -166,9 +184,10 @@ def merge(model: Any, adapter: Adapter) -> Any:
 
     if adapter.vocabulary is not None and adapter.vocabulary != model.get_input_embeddings().weight.shape[0]:
         model.resize_token_embeddings(adapter.vocabulary, mean_resizing=False)  # its rows are the adapter's own
-    weights = {name for name, _ in model.named_parameters()}  # before peft wraps what it changes
+    weights = {name for name, _ in model.named_parameters(remove_duplicate=False)}  # before peft wraps what it changes
     config = peft.PeftConfig.from_pretrained(str(adapter.folder))
     wrapped = peft.PeftModel.from_pretrained(model, str(adapter.folder), config=config, torch_device="cpu")
+    _untie(wrapped)
     placed: dict[str, Tensor] = peft.get_peft_model_state_dict(wrapped, save_embedding_layers=False)
     lost = [
         name
@@ -181,6 +200,20 @@ def merge(model: Any, adapter: Adapter) -> Any:
             more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
             raise CheckpointMismatch(f"the adapter {complaint}: {', '.join(names[:LISTED])}{more}; is it of this base?")
     return wrapped.merge_and_unload(safe_merge=True)
+
+
+def _untie(wrapped: Any) -> None:
+    """Give each weight that an adapter changes to the one module that it changes it for.
+
+    Embeddings are often the output's weights as well: merged into what both share, what was learnt for one would change
+    the other, and what was learnt for both would be added twice.
+    """
+    changed = [module.get_base_layer() for module in wrapped.modules() if hasattr(module, "get_base_layer")]
+    users = Counter(id(weight) for module in wrapped.modules() for weight in module._parameters.values())
+    for module in changed:
+        for name, weight in list(module._parameters.items()):
+            if weight is not None and users[id(weight)] > 1:
+                setattr(module, name, torch.nn.Parameter(weight.detach().clone(), weight.requires_grad))
 
 
 def base_of(source: Source) -> Source:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from heedmap.model.errors import CheckpointError, UnsafeCheckpoint
 from heedmap.model.files import refuse_damaged
-from heedmap.model.hub.load.safety import CONFIG, WEIGHTS
+from heedmap.model.hub.load.safety import ADAPTER, ADAPTER_WEIGHTS, CONFIG, WEIGHTS
 from heedmap.model.hub.load.sources import (
     HUB_ID,
     PICKLES,
@@ -45,7 +45,7 @@ class Converted:
 
 
 def convert(location: str, out: Path) -> Converted:
-    """Write a pickled checkpoint as safetensors, with the files that belong to it.
+    """Write a pickled checkpoint, or PEFT's adapter, as safetensors, with the files that belong to it.
 
     Args:
         location: a folder, or a hub id with or without @REVISION.
@@ -58,8 +58,9 @@ def convert(location: str, out: Path) -> Converted:
     folder = _folder(location)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise CheckpointError(f"{out} holds something already; name a new folder with --out")
-    if not (folder / CONFIG).is_file():
-        raise CheckpointError(f"no {CONFIG} in {folder}, so it is no checkpoint")
+    adapter = (folder / ADAPTER).is_file()
+    if not adapter and not (folder / CONFIG).is_file():
+        raise CheckpointError(f"no {CONFIG} and no {ADAPTER} in {folder}, so it is no checkpoint")
     parts = (folder, *module_folders(folder))
     pickled = [part for part in parts if not any(part.glob("*.safetensors")) and (part == folder or _pickles(part))]
     if not pickled:
@@ -73,7 +74,8 @@ def convert(location: str, out: Path) -> Converted:
             for path in part.glob(pattern):
                 if path.name != SHARDS:
                     shutil.copyfile(path, target / path.name)
-    written = [_write(state, out / part.relative_to(folder) / WEIGHTS) for part, state in states.items()]
+    name = ADAPTER_WEIGHTS if adapter else WEIGHTS
+    written = [_write(state, out / part.relative_to(folder) / name) for part, state in states.items()]
     tensors, sizes, shared = zip(*written, strict=True)
     return Converted(out, sum(tensors), sum(sizes), sum(shared))
 

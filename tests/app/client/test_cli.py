@@ -206,3 +206,11 @@ def test_predict_with_a_hub_folder_shows_what_it_looked_at(tmp_path: Path) -> No
     assert (blank, attended[:6]) == ("", "all ← ")
     answer = heedmap("predict", "Where?", "--model", f"{folder}?task=text-classification", "--device", "cpu", "--json")
     assert [set(entry) for entry in json.loads(answer.stdout)] == [{"label", "score"}] * 3
+
+
+def test_help_names_adapters() -> None:
+    from heedmap.app.settings import Settings
+
+    shown = " ".join(CliRunner().invoke(cli, ["serve", "--help"], env={"COLUMNS": "400"}).output.split())
+    assert "NAME=BASE?adapter=PATH" in shown
+    assert "name=BASE?adapter=PATH" in str(Settings.model_fields["models"].description)

@@ -1,18 +1,21 @@
 """Models come when they are asked for, one at a time, and go under a budget; whoever waits is told what happens."""
 
 import asyncio
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 import torch
 
 from heedmap.app.errors import DeadlineExceeded, ModelUnavailable, NotFound
 from heedmap.app.http.observe import Metrics
 from heedmap.app.service.engine import Engine
-from heedmap.app.service.models import AGAIN, Models, weight_bytes
+from heedmap.app.service.models import AGAIN, Models, _estimate, weight_bytes
 from heedmap.model.contract import Request
 from heedmap.model.errors import CheckpointError, CheckpointMismatch, ParameterError
 
@@ -254,3 +257,28 @@ def test_weights_under_two_names_count_once() -> None:
     network[1].weight = network[0].weight
     network.register_buffer("scale", torch.zeros(5, dtype=torch.float64))
     assert weight_bytes(network) == 7 * 3 * 4 + 5 * 8
+
+
+def test_room_for_an_adapter_is_room_for_its_base_too(tmp_path: Path) -> None:
+    base, adapter = tmp_path / "base", tmp_path / "adapter"
+    for folder, name, size in ((base, "model", 900), (adapter, "adapter_model", 70)):
+        folder.mkdir()
+        (folder / f"{name}.safetensors").write_bytes(bytes(size))
+    (adapter / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": str(base)}))
+    assert _estimate(f"{base}?task=fill-mask") == 900
+    assert _estimate(f"{base}?adapter={adapter}") == _estimate(str(adapter)) == 970
+    assert _estimate("org/name?nonsense=1") == _estimate("org/name") == 0
+
+
+async def test_weights_that_no_task_runs_are_logged_at_each_load(
+    build: Callable[..., Models], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, unused = Fake.describe, {"folder-a": ["cls.*"]}
+    monkeypatch.setattr(Fake, "describe", lambda self: plain(self) | {"unused": unused.get(self.revision, [])})
+    models = build()
+    with structlog.testing.capture_logs() as logs:
+        for _ in range(2):
+            for name in ("a", "b"):
+                await models.get(name)
+    loads = [entry for entry in logs if entry["event"] == "model_loaded"]
+    assert [entry.get("unused") for entry in loads] == [["cls.*"], None]

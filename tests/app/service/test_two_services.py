@@ -91,6 +91,32 @@ def test_they_evict_under_one_budget(two: list[httpx.Client], budget: int) -> No
         assert 0 < float(held.split()[1]) <= budget
 
 
+def test_a_trace_is_its_keys_on_every_service(tiny: Path, tmp_path: Path) -> None:
+    """The owner is the key's, not the service's, though each service lists its keys in an order of its own."""
+    (tmp_path / "other").mkdir()
+    shared = ["--model", f"tiny={tiny}", "--traces", str(tmp_path / "traces")]
+    with (
+        service(tmp_path, *shared, api_keys="key-a,key-b") as one,
+        service(tmp_path / "other", *shared, api_keys="key-b,key-a") as other,
+        httpx.Client(timeout=60) as client,
+    ):
+        keys = {name: {"X-API-Key": f"key-{name}"} for name in "ab"}
+        body = {"inputs": "Wo ist der Bahnhof?", "parameters": {"max_new_tokens": 4}}
+        created = client.post(f"{one}/v1/traces", json=body, headers=keys["a"])
+        assert created.status_code == 201, created.text
+        path = f"/v1/traces/{created.json()['id']}"
+        reads = (path, f"{path}/file", f"{path}/maps/cross/0/0", f"{path}/heads")
+        for url in (one, other):
+            for read in reads:
+                assert client.get(url + read, headers=keys["b"]).status_code == 404, read
+                assert client.get(url + read).status_code == 401, read
+            assert client.delete(url + path, headers=keys["b"]).status_code == 404
+        for read in reads:
+            assert client.get(other + read, headers=keys["a"]).status_code == 200, read
+        assert client.delete(other + path, headers=keys["a"]).status_code == 204
+        assert client.get(one + path, headers=keys["a"]).status_code == 404
+
+
 def test_what_is_being_written_is_left_alone_until_its_writer_dies(tmp_path: Path) -> None:
     (tmp_path / ANYONE).mkdir()
     target = tmp_path / ANYONE / f"{0:032x}.safetensors"

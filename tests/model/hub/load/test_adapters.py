@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from heedmap.model.contract import Request
 from heedmap.model.errors import CheckpointError, CheckpointMismatch, UnsafeCheckpoint
 from heedmap.model.hub.load import adapters
+from heedmap.model.hub.load.convert import convert
 from heedmap.model.hub.quiet import quiet_loading
 from heedmap.model.load import load, peek
 from tests.model.hub import checkpoints
@@ -25,7 +26,26 @@ KINDS = {
     "ia3": lambda: peft.IA3Config(target_modules=["query", "value"], feedforward_modules=[]),
     "loha": lambda: peft.LoHaConfig(r=2, **ATTENTION),
     "lokr": lambda: peft.LoKrConfig(r=2, **ATTENTION),
+    "adalora": lambda: peft.AdaLoraConfig(init_r=3, target_r=2, total_step=10, **ATTENTION),
+    "oft": lambda: peft.OFTConfig(r=0, oft_block_size=4, **ATTENTION),
+    "boft": lambda: peft.BOFTConfig(boft_block_size=4, boft_n_butterfly_factor=2, **ATTENTION),
+    "hra": lambda: peft.HRAConfig(r=2, **ATTENTION),
+    "vera": lambda: peft.VeraConfig(r=4, **ATTENTION),
+    "fourierft": lambda: peft.FourierFTConfig(n_frequency=20, **ATTENTION),
+    "ln_tuning": lambda: peft.LNTuningConfig(target_modules=["LayerNorm"]),
+    "pissa": lambda: peft.LoraConfig(r=2, init_lora_weights="pissa", **ATTENTION),  # which takes them from the base
+    # Weights that embeddings share with the output: what was learnt for one of the two is not the other's.
+    "embeddings": lambda: peft.LoraConfig(r=2, target_modules=["word_embeddings"]),
+    "embeddings and output": lambda: peft.LoraConfig(r=2, target_modules=["word_embeddings", "decoder"]),
+    "embeddings with output": lambda: peft.LoraConfig(
+        r=2, target_modules=["word_embeddings", "decoder"], ensure_weight_tying=True
+    ),
 }
+
+
+@pytest.mark.parametrize("kind", adapters.MERGED)
+def test_every_kind_that_is_merged_is_compared(kind: str) -> None:
+    assert kind in {config().peft_type.value for config in KINDS.values()}
 
 
 def train(model: Any, config: Any, folder: Path) -> Any:
@@ -116,6 +136,43 @@ def test_a_vocabulary_that_grew(tmp_path: Path) -> None:
     assert torch.allclose(merged, expected, rtol=0, atol=1e-5 * float(expected.abs().max()))
 
 
+@pytest.mark.parametrize("tied", [True, False], ids=["tied", "apart"])
+def test_embeddings_and_output_of_a_language_model(tmp_path: Path, tied: bool) -> None:
+    """peft saves the base's own weights beside what it learnt for embeddings."""
+    base = checkpoints.llama(tmp_path / "base", tie_word_embeddings=tied)
+    model = transformers.AutoModelForCausalLM.from_pretrained(base)
+    config = peft.LoraConfig(task_type="CAUSAL_LM", r=2, target_modules=["embed_tokens", "lm_head"])
+    unmerged = train(model, config, tmp_path / "both")
+    served: Any = load(tmp_path / "both")
+    tokens = served.loaded.tokenizer(TEXT, return_tensors="pt")["input_ids"]
+    with torch.no_grad():
+        expected = unmerged(input_ids=tokens).logits
+        merged = served.loaded.model(input_ids=tokens).logits
+    assert torch.allclose(merged, expected, rtol=0, atol=1e-5 * float(expected.abs().max()))
+
+
+def test_what_sets_in_at_run_time_is_refused(lora: Path) -> None:
+    for name, value in (("alora_invocation_tokens", [3]), ("arrow_config", {"top_k": 1})):
+        edit(lora, **{name: value})
+        with pytest.raises(CheckpointError, match=f"sets {name}: what is added depends on the text"):
+            load(lora)
+        edit(lora, **{name: None})
+
+
+def test_a_pickled_adapter_is_converted_by_the_command_that_is_named(lora: Path, tmp_path: Path) -> None:
+    trained = load(lora)
+    torch.save(load_file(lora / "adapter_model.safetensors"), lora / "adapter_model.bin")
+    (lora / "adapter_model.safetensors").unlink()
+    with pytest.raises(UnsafeCheckpoint) as caught:
+        load(lora)
+    assert str(caught.value).startswith("adapter_model.bin is a pickle")
+    assert str(caught.value).endswith(f"convert it once: heedmap convert {lora} --out {lora}-safetensors")
+    convert(str(lora), tmp_path / "converted")
+    converted: Any = load(tmp_path / "converted")
+    [first, second] = [model.predict([Request("Where is the [MASK]?")])[0] for model in (trained, converted)]
+    assert first.to_json() == second.to_json()
+
+
 def test_pickles_code_and_other_kinds_are_refused(lora: Path) -> None:
     (lora / "tokenizer_config.json").write_text('{"auto_map": {"AutoTokenizer": "mine.Mine"}}')
     with pytest.raises(UnsafeCheckpoint, match="never run"):
@@ -128,10 +185,7 @@ def test_pickles_code_and_other_kinds_are_refused(lora: Path) -> None:
     with pytest.raises(CheckpointError, match="'PROMPT_TUNING', which cannot be merged"):
         load(lora)
     edit(lora, peft_type="LORA")
-    (lora / "adapter_model.safetensors").rename(lora / "adapter_model.bin")
-    with pytest.raises(UnsafeCheckpoint, match=r"adapter_model\.bin is a pickle.*save_pretrained"):
-        load(lora)
-    (lora / "adapter_model.bin").unlink()
+    (lora / "adapter_model.safetensors").unlink()
     with pytest.raises(CheckpointError, match=r"the adapter has no adapter_model\.safetensors"):
         load(lora)
 
