@@ -99,7 +99,10 @@ class Request:
 
 @runtime_checkable
 class Served(Protocol[Traced]):
-    """A model under a name; `Traced` is what it records a pass as."""
+    """A model under a name; `Traced` is what it records a pass as.
+
+    Where a `Stop` is taken, so is a `Watch`, with one request alone: it sees the output being written.
+    """
 
     task: str
     revision: str

@@ -1,5 +1,6 @@
 """A transformers checkpoint, served: any task, on fused attention, with traces of every site."""
 
+import contextlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -23,7 +24,8 @@ from heedmap.model.hub.tasks.registry import TASKS
 from heedmap.model.isolation import failure, isolated
 from heedmap.model.trace.size import check
 from heedmap.model.trace.trace import Trace
-from heedmap.model.watch import Stop, never
+from heedmap.model.watch import Stop, Watch, never
+from heedmap.model.writing import Recorded
 
 # Of dense maps, in a trace of a model that gives nothing else: 836 tokens at 24 layers of 16 heads.
 EAGER_BYTES = 1 << 30
@@ -114,13 +116,24 @@ class HubModel:
 
     def _predicted(self, items: Sequence[Item], cancelled: Stop) -> list[Prediction]:
         self.state.restore()
-        return self.runner.predict(items, cancelled)
+        with self._watched(cancelled) as watch:
+            return self.runner.predict(items, watch)
+
+    @contextlib.contextmanager
+    def _watched(self, cancelled: Stop) -> Iterator[Stop]:
+        """Where somebody wants rows of maps while an output is written, a recorder listens to its single steps."""
+        if not isinstance(cancelled, Watch) or not cancelled.maps:
+            yield cancelled
+            return
+        with record(self.wiring) as recorder:
+            yield Recorded(cancelled, recorder)
 
     def _traced(self, items: Sequence[Item], cancelled: Stop) -> list[Trace]:
         self.state.restore()
         for item in items:  # what is known before any work
             self._check_size(item.axes)
-        predictions, inputs = self.runner.trace(items, cancelled)
+        with self._watched(cancelled) as watch:
+            predictions, inputs = self.runner.trace(items, watch)
         for prediction in predictions:
             self._check_size(prediction.axes)
         self.state.restore()

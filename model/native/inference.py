@@ -13,7 +13,10 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from heedmap.model.attention.multihead import MultiHeadAttention
+from heedmap.model.attention.masks import Padding
+from heedmap.model.attention.multihead import AttentionRecorder, MultiHeadAttention
+from heedmap.model.attention.operators import spread
+from heedmap.model.attention.scores import ScaledDot
 from heedmap.model.native.packed_linear import PackedLinear
 from heedmap.model.native.transformer import DecoderLayer, EncoderLayer, FeedForward, Transformer
 from heedmap.model.shapes import Lengths, TokenIds
@@ -141,8 +144,11 @@ class InferenceTransformer:
         caches = [memory.new_empty(batch, ROOM, 2, self.groups, self.size) for _ in self.decoder]
         return InferenceState(caches, sources, lengths)
 
-    def decode(self, ids: Tensor, state: InferenceState) -> Tensor:
-        """Logits (B 1 V) of the token after `ids` (B 1), which follows what `state` has seen; it moves on."""
+    def decode(self, ids: Tensor, state: InferenceState, recorder: AttentionRecorder | None = None) -> Tensor:
+        """Logits (B 1 V) of the token after `ids` (B 1), which follows what `state` has seen; it moves on.
+
+        With `recorder`, the same numbers by the same kernels, and q, k, v and log-sum-exp handed over.
+        """
         batch, step = len(ids), state.length
         if step == state.room():
             state.grow()
@@ -152,10 +158,15 @@ class InferenceTransformer:
             projected = projected.view(batch, self.heads + 2 * self.groups, self.size)
             cache[:, step] = projected[:, self.heads :].view(batch, 2, self.groups, self.size)
             so_far = cache[:, : step + 1].permute(2, 0, 3, 1, 4)  # 2 B G T D
-            mixed = self._attend(projected[:, : self.heads, None], so_far[0], so_far[1], None)
+            q = projected[:, : self.heads, None]
+            mixed = self._attend(q, so_far[0], so_far[1], None)
+            if recorder is not None:
+                self._hand_over(recorder, "decoder", q, so_far[0], so_far[1], mixed)
             hidden = layer.attention.output.added(mixed.reshape(batch, -1), hidden)
             q = layer.cross_query(layer.cross_norm(hidden)).view(batch, self.heads, 1, self.size)
             mixed = self._attend(q, source[0], source[1], state.mask)
+            if recorder is not None:
+                self._hand_over(recorder, "cross", q, source[0], source[1], mixed, state)
             hidden = layer.mlp(layer.cross_output.added(mixed.reshape(batch, -1), hidden))
         state.length += 1
         return self.output(self.decoder_norm(hidden))[:, None]
@@ -170,3 +181,22 @@ class InferenceTransformer:
 
     def _attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
         return F.scaled_dot_product_attention(q, k, v, mask, enable_gqa=self.heads != self.groups)
+
+    def _hand_over(
+        self,
+        recorder: AttentionRecorder,
+        site: str,
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+        output: Tensor,
+        state: InferenceState | None = None,
+    ) -> None:
+        """What one query of each sequence attended to; `state` where its padding hides some of the keys."""
+        score = ScaledDot.for_size(self.size)
+        scores = score(q, spread(k, self.heads))
+        mask = None
+        if state is not None and state.mask is not None:
+            scores, mask = scores + state.mask, Padding(state.lengths)
+        lse = scores.logsumexp(dim=-1)
+        recorder.record(site, q, k, v, lse, output, score=score, mask=mask, kernel="sdpa")

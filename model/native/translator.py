@@ -24,6 +24,7 @@ from heedmap.model.padding import padded
 from heedmap.model.trace.recorder import Recorder
 from heedmap.model.trace.trace import Trace
 from heedmap.model.watch import Stop, never
+from heedmap.model.writing import Writing
 
 SITE_AXES = {"encoder": ("source", "source"), "decoder": ("target", "prefix"), "cross": ("target", "source")}
 
@@ -111,7 +112,9 @@ class Translator:
                 groups[request.parameters].append(index)
         outputs: dict[int, Generated] = {}
         for parameters, members in groups.items():
-            generated = self.generate([sources[i].ids for i in members], parameters, cancelled)
+            axes = {"source": _axis(sources[members[0]])}
+            writing = Writing.to(cancelled, axes, self.tokenizer.detokenizer(), self.tokenizer.label)
+            generated = self.generate([sources[i].ids for i in members], parameters, cancelled, writing)
             outputs.update(zip(members, generated, strict=True))
         scored = [i for i in targets if i not in results]
         if scored:
@@ -135,17 +138,24 @@ class Translator:
             traces = iter([recorder.trace(row, p, self.sites, **facts) for row, p in enumerate(done)])
         return [p if isinstance(p, HeedmapError) else next(traces) for p in predictions]
 
-    def generate(self, sources: list[list[int]], parameters: Parameters, cancelled: Stop = never) -> list[Generated]:
-        """Outputs for a batch of source ids, each closed by the end token."""
+    def generate(
+        self,
+        sources: list[list[int]],
+        parameters: Parameters,
+        cancelled: Stop = never,
+        writing: Writing | None = None,
+    ) -> list[Generated]:
+        """Outputs for a batch of source ids, each closed by the end token; `writing` is told of a single one."""
         room = self.network.config.max_positions
         limit = min(parameters.max_new_tokens or room, room)
         with torch.inference_mode():
             ids, lengths = self._batch(sources)
             if self.engine is None:
                 state: Any = self.network.start(self.network.encode(ids, lengths), lengths)
-                return generate(self.network, state, len(sources), parameters, limit, self.device, cancelled)
-            ready = self.engine.start(ids, lengths)
-            return generate(self.engine, ready, len(sources), parameters, limit, self.device, cancelled)
+                decoder: Any = self.network
+            else:
+                decoder, state = self.engine, self.engine.start(ids, lengths)
+            return generate(decoder, state, len(sources), parameters, limit, self.device, cancelled, writing=writing)
 
     def _score(self, sources: list[list[int]], targets: list[list[int]]) -> list[Generated]:
         """Given outputs and their summed log-probability under teacher forcing."""
