@@ -8,9 +8,9 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import FileResponse, Response
 
 from heedmap.app.errors import NotFound
+from heedmap.app.http.asked import requests_of
 from heedmap.app.http.caching import cached
 from heedmap.app.http.callers import Caller, admitted, while_waiting
-from heedmap.app.http.routes.predict import requests_of
 from heedmap.app.http.services import Services, services
 from heedmap.app.render.wire import to_json
 from heedmap.app.requests.bodies import parsed, request_body
