@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from heedmap.model.batches import decoding_batches, forward_batches
 from heedmap.model.contract import Axis, Parameters, Prediction, Request
 from heedmap.model.errors import HeedmapError, InputTooLong
 from heedmap.model.hub.attention import chunks
@@ -111,8 +112,16 @@ class HubModel:
         for group in groups.values():
             longest = max(len(axis) for item in group.values() for axis in item.axes.values())
             together = self.runner.batchable and longest <= chunks.CHUNK and not self.alone
-            batches = [group] if together else [{index: item} for index, item in group.items()]
-            yield from ((list(batch), list(batch.values())) for batch in batches)
+            members = list(group)
+            for batch in self._by_length(list(group.values())) if together else [[at] for at in range(len(group))]:
+                indices = [members[at] for at in batch]
+                yield indices, [group[index] for index in indices]
+
+    def _by_length(self, items: Sequence[Item]) -> list[list[int]]:
+        """Batches of items, by their places."""
+        lengths = [max(len(axis) for axis in item.axes.values()) for item in items]
+        cut = decoding_batches if isinstance(self.runner, GenerativeTask) else forward_batches
+        return cut(lengths, self.loaded.device.type)
 
     def _predicted(self, items: Sequence[Item], cancelled: Stop) -> list[Prediction]:
         self.state.restore()

@@ -1,13 +1,14 @@
 """A native translation checkpoint, served: text in, predictions and traces out."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from heedmap.model.batches import decoding_batches, forward_batches
 from heedmap.model.card import licence
 from heedmap.model.contract import DECODING, Axis, Parameters, Prediction, Request, taken
 from heedmap.model.errors import CheckpointError, EmptyInput, HeedmapError, InputError, InputTooLong, ParameterError
@@ -23,7 +24,7 @@ from heedmap.model.native.transformer import Transformer, TransformerConfig
 from heedmap.model.padding import padded
 from heedmap.model.trace.recorder import Recorder
 from heedmap.model.trace.trace import Trace
-from heedmap.model.watch import Stop, never
+from heedmap.model.watch import Stop, never, raise_if_cancelled
 from heedmap.model.writing import Writing
 
 SITE_AXES = {"encoder": ("source", "source"), "decoder": ("target", "prefix"), "cross": ("target", "source")}
@@ -111,13 +112,15 @@ class Translator:
             if index not in results and index not in targets:
                 groups[request.parameters].append(index)
         outputs: dict[int, Generated] = {}
-        for parameters, members in groups.items():
+        for parameters, members in self._by_length(groups, sources):
             axes = {"source": _axis(sources[members[0]])}
             writing = Writing.to(cancelled, axes, self.tokenizer.detokenizer(), self.tokenizer.label)
             generated = self.generate([sources[i].ids for i in members], parameters, cancelled, writing)
             outputs.update(zip(members, generated, strict=True))
-        scored = [i for i in targets if i not in results]
-        if scored:
+        given = [i for i in targets if i not in results]
+        lengths = [max(len(sources[i].ids), len(targets[i].ids)) for i in given]
+        for batch in forward_batches(lengths, self.device.type):
+            scored = [given[place] for place in batch]
             rated = self._score([sources[i].ids for i in scored], [targets[i].ids for i in scored])
             outputs.update(zip(scored, rated, strict=True))
         for index, output in outputs.items():
@@ -125,18 +128,33 @@ class Translator:
         return [results[index] for index in range(len(requests))]
 
     def _trace(self, requests: Sequence[Request], cancelled: Stop) -> list[Trace | HeedmapError]:
-        predictions = self._predict(requests, cancelled)
-        done = [p for p in predictions if isinstance(p, Prediction)]
-        if not done:
-            return [p for p in predictions if isinstance(p, HeedmapError)]
-        recorder = Recorder()
+        outcomes: list[Any] = list(self._predict(requests, cancelled))
+        done = {index: p for index, p in enumerate(outcomes) if isinstance(p, Prediction)}
+        places = list(done)
+        lengths = [max(len(p.axes["source"]), len(p.axes["prefix"])) for p in done.values()]
+        for batch in forward_batches(lengths, self.device.type):
+            raise_if_cancelled(cancelled)
+            members = [places[place] for place in batch]
+            for index, trace in zip(members, self._record([done[index] for index in members]), strict=True):
+                outcomes[index] = trace
+        return outcomes
+
+    def _record(self, predictions: Sequence[Prediction]) -> list[Trace]:
+        """One teacher-forced pass over inputs and outputs."""
+        recorder, facts = Recorder(), {"task": self.task, "revision": self.revision}
         with torch.inference_mode():
-            source, lengths = self._batch([p.axes["source"].ids for p in done])
-            prefix, _ = self._batch([p.axes["prefix"].ids for p in done])
+            source, lengths = self._batch([p.axes["source"].ids for p in predictions])
+            prefix, _ = self._batch([p.axes["prefix"].ids for p in predictions])
             self.network(source, lengths, prefix, recorder)
-            facts = {"task": self.task, "revision": self.revision}
-            traces = iter([recorder.trace(row, p, self.sites, **facts) for row, p in enumerate(done)])
-        return [p if isinstance(p, HeedmapError) else next(traces) for p in predictions]
+            return [recorder.trace(row, p, self.sites, **facts) for row, p in enumerate(predictions)]
+
+    def _by_length(
+        self, groups: Mapping[Parameters, list[int]], sources: Mapping[int, Encoding]
+    ) -> Iterator[tuple[Parameters, list[int]]]:
+        """What shares its parameters, in batches within the device's budget."""
+        for parameters, members in groups.items():
+            for batch in decoding_batches([len(sources[i].ids) for i in members], self.device.type):
+                yield parameters, [members[place] for place in batch]
 
     def generate(
         self,
