@@ -20,6 +20,8 @@ SHARED |= {
     "model.isolation",
     "model.files",
     "model.sampling",
+    "model.batches",
+    "model.detokenizer",
 }
 SHARED |= {"model.sampling", "model.whole_file", "model.words", "app.root_path"}
 ROOMS = {

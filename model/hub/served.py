@@ -25,8 +25,8 @@ from heedmap.model.hub.tasks.registry import TASKS
 from heedmap.model.isolation import failure, isolated
 from heedmap.model.trace.size import check
 from heedmap.model.trace.trace import Trace
+from heedmap.model.trace.writing import Recorded
 from heedmap.model.watch import Stop, Watch, never
-from heedmap.model.writing import Recorded
 
 # Of dense maps, in a trace of a model that gives nothing else: 836 tokens at 24 layers of 16 heads.
 EAGER_BYTES = 1 << 30

@@ -16,8 +16,8 @@ from heedmap.model.contract import Parameters
 from heedmap.model.generated import Generated
 from heedmap.model.native.tokenizer import END, PAD
 from heedmap.model.sampling import Sampler
+from heedmap.model.trace.writing import Writing
 from heedmap.model.watch import Stop, never, raise_if_cancelled
-from heedmap.model.writing import Writing
 
 CHUNK = 64  # logits whose best is found at once
 COMPACT = 8  # finished sequences leave the batch when they are one in so many: moving the rest costs as much as a step

@@ -58,12 +58,18 @@ class _DecoderLayer:
 
 
 class InferenceState:
-    """All that a decoding step needs from before it: caches (B T 2 G D) and sources (2 B G K D), a layer each."""
+    """All that a decoding step needs from before it: caches (B T 2 G D) and sources (2 B G K D), a layer each.
+
+    All rows write into the same column of the caches, `length`. A sentence that joined later has begun in a later
+    column, `joined` (B), and sees nothing before it.
+    """
 
     def __init__(self, caches: list[Tensor], sources: list[Tensor], lengths: Tensor) -> None:
         self.caches, self.sources, self.lengths = caches, sources, lengths
         self.origin = torch.arange(len(lengths), device=lengths.device)  # the sentence that a row belongs to
         self.length = 0
+        self.joined: Tensor | None = None  # None where all began together
+        self.past: Tensor | None = None  # additive, B 1 1 T: which columns each row sees
         self._mask()
 
     def _mask(self) -> None:
@@ -79,7 +85,14 @@ class InferenceState:
 
     def reorder(self, rows: Tensor) -> None:
         """Keep these rows of the batch, in this order, and no more of the sources than their longest."""
-        self.caches = [self._moved(cache, rows) for cache in self.caches]
+        lead = 0
+        if self.joined is not None:  # columns that nobody has left who saw them go too
+            joined = self.joined[rows]
+            lead = int(joined.min())
+            self.joined = joined - lead if bool((joined != lead).any()) else None
+        self.caches = [self._moved(cache, rows, lead) for cache in self.caches]
+        self.length -= lead
+        self._look_back()
         origin = self.origin[rows]
         if torch.equal(origin, self.origin):  # beams that changed places within their sentence
             return
@@ -88,14 +101,40 @@ class InferenceState:
         self.sources = [source[:, :, :, :longest].index_select(1, rows) for source in self.sources]
         self._mask()
 
-    def _moved(self, cache: Tensor, rows: Tensor) -> Tensor:
+    def _moved(self, cache: Tensor, rows: Tensor, lead: int) -> Tensor:
         moved = cache.new_empty(len(rows), *cache.shape[1:])
-        moved[:, : self.length] = cache[rows, : self.length]
+        moved[:, : self.length - lead] = cache[rows, lead : self.length]
         return moved
 
     def grow(self) -> None:
         """Double the caches' room."""
         self.caches = [torch.cat([cache, torch.empty_like(cache)], dim=1) for cache in self.caches]
+        self._look_back()
+
+    def join(self, other: "InferenceState") -> None:
+        """Take in the sentences of a state that has seen nothing yet, behind those that are here."""
+        here, new = len(self.lengths), len(other.lengths)
+        keys = max(self.sources[0].shape[3], other.sources[0].shape[3])
+        self.sources = [
+            torch.cat([F.pad(source, (0, 0, 0, keys - source.shape[3])) for source in pair], dim=1)
+            for pair in zip(self.sources, other.sources, strict=True)
+        ]
+        # Zeros: what is hidden has weight 0, which does not hide what is no number.
+        self.caches = [torch.cat([cache, cache.new_zeros(new, *cache.shape[1:])]) for cache in self.caches]
+        self.lengths = torch.cat([self.lengths, other.lengths])
+        self.origin = torch.arange(here + new, device=self.lengths.device)
+        if self.length:
+            before = self.lengths.new_zeros(here) if self.joined is None else self.joined
+            self.joined = torch.cat([before, self.lengths.new_full((new,), self.length)])
+        self._mask()
+        self._look_back()
+
+    def _look_back(self) -> None:
+        """What rows see of the caches: all, unless they joined at different steps."""
+        self.past = None
+        if self.joined is not None:
+            seen = torch.arange(self.room(), device=self.joined.device) >= self.joined[:, None]
+            self.past = torch.where(seen, 0.0, -math.inf).to(self.caches[0].dtype)[:, None, None]
 
 
 class InferenceTransformer:
@@ -152,14 +191,15 @@ class InferenceTransformer:
         batch, step = len(ids), state.length
         if step == state.room():
             state.grow()
-        hidden = F.embedding(ids[:, 0], self.embedding) + self.positions[step]  # B M
+        hidden = F.embedding(ids[:, 0], self.embedding) + self._places(state)  # B M
+        past = None if state.past is None else state.past[..., : step + 1]
         for layer, cache, source in zip(self.decoder, state.caches, state.sources, strict=True):
             projected = layer.attention.project(layer.attention.norm(hidden))
             projected = projected.view(batch, self.heads + 2 * self.groups, self.size)
             cache[:, step] = projected[:, self.heads :].view(batch, 2, self.groups, self.size)
             so_far = cache[:, : step + 1].permute(2, 0, 3, 1, 4)  # 2 B G T D
             q = projected[:, : self.heads, None]
-            mixed = self._attend(q, so_far[0], so_far[1], None)
+            mixed = self._attend(q, so_far[0], so_far[1], past)
             if recorder is not None:
                 self._hand_over(recorder, "decoder", q, so_far[0], so_far[1], mixed)
             hidden = layer.attention.output.added(mixed.reshape(batch, -1), hidden)
@@ -170,6 +210,12 @@ class InferenceTransformer:
             hidden = layer.mlp(layer.cross_output.added(mixed.reshape(batch, -1), hidden))
         state.length += 1
         return self.output(self.decoder_norm(hidden))[:, None]
+
+    def _places(self, state: InferenceState) -> Tensor:
+        """Of each row's step, (B M), or (M) where all are the same."""
+        if state.joined is None:
+            return self.positions[state.length]
+        return self.positions[(state.length - state.joined).clamp(max=len(self.positions) - 1)]  # some are done
 
     def _mix(self, projected: Float[Tensor, "B K N"]) -> Float[Tensor, "R M"]:
         """Self-attention of sentences of one length: fused projections to mixed values, token by token."""

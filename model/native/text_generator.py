@@ -26,8 +26,8 @@ from heedmap.model.native.tokenizer import PAD, SPECIAL, Encoding
 from heedmap.model.trace.recorder import Recorder
 from heedmap.model.trace.size import check
 from heedmap.model.trace.trace import Trace
+from heedmap.model.trace.writing import Writing
 from heedmap.model.watch import Stop, never, raise_if_cancelled
-from heedmap.model.writing import Writing
 
 SITES = {"decoder": ("tokens", "tokens")}
 CHUNK = 8192  # tokens: from there on the layers' own memory matters, and the chunks' masks cost nothing beside it

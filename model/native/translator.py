@@ -16,16 +16,17 @@ from heedmap.model.generated import Generated
 from heedmap.model.isolation import isolated
 from heedmap.model.native import checkpoint
 from heedmap.model.native.checkpoint import Checkpoint
+from heedmap.model.native.continuous import TranslatorSession
 from heedmap.model.native.decoding import generate
-from heedmap.model.native.inference import InferenceTransformer
+from heedmap.model.native.inference import InferenceState, InferenceTransformer
 from heedmap.model.native.language_model import LanguageModel
 from heedmap.model.native.tokenizer import END, PAD, SPECIAL, Encoding
 from heedmap.model.native.transformer import Transformer, TransformerConfig
 from heedmap.model.padding import padded
 from heedmap.model.trace.recorder import Recorder
 from heedmap.model.trace.trace import Trace
+from heedmap.model.trace.writing import Writing
 from heedmap.model.watch import Stop, never, raise_if_cancelled
-from heedmap.model.writing import Writing
 
 SITE_AXES = {"encoder": ("source", "source"), "decoder": ("target", "prefix"), "cross": ("target", "source")}
 
@@ -94,15 +95,17 @@ class Translator:
         """Predict, then record one teacher-forced pass over input and output."""
         return isolated(lambda some: self._trace(some, cancelled), requests)
 
+    def session(self) -> TranslatorSession | None:
+        """A running batch that requests can join; None where the network decodes without the inference engine."""
+        return None if self.engine is None else TranslatorSession(self, self.engine)
+
     def _predict(self, requests: Sequence[Request], cancelled: Stop) -> list[Prediction | HeedmapError]:
         results: dict[int, Prediction | HeedmapError] = {}
         sources: dict[int, Encoding] = {}
         targets: dict[int, Encoding] = {}
         for index, request in enumerate(requests):
             try:
-                if not isinstance(request.inputs, str):
-                    raise ParameterError("this model translates text; give a text", field="inputs")
-                sources[index] = self._encode(request.inputs, "inputs")
+                sources[index] = self.encode(request)
                 if request.target is not None:
                     targets[index] = self._encode(request.target, "target")
             except InputError as error:
@@ -124,7 +127,7 @@ class Translator:
             rated = self._score([sources[i].ids for i in scored], [targets[i].ids for i in scored])
             outputs.update(zip(scored, rated, strict=True))
         for index, output in outputs.items():
-            results[index] = self._prediction(requests[index], sources[index], output)
+            results[index] = self.prediction(requests[index], sources[index], output)
         return [results[index] for index in range(len(requests))]
 
     def _trace(self, requests: Sequence[Request], cancelled: Stop) -> list[Trace | HeedmapError]:
@@ -164,8 +167,7 @@ class Translator:
         writing: Writing | None = None,
     ) -> list[Generated]:
         """Outputs for a batch of source ids, each closed by the end token; `writing` is told of a single one."""
-        room = self.network.config.max_positions
-        limit = min(parameters.max_new_tokens or room, room)
+        limit = self.output_limit(parameters)
         with torch.inference_mode():
             ids, lengths = self._batch(sources)
             if self.engine is None:
@@ -191,6 +193,26 @@ class Translator:
         lengths = torch.tensor([len(row) for row in rows], device=self.device)
         return padded(rows, PAD)[0].to(self.device), lengths
 
+    def encode(self, request: Request) -> Encoding:
+        """The tokens of a request's input.
+
+        Raises:
+            InputError: it is no text, an empty one, or too long.
+        """
+        if not isinstance(request.inputs, str):
+            raise ParameterError("this model translates text; give a text", field="inputs")
+        return self._encode(request.inputs, "inputs")
+
+    def output_limit(self, parameters: Parameters) -> int:
+        """The longest output, in tokens."""
+        room = self.network.config.max_positions
+        return min(parameters.max_new_tokens or room, room)
+
+    def started(self, sources: list[list[int]]) -> InferenceState:
+        """The state of the inference engine before the first token of each."""
+        assert self.engine is not None
+        return self.engine.start(*self._batch(sources))
+
     def _encode(self, text: str, field: str) -> Encoding:
         if not text.strip():
             raise EmptyInput("the text is empty; give at least one word", field=field)
@@ -204,7 +226,8 @@ class Translator:
             )
         return encoding
 
-    def _prediction(self, request: Request, source: Encoding, output: Generated) -> Prediction:
+    def prediction(self, request: Request, source: Encoding, output: Generated) -> Prediction:
+        """The answer that an output is, with its axes."""
         if request.target is None:
             text, target = self.tokenizer.decode(output.ids), self.tokenizer.describe(output.ids)
         else:

@@ -143,7 +143,7 @@ async def events(services: Services, caller: Caller, body: PredictRequest) -> As
     more: dict[str, Any] = {}
     if rest:
         limit = services.settings.response_bytes
-        more["attention"] = await services.reading.run(lambda: attention(trace, rest, limit), ahead=False)
+        [more["attention"]] = await services.reading.run_turns(attention(trace, rest, limit) for _ in range(1))
     result = result_of(name, model.task, trace.prediction)
     yield event("end", {**result, "finish_reason": trace.prediction.finish_reason, "trace": held.id, **more})
 

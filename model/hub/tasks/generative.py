@@ -19,8 +19,8 @@ from heedmap.model.hub.tasks.generation_settings import FILE, culprits, settle
 from heedmap.model.hub.tasks.text import pad_token
 from heedmap.model.hub.tasks.transformers_generate import generate, score
 from heedmap.model.padding import padded
+from heedmap.model.trace.writing import Writing
 from heedmap.model.watch import Stop, Watch, never
-from heedmap.model.writing import Writing
 
 ATTEMPT = 3  # tokens: the first is chosen by rules of its own, the second by a cache, the third follows a repetition
 

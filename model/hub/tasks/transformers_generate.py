@@ -16,8 +16,8 @@ from heedmap.model.hub.attention import chunks
 from heedmap.model.hub.loaded import Loaded
 from heedmap.model.hub.tasks.generation_settings import looks_back
 from heedmap.model.sampling import Sampler
+from heedmap.model.trace.writing import Writing
 from heedmap.model.watch import Stop, never, raise_if_cancelled
-from heedmap.model.writing import Writing
 
 Criterion = Callable[[Tensor, Any], Tensor]  # ids (B Q) and anything to whether each row is to end
 
