@@ -20,7 +20,8 @@ from heedmap.model.native.tokenizer import END, PAD, Encoding
 from heedmap.model.sampling import Sampler
 
 ROWS = 64  # sentences that are decoded together: more are hardly faster a sentence
-PATIENCE = 4  # steps that a sentence waits at most for others to join with it: each time, all caches are copied
+PATIENCE = 4  # steps that a sentence waits at most for others to join with it
+UNSEEN = 16  # columns of the caches that every row computes with for nothing: a copy of the caches is cheaper then
 
 
 @dataclass(eq=False)
@@ -120,8 +121,8 @@ class TranslatorSession:
         """One token for every sentence; the outcomes of those that are done with it."""
         outcomes: list[tuple[int, Prediction | HeedmapError]] = list(self._failed)
         self._failed = []
-        self._leave()
         self._join()
+        self._leave()
         if self._state is None:
             return outcomes
         logits = self.engine.decode(self._tokens[:, None], self._state)[:, -1]
@@ -147,28 +148,36 @@ class TranslatorSession:
         output = Generated(row.ids, row.score, "stop" if row.ids[-1] == END else "length")
         return self.translator.prediction(row.request, row.source, output)
 
-    def _leave(self) -> None:
-        """Rows that are done leave when it pays to move the others."""
-        alive = [place for place, row in enumerate(self._rows) if not row.done]
-        if not alive:
-            self._rows, self._state = [], None
-        elif (len(self._rows) - len(alive)) * COMPACT >= len(self._rows) and self._state is not None:
-            kept = torch.tensor(alive, device=self.translator.device)
-            self._state.reorder(kept)
-            self._tokens, self._rows = self._tokens[kept], [self._rows[place] for place in alive]
-
     def _join(self) -> None:
-        """Those who wait join, several at once where the batch is large."""
+        """Those who wait take the rows of those who are done; several at once, because encoding one takes a pass."""
         few = len(self._waiting) * COMPACT < len(self._rows) and self._steps < PATIENCE
         if not self._waiting or few:
             return
-        device = self.translator.device
+        free = [place for place, row in enumerate(self._rows) if row.done]
+        if len(free) == len(self._rows):
+            free, self._rows, self._state = [], [], None
         ready = self.translator.started([row.source.ids for row in self._waiting])
-        opening = torch.full((len(self._waiting),), END, device=device)
+        opening = torch.full((len(self._waiting),), END, device=self.translator.device)
         if self._state is None:
-            self._state, self._tokens = ready, opening
+            self._state, self._tokens, self._rows = ready, opening, self._waiting
         else:
-            self._state.join(ready)
-            self._tokens = torch.cat([self._tokens, opening])
-        self._rows += self._waiting
+            places = self._state.join(ready, free)
+            self._rows += self._waiting[len(free) :]
+            self._tokens = torch.cat([self._tokens, opening[len(free) :]])
+            self._tokens[places] = END
+            for place, row in zip(places, self._waiting, strict=True):
+                self._rows[place] = row
         self._waiting, self._steps = [], 0
+
+    def _leave(self) -> None:
+        """Rows that are done leave when it pays to move the others, and columns of the caches that nobody sees."""
+        alive = [place for place, row in enumerate(self._rows) if not row.done]
+        if not alive or self._state is None:
+            self._rows, self._state = [], None
+            return
+        done = len(self._rows) - len(alive)
+        unseen = 0 if self._state.joined is None else min(self._state.joined[alive].tolist())
+        if done * COMPACT >= len(self._rows) or unseen >= UNSEEN:
+            kept = torch.tensor(alive, device=self.translator.device)
+            self._state.reorder(kept)
+            self._tokens, self._rows = self._tokens[kept], [self._rows[place] for place in alive]

@@ -6,6 +6,7 @@ is made once.
 """
 
 import math
+from collections.abc import Sequence
 from itertools import groupby
 
 import torch
@@ -111,23 +112,32 @@ class InferenceState:
         self.caches = [torch.cat([cache, torch.empty_like(cache)], dim=1) for cache in self.caches]
         self._look_back()
 
-    def join(self, other: "InferenceState") -> None:
-        """Take in the sentences of a state that has seen nothing yet, behind those that are here."""
+    def join(self, other: "InferenceState", free: Sequence[int] = ()) -> list[int]:
+        """Take in the sentences of a state that has seen nothing yet, in the place of rows that are free or behind all.
+
+        Returns:
+            The row of each.
+        """
         here, new = len(self.lengths), len(other.lengths)
-        keys = max(self.sources[0].shape[3], other.sources[0].shape[3])
-        self.sources = [
-            torch.cat([F.pad(source, (0, 0, 0, keys - source.shape[3])) for source in pair], dim=1)
-            for pair in zip(self.sources, other.sources, strict=True)
-        ]
-        # Zeros: what is hidden has weight 0, which does not hide what is no number.
-        self.caches = [torch.cat([cache, cache.new_zeros(new, *cache.shape[1:])]) for cache in self.caches]
-        self.lengths = torch.cat([self.lengths, other.lengths])
-        self.origin = torch.arange(here + new, device=self.lengths.device)
-        if self.length:
-            before = self.lengths.new_zeros(here) if self.joined is None else self.joined
-            self.joined = torch.cat([before, self.lengths.new_full((new,), self.length)])
+        places = [*free[:new], *range(here, here + new - len(free[:new]))]
+        more, keys = max(0, places[-1] + 1 - here), max(self.sources[0].shape[3], other.sources[0].shape[3])
+        rows = torch.tensor(places, device=self.lengths.device)
+        before = self.lengths.new_zeros(here) if self.joined is None else self.joined
+        # Zeros where there was nothing: what is hidden has weight 0, which does not hide what is no number.
+        if more or keys > self.sources[0].shape[3]:
+            self.sources = [F.pad(s, (0, 0, 0, keys - s.shape[3], 0, 0, 0, more)) for s in self.sources]
+        self.caches = [torch.cat([c, c.new_zeros(more, *c.shape[1:])]) if more else c for c in self.caches]
+        for source, theirs in zip(self.sources, other.sources, strict=True):
+            source[:, rows, :, : theirs.shape[3]] = theirs
+        for cache in self.caches:
+            cache[rows, : self.length] = 0
+        self.lengths = F.pad(self.lengths, (0, more)).index_copy(0, rows, other.lengths)
+        joined = F.pad(before, (0, more)).index_fill(0, rows, self.length)
+        self.joined = joined if bool(joined.any()) else None
+        self.origin = torch.arange(here + more, device=rows.device)
         self._mask()
         self._look_back()
+        return places
 
     def _look_back(self) -> None:
         """What rows see of the caches: all, unless they joined at different steps."""
