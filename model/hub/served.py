@@ -9,10 +9,11 @@ import torch
 
 from heedmap.model.batches import decoding_batches, forward_batches
 from heedmap.model.contract import Axis, Parameters, Prediction, Request
-from heedmap.model.errors import HeedmapError, InputTooLong
+from heedmap.model.errors import CheckpointError, HeedmapError, InputTooLong
 from heedmap.model.hub.attention import chunks
 from heedmap.model.hub.attention.bands import banded
 from heedmap.model.hub.attention.recorder import record
+from heedmap.model.hub.completions import Completions
 from heedmap.model.hub.load import adapters, loading
 from heedmap.model.hub.load.loading import Source, choose_task, read_config
 from heedmap.model.hub.loaded import Loaded
@@ -22,6 +23,7 @@ from heedmap.model.hub.state import SPARSE
 from heedmap.model.hub.tasks.base import Item, SinglePass, Task
 from heedmap.model.hub.tasks.generative import GenerativeTask
 from heedmap.model.hub.tasks.registry import TASKS
+from heedmap.model.hub.tasks.text_generation import TextGeneration
 from heedmap.model.isolation import failure, isolated
 from heedmap.model.trace.size import check
 from heedmap.model.trace.trace import Trace
@@ -205,5 +207,11 @@ def load(source: Source, device: str = "cpu") -> HubModel:
     config = read_config(folder, source.location)
     chosen = source.task or (None if adapter is None else adapter.task)
     task = TASKS[choose_task(folder, config, chosen)].for_config(config)
+    if source.generator is not None and not issubclass(task, TextGeneration):
+        raise CheckpointError(f"a generator elsewhere continues texts; {task.name} takes none")
+    generator = None if source.generator is None else Completions(source.generator)
     loaded = loading.load(folder, task.auto_class, device=device, dtype=source.dtype, adapter=adapter)
-    return HubModel(loaded, task)
+    served = HubModel(loaded, task)
+    if isinstance(served.runner, TextGeneration):
+        served.runner.generator = generator
+    return served
