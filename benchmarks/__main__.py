@@ -1,6 +1,6 @@
 """Run the benchmarks, all or those named, and keep what each printed in RESULTS.md.
 
-python -m benchmarks [capture] [families] [length] [explorer] [reading] [decode] [wire]
+python -m benchmarks [capture] [families] [length] [explorer] [reading] [decode] [continuous] [wire]
 """
 
 import argparse
@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import capture, decode, explorer, families, length, reading, wire
+from benchmarks import capture, continuous, decode, explorer, families, length, reading, wire
 from benchmarks.measure import Report, machine
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
@@ -19,6 +19,7 @@ BENCHMARKS: dict[str, Callable[[], Report]] = {
     "explorer": explorer.measure,
     "reading": reading.measure,
     "decode": decode.measure,
+    "continuous": continuous.measure,
     "wire": wire.measure,
 }
 INTRODUCTION = (

@@ -16,10 +16,12 @@ __all__ = [
     "Axis",
     "FinishReason",
     "Inputs",
+    "Joinable",
     "Parameters",
     "Prediction",
     "Request",
     "Served",
+    "Session",
     "Unanswered",
     "taken",
     "unanswered",
@@ -136,7 +138,10 @@ class Request:
 
 @runtime_checkable
 class Served(Protocol[Traced]):
-    """A model under a name; `Traced` is what it records a pass as."""
+    """A model under a name; `Traced` is what it records a pass as.
+
+    Where a `Stop` is taken, so is a `Watch`, with one request alone: it sees the output being written.
+    """
 
     task: str
     revision: str
@@ -160,3 +165,39 @@ class Served(Protocol[Traced]):
         Raises:
             Cancelled: `cancelled` became true between two steps.
         """
+
+
+@runtime_checkable
+class Session(Protocol):
+    """A running batch of one model, on one thread: requests join between two steps, and leave when they are done.
+
+    What a request becomes in it is what `predict` makes of it.
+    """
+
+    @property
+    def room(self) -> int:
+        """How many more may join now."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether a step has something to do."""
+
+    def takes(self, request: Request) -> bool:
+        """Whether a request can join; what cannot goes to `predict`."""
+
+    def add(self, request: Request) -> int:
+        """Let a request join: its ticket."""
+
+    def drop(self, ticket: int) -> None:
+        """Nobody waits for this one any more."""
+
+    def step(self) -> list[tuple[int, Prediction | HeedmapError]]:
+        """Go on by one token; the outcomes of those that are done, by their tickets."""
+
+
+@runtime_checkable
+class Joinable(Protocol):
+    """A model whose batches can be joined while they run."""
+
+    def session(self) -> Session | None:
+        """A new batch without anybody in it; None where this checkpoint has none."""

@@ -12,6 +12,7 @@
     │   └── UnsafeCheckpoint             a pickle where safetensors belong
     ├── TraceError                       a trace file that cannot be read as one
     ├── ModelFailure                     a pass that broke at an input, though nothing was found wrong with it
+    ├── GeneratorFailure                 a generator elsewhere that cannot be reached, or wrote what is no output
     └── Cancelled                        the caller went away or its deadline passed
 
 A message says what was wrong and what would be right. An `assert` guards our own invariants, never the user's input.
@@ -76,6 +77,10 @@ class ModelFailure(HeedmapError):
     """
 
     stack: str | None = None
+
+
+class GeneratorFailure(HeedmapError):
+    """A generator elsewhere that cannot be reached, or wrote what this model cannot have written."""
 
 
 class Cancelled(HeedmapError):

@@ -155,6 +155,18 @@ def test_decode_reports_every_engine(tmp_path: Path, tokenizer: Tokenizer) -> No
     assert same[decode.NATIVE, "3"] == "100.0%"  # the same weights: the same outputs
 
 
+def test_continuous_reports_both_ways_at_every_load(tiny: Path, tmp_path: Path) -> None:
+    from benchmarks import continuous
+
+    sentences = tmp_path / "test.jsonl"
+    sentences.write_text("\n".join(json.dumps({"source": f"Wo ist {n}?"}) for n in range(6)), encoding="utf-8")
+    report = continuous.measure(tiny, sentences, 6, size=2, rounds=1)
+    assert [row[1] for row in report.rows] == ["fixed batches", "joined while it runs"] * 3
+    for speed, median, late in numbers(report):
+        assert speed > 0
+        assert median <= late
+
+
 def test_interleaved_takes_turns_and_times_each() -> None:
     order: list[str] = []
     calls = {"a": lambda: order.append("a"), "b": lambda: (order.append("b"), time.sleep(0.01))}

@@ -21,6 +21,9 @@ SHARED |= {
     "model.isolation",
     "model.files",
     "model.sampling",
+    "model.batches",
+    "model.generator",
+    "model.detokenizer",
 }
 SHARED |= {"model.sampling", "model.whole_file", "model.words", "app.root_path"}
 ROOMS = {

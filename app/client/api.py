@@ -20,9 +20,10 @@ import httpx
 import numpy as np
 from numpy.typing import ArrayLike
 
-from heedmap.app.client.calls import RETRIES, TIMEOUT, Awaiting, Blocking, ClientCall, Flow, Operation
+from heedmap.app.client.calls import RETRIES, TIMEOUT, ClientCall, Flow, Operation
 from heedmap.app.client.errors import APIError, ClientError, TimedOut, Unreachable, api_error
 from heedmap.app.client.results import Answer, Attention, TraceSummary, Window
+from heedmap.app.client.streams import AwaitingStreams, BlockingStreams
 from heedmap.app.render.encoding import as_json
 from heedmap.model.prediction import Inputs
 
@@ -228,7 +229,7 @@ class Operations:
         return Attention.from_json(response.json())
 
 
-class Client(Operations, Blocking):
+class Client(Operations, BlockingStreams):
     """The service, blocking. Use it as a context manager, or `close()` it.
 
     Args:
@@ -252,7 +253,7 @@ class Client(Operations, Blocking):
         super().__init__(http, retries)
 
 
-class AsyncClient(Operations, Awaiting):
+class AsyncClient(Operations, AwaitingStreams):
     """The service, awaited; takes what `Client` takes, and is closed by `aclose()`."""
 
     def __init__(

@@ -102,6 +102,7 @@ class PredictRequest(TraceRequest):
     """An input to a model, and the maps to answer with."""
 
     attention: list[MapWanted] = Field(default=[], max_length=MAPS_PER_REQUEST)
+    stream: bool = Field(False, description="Server-sent events, token by token, with a trace's id at the end.")
 
 
 def check_mask(value: Any) -> Any:

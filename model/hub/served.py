@@ -1,16 +1,19 @@
 """A transformers checkpoint, served: any task, on fused attention, with traces of every site."""
 
+import contextlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 
+from heedmap.model.batches import decoding_batches, forward_batches
 from heedmap.model.contract import Axis, Parameters, Prediction, Request
-from heedmap.model.errors import HeedmapError, InputTooLong
+from heedmap.model.errors import CheckpointError, HeedmapError, InputTooLong
 from heedmap.model.hub.attention import chunks
 from heedmap.model.hub.attention.bands import banded
 from heedmap.model.hub.attention.recorder import record
+from heedmap.model.hub.completions import Completions
 from heedmap.model.hub.load import adapters, loading
 from heedmap.model.hub.load.loading import Source, choose_task, read_config
 from heedmap.model.hub.loaded import Loaded
@@ -20,10 +23,12 @@ from heedmap.model.hub.state import SPARSE
 from heedmap.model.hub.tasks.base import Item, SinglePass, Task
 from heedmap.model.hub.tasks.generative import GenerativeTask
 from heedmap.model.hub.tasks.registry import TASKS
+from heedmap.model.hub.tasks.text_generation import TextGeneration
 from heedmap.model.isolation import failure, isolated
 from heedmap.model.trace.size import check
 from heedmap.model.trace.trace import Trace
-from heedmap.model.watch import Stop, never, raise_if_cancelled
+from heedmap.model.trace.writing import Recorded
+from heedmap.model.watch import Stop, Watch, never, raise_if_cancelled
 
 # Of dense maps, in a trace of a model that gives nothing else: 836 tokens at 24 layers of 16 heads.
 EAGER_BYTES = 1 << 30
@@ -110,20 +115,39 @@ class HubModel:
         for group in groups.values():
             longest = max(len(axis) for item in group.values() for axis in item.axes.values())
             together = self.runner.batchable and longest <= chunks.CHUNK and not self.alone
-            batches = [group] if together else [{index: item} for index, item in group.items()]
-            yield from ((list(batch), list(batch.values())) for batch in batches)
+            members = list(group)
+            for batch in self._by_length(list(group.values())) if together else [[at] for at in range(len(group))]:
+                indices = [members[at] for at in batch]
+                yield indices, [group[index] for index in indices]
+
+    def _by_length(self, items: Sequence[Item]) -> list[list[int]]:
+        """Batches of items, by their places."""
+        lengths = [max(len(axis) for axis in item.axes.values()) for item in items]
+        cut = decoding_batches if isinstance(self.runner, GenerativeTask) else forward_batches
+        return cut(lengths, self.loaded.device.type)
 
     def _predicted(self, items: Sequence[Item], cancelled: Stop) -> list[Prediction]:
         raise_if_cancelled(cancelled)
         self.state.restore()
-        return self.runner.predict(items, cancelled)
+        with self._watched(cancelled) as watch:
+            return self.runner.predict(items, watch)
+
+    @contextlib.contextmanager
+    def _watched(self, cancelled: Stop) -> Iterator[Stop]:
+        """Where somebody wants rows of maps while an output is written, a recorder listens to its single steps."""
+        if not isinstance(cancelled, Watch) or not cancelled.maps:
+            yield cancelled
+            return
+        with record(self.wiring) as recorder:
+            yield Recorded(cancelled, recorder)
 
     def _traced(self, items: Sequence[Item], cancelled: Stop) -> list[Trace]:
         raise_if_cancelled(cancelled)
         self.state.restore()
         for item in items:  # what is known before any work
             self._check_size(item.axes)
-        predictions, inputs = self.runner.trace(items, cancelled)
+        with self._watched(cancelled) as watch:
+            predictions, inputs = self.runner.trace(items, watch)
         for prediction in predictions:
             self._check_size(prediction.axes)
         self.state.restore()
@@ -186,5 +210,11 @@ def load(source: Source, device: str = "cpu") -> HubModel:
     config = read_config(folder, source.location)
     chosen = source.task or (None if adapter is None else adapter.task)
     task = TASKS[choose_task(folder, config, chosen)].for_config(config)
+    if source.generator is not None and not issubclass(task, TextGeneration):
+        raise CheckpointError(f"a generator elsewhere continues texts; {task.name} takes none")
+    generator = None if source.generator is None else Completions(source.generator)
     loaded = loading.load(folder, task.auto_class, device=device, dtype=source.dtype, adapter=adapter)
-    return HubModel(loaded, task)
+    served = HubModel(loaded, task)
+    if isinstance(served.runner, TextGeneration):
+        served.runner.generator = generator
+    return served

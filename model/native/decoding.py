@@ -11,10 +11,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from heedmap.model.attention.multihead import AttentionRecorder
 from heedmap.model.contract import Parameters
 from heedmap.model.generated import Generated
 from heedmap.model.native.tokenizer import END, PAD
 from heedmap.model.sampling import Sampler
+from heedmap.model.trace.writing import Writing
 from heedmap.model.watch import Stop, never, raise_if_cancelled
 
 CHUNK = 64  # logits whose best is found at once
@@ -33,7 +35,7 @@ class State(Protocol):
 class Decoder(Protocol):
     """A network that predicts the next token."""
 
-    def decode(self, ids: Tensor, state: Any) -> Tensor:
+    def decode(self, ids: Tensor, state: Any, recorder: AttentionRecorder | None = None) -> Tensor:
         """Logits (B Q V) of the token after each of `ids` (B Q); the state moves on."""
 
 
@@ -46,6 +48,8 @@ def generate(
     device: torch.device,
     cancelled: Stop = never,
     first: Int[Tensor, "B"] | None = None,
+    writing: Writing | None = None,
+    place: int = 0,
 ) -> list[Generated]:
     """Generate one output per sequence of the batch.
 
@@ -53,6 +57,8 @@ def generate(
         state: the decoder's state before `first`, one row per sequence.
         limit: the longest output, in tokens.
         first: what each sequence reads first; the end token, which opens a translation, unless given.
+        writing: is told every token of a single sequence that has one hypothesis.
+        place: of `first` among all that the decoder reads.
 
     Raises:
         Cancelled: `cancelled` became true between two steps.
@@ -60,9 +66,10 @@ def generate(
     opening = torch.full((batch,), END, device=device) if first is None else first.to(device)
     with torch.inference_mode():
         if parameters.do_sample:
-            return _stepwise(decoder, state, opening, limit, cancelled, Sampler(parameters, batch))
+            return _stepwise(decoder, state, opening, limit, cancelled, Sampler(parameters, batch), writing, place)
         if parameters.beam_size == 1:
-            return _stepwise(decoder, state, opening, limit, cancelled, greedy)
+            return _stepwise(decoder, state, opening, limit, cancelled, greedy, writing, place)
+        assert writing is None, "hypotheses of a beam are not written one after the other"
         return _beam(decoder, state, opening, parameters, limit, cancelled)
 
 
@@ -90,16 +97,20 @@ def _stepwise(
     limit: int,
     cancelled: Stop,
     choose: Callable[[Tensor, Sequence[int]], Tensor],
+    writing: Writing | None,
+    place: int,
 ) -> list[Generated]:
     """One token per sequence and step, until each has met its end."""
     batch, device = len(opening), opening.device
+    assert writing is None or batch == 1, "one output is watched at a time"
+    listening = () if writing is None or writing.recorder is None else (writing.recorder,)
     outputs: list[list[int]] = [[] for _ in range(batch)]
     scores = [0.0] * batch
     rows = list(range(batch))  # of the decoder's batch: finished ones stay until it pays to move the others
     tokens = opening[:, None]
-    for _ in range(limit):
+    for step in range(limit):
         raise_if_cancelled(cancelled)
-        logits = decoder.decode(tokens, state)[:, -1]
+        logits = decoder.decode(tokens, state, *listening)[:, -1]
         logits[:, PAD] = -torch.inf
         chosen = choose(logits, rows)
         log_probability = logits.float().log_softmax(dim=-1).gather(1, chosen[:, None])[:, 0]
@@ -107,13 +118,15 @@ def _stepwise(
             if not outputs[row] or outputs[row][-1] != END:
                 outputs[row].append(token)
                 scores[row] += part
-        alive = [place for place, row in enumerate(rows) if outputs[row][-1] != END]
+                if writing is not None:
+                    writing.step(token, part, place + step, last=token == END or step == limit - 1)
+        alive = [at for at, row in enumerate(rows) if outputs[row][-1] != END]
         if not alive:
             break
         if (len(rows) - len(alive)) * COMPACT >= len(rows):
             kept = torch.tensor(alive, device=device)
             state.reorder(kept)
-            chosen, rows = chosen[kept], [rows[place] for place in alive]
+            chosen, rows = chosen[kept], [rows[at] for at in alive]
         tokens = chosen[:, None]
     return [_generated(ids, score) for ids, score in zip(outputs, scores, strict=True)]
 

@@ -26,6 +26,7 @@ from heedmap.model.native.tokenizer import PAD, SPECIAL, Encoding
 from heedmap.model.trace.recorder import Recorder
 from heedmap.model.trace.size import check
 from heedmap.model.trace.trace import Trace
+from heedmap.model.trace.writing import Writing
 from heedmap.model.watch import Stop, never, raise_if_cancelled
 
 SITES = {"decoder": ("tokens", "tokens")}
@@ -125,7 +126,7 @@ class TextGenerator:
                 if limit < 1:
                     raise self._too_long(len(prompt.ids), "inputs")
                 limit = min(limit, request.parameters.max_new_tokens or CONTINUATION)
-                output = self._continue(prompt.ids, request, limit, cancelled, recorder)
+                output = self._continue(prompt, request, limit, cancelled, recorder)
             else:
                 target = self._encode(request.target, "target")
                 if len(target.ids) > limit:
@@ -136,25 +137,26 @@ class TextGenerator:
         written = self.tokenizer.describe(output.ids)
         whole = self.tokenizer.describe([*prompt.ids, *output.ids])
         text = self.tokenizer.decode(output.ids)
-        special = [token < len(SPECIAL) for token in whole.ids]
-        axes = {"tokens": Axis("text", whole.labels, whole.ids, whole.spans, special)}
+        axes = {"tokens": _axis(whole)}
         return Prediction(text, written.labels, output.score, axes, {"generated_text": text}, output.finish_reason)
 
     @torch.inference_mode()
     def _continue(
         self,
-        prompt: list[int],
+        encoded: Encoding,
         request: Request,
         limit: int,
         cancelled: Stop,
         recorder: Recorder | None,
     ) -> Generated:
         """Generate; what is recorded is the pass over the prompt and one over the output, not its single steps."""
-        state = self.network.start()
+        prompt, state = encoded.ids, self.network.start()
+        writing = Writing.to(cancelled, {"tokens": _axis(encoded)}, self.tokenizer.detokenizer(), self.tokenizer.label)
         for _ in self._read(prompt[:-1], state, recorder, cancelled):
             pass
         first = torch.tensor(prompt[-1:], device=self.device)
-        (output,) = generate(self.network, state, 1, request.parameters, limit, self.device, cancelled, first)
+        more: dict[str, Any] = {"first": first, "writing": writing, "place": len(prompt) - 1}
+        (output,) = generate(self.network, state, 1, request.parameters, limit, self.device, cancelled, **more)
         if recorder is not None:
             state.rewind(len(prompt) - 1)
             for _ in self._read([prompt[-1], *output.ids], state, recorder, cancelled):
@@ -215,3 +217,8 @@ class TextGenerator:
     def _too_long(self, tokens: int, field: str) -> InputTooLong:
         limit = self.network.config.max_positions
         return InputTooLong(f"{tokens:,} tokens, the model has positions for {limit:,}: shorten the text", field=field)
+
+
+def _axis(encoding: Encoding) -> Axis:
+    special = [token < len(SPECIAL) for token in encoding.ids]
+    return Axis("text", encoding.labels, encoding.ids, encoding.spans, special)

@@ -11,6 +11,7 @@ from tokenizers import Tokenizer as Backend
 
 from heedmap.model.beginnings import tokens_over
 from heedmap.model.byte_alphabet import byte_alphabet
+from heedmap.model.detokenizer import Detokenizer
 from heedmap.model.errors import CheckpointError
 
 # The ids of BART and M2M100, so that exported checkpoints need no remapping.
@@ -112,6 +113,14 @@ class Tokenizer:
     def decode(self, ids: list[int]) -> str:
         """The text of these ids, special tokens left out."""
         return self.backend.decode(ids, skip_special_tokens=True).strip()
+
+    def detokenizer(self) -> Detokenizer:
+        """For ids that arrive one by one."""
+        return Detokenizer(self.decode, self.backend.id_to_token)
+
+    def label(self, token: int) -> str:
+        """The label of a token, as `describe` gives it."""
+        return self.describe([token]).labels[0]
 
     def describe(self, ids: list[int]) -> Encoding:
         """Labels of ids and their spans in the text that `decode` makes of them."""

@@ -1,13 +1,14 @@
 """A native translation checkpoint, served: text in, predictions and traces out."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from heedmap.model.batches import decoding_batches, forward_batches
 from heedmap.model.card import licence
 from heedmap.model.contract import DECODING, Axis, Parameters, Prediction, Request, taken
 from heedmap.model.errors import CheckpointError, EmptyInput, HeedmapError, InputError, InputTooLong, ParameterError
@@ -15,14 +16,16 @@ from heedmap.model.generated import Generated
 from heedmap.model.isolation import failure, isolated
 from heedmap.model.native import checkpoint
 from heedmap.model.native.checkpoint import Checkpoint
+from heedmap.model.native.continuous import TranslatorSession
 from heedmap.model.native.decoding import generate
-from heedmap.model.native.inference import InferenceTransformer
+from heedmap.model.native.inference import InferenceState, InferenceTransformer
 from heedmap.model.native.language_model import LanguageModel
 from heedmap.model.native.tokenizer import END, PAD, SPECIAL, Encoding
 from heedmap.model.native.transformer import Transformer, TransformerConfig
 from heedmap.model.padding import padded
 from heedmap.model.trace.recorder import Recorder
 from heedmap.model.trace.trace import Trace
+from heedmap.model.trace.writing import Writing
 from heedmap.model.watch import Stop, never, raise_if_cancelled
 
 SITE_AXES = {"encoder": ("source", "source"), "decoder": ("target", "prefix"), "cross": ("target", "source")}
@@ -92,6 +95,10 @@ class Translator:
         """Predict, then record one teacher-forced pass over input and output."""
         return isolated(lambda some: self._trace(some, cancelled), requests)
 
+    def session(self) -> TranslatorSession | None:
+        """A running batch that requests can join; None where the network decodes without the inference engine."""
+        return None if self.engine is None else TranslatorSession(self, self.engine)
+
     def _predict(self, requests: Sequence[Request], cancelled: Stop) -> list[Prediction | HeedmapError]:
         results: dict[int, Prediction | HeedmapError] = {}
         sources: dict[int, Encoding] = {}
@@ -99,9 +106,7 @@ class Translator:
         for index, request in enumerate(requests):
             raise_if_cancelled(cancelled)
             try:
-                if not isinstance(request.inputs, str):
-                    raise ParameterError("this model translates text; give a text", field="inputs")
-                sources[index] = self._encode(request.inputs, "inputs")
+                sources[index] = self.encode(request)
                 if request.target is not None:
                     targets[index] = self._encode(request.target, "target")
             except InputError as error:
@@ -111,43 +116,67 @@ class Translator:
             if index not in results and index not in targets:
                 groups[request.parameters].append(index)
         outputs: dict[int, Generated] = {}
-        for parameters, members in groups.items():
-            generated = self.generate([sources[i].ids for i in members], parameters, cancelled)
+        for parameters, members in self._by_length(groups, sources):
+            axes = {"source": _axis(sources[members[0]])}
+            writing = Writing.to(cancelled, axes, self.tokenizer.detokenizer(), self.tokenizer.label)
+            generated = self.generate([sources[i].ids for i in members], parameters, cancelled, writing)
             outputs.update(zip(members, generated, strict=True))
-        scored = [i for i in targets if i not in results]
-        if scored:
+        given = [i for i in targets if i not in results]
+        lengths = [max(len(sources[i].ids), len(targets[i].ids)) for i in given]
+        for batch in forward_batches(lengths, self.device.type):
+            scored = [given[place] for place in batch]
             rated = self._score([sources[i].ids for i in scored], [targets[i].ids for i in scored])
             outputs.update(zip(scored, rated, strict=True))
         for index, output in outputs.items():
-            results[index] = self._prediction(requests[index], sources[index], output)
+            results[index] = self.prediction(requests[index], sources[index], output)
         return [results[index] for index in range(len(requests))]
 
     def _trace(self, requests: Sequence[Request], cancelled: Stop) -> list[Trace | HeedmapError]:
-        predictions = self._predict(requests, cancelled)
-        done = [p for p in predictions if isinstance(p, Prediction)]
-        if not done:
-            return [p for p in predictions if isinstance(p, HeedmapError)]
-        raise_if_cancelled(cancelled)
-        recorder = Recorder()
-        with torch.inference_mode():
-            source, lengths = self._batch([p.axes["source"].ids for p in done])
-            prefix, _ = self._batch([p.axes["prefix"].ids for p in done])
-            self.network(source, lengths, prefix, recorder)
-            facts = {"task": self.task, "revision": self.revision}
-            traces = iter([recorder.trace(row, p, self.sites, **facts) for row, p in enumerate(done)])
-        return [p if isinstance(p, HeedmapError) else next(traces) for p in predictions]
+        outcomes: list[Any] = list(self._predict(requests, cancelled))
+        done = {index: p for index, p in enumerate(outcomes) if isinstance(p, Prediction)}
+        places = list(done)
+        lengths = [max(len(p.axes["source"]), len(p.axes["prefix"])) for p in done.values()]
+        for batch in forward_batches(lengths, self.device.type):
+            raise_if_cancelled(cancelled)
+            members = [places[place] for place in batch]
+            for index, trace in zip(members, self._record([done[index] for index in members]), strict=True):
+                outcomes[index] = trace
+        return outcomes
 
-    def generate(self, sources: list[list[int]], parameters: Parameters, cancelled: Stop = never) -> list[Generated]:
-        """Outputs for a batch of source ids, each closed by the end token."""
-        room = self.network.config.max_positions
-        limit = min(parameters.max_new_tokens or room, room)
+    def _record(self, predictions: Sequence[Prediction]) -> list[Trace]:
+        """One teacher-forced pass over inputs and outputs."""
+        recorder, facts = Recorder(), {"task": self.task, "revision": self.revision}
+        with torch.inference_mode():
+            source, lengths = self._batch([p.axes["source"].ids for p in predictions])
+            prefix, _ = self._batch([p.axes["prefix"].ids for p in predictions])
+            self.network(source, lengths, prefix, recorder)
+            return [recorder.trace(row, p, self.sites, **facts) for row, p in enumerate(predictions)]
+
+    def _by_length(
+        self, groups: Mapping[Parameters, list[int]], sources: Mapping[int, Encoding]
+    ) -> Iterator[tuple[Parameters, list[int]]]:
+        """What shares its parameters, in batches within the device's budget."""
+        for parameters, members in groups.items():
+            for batch in decoding_batches([len(sources[i].ids) for i in members], self.device.type):
+                yield parameters, [members[place] for place in batch]
+
+    def generate(
+        self,
+        sources: list[list[int]],
+        parameters: Parameters,
+        cancelled: Stop = never,
+        writing: Writing | None = None,
+    ) -> list[Generated]:
+        """Outputs for a batch of source ids, each closed by the end token; `writing` is told of a single one."""
+        limit = self.output_limit(parameters)
         with torch.inference_mode():
             ids, lengths = self._batch(sources)
             if self.engine is None:
                 state: Any = self.network.start(self.network.encode(ids, lengths), lengths)
-                return generate(self.network, state, len(sources), parameters, limit, self.device, cancelled)
-            ready = self.engine.start(ids, lengths)
-            return generate(self.engine, ready, len(sources), parameters, limit, self.device, cancelled)
+                decoder: Any = self.network
+            else:
+                decoder, state = self.engine, self.engine.start(ids, lengths)
+            return generate(decoder, state, len(sources), parameters, limit, self.device, cancelled, writing=writing)
 
     def _score(self, sources: list[list[int]], targets: list[list[int]]) -> list[Generated]:
         """Given outputs and their summed log-probability under teacher forcing."""
@@ -165,6 +194,26 @@ class Translator:
         lengths = torch.tensor([len(row) for row in rows], device=self.device)
         return padded(rows, PAD)[0].to(self.device), lengths
 
+    def encode(self, request: Request) -> Encoding:
+        """The tokens of a request's input.
+
+        Raises:
+            InputError: it is no text, an empty one, or too long.
+        """
+        if not isinstance(request.inputs, str):
+            raise ParameterError("this model translates text; give a text", field="inputs")
+        return self._encode(request.inputs, "inputs")
+
+    def output_limit(self, parameters: Parameters) -> int:
+        """The longest output, in tokens."""
+        room = self.network.config.max_positions
+        return min(parameters.max_new_tokens or room, room)
+
+    def started(self, sources: list[list[int]]) -> InferenceState:
+        """The state of the inference engine before the first token of each."""
+        assert self.engine is not None
+        return self.engine.start(*self._batch(sources))
+
     def _encode(self, text: str, field: str) -> Encoding:
         if not text.strip():
             raise EmptyInput("the text is empty; give at least one word", field=field)
@@ -180,7 +229,8 @@ class Translator:
             )
         return encoding
 
-    def _prediction(self, request: Request, source: Encoding, output: Generated) -> Prediction:
+    def prediction(self, request: Request, source: Encoding, output: Generated) -> Prediction:
+        """The answer that an output is, with its axes."""
         if request.target is None:
             text, target = self.tokenizer.decode(output.ids), self.tokenizer.describe(output.ids)
         else:

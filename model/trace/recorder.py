@@ -84,6 +84,12 @@ class Recorder:
         """Keep the weights (B H Q K) of a layer that gives nothing else."""
         self.records.setdefault(site, []).append(WeightsRecord(weights))
 
+    def clear(self) -> None:
+        """Forget all of it, to record another pass."""
+        self.records.clear()
+        self._biases.clear()
+        self._masks.clear()
+
     def next_chunk(self) -> None:
         """Let go of keys and values so far: those of the chunk to come, over one cache, hold them too."""
         for records in self.records.values():

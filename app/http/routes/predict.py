@@ -1,6 +1,7 @@
 """Predictions, with maps in the same answer where they are asked for."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from typing import Annotated, Any
 
 import numpy as np
@@ -11,38 +12,28 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
 from heedmap.app.errors import WORKING, ModelUnavailable, NotFound, TooLarge, brief, problem, raises
+from heedmap.app.http.access.quota import check_quota
 from heedmap.app.http.answers import PredictionAnswer, PredictionList
+from heedmap.app.http.asked import requests_of
 from heedmap.app.http.callers import Caller, admitted, while_waiting
+from heedmap.app.http.event_stream import SCHEMA, begin
+from heedmap.app.http.routes.traces import identify
 from heedmap.app.http.services import Services, services
 from heedmap.app.render.wire import JSON, check_size, to_json
 from heedmap.app.requests.bodies import parsed, request_body
-from heedmap.app.requests.schemas import MapWanted, PredictRequest, TraceRequest
+from heedmap.app.requests.schemas import MapWanted, PredictRequest
 from heedmap.app.service import maps
 from heedmap.app.service.finite import Checking
 from heedmap.app.service.pixels import check_pixels, pictures
+from heedmap.app.service.stream import Feed, event
 from heedmap.model.contract import Prediction, Request, Unanswered
 from heedmap.model.errors import HeedmapError, InputError, ModelFailure, ParameterError, RangeError
 from heedmap.model.trace.trace import Trace
+from heedmap.model.watch import WRITTEN_SITES, Place
 
 log = structlog.get_logger("heedmap")
 router = APIRouter(prefix="/v1/predict", tags=["predictions"])
 ADVICE = "POST /v1/traces, then read windows at /v1/traces/{id}/maps/{site}/{layer}/{head}?rows=a:b&cols=c:d"
-
-
-def requests_of(body: TraceRequest) -> list[Request]:
-    """The model's requests that a body asks for: one, or one for each of a list of inputs.
-
-    Raises:
-        ParameterError: inputs and target do not go together.
-    """
-    if not isinstance(body.inputs, list):
-        if isinstance(body.target, list):
-            raise ParameterError("one input takes one target, not a list", field="target")
-        return [Request(body.inputs, body.target, body.parameters)]
-    targets: Sequence[str | None] = body.target if isinstance(body.target, list) else [None] * len(body.inputs)
-    if isinstance(body.target, str) or len(targets) != len(body.inputs):
-        raise ParameterError(f"{len(body.inputs)} inputs take a list of as many targets", field="target")
-    return [Request(text, target, body.parameters) for text, target in zip(body.inputs, targets, strict=True)]
 
 
 def check_requested(requested: Sequence[MapWanted], sites: Sequence[dict[str, Any]]) -> None:
@@ -129,10 +120,75 @@ async def answer(services: Services, body: PredictRequest) -> list[dict[str, Any
             continue
         assert not isinstance(read_maps, Exception)
         prediction: Prediction = outcome.prediction if isinstance(outcome, Trace) else outcome
-        result = {"model": name, "task": model.task, "prediction": prediction.to_json()}
-        result["axes"] = {axis: value.to_json() for axis, value in prediction.axes.items()}
+        result = result_of(name, model.task, prediction)
         results.append(result if read_maps is None else {**result, "attention": read_maps})
     return results
+
+
+async def events(services: Services, caller: Caller, body: PredictRequest) -> AsyncGenerator[bytes, None]:
+    """The events of one answer while it is written.
+
+    Raises:
+        ParameterError: the answer is none that arises token by token.
+    """
+    [request] = writable(body)
+    name, model = await services.models.get(body.model)
+    facts = services.models.facts(name)
+    if "max_new_tokens" not in facts["parameters"]:
+        raise ParameterError(f"{model.task} writes no text token by token: leave stream out", field="stream")
+    check_requested(body.attention, facts["sites"])
+    await check_quota(caller, services.store.folder)
+    identifier = await identify(services, caller, name, request)
+    growing = [item for item in body.attention if item.site in WRITTEN_SITES]
+    rest = [item for item in body.attention if item.site not in WRITTEN_SITES]  # maps of what was read, not written
+    feed = Feed(name, model.task, places(growing, facts["sites"]))
+    work = services.engine.run_batch((name, "stream", feed), [request], feed.work(model.trace))
+    async with aclosing(feed.events(work)) as written:
+        async for data in written:
+            yield data
+    trace = feed.trace
+    assert trace is not None, "the events are over"
+    held = await services.write(lambda: services.store.put(caller.owner, identifier, name, trace))
+    more: dict[str, Any] = {}
+    if rest:
+        limit = services.settings.response_bytes
+        [more["attention"]] = await services.reading.run_turns(attention(trace, rest, limit) for _ in range(1))
+    result = result_of(name, model.task, trace.prediction)
+    yield event("end", {**result, "finish_reason": trace.prediction.finish_reason, "trace": held.id, **more})
+
+
+def result_of(model: str, task: str, prediction: Prediction) -> dict[str, Any]:
+    """The answer to one input, without maps."""
+    axes = {axis: value.to_json() for axis, value in prediction.axes.items()}
+    return {"model": model, "task": task, "prediction": prediction.to_json(), "axes": axes}
+
+
+def places(wanted: Sequence[MapWanted], sites: Sequence[dict[str, Any]]) -> list[Place]:
+    """Maps that there are, counted from 0."""
+    by_name = {site["name"]: site for site in sites}
+    numbers = [(by_name[item.site]["layers"], by_name[item.site]["heads"]) for item in wanted]
+    return [
+        (item.site, item.layer % layers, item.head % heads if isinstance(item.head, int) else item.head)
+        for item, (layers, heads) in zip(wanted, numbers, strict=True)
+    ]
+
+
+def writable(body: PredictRequest) -> list[Request]:
+    """The request of a body whose answer can be sent as it is written.
+
+    Raises:
+        ParameterError: it cannot.
+    """
+    if isinstance(body.inputs, list):
+        raise ParameterError("one input is streamed at a time, not a list", field="inputs")
+    if body.target is not None:
+        raise ParameterError("a given target is not written: leave it out, or stream", field="target")
+    if body.parameters.beam_size != 1:
+        raise ParameterError(
+            "the hypotheses of a beam change until the last token: stream with beam_size 1",
+            field="parameters.beam_size",
+        )
+    return requests_of(body)
 
 
 def item_problem(error: Exception, index: int) -> dict[str, Any]:
@@ -150,6 +206,7 @@ def item_problem(error: Exception, index: int) -> dict[str, Any]:
     summary="Predict, and show where the model looked",
     response_model=PredictionAnswer | PredictionList,
     openapi_extra=request_body(PredictRequest),
+    responses={200: {"content": {"text/event-stream": {"schema": SCHEMA}}}},
 )
 @raises(NotFound, InputError, TooLarge, ModelUnavailable, *WORKING)
 async def predict(
@@ -158,7 +215,12 @@ async def predict(
     body: Annotated[PredictRequest, Depends(parsed(PredictRequest))],
     services: Annotated[Services, Depends(services)],
 ) -> Response:
-    """One input gives one answer; a list gives `{"results": [...]}`, each its own answer or its own error."""
+    """One input gives one answer; a list gives `{"results": [...]}`, each its own answer or its own error.
+
+    With `stream`, one input gives server-sent events: `start`, a `token` for each, and `end` with the trace's id.
+    """
+    if body.stream:
+        return await begin(request, events(services, caller, body))
     results = await while_waiting(request, answer(services, body))
     if not isinstance(body.inputs, list):
         if isinstance(results[0], Exception):

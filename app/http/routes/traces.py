@@ -19,10 +19,10 @@ from heedmap.app.errors import (
 )
 from heedmap.app.http.access.quota import check_quota
 from heedmap.app.http.answers import TraceSummary
+from heedmap.app.http.asked import requests_of
 from heedmap.app.http.caching import NOT_MODIFIED, cached, caching, is_current
 from heedmap.app.http.callers import Caller, admitted, while_waiting
 from heedmap.app.http.files import send
-from heedmap.app.http.routes.predict import requests_of
 from heedmap.app.http.services import Services, services
 from heedmap.app.render.wire import to_json
 from heedmap.app.requests.bodies import parsed, request_body

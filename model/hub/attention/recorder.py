@@ -109,6 +109,11 @@ class ModuleRecorder(Recorder):
         self._layouts: dict[nn.Module, GridLayout] = {}
         self._returned: list[Tensor] = []  # weights that an inner module gave already
 
+    def clear(self) -> None:
+        super().clear()
+        self.recorded_modules.clear()
+        self._returned.clear()
+
     def record_module(
         self,
         module: nn.Module,

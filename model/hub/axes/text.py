@@ -58,10 +58,15 @@ def output_axis(tokenizer: Any, ids: Sequence[int]) -> tuple[str, Axis]:
     names = _names(tokenizer, ids)
     surfaces = spelling.surfaces(names)
     special = [number in spelling.special for number in ids]
-    kept = [number for number, left_out in zip(ids, special, strict=True) if not left_out]
-    text = str(tokenizer.decode(kept, skip_special_tokens=True)) if kept else ""
+    text = output_text(tokenizer, ids, spelling.special)
     spans = _aligned(tokenizer, ids, surfaces, special, [text], [0] * len(ids), fold=False)
     return text, Axis("text", _labels(spelling, names, surfaces, special), list(ids), spans, special)
+
+
+def output_text(tokenizer: Any, ids: Sequence[int], special: set[int]) -> str:
+    """The text that ids decode to, special tokens left out."""
+    kept = [number for number in ids if number not in special]
+    return str(tokenizer.decode(kept, skip_special_tokens=True)) if kept else ""
 
 
 def prefix_axis(tokenizer: Any, start: Sequence[int], target: Axis) -> Axis:

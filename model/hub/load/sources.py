@@ -27,15 +27,22 @@ FOREIGN = ("original/*", "onnx/*", "openvino/*", "consolidated*", "*.index.json.
 TRAINING = re.compile(r"(training_args|optimizer|scheduler|scaler|rng_state|random_states)")
 
 
+OPTIONS = ("task", "dtype", "adapter", "generator")
+
+
 @dataclass(frozen=True)
 class Source:
-    """A model as the command line names it: PATH_OR_HUB_ID[@REVISION][?task=...&dtype=...&adapter=...]."""
+    """A model as the command line names it: PATH_OR_HUB_ID[@REVISION][?task=...&dtype=...&adapter=...].
+
+    And &generator=URL, of an OpenAI-compatible API that has the same checkpoint, which then writes.
+    """
 
     location: str
     revision: str | None = None
     task: str | None = None
     dtype: str | None = None
     adapter: str | None = None  # PATH_OR_HUB_ID[@REVISION] of a PEFT folder
+    generator: str | None = None  # of an OpenAI-compatible API that has the same checkpoint
 
     @classmethod
     def parse(cls, text: str) -> "Source":
@@ -50,7 +57,7 @@ class Source:
             raise CheckpointError(f"{query!r} is no option; options read like ?task=fill-mask&dtype=bfloat16")
         settings: dict[str, str] = {}
         for name, value in options:
-            if name not in ("task", "dtype", "adapter") or name in settings or not value:
+            if name not in OPTIONS or name in settings or not value:
                 raise CheckpointError(f"{name}={value} is no option; options read like ?task=fill-mask&dtype=bfloat16")
             settings[name] = value
         if settings.get("dtype") not in (None, *DTYPES):
@@ -62,9 +69,7 @@ class Source:
                 raise CheckpointError(f"{text!r} names no revision after the @")
         if not location:
             raise CheckpointError(f"{text!r} names no folder and no hub id")
-        return cls(
-            location, revision if at and location == before else None, *map(settings.get, ("task", "dtype", "adapter"))
-        )
+        return cls(location, revision if at and location == before else None, *map(settings.get, OPTIONS))
 
 
 def resolve(source: Source) -> Path:

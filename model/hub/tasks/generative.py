@@ -11,6 +11,7 @@ from torch import Tensor
 from heedmap.model.contract import DECODING, Parameters, Prediction, Request, taken
 from heedmap.model.errors import CheckpointError
 from heedmap.model.generated import WRITTEN, Generated
+from heedmap.model.hub.axes.written import Written
 from heedmap.model.hub.loaded import Loaded
 from heedmap.model.hub.messages import library_message
 from heedmap.model.hub.tasks.base import Item, Task
@@ -18,7 +19,8 @@ from heedmap.model.hub.tasks.generation_settings import FILE, culprits, settle
 from heedmap.model.hub.tasks.text import pad_token
 from heedmap.model.hub.tasks.transformers_generate import generate, score
 from heedmap.model.padding import padded
-from heedmap.model.watch import Stop, never
+from heedmap.model.trace.writing import Writing
+from heedmap.model.watch import Stop, Watch, never
 
 ATTEMPT = 3  # tokens: the first is chosen by rules of its own, the second by a cache, the third follows a repetition
 
@@ -101,6 +103,7 @@ class GenerativeTask(Task):
                 parameters = chosen[0].request.parameters
                 stops = self.settings_of_checkpoint.stop_strings
                 more = {"chunk": self.chunk, "stop_strings": stops, **dict(settings)}
+                more["writing"] = self._writing(chosen[0], cancelled)
                 generated = generate(self.writer, inputs, parameters, limit, cancelled, **more)
             else:
                 targets = [item.facts["given"] for item in chosen]
@@ -108,6 +111,17 @@ class GenerativeTask(Task):
                 generated = [Generated(ids, total) for ids, total in zip(targets, totals, strict=True)]
             outputs.update(zip(members, generated, strict=True))
         return [self.prediction(item, outputs[index]) for index, item in enumerate(items)]
+
+    def _writing(self, item: Item, cancelled: Stop) -> Writing | None:
+        """The output of an item while it is written, where somebody watches."""
+        if not isinstance(cancelled, Watch):
+            return None
+        written = Written(self.loaded.tokenizer, self.said(item))
+        return Writing.to(cancelled, item.axes, written.detokenizer(), written.label)
+
+    def said(self, item: Item) -> list[int]:
+        """What the text of an output begins with, before the first token that is written."""
+        return []
 
     @property
     def writer(self) -> Loaded:

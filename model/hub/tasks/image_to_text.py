@@ -142,6 +142,11 @@ class BlipImageToText(ImageToText):
         offsets = None if encoded.offsets is None else [*encoded.offsets, (0, 0)]
         return {"given": ids, "limit": len(ids), "target": text_axis(tokenizer, ids, target, offsets)}
 
+    def said(self, item: Item) -> list[int]:
+        """What the decoder was told to begin with."""
+        start: list[int] = item.facts["start"]
+        return start[1:]
+
     def predict(self, items: Sequence[Item], cancelled: Stop) -> list[Prediction]:
         """One picture after the other."""
         return [prediction for item in items for prediction in super(BlipImageToText, self).predict([item], cancelled)]

@@ -6,8 +6,10 @@ from typing import Any
 from torch import Tensor
 
 from heedmap.model.contract import Axis, Prediction, Request
-from heedmap.model.errors import InputTooLong
+from heedmap.model.detokenizer import UNFINISHED
+from heedmap.model.errors import GeneratorFailure, InputTooLong
 from heedmap.model.generated import CONTINUATION, Generated
+from heedmap.model.generator import Continuation, Generator
 from heedmap.model.hub.axes.text import output_axis
 from heedmap.model.hub.loaded import Loaded
 from heedmap.model.hub.tasks.base import Item
@@ -24,6 +26,7 @@ from heedmap.model.hub.tasks.text import (
     positions,
     the_text,
 )
+from heedmap.model.hub.tasks.transformers_generate import end_tokens, score
 from heedmap.model.padding import padded
 from heedmap.model.watch import Stop
 
@@ -41,6 +44,7 @@ class TextGeneration(GenerativeTask):
     example = "The girl is reading"
     probe_target = " a book."
     most = CONTINUATION
+    generator: Generator | None = None  # who writes, where that is not this model
 
     def __init__(self, loaded: Loaded) -> None:
         super().__init__(loaded)
@@ -51,6 +55,11 @@ class TextGeneration(GenerativeTask):
     def capacity(self) -> int | None:
         """Of prompt and output together."""
         return self.limit
+
+    def describe_generation(self) -> dict[str, Any]:
+        """As ever, and who writes, where that is not this model."""
+        described = super().describe_generation()
+        return described if self.generator is None else {**described, "generator": self.generator.describe()}
 
     def prepare(self, request: Request) -> Item:
         """Tokenize a prompt or a chat, and the target if there is one."""
@@ -101,6 +110,49 @@ class TextGeneration(GenerativeTask):
             text, axis = str(item.request.target), item.facts["output"]
         axes = {"tokens": joined(item.axes["tokens"], axis)}
         return Prediction(text, axis.labels, output.score, axes, {"generated_text": text}, output.finish_reason)
+
+    def predict(self, items: Sequence[Item], cancelled: Stop) -> list[Prediction]:
+        """Generate here, or have it generated, and score what was given."""
+        if self.generator is None:
+            return super().predict(items, cancelled)
+        outputs = [self._written(item, self.generator, cancelled) for item in items]
+        return [self.prediction(item, output) for item, output in zip(items, outputs, strict=True)]
+
+    def _written(self, item: Item, generator: Generator, cancelled: Stop) -> Generated:
+        """What the generator wrote, in this model's tokens and with this model's score."""
+        inputs, reason = self.batch([item]), None
+        ids = item.facts["given"]
+        writing = None if ids is not None else self._writing(item, cancelled)
+        if ids is None:
+            prompt, limit = item.axes["tokens"].ids, item.facts["limit"]
+            continuation = generator.write(prompt, item.request.parameters, limit, cancelled)
+            ids, reason = self._checked(continuation), continuation.finish_reason
+        [total] = score(self.writer, inputs, self.starts([item], inputs), [ids], self.chunk)
+        for index, token in enumerate(ids if writing is not None else ()):
+            assert writing is not None
+            place = len(item.axes["tokens"]) - 1 + index
+            writing.step(token, None, place, last=index == len(ids) - 1)
+        return Generated(ids, total, reason)
+
+    def _checked(self, continuation: Continuation) -> list[int]:
+        """The ids of what was written.
+
+        Raises:
+            GeneratorFailure: they make another text.
+        """
+        tokenizer, ends = self.loaded.tokenizer, end_tokens(self.loaded.model)
+        if continuation.ids is None and UNFINISHED in continuation.text:
+            raise GeneratorFailure("the generator tells no ids, and wrote a part of a character: only ids say which")
+        ids = continuation.ids or encode(self.loaded, continuation.text, add_special_tokens=False).ids
+        text, _ = output_axis(tokenizer, ids)
+        if text != continuation.text:
+            raise GeneratorFailure(
+                f"the generator's tokens make {text[:100]!r} here, and it wrote {continuation.text[:100]!r}: it must "
+                "serve the same checkpoint"
+            )
+        if continuation.finish_reason == "stop" and ends and ids[-1] not in ends:
+            ids = [*ids, ends[0]]  # which the protocol keeps to itself
+        return ids
 
     def trace(self, items: Sequence[Item], cancelled: Stop) -> tuple[list[Prediction], dict[str, Any]]:
         """The recorded pass reads prompt and output."""

@@ -91,6 +91,11 @@ class TranscriptionTask(GenerativeTask):
         """What the decoder begins with."""
         return torch.tensor([item.facts["start"] for item in items], device=self.loaded.device)
 
+    def said(self, item: Item) -> list[int]:
+        """What the decoder was told to begin with."""
+        start: list[int] = item.facts["start"]
+        return start[1:]
+
     def prediction(self, item: Item, output: Generated) -> Prediction:
         """The text and its three axes."""
         start, request = item.facts["start"], item.request

@@ -1,5 +1,6 @@
 """Outputs of transformers' own `generate`, under our parameters, each with its summed log-probability."""
 
+import contextlib
 import copy
 import inspect
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +16,7 @@ from heedmap.model.hub.attention import chunks
 from heedmap.model.hub.loaded import Loaded
 from heedmap.model.hub.tasks.generation_settings import looks_back
 from heedmap.model.sampling import Sampler
+from heedmap.model.trace.writing import Writing
 from heedmap.model.watch import Stop, never, raise_if_cancelled
 
 Criterion = Callable[[Tensor, Any], Tensor]  # ids (B Q) and anything to whether each row is to end
@@ -28,6 +30,7 @@ def generate(
     cancelled: Stop = never,
     chunk: int | None = None,
     stop_strings: Sequence[str] = (),
+    writing: Writing | None = None,
     **settings: Any,
 ) -> list[Generated]:
     """One output per row of a batch: greedy, by beams, or drawn.
@@ -44,6 +47,7 @@ def generate(
         limit: the longest output, in tokens.
         chunk: tokens of a long prompt that go in at once; all of them if None.
         stop_strings: texts that end an output.
+        writing: is told every token of a batch of one without beams.
         settings: more of a GenerationConfig: forced_bos_token_id.
 
     Raises:
@@ -59,10 +63,14 @@ def generate(
         settings = {**settings, "prefill_chunk_size": chunk}
     width = 1 if parameters.do_sample else parameters.beam_size
     batch, began = next(iter(inputs.values())).shape[0], _start_length(model, inputs)
-    tally = _Tally(batch, ends, stops, cancelled)
+    assert writing is None or (width == 1 and batch == 1), "one output is watched at a time, and no beams"
+    tally = _Tally(batch, ends, stops, cancelled, None if writing is None else _told(writing, limit))
     raise_if_cancelled(cancelled)
-    handle = model.register_forward_hook(tally.keep) if width == 1 else None
-    try:
+    with contextlib.ExitStack() as hooks:
+        if width == 1:
+            hooks.callback(model.register_forward_hook(tally.keep).remove)
+        if writing is not None:
+            hooks.callback(model.register_forward_pre_hook(lambda *_: writing.forget()).remove)
         with torch.inference_mode():
             rows = model.generate(
                 **inputs,
@@ -70,9 +78,6 @@ def generate(
                 stopping_criteria=[tally],
                 logits_processor=[_Draw(parameters, batch)] if parameters.do_sample else [],
             )
-    finally:
-        if handle is not None:
-            handle.remove()
     lengths = [_length(row, began, ends, stops) for row in rows]
     outputs = [row[began : began + length] for row, (length, _) in zip(rows.tolist(), lengths, strict=True)]
     if width > 1 or not tally.steps:  # not heard at all: a model within the model generates
@@ -171,7 +176,15 @@ class _Tally:
     held, where `generate` itself would keep those of every step.
     """
 
-    def __init__(self, batch: int, ends: Sequence[int], stops: Criterion | None, cancelled: Stop) -> None:
+    def __init__(
+        self,
+        batch: int,
+        ends: Sequence[int],
+        stops: Criterion | None,
+        cancelled: Stop,
+        told: Callable[[int, float | None, int, bool], None] | None = None,
+    ) -> None:
+        self.told = told
         self.totals = torch.zeros(batch, dtype=torch.float64)
         self.finished = torch.zeros(batch, dtype=torch.bool)
         self.ends = torch.tensor(list(ends), dtype=torch.long)
@@ -188,15 +201,29 @@ class _Tally:
         raise_if_cancelled(self.cancelled)
         nothing = torch.zeros(ids.shape[0], dtype=torch.bool, device=ids.device)
         stopped = nothing if self.stops is None else self.stops(ids, None)
+        part = None
         if self.logits is not None:
             chosen = ids[:, -1:]
             parts = log_probabilities(self.logits, chosen)[:, 0]
             self.totals = self.totals.to(parts.device) + parts.masked_fill(self.finished.to(parts.device), 0)
             ended = torch.isin(chosen[:, 0], self.ends.to(parts.device)) | stopped.to(parts.device)
             self.finished = self.finished.to(parts.device) | ended
+            part = float(parts[0]) if self.told is not None else None
             self.logits = None
             self.steps += 1
+        if self.told is not None:
+            token = int(ids[0, -1])
+            self.told(token, part, ids.shape[1] - 2, token in self.ends or bool(stopped[0]))
         return stopped
+
+
+def _told(writing: Writing, limit: int) -> Callable[[int, float | None, int, bool], None]:
+    """What a tally calls with each token, its log-probability, its query's place and whether it ends the output."""
+
+    def step(token: int, log_probability: float | None, query: int, ended: bool) -> None:
+        writing.step(token, log_probability, query, last=ended or writing.written == limit - 1)
+
+    return step
 
 
 class _Draw:
