@@ -13,9 +13,10 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import BaseModel
 
-from heedmap.app.errors import MEDIA_TYPE, ServiceError, raised, status_of
+from heedmap.app.errors import ServiceError, raised
 from heedmap.app.http.answers import MapWindow
 from heedmap.app.http.callers import admitted
+from heedmap.app.problems import MEDIA_TYPE, status_of
 from heedmap.app.requests.schemas import AttentionRequest, PredictRequest, ProblemDetails, TraceRequest
 
 MODELS: tuple[type[BaseModel], ...] = (PredictRequest, TraceRequest, AttentionRequest, ProblemDetails, MapWindow)

@@ -9,8 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from heedmap.app.errors import problem, status_of
 from heedmap.app.http.callers import while_waiting
+from heedmap.app.problems import problem, status_of
 from heedmap.app.service.stream import event
 from heedmap.model.errors import Cancelled
 

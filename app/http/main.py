@@ -16,7 +16,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from heedmap.app import errors
+from heedmap.app import problems
 from heedmap.app.http import docs
 from heedmap.app.http.access.gate import Access, Gate
 from heedmap.app.http.access.metrics_port import serving_metrics
@@ -108,7 +108,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for routes in (health, model_routes, predict, traces, maps, tiles, attention):
         app.include_router(routes.router)
     docs.install(app)
-    errors.install(app)
+    problems.install(app)
     _serve_explorer(app)
     app.add_middleware(BodyLimit, limit=settings.body_bytes)
     app.add_middleware(Access, gate=gate)

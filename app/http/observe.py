@@ -10,7 +10,7 @@ import structlog
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from heedmap.app.errors import problem_response
+from heedmap.app.problems import problem_response
 from heedmap.app.service.metrics import Metrics
 
 REQUEST_ID = re.compile(

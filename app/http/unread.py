@@ -6,7 +6,8 @@ piece to its last. Who would be over the limit is told to come back instead, and
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from heedmap.app.errors import Overloaded, problem_response
+from heedmap.app.errors import Overloaded
+from heedmap.app.problems import problem_response
 
 PIECE = 64 << 10  # bytes: what is no larger goes at once, and is in the connection's own buffer
 TOGETHER = 4  # of the largest answers that may wait at once

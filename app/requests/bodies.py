@@ -12,7 +12,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from heedmap.app.errors import PATH, TooLarge, Unreadable, UnsupportedMedia, problem_response, raises
+from heedmap.app.errors import TooLarge, Unreadable, UnsupportedMedia, raises
+from heedmap.app.problems import PATH, problem_response
 from heedmap.app.requests.compression import inflated
 from heedmap.app.requests.inputs import check_size
 from heedmap.app.settings import BATCH_INPUTS, FILE_BYTES

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import structlog
 
-from heedmap.app.errors import DeadlineExceeded, ModelUnavailable, NotFound, brief
+from heedmap.app.errors import DeadlineExceeded, ModelUnavailable, NotFound
+from heedmap.app.problems import brief
 from heedmap.app.service.engine import Engine
 from heedmap.app.service.metrics import Metrics
 from heedmap.app.service.places import public_message, public_source

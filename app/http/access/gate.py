@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from heedmap.app.errors import Forbidden, ServiceError, Unauthorized, UnsupportedMedia, problem_response
+from heedmap.app.errors import Forbidden, ServiceError, Unauthorized, UnsupportedMedia
 from heedmap.app.http.access import keys
 from heedmap.app.http.access.hosts import SAFE, Hosts
 from heedmap.app.http.access.keys import Key, Keys
 from heedmap.app.http.access.rates import Rates, network_of
+from heedmap.app.problems import problem_response
 from heedmap.app.service.store import ANYONE
 from heedmap.app.settings import Settings
 

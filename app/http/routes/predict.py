@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
-from heedmap.app.errors import WORKING, ModelUnavailable, NotFound, TooLarge, brief, problem, raises
+from heedmap.app.errors import WORKING, ModelUnavailable, NotFound, TooLarge, raises
 from heedmap.app.http.access.quota import check_quota
 from heedmap.app.http.answers import PredictionAnswer, PredictionList
 from heedmap.app.http.asked import requests_of
@@ -19,6 +19,7 @@ from heedmap.app.http.callers import Caller, admitted, while_waiting
 from heedmap.app.http.event_stream import SCHEMA, begin
 from heedmap.app.http.routes.traces import identify
 from heedmap.app.http.services import Services, services
+from heedmap.app.problems import brief, problem
 from heedmap.app.render.wire import JSON, check_size, to_json
 from heedmap.app.requests.bodies import parsed, request_body
 from heedmap.app.requests.schemas import MapWanted, PredictRequest

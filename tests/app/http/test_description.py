@@ -26,12 +26,12 @@ def document(settings: Callable[..., Settings]) -> dict[str, Any]:
 def test_each_route_names_its_statuses(document: dict[str, Any]) -> None:
     paths = document["paths"]
     assert set(paths["/healthz"]["get"]["responses"]) == {"200", "500", "503"}
-    assert set(paths["/v1/models/{model}"]["get"]["responses"]) == {"200", "401", "404", "429", "500"}
+    assert set(paths["/v1/models/{model}"]["get"]["responses"]) == {"200", "401", "403", "404", "421", "429", "500"}
     assert set(paths["/v1/predict"]["post"]["responses"]) == {
-        *("200", "401", "404", "413", "415", "422", "429", "500", "503", "504")
+        *("200", "401", "403", "404", "413", "415", "421", "422", "429", "500", "503", "504")
     }
     assert set(paths[MAP]["get"]["responses"]) == {
-        *("200", "304", "401", "404", "406", "410", "413", "422", "429", "500", "503", "504")
+        *("200", "304", "401", "403", "404", "406", "410", "413", "421", "422", "429", "500", "503", "504")
     }
 
 
@@ -54,7 +54,7 @@ def test_every_error_is_a_problem_and_says_its_causes(document: dict[str, Any]) 
 
 def test_keys_are_described_where_they_are_on(settings: Callable[..., Settings], document: dict[str, Any]) -> None:
     assert "securitySchemes" not in document["components"]
-    keyed = described(settings(api_keys=["a-key"]))
+    keyed = described(settings(api_keys=["a-key-of-16-letters"]))
     assert set(keyed["components"]["securitySchemes"]) == {"key", "bearer"}
     assert keyed["paths"][MAP]["get"]["security"] == [{"key": []}, {"bearer": []}]
     assert "security" not in keyed["paths"]["/healthz"]["get"]

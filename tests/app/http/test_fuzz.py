@@ -151,7 +151,7 @@ class Fuzz:
 def fuzz(tokenizer: Tokenizer, tmp_path: Path) -> Fuzz:
     """A service with a tiny model and two traces."""
     tiny = write_tiny(tmp_path / "tiny", tokenizer, positions=POSITIONS)
-    return Fuzz(Settings(models={"tiny": str(tiny)}, traces=tmp_path / "traces"))
+    return Fuzz(Settings(hosts=("testserver",), models={"tiny": str(tiny)}, traces=tmp_path / "traces"))
 
 
 def negatable(operation: Any) -> bool:

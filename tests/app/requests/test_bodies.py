@@ -7,7 +7,7 @@ import orjson
 import pytest
 from starlette.testclient import TestClient
 
-from heedmap.app.errors import DETAIL, FIELDS, PATH, problem
+from heedmap.app.problems import DETAIL, FIELDS, PATH, problem
 from heedmap.app.requests.bodies import KEYS, STRINGS, VALUES, count_values
 from heedmap.model.errors import ParameterError
 

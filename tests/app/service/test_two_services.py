@@ -29,6 +29,7 @@ with whole_file(Path(sys.argv[1])) as file:
     print("writing", flush=True)
     time.sleep(600)
 """
+KEY = "a-key-of-16-letters-"
 
 
 @pytest.fixture(scope="module")
@@ -96,11 +97,11 @@ def test_a_trace_is_its_keys_on_every_service(tiny: Path, tmp_path: Path) -> Non
     (tmp_path / "other").mkdir()
     shared = ["--model", f"tiny={tiny}", "--traces", str(tmp_path / "traces")]
     with (
-        service(tmp_path, *shared, api_keys="key-a,key-b") as one,
-        service(tmp_path / "other", *shared, api_keys="key-b,key-a") as other,
+        service(tmp_path, *shared, api_keys=f"{KEY}a,{KEY}b") as one,
+        service(tmp_path / "other", *shared, api_keys=f"{KEY}b,{KEY}a") as other,
         httpx.Client(timeout=60) as client,
     ):
-        keys = {name: {"X-API-Key": f"key-{name}"} for name in "ab"}
+        keys = {name: {"X-API-Key": f"{KEY}{name}"} for name in "ab"}
         body = {"inputs": "Wo ist der Bahnhof?", "parameters": {"max_new_tokens": 4}}
         created = client.post(f"{one}/v1/traces", json=body, headers=keys["a"])
         assert created.status_code == 201, created.text
