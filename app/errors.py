@@ -13,6 +13,7 @@
     ├── Overloaded          503    the queue is full: ask again in a moment
     ├── WorkerStopped       503    a worker has ended, and the service must be started again
     ├── NotReady            503    no model answers yet, or none can be loaded
+    ├── Stopping            503    the service is being stopped: ask another, or again when it is back
     ├── ModelUnavailable    503    the model cannot be loaded
     └── DeadlineExceeded    504    the answer took too long
 
@@ -39,12 +40,14 @@ from heedmap.model.errors import (
     HeedmapError,
     InputError,
     ModelFailure,
+    OutOfMemory,
     RangeError,
     TraceError,
     TraceTooLarge,
 )
 
 MEDIA_TYPE = "application/problem+json"
+NO_ROOM = 507  # Insufficient Storage: the service lacks the room, and to send the same again would not help
 CLIENT_CLOSED = 499  # nobody reads it; the access log does
 # RFC 9110's names, which Python has from 3.13 on.
 TITLES = {413: "Content Too Large", 422: "Unprocessable Content", CLIENT_CLOSED: "Client Closed Request"}
@@ -135,6 +138,12 @@ class NotReady(ServiceError):
     status = 503
 
 
+class Stopping(ServiceError):
+    """The service is being stopped."""
+
+    status = 503
+
+
 class ModelUnavailable(ServiceError):
     """The model cannot be loaded."""
 
@@ -158,6 +167,8 @@ def status_of(error: Exception) -> int:
             return 404  # a site is a place in the address; layers, heads and ranges are values of its parameters
         case TraceTooLarge():
             return TooLarge.status
+        case OutOfMemory():
+            return NO_ROOM
         case InputError() | ValidationError() | RequestValidationError():
             return 422
         case TraceError():

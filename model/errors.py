@@ -12,6 +12,7 @@
     │   └── UnsafeCheckpoint             a pickle where safetensors belong
     ├── TraceError                       a trace file that cannot be read as one
     ├── ModelFailure                     a pass that broke at an input, though nothing was found wrong with it
+    │   └── OutOfMemory                  there was not enough memory for it
     └── Cancelled                        the caller went away or its deadline passed
 
 A message says what was wrong and what would be right. An `assert` guards our own invariants, never the user's input.
@@ -68,6 +69,10 @@ class TraceError(HeedmapError):
 
 class ModelFailure(HeedmapError):
     """A pass that broke at an input, though nothing was found wrong with it; `__cause__` is what the model raised."""
+
+
+class OutOfMemory(ModelFailure):
+    """A pass for which there is not enough memory; less of it at once may fit."""
 
 
 class Cancelled(HeedmapError):
