@@ -23,7 +23,7 @@ from heedmap.model.hub.tasks.registry import TASKS
 from heedmap.model.isolation import failure, isolated
 from heedmap.model.trace.size import check
 from heedmap.model.trace.trace import Trace
-from heedmap.model.watch import Stop, never
+from heedmap.model.watch import Stop, never, raise_if_cancelled
 
 # Of dense maps, in a trace of a model that gives nothing else: 836 tokens at 24 layers of 16 heads.
 EAGER_BYTES = 1 << 30
@@ -77,7 +77,7 @@ class HubModel:
         """Answer one batch; each request has its own result or its own error, in the same order."""
         results: dict[int, Any] = {}
         with torch.inference_mode(), quiet(), banded(self.bands):
-            for members, items in self._batches(requests, results, answering=True):
+            for members, items in self._batches(requests, results, cancelled, answering=True):
                 answers = isolated(lambda some: self._predicted(some, cancelled), items)
                 results |= dict(zip(members, answers, strict=True))
         return [results[index] for index in range(len(requests))]
@@ -86,17 +86,22 @@ class HubModel:
         """Predict, and record one pass over input and output."""
         results: dict[int, Any] = {}
         with torch.inference_mode(), quiet(), banded(self.bands):
-            for members, items in self._batches(requests, results):
+            for members, items in self._batches(requests, results, cancelled):
                 traces = isolated(lambda some: self._traced(some, cancelled), items)
                 results |= dict(zip(members, traces, strict=True))
         return [results[index] for index in range(len(requests))]
 
     def _batches(
-        self, requests: Sequence[Request], results: dict[int, Any], *, answering: bool = False
+        self, requests: Sequence[Request], results: dict[int, Any], cancelled: Stop, *, answering: bool = False
     ) -> Iterator[tuple[list[int], list[Item]]]:
-        """What can run together; errors go to the results, and where answers are wanted, refusals too."""
+        """What can run together; errors go to the results, and where answers are wanted, refusals too.
+
+        Raises:
+            Cancelled: `cancelled` became true between two files that are decoded.
+        """
         groups: dict[tuple[Parameters, bool], dict[int, Item]] = defaultdict(dict)
         for index, request in enumerate(requests):
+            raise_if_cancelled(cancelled)
             try:
                 item = self.runner.prepare(request)
             except Exception as error:  # a tokenizer or processor may raise anything at what a caller sent
@@ -113,10 +118,12 @@ class HubModel:
             yield from ((list(batch), list(batch.values())) for batch in batches)
 
     def _predicted(self, items: Sequence[Item], cancelled: Stop) -> list[Prediction]:
+        raise_if_cancelled(cancelled)
         self.state.restore()
         return self.runner.predict(items, cancelled)
 
     def _traced(self, items: Sequence[Item], cancelled: Stop) -> list[Trace]:
+        raise_if_cancelled(cancelled)
         self.state.restore()
         for item in items:  # what is known before any work
             self._check_size(item.axes)
