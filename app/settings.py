@@ -29,6 +29,8 @@ HEADER_LABELS = 64  # tick labels on an axis of a figure: more overlap at 1,000 
 QUEUE = 256  # waiting calls: at 20 ms a batch of 32 the last of them is answered well inside the deadline
 BATCH = 32  # sequences decoded together: throughput is nearly flat above, latency is not
 DEADLINE = 60.0  # seconds: about what proxies allow by default
+HANG = 120.0  # seconds without a sign of progress: the longest step between two signs takes a few on a slow CPU
+GRACE = 10.0  # seconds from SIGTERM to the end: what container runtimes allow before they kill
 TRACE_BYTES = 4 << 30  # on disk: ten thousand traces of a sentence, a thousand of 512 tokens
 MEMORY_BYTES = 256 << 20  # of traces in memory: a session's hundred latest, beside models of a few hundred MB
 TRACE_DAYS = 30.0  # a link in a message or notebook lives that long after its last use
@@ -102,6 +104,8 @@ class Settings(BaseSettings):
     queue: int = Field(QUEUE, ge=1, description="Calls that may wait for the device.")
     batch: int = Field(BATCH, ge=1, description="Sequences decoded together.")
     deadline: float = Field(DEADLINE, gt=0, description="Seconds until a call is given up.")
+    hang: float = Field(HANG, gt=0, description="Seconds without progress after which a worker counts as hung.")
+    grace: float = Field(GRACE, ge=3, description="Seconds from the signal to stop until the process has ended.")
     body_bytes: int = Field(BODY_BYTES, ge=1024, description="The largest request body.")
     response_bytes: int = Field(RESPONSE_BYTES, ge=1024, description="The largest response made of maps.")
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
