@@ -34,8 +34,8 @@ async def attention(
     output = problem.q.shape[0] * problem.q.shape[1] * problem.q.shape[2] * problem.v.shape[-1]
     advice = "set return_weights to false, or send fewer queries at once"
     check_size(cells + output, JSON, services.settings.response_bytes, advice)
-    worker = (
-        services.reading if problem.short else services.engine
-    )  # a long one waits among the predictions, not before them
-    answer = await while_waiting(request, worker.run(lambda: operator.compute(problem), ahead=problem.short))
+    products = float(problem.cells * (problem.q.shape[3] + problem.v.shape[3]))
+    worker = services.reading if problem.short else services.tracing  # a long one waits among what takes long
+    work = worker.run_stoppable(lambda stop: operator.compute(problem), cost=products, kind="operator")
+    answer = await while_waiting(request, work)
     return Response(await run_in_threadpool(to_json, answer), media_type="application/json")

@@ -16,7 +16,6 @@ from heedmap.app.render.wire import JSON, check_size, to_json
 from heedmap.app.requests.bodies import parsed, request_body
 from heedmap.app.requests.schemas import MapWanted, PredictRequest, TraceRequest
 from heedmap.app.service import maps
-from heedmap.app.service.finite import Checking
 from heedmap.model.contract import Prediction, Request, Unanswered
 from heedmap.model.errors import HeedmapError, ModelFailure, ParameterError, RangeError
 from heedmap.model.trace.trace import Trace
@@ -92,12 +91,10 @@ async def answer(services: Services, body: PredictRequest) -> list[dict[str, Any
     check_requested(body.attention, services.models.facts(name)["sites"])
     limit = services.settings.response_bytes // len(requests)
     if not body.attention:
-        outcomes = await services.engine.run_batch(
-            (name, "predict", body.parameters), requests, Checking(model.predict)
-        )
+        outcomes = await services.predict(name, model, requests)
         maps_of: list[list[dict[str, Any]] | Exception | None] = [None] * len(outcomes)
     else:
-        outcomes = await services.engine.run_batch((name, "trace", body.parameters), requests, Checking(model.trace))
+        outcomes = await services.record(name, model, requests)
 
         def read(outcome: Trace | HeedmapError) -> list[dict[str, Any]] | Exception:
             try:
