@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from heedmap.app.errors import MEDIA_TYPE, Overloaded, ServiceError, Stopping, problem_response
+from heedmap.app.errors import MEDIA_TYPE, Overloaded, RateLimited, ServiceError, Stopping, problem_response
 from heedmap.app.service.engine import Engine
 from heedmap.app.service.metrics import Metrics
 
@@ -31,6 +31,7 @@ class Admission:
         lines: by path, the line that a POST would wait in.
         stopping: whether the service is being stopped.
         crossing: whether pages elsewhere may call, whose refusals need headers that others give.
+        keyed: whether callers are known by keys, not by their addresses.
     """
 
     def __init__(
@@ -40,10 +41,14 @@ class Admission:
         metrics: Metrics,
         stopping: Callable[[], bool],
         crossing: bool = False,
+        keyed: bool = False,
     ) -> None:
         self.app, self.lines, self.metrics, self.stopping = app, lines, metrics, stopping
-        self.crossing = crossing
-        self._body = _encoded(Overloaded("more calls are waiting already than may; try again in a moment"))
+        self.crossing, self.keyed = crossing, keyed
+        self._answers = {
+            "full": (503, _encoded(Overloaded("more calls are waiting already than may; try again in a moment"))),
+            "share": (429, _encoded(RateLimited("most of the calls that wait are yours; wait for their answers"))),
+        }
         self._refused, self._logged = 0, 0.0
         self._again: dict[str, tuple[float, bytes]] = {}  # when it was asked last, and what Retry-After was
 
@@ -61,13 +66,20 @@ class Admission:
             return
         if scope["method"] == "POST":
             line = self.lines.get(scope["path"].removeprefix(scope.get("root_path", "")))
-            if line is not None and line.full and not (self.crossing and _has(scope, b"origin")):
-                await self._refuse(scope, send, line)
-                return
+            if line is not None and not (self.crossing and _has(scope, b"origin")):
+                cause = "full" if line.full else "share" if self._over_share(scope, line) else None
+                if cause is not None:
+                    await self._refuse(scope, send, line, cause)
+                    return
         await self.app(scope, receive, send)
 
-    async def _refuse(self, scope: Scope, send: Send, line: Engine) -> None:
-        self.metrics.refusals.labels("full").inc()
+    def _over_share(self, scope: Scope, line: Engine) -> bool:
+        """Of callers without keys, whom their address names; others are known further in."""
+        return not self.keyed and bool(scope.get("client")) and line.admission.over_share(scope["client"][0])
+
+    async def _refuse(self, scope: Scope, send: Send, line: Engine, cause: str) -> None:
+        status, body = self._answers[cause]
+        self.metrics.refusals.labels(cause).inc()
         self._note(scope["path"])
         identifier, length = b"", b"0"
         for name, value in scope["headers"]:
@@ -79,15 +91,15 @@ class Admission:
                 length = b""
         headers = [
             (b"content-type", MEDIA_TYPE.encode()),
-            (b"content-length", b"%d" % len(self._body)),
+            (b"content-length", b"%d" % len(body)),
             (b"retry-after", self._retry_after(scope["path"], line)),
             (b"x-request-id", identifier or uuid.uuid4().hex.encode()),
             (b"x-content-type-options", b"nosniff"),
         ]
         if not (length.isdigit() and int(length) <= DRAINED):
             headers.append((b"connection", b"close"))
-        await send({"type": "http.response.start", "status": 503, "headers": headers})
-        await send({"type": "http.response.body", "body": self._body})
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
 
     def _retry_after(self, path: str, line: Engine) -> bytes:
         now = time.monotonic()

@@ -126,7 +126,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(Observe, metrics=metrics)
     lines = {"/v1/predict": engine, "/v1/traces": tracing, "/v1/attention": reading}
     app.add_middleware(
-        Admission, lines=lines, metrics=metrics, stopping=lambda: services.stopping, crossing=bool(settings.origins)
+        Admission,
+        lines=lines,
+        metrics=metrics,
+        stopping=lambda: services.stopping,
+        crossing=bool(settings.origins),
+        keyed=bool(settings.api_keys),
     )
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app

@@ -35,13 +35,12 @@ class Admission:
                 f"{self.limit} calls are waiting already; try again in a moment", headers=self.again(running)
             )
         waiting = len(self.line)
-        if call.caller and 2 * waiting >= self.limit:
-            share, mine = self._share(call.caller), self.line.held(call.caller)
-            if mine >= share:
-                return "share", RateLimited(
-                    f"{mine} of the {waiting} calls that wait are yours; wait for their answers",
-                    headers=self.again(running),
-                )
+        if self.over_share(call.caller):
+            mine = self.line.held(call.caller)
+            return "share", RateLimited(
+                f"{mine} of the {waiting} calls that wait are yours; wait for their answers",
+                headers=self.again(running),
+            )
         seconds = self.rate.seconds(call.kind, call.cost)
         if seconds > FAR * self.deadline:
             right = f"the deadline is {self.deadline:g} s, so send about a {math.ceil(seconds / self.deadline)}th"
@@ -56,6 +55,12 @@ class Admission:
                 headers=self.again(running),
             )
         return None
+
+    def over_share(self, caller: str) -> bool:
+        """Whether a caller has its part of a line that is half full; this may be asked without the lock."""
+        if not caller or 2 * len(self.line) < self.limit:
+            return False
+        return self.line.held(caller) >= self._share(caller)
 
     def again(self, running: float = 0.0) -> dict[str, str]:
         """When to ask again, as a header: once half of the line will have been answered."""
