@@ -21,6 +21,7 @@
     ├── StoreUnavailable    503    the object store behind the folder of traces does not answer
     ├── WorkerStopped       503    a worker has ended, and the service must be started again
     ├── NotReady            503    no model answers yet, or none can be loaded
+    ├── Stopping            503    the service is being stopped: ask another, or again when it is back
     ├── ModelUnavailable    503    the model cannot be loaded
     ├── DeadlineExceeded    504    the answer took too long
     └── StorageFull         507    there is no room on the disk for a trace
@@ -33,6 +34,7 @@ from typing import Any, TypeVar
 
 from heedmap.model.errors import (
     HeedmapError,
+    OutOfMemory,
 )
 
 Kind = type["ServiceError"] | type[HeedmapError]
@@ -169,6 +171,12 @@ class NotReady(ServiceError):
     status = 503
 
 
+class Stopping(ServiceError):
+    """The service is being stopped."""
+
+    status = 503
+
+
 class ModelUnavailable(ServiceError):
     """The model cannot be loaded."""
 
@@ -187,7 +195,7 @@ class StorageFull(ServiceError):
     status = 507
 
 
-WORKING: tuple[Kind, ...] = (Overloaded, WorkerStopped, DeadlineExceeded)
+WORKING: tuple[Kind, ...] = (Overloaded, Stopping, WorkerStopped, DeadlineExceeded, OutOfMemory)
 """What a call of a worker may end in."""
 
 

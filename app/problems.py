@@ -25,6 +25,7 @@ from heedmap.model.errors import (
     HeedmapError,
     InputError,
     ModelFailure,
+    OutOfMemory,
     RangeError,
     TraceError,
     TraceTooLarge,
@@ -32,6 +33,7 @@ from heedmap.model.errors import (
 )
 
 MEDIA_TYPE = "application/problem+json"
+NO_ROOM = 507  # Insufficient Storage: the service lacks the room, and to send the same again would not help
 CLIENT_CLOSED = 499  # nobody reads it; the access log does
 # RFC 9110's names, which Python has from 3.13 on.
 TITLES = {
@@ -60,6 +62,8 @@ def status_of(error: Exception) -> int:
             return 404  # a site is a place in the address; layers, heads and ranges are values of its parameters
         case TraceTooLarge():
             return TooLarge.status
+        case OutOfMemory():
+            return NO_ROOM
         case InputError() | ValidationError() | RequestValidationError():
             return 422
         case TraceError():

@@ -37,6 +37,8 @@ HEAD_SECONDS = 10.0  # for a request's address and headers, and for a connection
 BODY_SECONDS = 10.0  # after which a body must have come in at a kilobyte a second, and again after every so many
 ANSWER_SECONDS = 30.0  # without a byte read, until an answer is given up: a tunnel is mostly shorter
 CONNECTIONS = 900  # at once: under the thousand open files that a process mostly may have
+HANG = 120.0  # seconds without a sign of progress: the longest step between two signs takes a few on a slow CPU
+GRACE = 10.0  # seconds from SIGTERM to the end: what container runtimes allow before they kill
 TRACE_BYTES = 4 << 30  # on disk: ten thousand traces of a sentence, a thousand of 512 tokens
 MEMORY_BYTES = 256 << 20  # of traces in memory: a session's hundred latest, beside models of a few hundred MB
 KEY_CHARACTERS = 16  # of an API key: 95 bits where they are random, which nobody guesses
@@ -158,6 +160,8 @@ class Settings(BaseSettings):
         ANSWER_SECONDS, gt=0, description="Seconds without a byte read until an answer is given up."
     )
     connections: int = Field(CONNECTIONS, ge=1, description="Connections at once.")
+    hang: float = Field(HANG, gt=0, description="Seconds without progress after which a worker counts as hung.")
+    grace: float = Field(GRACE, ge=3, description="Seconds from the signal to stop until the process has ended.")
     body_bytes: int = Field(BODY_BYTES, ge=1024, description="The largest request body.")
     response_bytes: int = Field(RESPONSE_BYTES, ge=1024, description="The largest response made of maps.")
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(

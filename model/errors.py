@@ -12,6 +12,7 @@
     │   └── UnsafeCheckpoint             a pickle where safetensors belong
     ├── TraceError                       a trace file that cannot be read as one
     ├── ModelFailure                     a pass that broke at an input, though nothing was found wrong with it
+    │   └── OutOfMemory                  there was not enough memory for it
     ├── GeneratorFailure                 a generator elsewhere that cannot be reached, or wrote what is no output
     └── Cancelled                        the caller went away or its deadline passed
 
@@ -81,6 +82,10 @@ class ModelFailure(HeedmapError):
 
 class GeneratorFailure(HeedmapError):
     """A generator elsewhere that cannot be reached, or wrote what this model cannot have written."""
+
+
+class OutOfMemory(ModelFailure):
+    """A pass for which there is not enough memory; less of it at once may fit."""
 
 
 class Cancelled(HeedmapError):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
@@ -20,6 +20,8 @@ from heedmap.app import problems
 from heedmap.app.http import docs
 from heedmap.app.http.access.gate import Access, Gate
 from heedmap.app.http.access.metrics_port import serving_metrics
+from heedmap.app.http.admission import Admission
+from heedmap.app.http.deadlines import HEADER, Deadline, ticketed
 from heedmap.app.http.description import describe
 from heedmap.app.http.head import Head
 from heedmap.app.http.observe import Observe, configure_logging
@@ -30,19 +32,22 @@ from heedmap.app.http.startup import read_settings
 from heedmap.app.http.unread import TOGETHER, Answers
 from heedmap.app.requests.bodies import BodyLimit
 from heedmap.app.root_path import Prefix
-from heedmap.app.service.engine import READING, Engine
+from heedmap.app.service.crew import Crew
+from heedmap.app.service.engine import READING, THREAD, TRACING, Engine
 from heedmap.app.service.metrics import Metrics
 from heedmap.app.service.models import Models
 from heedmap.app.service.objects import Objects
 from heedmap.app.service.shared_store import SharedTraces
 from heedmap.app.service.store import SWEEP_SECONDS, TraceStore
 from heedmap.app.service.sweeping import keep_swept
-from heedmap.app.service.threads import CORES
 from heedmap.app.service.tiles import Tiles
 from heedmap.app.settings import STATIC, Settings
 from heedmap.model import __version__
 
 DAY = 86_400.0  # seconds
+END = 0.5  # seconds that a worker gets to stop: no step that asks takes longer, and what does not ask is left behind
+LONG_NICENESS = 10  # of the worker for what takes long: a tenth of a core where a prediction wants it
+READ_NICENESS = 5  # of the worker that reads maps: a quarter
 
 
 class Explorer(StaticFiles):
@@ -60,8 +65,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     configure_logging(settings.log)
     gate = Gate(settings)
     metrics = Metrics()
-    engine = Engine(queue=settings.queue, batch=settings.batch, deadline=settings.deadline)
-    reading = reader(settings, engine)
+    engine, tracing, reading = workers(settings)
     store = trace_store(settings)
     models = Models(
         settings.models,
@@ -71,13 +75,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         budget=settings.model_bytes,
         trace_limit=settings.trace_bytes,
     )
-    services = Services(settings, engine, reading, store, metrics, models, Tiles(reading, store))
+    services = Services(settings, engine, tracing, reading, store, metrics, models, Tiles(reading, store))
     _watch(services)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        engine.start()
-        reading.start()
+        for worker in services.workers.values():
+            worker.start()
+        watching = asyncio.create_task(services.watchdog.watch())
         try:
             await services.write(store.open)
             if settings.load == "start":
@@ -91,10 +96,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             finally:
                 sweeper.cancel()
         finally:
+            watching.cancel()
             await services.models.stop()
-            engine.stop()
-            reading.stop()
-            services.writers.shutdown(cancel_futures=True)
+            for worker in services.workers.values():
+                worker.stop(patience=END)
+            services.writers.shutdown(wait=not services.stopping, cancel_futures=True)
 
     app = FastAPI(
         title="Heedmap",
@@ -105,8 +111,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
     )
     app.state.services, app.state.gate = services, gate
-    for routes in (health, model_routes, predict, traces, maps, tiles, attention):
-        app.include_router(routes.router)
+    app.include_router(health.router)
+    for routes in (model_routes, predict, traces, maps, tiles, attention):
+        app.include_router(routes.router, dependencies=[Depends(ticketed)])
     docs.install(app)
     problems.install(app)
     _serve_explorer(app)
@@ -118,15 +125,24 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             CORSMiddleware,
             allow_origins=settings.origins,
             allow_methods=["GET", "HEAD", "POST", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "X-API-Key"],
+            allow_headers=["Authorization", "Content-Type", "X-API-Key", HEADER],
             expose_headers=exposed,
         )
     app.add_middleware(Answers, limit=TOGETHER * settings.response_bytes)
     app.add_middleware(Head)
     app.add_middleware(Prefix, root_path=settings.root_path)
+    app.add_middleware(Deadline, deadline=settings.deadline)
     if settings.proxies:
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.proxies))
     app.add_middleware(Observe, metrics=metrics)
+    lines = {"/v1/predict": engine, "/v1/traces": tracing, "/v1/attention": reading}
+    app.add_middleware(
+        Admission,
+        lines=lines,
+        metrics=metrics,
+        stopping=lambda: services.stopping,
+        crossing=bool(settings.origins),
+    )
     app.openapi = cache(partial(describe, app))  # type: ignore[method-assign]
     return app
 
@@ -144,37 +160,43 @@ def trace_store(settings: Settings) -> TraceStore:
 
 
 def _watch(services: Services) -> None:
-    """Metrics that are read from the parts that know them."""
-    services.engine.batches = services.metrics.batch.observe
-    workers = {"device": services.engine, "reading": services.reading}
+    """Metrics that are read from the parts that know them, and what those tell."""
+    metrics = services.metrics
+    services.engine.batches = metrics.batch.observe
     for name, text, attribute in (
         ("queue", "Calls that wait for a worker.", "waiting"),
         ("worker_alive", "1 while the worker lives.", "alive"),
+        ("worker_silent_seconds", "Seconds for which the work at hand has shown no progress.", "silent"),
     ):
-        reads = {worker: partial(_number, engine, attribute) for worker, engine in workers.items()}
-        services.metrics.gauges(name, text, "worker", reads)
-    services.metrics.gauge("models_loaded", "Models in memory.", lambda: float(len(services.models.in_state("loaded"))))
-    services.metrics.gauge("model_bytes", "Bytes of the weights in memory.", lambda: float(services.models.bytes))
-    services.metrics.gauge("traces", "Traces on disk.", lambda: float(len(services.store)))
-    services.metrics.gauge("trace_bytes", "Bytes of traces on disk.", lambda: float(services.store.bytes))
+        reads = {worker: partial(_number, engine, attribute) for worker, engine in services.workers.items()}
+        metrics.gauges(name, text, "worker", reads)
+    for worker, engine in services.workers.items():
+        engine.waits = metrics.waits.labels(worker).observe
+        engine.refusals = lambda cause: metrics.refusals.labels(cause).inc()
+    metrics.gauge("models_loaded", "Models in memory.", lambda: float(len(services.models.in_state("loaded"))))
+    metrics.gauge("model_bytes", "Bytes of the weights in memory.", lambda: float(services.models.bytes))
+    metrics.gauge("traces", "Traces on disk.", lambda: float(len(services.store)))
+    metrics.gauge("trace_bytes", "Bytes of traces on disk.", lambda: float(services.store.bytes))
 
 
-def reader(settings: Settings, device: Engine) -> Engine:
-    """The worker that reads traces: beside a device that computes on the same cores it takes one of them.
+def workers(settings: Settings) -> tuple[Engine, Engine, Engine]:
+    """The workers for brief predictions, for what takes long, and for reading; they share the cores where models run.
 
-    Two teams of PyTorch's threads on the same cores wait for each other's: an operation then takes ten times as long.
-    A window is too small for more than one core anyway.
+    The two that can wait step back where cores are scarce: in steps of their work that have begun already, they still
+    have the cores that they were given.
     """
-
-    def cores(turn: bool) -> int:
-        crowded = device.busy and not (settings.device != "cpu" and torch.cuda.is_available())
-        return CORES if turn and not crowded else 1
-
-    return Engine(queue=settings.queue, batch=1, deadline=settings.deadline, name=READING, cores=cores)
+    crew = Crew(shared=settings.device == "cpu" or not torch.cuda.is_available())
+    make = partial(Engine, queue=settings.queue, deadline=settings.deadline, crew=crew)
+    return (
+        make(batch=settings.batch, name=THREAD),
+        make(batch=settings.batch, name=TRACING, niceness=LONG_NICENESS),
+        make(batch=1, name=READING, single=True, niceness=READ_NICENESS),
+    )
 
 
 def _number(engine: Engine, attribute: str) -> float:
-    return float(getattr(engine, attribute))
+    value = getattr(engine, attribute)
+    return float(value() if callable(value) else value)
 
 
 def _serve_explorer(app: FastAPI) -> None:

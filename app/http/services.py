@@ -1,34 +1,50 @@
 """What every route works with, gathered in one object on the app."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from starlette.requests import Request
+import structlog
+from starlette.requests import Request as HttpRequest
 
-from heedmap.app.errors import ServiceError
+from heedmap.app.errors import ServiceError, Stopping, WorkerStopped
 from heedmap.app.http.callers import Caller
+from heedmap.app.service.call import gone
+from heedmap.app.service.cost import cost_of, is_long, warming
 from heedmap.app.service.engine import Engine
+from heedmap.app.service.finite import Checking
+from heedmap.app.service.flights import Flights, frozen
 from heedmap.app.service.metrics import Metrics
 from heedmap.app.service.models import Models
 from heedmap.app.service.store import TraceStore
 from heedmap.app.service.stored_trace import StoredTrace
+from heedmap.app.service.stream import Feed
 from heedmap.app.service.tiles import Tiles
+from heedmap.app.service.watchdog import Watchdog
 from heedmap.app.settings import Settings
+from heedmap.model.contract import Request, Served
 from heedmap.model.errors import HeedmapError
+from heedmap.model.trace.trace import Trace
 
 WRITERS = 4  # traces written at once: each waits for the disk, and no reader waits for them
+STOPPED = {"Retry-After": "2", "Connection": "close"}
 T = TypeVar("T")
+
+log = structlog.get_logger("heedmap")
 
 
 @dataclass
 class Services:
-    """The settings, the workers, the traces and the models of one app."""
+    """The settings, the workers, the traces and the models of one app.
+
+    engine: brief predictions. tracing: recordings, and what else takes long on the device. reading: maps.
+    """
 
     settings: Settings
-    engine: Engine  # the device's
+    engine: Engine
+    tracing: Engine
     reading: Engine
     store: TraceStore
     metrics: Metrics
@@ -37,10 +53,89 @@ class Services:
     opening: dict[tuple[str, str], "asyncio.Task[StoredTrace | Exception]"] = field(default_factory=dict)
     writers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(WRITERS, "heedmap-writing"))
 
+    passes: Flights[list[Any]] = field(default_factory=Flights)
+    traces: Flights[StoredTrace] = field(default_factory=Flights)
+    stopping: bool = False  # told to end: what was accepted is answered, and nothing else
+    watchdog: Watchdog = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.watchdog = Watchdog(self.workers, self.settings.hang)
+
+    @property
+    def workers(self) -> dict[str, Engine]:
+        """The workers, by name."""
+        return {"device": self.engine, "tracing": self.tracing, "reading": self.reading}
+
     @property
     def alive(self) -> bool:
         """Whether all workers live."""
-        return self.engine.alive and self.reading.alive
+        return not self.watchdog.dead()
+
+    def check(self) -> None:
+        """Whether the workers work.
+
+        Raises:
+            WorkerStopped: one has died, or hangs.
+        """
+        for states, what in ((self.watchdog.dead(), "has died"), (self.watchdog.hung(), "hangs")):
+            if states:
+                raise WorkerStopped(f"the {states[0]} worker {what}; restart the service")
+
+    def drain(self) -> None:
+        """Accept nothing more."""
+        self.stopping = True
+
+    def abandon(self) -> None:
+        """Answer whatever is still waited for with 503, and stop the work."""
+        for worker in self.workers.values():
+            worker.abandon(
+                Stopping("the service was stopped before this was done; ask again in a moment", headers=STOPPED)
+            )
+
+    async def warm(self) -> None:
+        """One small prediction of every model that is loaded, so that the first caller's is as fast as the second's."""
+        for name in self.models.in_state("loaded"):
+            _, model = await self.models.get(name)
+            try:
+                request = warming(self.models.facts(name))
+                await self.predict(name, model, [request])
+            except Exception as error:  # a model that cannot answer its example says so to whoever asks it
+                log.warning("not_warmed", model=name, cause=repr(error))
+
+    async def predict(self, name: str, model: Served[Trace], requests: Sequence[Request]) -> list[Any]:
+        """A prediction or an error for each request, in the line for brief ones or in that for long ones."""
+        line = self.tracing if is_long(requests) else self.engine
+        return await self._batch(line, "predict", name, model, requests, Checking(model.predict))
+
+    async def record(self, name: str, model: Served[Trace], requests: Sequence[Request]) -> list[Any]:
+        """A trace or an error for each request."""
+        return await self._batch(self.tracing, "trace", name, model, requests, Checking(model.trace))
+
+    async def stream(self, name: str, model: Served[Trace], request: Request, feed: Feed) -> list[Any]:
+        """A trace or an error of one request, told to `feed` while it arises."""
+        cost, exclusive = cost_of([request], model.task), _exclusive(model)
+        key, kind, run = (name, "stream", feed), (name, "trace"), feed.work(model.trace)
+        return await self.tracing.run_batch(key, [request], run, cost=cost, kind=kind, exclusive=exclusive)
+
+    async def _batch(
+        self, line: Engine, kind: str, name: str, model: Served[Trace], requests: Sequence[Request], run: Checking
+    ) -> list[Any]:
+        if not self.alive:  # the process is about to end: no work is begun of which a part may be lost
+            raise gone()
+        exclusive = _exclusive(model)
+
+        async def work() -> list[Any]:
+            return await line.run_batch(
+                (name, kind, requests[0].parameters),
+                requests,
+                run,
+                cost=cost_of(requests, model.task),
+                kind=(name, kind),
+                exclusive=exclusive,
+            )
+
+        equal = (kind, id(model), frozen([(r.inputs, r.target, r.parameters) for r in requests]))
+        return await self.passes.join(equal, work)
 
     async def write(self, function: Callable[[], T]) -> T:
         """Run what writes files; once begun it is done, whether somebody waits for it or not."""
@@ -77,7 +172,12 @@ class Services:
         return held
 
 
-def services(request: Request) -> Services:
+def _exclusive(model: Served[Trace]) -> int | None:
+    """What no other call may use meanwhile: most models' modules change while they record."""
+    return None if getattr(model, "reentrant", False) else id(model)
+
+
+def services(request: HttpRequest) -> Services:
     """A dependency: the app's services."""
     bundle: Services = request.app.state.services
     return bundle

@@ -3,20 +3,25 @@
 import logging
 import os
 import socket
-from collections.abc import Mapping
+import sys
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import uvicorn
+from fastapi import FastAPI
 from pydantic import ValidationError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from heedmap.app.http.access.hosts import is_loopback
 from heedmap.app.http.protocol import limited
+from heedmap.app.http.server import Server, leave
+from heedmap.app.http.services import Services
 from heedmap.app.settings import Settings, check_variables
 from heedmap.model.errors import HeedmapError
 
-SHUTDOWN_SECONDS = 10  # for answers that are under way when the service is told to stop
+SHUTDOWN_SECONDS = 1  # for answers that are being sent, once all work is done or given up
+SWITCH = 0.001  # seconds until a busy event loop lets a worker go on between two operations: 0.005 starves it
 SERVER_LOG = "uvicorn.error"  # where uvicorn says everything but its access lines
 
 
@@ -29,10 +34,13 @@ class Startup:
 
     A server that is handed the failure itself prints its traceback, which tells an operator whose folder is not there
     nothing.
+
+    Args:
+        warm: what is awaited once it has started, before the server listens.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    def __init__(self, app: ASGIApp, warm: Callable[[], Awaitable[None]]) -> None:
+        self.app, self.warm = app, warm
         self.error: BaseException | None = None
         log = logging.getLogger(SERVER_LOG)
         self._level = log.level
@@ -48,6 +56,7 @@ class Startup:
             if message["type"] == "lifespan.startup.failed":
                 message = {**message, "message": ""}
             elif message["type"] == "lifespan.startup.complete":
+                await self.warm()
                 logging.getLogger(SERVER_LOG).setLevel(self._level)
             await send(message)
 
@@ -74,20 +83,25 @@ def configured(app: ASGIApp, settings: Settings) -> uvicorn.Config:
     )
 
 
-def run(app: ASGIApp, settings: Settings) -> None:
-    """Serve until a signal ends it; what kept it from starting is raised."""
+def run(app: FastAPI, settings: Settings) -> None:
+    """Serve until a signal ends it; what kept it from starting is raised.
+
+    Raises:
+        SystemExit: a worker has died.
+    """
+    services: Services = app.state.services
+    sys.setswitchinterval(SWITCH)
     config = configured(app, settings)
-    config.app = startup = Startup(app)  # after the configuration has set the level of the server's log
-    server = uvicorn.Server(config)
+    config.app = startup = Startup(app, services.warm)  # after the configuration has set the level of the server's log
+    server = Server(config, services, settings.grace)
     try:
         server.run()
-    except KeyboardInterrupt:  # the server has ended cleanly, and passes the signal on
-        return
     except SystemExit:  # it did not start, and has its own status for that
         if startup.error is None:
             raise
     if startup.error is not None:
         raise startup.error
+    leave(server.status, services)
 
 
 def read_settings(arguments: Mapping[str, Any]) -> Settings:

@@ -22,6 +22,19 @@ class Metrics:
             buckets=(1, 2, 4, 8, 16, 32, 64, 128),
             registry=self.registry,
         )
+        self.refusals = Counter(
+            "heedmap_refusals",
+            "Calls refused: full, share, deadline, size, stopped.",
+            ["cause"],
+            registry=self.registry,
+        )
+        self.waits = Histogram(
+            "heedmap_wait_seconds",
+            "Seconds that calls waited for a worker.",
+            ["worker"],
+            buckets=(0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100),
+            registry=self.registry,
+        )
         self.loads = Histogram(
             "heedmap_model_load_seconds",
             "Seconds until a model was loaded.",

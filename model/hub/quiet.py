@@ -2,21 +2,35 @@
 
 import contextlib
 import logging
+import threading
 import warnings
 from collections.abc import Iterator
 from typing import Any
 
+_lock = threading.Lock()
+_wanted: dict[str, tuple[int, int]] = {}  # by logger: how many threads want it quiet, and its level before
+
 
 @contextlib.contextmanager
 def quiet(name: str = "transformers") -> Iterator[None]:
-    """Keep a library's warnings off its log; its errors stay."""
+    """Keep a library's warnings off its log; its errors stay.
+
+    Several threads may want it at once: the last one to leave puts back what the first one found.
+    """
     logger = logging.getLogger(name)
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    with _lock:
+        count, level = _wanted.get(name, (0, logger.level))
+        _wanted[name] = count + 1, level
+        logger.setLevel(logging.ERROR)
     try:
         yield
     finally:
-        logger.setLevel(level)
+        with _lock:
+            count, level = _wanted.pop(name)
+            if count > 1:
+                _wanted[name] = count - 1, level
+            else:
+                logger.setLevel(level)
 
 
 @contextlib.contextmanager

@@ -99,7 +99,11 @@ class HubModel:
     def _batches(
         self, requests: Sequence[Request], results: dict[int, Any], cancelled: Stop, *, answering: bool = False
     ) -> Iterator[tuple[list[int], list[Item]]]:
-        """What can run together; errors go to the results, and where answers are wanted, refusals too."""
+        """What can run together; errors go to the results, and where answers are wanted, refusals too.
+
+        Raises:
+            Cancelled: `cancelled` became true between two files that are decoded.
+        """
         groups: dict[tuple[Parameters, bool], dict[int, Item]] = defaultdict(dict)
         for index, request in enumerate(requests):
             raise_if_cancelled(cancelled)  # a picture or a recording takes up to a second or two to decode

@@ -17,6 +17,7 @@ from heedmap.model.attention.multihead import AttentionRecorder, MultiHeadAttent
 from heedmap.model.attention.positions import rotary_angles
 from heedmap.model.native.transformer import dropout
 from heedmap.model.shapes import Angles, Hidden, Logits, TokenIds
+from heedmap.model.watch import Stop, never, raise_if_cancelled
 
 ROOM = 1024  # steps that a cache has room for when it grows
 
@@ -153,13 +154,22 @@ class LanguageModel(nn.Module):
         return LanguageModelState(self.config.layers)
 
     def decode_hidden(
-        self, ids: TokenIds, state: LanguageModelState, recorder: AttentionRecorder | None = None
+        self,
+        ids: TokenIds,
+        state: LanguageModelState,
+        recorder: AttentionRecorder | None = None,
+        cancelled: Stop = never,
     ) -> Hidden:
-        """Normed hidden states (B Q M) at each of `ids` (B Q), which follow what `state` has seen; it moves on."""
+        """Normed hidden states (B Q M) at each of `ids` (B Q), which follow what `state` has seen; it moves on.
+
+        Raises:
+            Cancelled: `cancelled` became true between two layers; the state is of no use then.
+        """
         positions = torch.arange(state.length, state.length + ids.shape[1], device=ids.device)
         angles = rotary_angles(positions, self.config.width // self.config.heads, self.config.rotary_base)
         hidden = dropout(self.embedding(ids), self.config.dropout, self.training)
         for layer, cache in zip(self._layers(), state.caches, strict=True):
+            raise_if_cancelled(cancelled)
             hidden = layer(hidden, cache, angles, recorder)
         state.length += ids.shape[1]
         normed: Tensor = self.norm(hidden)

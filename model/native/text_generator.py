@@ -30,7 +30,7 @@ from heedmap.model.trace.writing import Writing
 from heedmap.model.watch import Stop, never, raise_if_cancelled
 
 SITES = {"decoder": ("tokens", "tokens")}
-CHUNK = 8192  # tokens: from there on the layers' own memory matters, and the chunks' masks cost nothing beside it
+CHUNK = 2048  # tokens: a layer can be stopped within a second or two, and the whole takes as long as with 8,192
 
 
 class TextGenerator:
@@ -38,6 +38,7 @@ class TextGenerator:
 
     task = "text-generation"
     trace_limit = 0
+    reentrant = True  # a pass takes its recorder as an argument, and changes nothing of the network
 
     def __init__(self, loaded: Checkpoint, folder: Path | None = None) -> None:
         if not isinstance(loaded.network, LanguageModel):
@@ -191,14 +192,14 @@ class TextGenerator:
             The hidden states of each chunk.
 
         Raises:
-            Cancelled: `cancelled` became true between two chunks.
+            Cancelled: `cancelled` became true between two layers of a chunk.
         """
         for start in range(0, len(tokens), CHUNK):
             raise_if_cancelled(cancelled)
             if recorder is not None:
                 recorder.next_chunk()
             chunk = torch.tensor([tokens[start : start + CHUNK]], device=self.device)
-            yield self.network.decode_hidden(chunk, state, recorder)
+            yield self.network.decode_hidden(chunk, state, recorder, cancelled)
 
     def _encode(self, text: Any, field: str) -> Encoding:
         if not isinstance(text, str):

@@ -36,6 +36,7 @@ class Translator:
 
     task = "translation"
     trace_limit = 0  # its positions end long before
+    reentrant = True  # a pass takes its recorder as an argument, and changes nothing of the network
 
     def __init__(self, loaded: Checkpoint, licence: str | None = None) -> None:
         if isinstance(loaded.network, LanguageModel):

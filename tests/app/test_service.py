@@ -86,7 +86,7 @@ def test_metrics_count_requests_and_batches_by_route(settings: Callable[..., Set
     assert 'heedmap_requests_total{method="POST",route="/v1/predict",status="200"} 1.0' in text
     assert 'heedmap_requests_total{method="GET",route="/v1/traces/{id}",status="404"} 1.0' in text
     assert "heedmap_batch_size_sum 1.0" in text
-    for worker in ("device", "reading"):
+    for worker in ("device", "tracing", "reading"):
         assert f'heedmap_worker_alive{{worker="{worker}"}} 1.0' in text
         assert f'heedmap_queue{{worker="{worker}"}} 0.0' in text
 
@@ -118,7 +118,7 @@ def test_a_body_is_counted_while_it_streams(settings: Callable[..., Settings]) -
         assert "4,096" in refused.json()["detail"]
 
 
-@pytest.mark.parametrize("worker", ["engine", "reading"])
+@pytest.mark.parametrize("worker", ["engine", "tracing", "reading"])
 def test_a_dead_worker_shows_on_both_probes(settings: Callable[..., Settings], worker: str) -> None:
     app = create_app(settings())
 

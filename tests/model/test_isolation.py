@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from heedmap.model.contract import Prediction, Request
-from heedmap.model.errors import Cancelled, EmptyInput, HeedmapError, ModelFailure, ParameterError
+from heedmap.model.errors import Cancelled, EmptyInput, HeedmapError, ModelFailure, OutOfMemory, ParameterError
 from heedmap.model.hub.served import HubModel
 from heedmap.model.isolation import isolated
 from heedmap.model.load import load
@@ -30,6 +30,22 @@ def test_what_fails_together_is_tried_one_by_one() -> None:
     assert isinstance(bad.__cause__, ZeroDivisionError)
     assert bad.field == "inputs"
     assert isolated(run, []) == []
+
+
+def test_where_memory_runs_out_the_halves_are_tried_once() -> None:
+    sizes: list[int] = []
+
+    def hungry(numbers: Sequence[int]) -> list[float]:
+        sizes.append(len(numbers))
+        if len(numbers) > 4 or 0 in numbers:
+            raise RuntimeError("[enforce fail at alloc_cpu.cpp:121] DefaultCPUAllocator: not enough memory")
+        return [float(number) for number in numbers]
+
+    answers = isolated(hungry, [1, 2, 3, 4, 0, 6, 7, 8])
+    assert sizes == [8, 4, 4, 1, 1, 1, 1]
+    assert answers[:4] == [1.0, 2.0, 3.0, 4.0]
+    assert isinstance(answers[4], OutOfMemory)
+    assert answers[5:] == [6.0, 7.0, 8.0]
 
 
 def test_what_goes_well_goes_together() -> None:

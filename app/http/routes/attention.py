@@ -48,9 +48,9 @@ async def attention(
 
 
 async def computed(services: Services, problem: OperatorInputs) -> dict[str, Any]:
-    """The answer: of a short problem among the readers, of a long one on the device's worker, a strip at a time."""
+    """The answer: of a short problem among the readers, of a long one among what takes long, a strip at a time."""
     if problem.short:
-        return await services.reading.run(lambda: operator.compute(problem))
+        return await services.reading.run_stoppable(lambda stop: operator.compute(problem, stop), kind="operator")
     computation = operator.Computation(problem)
-    await services.engine.run_turns(computation.turns())
+    await services.tracing.run_turns(computation.turns())
     return computation.answer()

@@ -24,7 +24,6 @@ from heedmap.app.render.wire import JSON, check_size, to_json
 from heedmap.app.requests.bodies import parsed, request_body
 from heedmap.app.requests.schemas import MapWanted, PredictRequest
 from heedmap.app.service import maps
-from heedmap.app.service.finite import Checking
 from heedmap.app.service.pixels import check_pixels, pictures
 from heedmap.app.service.stream import Feed, event
 from heedmap.model.contract import Prediction, Request, Unanswered
@@ -93,12 +92,10 @@ async def answer(services: Services, body: PredictRequest) -> list[dict[str, Any
     check_requested(body.attention, services.models.facts(name)["sites"])
     limit = services.settings.response_bytes // len(requests)
     if not body.attention:
-        outcomes = await services.engine.run_batch(
-            (name, "predict", body.parameters), requests, Checking(model.predict)
-        )
+        outcomes = await services.predict(name, model, requests)
         maps_of: list[list[dict[str, Any]] | Exception | None] = [None] * len(outcomes)
     else:
-        outcomes = await services.engine.run_batch((name, "trace", body.parameters), requests, Checking(model.trace))
+        outcomes = await services.record(name, model, requests)
 
         def read(outcome: Trace | HeedmapError) -> list[dict[str, Any]] | Exception:
             try:
@@ -143,7 +140,7 @@ async def events(services: Services, caller: Caller, body: PredictRequest) -> As
     growing = [item for item in body.attention if item.site in WRITTEN_SITES]
     rest = [item for item in body.attention if item.site not in WRITTEN_SITES]  # maps of what was read, not written
     feed = Feed(name, model.task, places(growing, facts["sites"]))
-    work = services.engine.run_batch((name, "stream", feed), [request], feed.work(model.trace))
+    work = services.stream(name, model, request, feed)
     async with aclosing(feed.events(work)) as written:
         async for data in written:
             yield data

@@ -28,7 +28,6 @@ from heedmap.app.render.wire import to_json
 from heedmap.app.requests.bodies import parsed, request_body
 from heedmap.app.requests.schemas import TraceRequest
 from heedmap.app.service import maps
-from heedmap.app.service.finite import Checking
 from heedmap.app.service.store import ANYONE
 from heedmap.app.service.stored_trace import StoredTrace
 from heedmap.model.contract import Request
@@ -73,10 +72,14 @@ async def trace_for(services: Services, caller: Caller, body: TraceRequest) -> S
     identifier = await identify(
         services, caller, name, request
     )  # a model that comes back may have been changed meanwhile
-    [trace] = await services.engine.run_batch((name, "trace", body.parameters), [request], Checking(model.trace))
-    if isinstance(trace, HeedmapError):
-        raise trace
-    return await services.write(lambda: services.store.put(caller.owner, identifier, name, trace))
+
+    async def record() -> StoredTrace:
+        [trace] = await services.record(name, model, [request])
+        if isinstance(trace, HeedmapError):
+            raise trace
+        return await services.write(lambda: services.store.put(caller.owner, identifier, name, trace))
+
+    return await services.traces.join((caller.owner, identifier), record)
 
 
 @router.post(

@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 
-from heedmap.app.errors import DeadlineExceeded, Overloaded, WorkerStopped
+from heedmap.app.errors import DeadlineExceeded, Overloaded, Stopping, WorkerStopped
+from heedmap.app.service import ticket
+from heedmap.app.service.crew import Crew
 from heedmap.app.service.engine import THREAD, Engine
-from heedmap.model.errors import Cancelled, EmptyInput
+from heedmap.app.service.watchdog import Watchdog
+from heedmap.model.errors import Cancelled, EmptyInput, OutOfMemory
 from tests.app.service.busy import at_work
 
 Stop = Callable[[], bool]
@@ -68,18 +71,6 @@ async def test_a_batch_has_a_limit_and_keeps_the_order() -> None:
             await waiting(engine, 5)
         await asyncio.gather(*tasks)
     assert batches == [[0, 1], [2, 3], [4]]
-
-
-async def test_short_calls_go_ahead_of_predictions() -> None:
-    order: list[str] = []
-    async with running() as engine:
-        async with at_work(engine):
-            long = asyncio.create_task(engine.run_batch("a", [1], lambda items, stop: order.append("long") or [1]))
-            await waiting(engine, 1)
-            short = asyncio.create_task(engine.run(lambda: order.append("short")))
-            await waiting(engine, 2)
-        await asyncio.gather(long, short)
-    assert order == ["short", "long"]
 
 
 async def test_a_full_queue_refuses_and_says_when_to_come_back() -> None:
@@ -186,3 +177,95 @@ async def test_a_dead_worker_leaves_nobody_waiting() -> None:
             await asyncio.sleep(0.001)
         with pytest.raises(WorkerStopped):
             await engine.run(int)
+
+
+async def test_what_may_be_used_once_is_used_by_one_worker_at_a_time() -> None:
+    crew = Crew()
+    one, other = (Engine(queue=8, batch=1, deadline=5.0, crew=crew) for _ in range(2))
+    inside, most = 0, 0
+
+    def use(items: Sequence[int], stop: Stop) -> list[int]:
+        nonlocal inside, most
+        inside += 1
+        most = max(most, inside)
+        time.sleep(0.01)
+        inside -= 1
+        return list(items)
+
+    one.start()
+    other.start()
+    try:
+        calls = [w.run_batch(i, [i], use, exclusive="model") for i in range(4) for w in (one, other)]
+        await asyncio.gather(*calls)
+    finally:
+        one.stop()
+        other.stop()
+    assert most == 1
+
+
+async def test_memory_that_runs_out_splits_the_batch_once() -> None:
+    sizes: list[int] = []
+
+    def hungry(items: Sequence[int], stop: Stop) -> list[int]:
+        sizes.append(len(items))
+        if len(items) > 2 or 13 in items:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes")
+        return list(items)
+
+    async with running() as engine:
+        async with at_work(engine):
+            tasks = [asyncio.create_task(engine.run_batch("a", [number], hungry)) for number in (1, 2, 3, 13)]
+            await waiting(engine, 4)
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert results[:3] == [[1], [2], [3]]
+    assert isinstance(results[3], OutOfMemory)
+    assert "shorter" in str(results[3])
+    assert sizes == [4, 2, 2, 1, 1]
+
+
+async def test_a_request_may_name_a_sooner_deadline() -> None:
+    async with running() as engine:
+        with ticket.bearing(ticket.Ticket("a", time.monotonic() + 0.05)), pytest.raises(DeadlineExceeded):
+            await engine.run(lambda: time.sleep(0.3))
+
+
+async def test_what_is_abandoned_is_answered_and_stopped() -> None:
+    stopped = threading.Event()
+
+    def endless(stop: Stop) -> None:
+        while not stop():
+            time.sleep(0.001)
+        stopped.set()
+
+    async with running() as engine:
+        working = asyncio.create_task(engine.run_stoppable(endless))
+        while not engine.busy:
+            await asyncio.sleep(0.001)
+        queued = asyncio.create_task(engine.run(int))
+        await waiting(engine, 1)
+        engine.abandon(Stopping("the end"))
+        for task in (working, queued):
+            with pytest.raises(Stopping):
+                await task
+        assert await asyncio.to_thread(stopped.wait, 5)
+
+
+async def test_work_that_shows_no_progress_is_told_from_work_that_does() -> None:
+    async with running() as engine:
+        watchdog = Watchdog({"device": engine}, hang=0.05)
+        async with at_work(engine):
+            await asyncio.sleep(0.1)
+            assert watchdog.hung() == ["device"]
+        while engine.busy:
+            await asyncio.sleep(0.001)
+        assert watchdog.hung() == watchdog.dead() == []
+
+        def steady(stop: Stop) -> None:
+            for _ in range(20):
+                stop()
+                time.sleep(0.005)
+
+        task = asyncio.create_task(engine.run_stoppable(steady))
+        while not task.done():
+            assert watchdog.hung() == []
+            await asyncio.sleep(0.005)

@@ -1,6 +1,7 @@
 """Whoever reads a trace waits for no prediction: a worker of its own reads, on as many cores as the other leaves it."""
 
 import asyncio
+import math
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -10,8 +11,9 @@ import httpx
 import pytest
 import torch
 
-from heedmap.app.http.main import create_app, reader
-from heedmap.app.service.engine import READING, Engine
+from heedmap.app.http.main import create_app, workers
+from heedmap.app.service.crew import Crew
+from heedmap.app.service.engine import READING
 from heedmap.app.service.operator_inputs import SHORT
 from heedmap.app.service.threads import CORES, in_thread, use_cores
 from heedmap.app.settings import Settings
@@ -40,7 +42,7 @@ async def test_reading_never_waits_for_the_device(settings: Callable[..., Settin
             (await client.post("/v1/traces", json={"inputs": text, "parameters": PARAMETERS})).json()["id"]
             for text in (TEXT, "Wer ist er?")
         ]
-        async with at_work(services.engine):
+        async with at_work(services.engine), at_work(services.tracing):
             for identifier in created:  # one is in memory and one is not
                 for path in (
                     "",
@@ -58,15 +60,15 @@ async def test_reading_never_waits_for_the_device(settings: Callable[..., Settin
             assert (await asyncio.wait_for(client.post("/v1/attention", json=attention), SECONDS)).status_code == 200
 
 
-async def test_a_long_operator_waits_in_the_devices_line(settings: Callable[..., Settings]) -> None:
+async def test_a_long_operator_waits_among_what_takes_long(settings: Callable[..., Settings]) -> None:
     async with running(settings()) as (client, services):
-        async with at_work(services.engine):
+        async with at_work(services.tracing):
             rows = [[0.5] * 8] * 1100
             assert len(rows) ** 2 * 16 > SHORT
             long = asyncio.create_task(client.post("/v1/attention", json={"queries": rows, "return_weights": False}))
-            while services.engine.waiting < 1:
+            while services.tracing.waiting < 1:
                 await asyncio.sleep(0.001)
-            assert services.reading.waiting == 0
+            assert (services.engine.waiting, services.reading.waiting) == (0, 0)
         assert (await long).status_code == 200
 
 
@@ -101,20 +103,22 @@ async def test_cores_are_a_threads_own() -> None:
 
 
 async def test_a_window_takes_one_core_and_a_long_pass_all_that_are_free(settings: Callable[..., Settings]) -> None:
-    device = Engine(queue=4, batch=1, deadline=5.0)
-    reading = reader(settings(device="cpu"), device)
-    assert [reading.cores(False), reading.cores(True)] == [1, CORES]
-    device.start()
-    reading.start()
+    device, tracing, reading = workers(settings(device="cpu"))
+    crew = device.crew
+    for worker in (device, tracing, reading):
+        worker.start()
     try:
-        async with at_work(device):
-            assert [reading.cores(False), reading.cores(True)] == [1, 1]
-            assert await reading.run_turns(iter([1, 2, 3])) == [1, 2, 3]
         assert await reading.run(lambda: (threading.current_thread().name, torch.get_num_threads())) == (READING, 1)
-        assert await device.run(torch.get_num_threads) == CORES
-        while device.busy:
+        async with at_work(device), at_work(tracing):
+            assert await reading.run_turns(iter([1, 2, 3])) == [1, 2, 3]
+            assert crew.cores(reading) == max(1, CORES // 3)
+        while device.busy or tracing.busy or reading.busy:
             await asyncio.sleep(0.001)
-        assert not device.busy
+        assert crew.cores(tracing) == max(1, CORES // 3), "between two predictions the other team waits"
+        for worker in (device, tracing, reading):
+            worker.left = -math.inf
+        assert crew.cores(reading) == crew.cores(device) == CORES
+        assert Crew(shared=False).cores(device) == CORES
     finally:
-        device.stop()
-        reading.stop()
+        for worker in (device, tracing, reading):
+            worker.stop()

@@ -13,7 +13,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from heedmap.app.http.main import create_app
-from heedmap.app.service.engine import READING, THREAD
+from heedmap.app.service.engine import READING, THREAD, TRACING
 from heedmap.app.settings import Settings
 from heedmap.model.contract import Parameters, Request
 from heedmap.model.load import load
@@ -173,10 +173,11 @@ def test_a_model_runs_on_the_devices_worker_and_maps_are_read_on_another(
         body = {"inputs": "Wer ist er?", "parameters": PARAMETERS, "attention": [{"site": "cross"}]}
         assert client.post("/v1/predict", json=body).status_code == 200
         assert client.post("/v1/attention", json={"queries": [[1, 2]]}).status_code == 200
-    assert threads["_predict"] == threads["describe"] == {THREAD}
+        assert client.post("/v1/predict", json={**body, "attention": []}).status_code == 200
+    assert (threads["describe"], threads["_predict"]) == ({THREAD}, {THREAD, TRACING}), "none waits for a trace"
     assert threads["visible"] == threads["statistics"] == {READING}
-    assert threads["_weights"] == {THREAD, READING}, "the certificate's rows are the device's, windows are the reader's"
-    assert not threads["save"] & {THREAD, READING}, "nobody waits for a disk"
+    assert threads["_weights"] == {TRACING, READING}, "the certificate's rows are recorded, windows are read"
+    assert not threads["save"] & {THREAD, TRACING, READING}, "nobody waits for a disk"
 
 
 async def test_two_at_once_are_one_batch(settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,60 @@
+"""One caller's work on its way through a line: what to run, until when, and where its outcome goes."""
+
+import threading
+import time
+from collections.abc import Callable, Hashable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any
+
+from heedmap.app.errors import WorkerStopped
+
+_settling = threading.Lock()
+
+
+@dataclass(eq=False)
+class Call:
+    """`items` of a batch, or one function alone (`key` None).
+
+    cost: units of work, of which `kind` has a rate of its own. seconds: what that is expected to take.
+    exclusive: what no two calls may use at once, such as a model that is changed while it records.
+    """
+
+    run: Callable[..., Any]  # items, stop -> results
+    items: Sequence[Any]
+    key: Hashable
+    deadline: float
+    caller: str = ""
+    cost: float = 1.0
+    kind: Hashable = None
+    exclusive: Hashable = None
+    turn: bool = False  # of a long piece of work
+    seconds: float = 0.0
+    since: float = field(default_factory=time.monotonic)
+    future: "Future[Any]" = field(default_factory=Future)
+    given_up: bool = False
+    settled: bool = False
+
+    def over(self) -> bool:
+        """Whether nobody waits for it any more."""
+        return self.given_up or time.monotonic() > self.deadline
+
+    def joins(self, first: "Call") -> bool:
+        """Whether it can be answered in one batch with another."""
+        return self.key is not None and self.key == first.key and self.run == first.run
+
+    def settle(self, result: Any = None, *, error: BaseException | None = None) -> None:
+        """Hand the outcome over, once, unless the caller has gone: then its future is cancelled already."""
+        with _settling:
+            if self.settled or not self.future.set_running_or_notify_cancel():
+                return
+            self.settled = True
+        if error is not None:
+            self.future.set_exception(error)
+        else:
+            self.future.set_result(result)
+
+
+def gone() -> WorkerStopped:
+    """What is said of a worker that is no more."""
+    return WorkerStopped("a worker of this service has stopped; whoever runs the service must start it again")
