@@ -195,7 +195,7 @@ class StorageFull(ServiceError):
     status = 507
 
 
-WORKING: tuple[Kind, ...] = (Overloaded, Stopping, WorkerStopped, DeadlineExceeded, OutOfMemory)
+WORKING: tuple[Kind, ...] = (RateLimited, TooLarge, Overloaded, Stopping, WorkerStopped, DeadlineExceeded, OutOfMemory)
 """What a call of a worker may end in."""
 
 

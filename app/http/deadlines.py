@@ -14,8 +14,8 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from heedmap.app.errors import DeadlineExceeded
-from heedmap.app.problems import problem_response
 from heedmap.app.http.callers import Caller, admitted
+from heedmap.app.problems import problem_response
 from heedmap.app.service import ticket
 from heedmap.app.service.ticket import Ticket
 from heedmap.model.errors import ParameterError

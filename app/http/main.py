@@ -28,7 +28,7 @@ from heedmap.app.http.observe import Observe, configure_logging
 from heedmap.app.http.routes import attention, health, maps, predict, tiles, traces
 from heedmap.app.http.routes import models as model_routes
 from heedmap.app.http.services import Services
-from heedmap.app.http.startup import read_settings
+from heedmap.app.http.startup import has_keys, read_settings
 from heedmap.app.http.unread import TOGETHER, Answers
 from heedmap.app.requests.bodies import BodyLimit
 from heedmap.app.root_path import Prefix
@@ -142,6 +142,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         metrics=metrics,
         stopping=lambda: services.stopping,
         crossing=bool(settings.origins),
+        keyed=has_keys(settings),
     )
     app.openapi = cache(partial(describe, app))  # type: ignore[method-assign]
     return app

@@ -11,6 +11,7 @@ from starlette.requests import Request as HttpRequest
 
 from heedmap.app.errors import ServiceError, Stopping, WorkerStopped
 from heedmap.app.http.callers import Caller
+from heedmap.app.service import ticket
 from heedmap.app.service.call import gone
 from heedmap.app.service.cost import cost_of, is_long, warming
 from heedmap.app.service.engine import Engine
@@ -152,7 +153,8 @@ class Services:
             return held
         key = caller.owner, identifier
         if key not in self.opening:
-            task = asyncio.create_task(self._open(*key))
+            with ticket.bearing(None):  # who asks first has no more say in it than who joins
+                task = asyncio.create_task(self._open(*key))
             task.add_done_callback(lambda done: self.opening.pop(key, None))
             self.opening[key] = task
         outcome = await asyncio.shield(self.opening[key])  # one who goes away stops nobody else's

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from starlette.concurrency import run_in_threadpool
 
 from heedmap.app.render.wire import to_codes, to_square
+from heedmap.app.service import ticket
 from heedmap.app.service.engine import Engine
 from heedmap.app.service.finite import require, require_map
 from heedmap.app.service.store import TraceStore
@@ -192,7 +193,8 @@ class Tiles:
         if None in remembered:
             key = (owner, held.version, tuple(heads), how)
             if key not in self._passes:
-                task = asyncio.create_task(self._make(owner, held, heads, how))
+                with ticket.bearing(None):  # who asks first has no more say in it than who joins
+                    task = asyncio.create_task(self._make(owner, held, heads, how))
                 task.add_done_callback(lambda done: self._forget(key, done))
                 self._passes[key] = task
             computed = await self._shared(key)
