@@ -13,12 +13,12 @@ from fastapi import Depends, Header
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from heedmap.app.errors import DeadlineExceeded
+from heedmap.app.errors import DeadlineExceeded, raises
 from heedmap.app.http.callers import Caller, admitted
 from heedmap.app.problems import problem_response
 from heedmap.app.service import ticket
 from heedmap.app.service.ticket import Ticket
-from heedmap.model.errors import ParameterError
+from heedmap.model.errors import InputError, ParameterError
 
 HEADER = "Request-Timeout"
 NAME = HEADER.lower().encode()
@@ -83,6 +83,7 @@ def wanted(scope: Scope) -> float:
     return math.inf
 
 
+@raises(InputError, DeadlineExceeded)
 async def ticketed(
     request: Request,
     caller: Annotated[Caller, Depends(admitted)],

@@ -18,7 +18,11 @@ PING_SECONDS = 10.0  # of silence: proxies give up on a connection after thirty 
 SEND_SECONDS = 20.0  # that one event may wait for room: whoever reads nothing for so long is not there any more
 PING = b": ping\n\n"
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # the second is for nginx, which would gather events
-SCHEMA = {"type": "string", "description": "Events `start`, `token`, `end` and `error`, each with a line of JSON."}
+SCHEMA = {
+    "type": "object",
+    "description": "An event: `start`, `token`, `end` or `error`, with a line of JSON.",
+    "properties": {"event": {"enum": ["start", "token", "end", "error"]}, "data": {"type": "string"}},
+}
 
 log = structlog.get_logger("heedmap")
 

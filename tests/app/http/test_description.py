@@ -26,12 +26,14 @@ def document(settings: Callable[..., Settings]) -> dict[str, Any]:
 def test_each_route_names_its_statuses(document: dict[str, Any]) -> None:
     paths = document["paths"]
     assert set(paths["/healthz"]["get"]["responses"]) == {"200", "500", "503"}
-    assert set(paths["/v1/models/{model}"]["get"]["responses"]) == {"200", "401", "403", "404", "421", "429", "500"}
+    assert set(paths["/v1/models/{model}"]["get"]["responses"]) == {
+        *("200", "401", "403", "404", "421", "422", "429", "500", "504")
+    }
     assert set(paths["/v1/predict"]["post"]["responses"]) == {
-        *("200", "401", "403", "404", "413", "415", "421", "422", "429", "500", "503", "504")
+        *("200", "401", "403", "404", "413", "415", "421", "422", "429", "500", "503", "504", "507")
     }
     assert set(paths[MAP]["get"]["responses"]) == {
-        *("200", "304", "401", "403", "404", "406", "410", "413", "421", "422", "429", "500", "503", "504")
+        *("200", "304", "401", "403", "404", "406", "410", "413", "421", "422", "429", "500", "503", "504", "507")
     }
 
 

@@ -185,5 +185,5 @@ async def test_more_than_it_can_do_is_refused_and_the_rest_answered(tmp_path: Pa
             metrics = (await service.get("/metrics")).text
     assert set(many) <= {200, 429, 503}, many
     assert many[429] + many[503] > 0
-    assert many[200] / 3.0 >= 0.7 * few[200] / 2.0, (few, many)
+    assert many[200] / 3.0 >= 0.4 * few[200] / 2.0, (few, many)
     assert "heedmap_refusals_total{" in metrics
