@@ -41,7 +41,10 @@ async def test_a_body_that_trickles_in_is_ended(settings: Callable[..., Settings
 
     app = create_app(settings(deadline=0.3))
     transport = httpx.ASGITransport(app=app)
-    async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://test") as client,
+    ):
         headers = {"Content-Type": "application/json"}
         response = await asyncio.wait_for(client.post("/v1/predict", content=trickle(), headers=headers), 5)
     assert (response.status_code, response.headers["connection"]) == (504, "close")
