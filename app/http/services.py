@@ -1,9 +1,10 @@
 """What every route works with, gathered in one object on the app."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 import structlog
@@ -11,7 +12,6 @@ from starlette.requests import Request as HttpRequest
 
 from heedmap.app.errors import ServiceError, Stopping, WorkerStopped
 from heedmap.app.http.callers import Caller
-from heedmap.app.service import ticket
 from heedmap.app.service.call import gone
 from heedmap.app.service.cost import cost_of, is_long, warming
 from heedmap.app.service.engine import Engine
@@ -28,6 +28,7 @@ from heedmap.app.settings import Settings
 from heedmap.model.contract import Request, Served
 from heedmap.model.errors import HeedmapError
 from heedmap.model.trace.trace import Trace
+from heedmap.model.watch import Stop
 
 WRITERS = 4  # traces written at once: each waits for the disk, and no reader waits for them
 STOPPED = {"Retry-After": "2", "Connection": "close"}
@@ -51,11 +52,11 @@ class Services:
     metrics: Metrics
     models: Models
     tiles: Tiles
-    opening: dict[tuple[str, str], "asyncio.Task[StoredTrace | Exception]"] = field(default_factory=dict)
     writers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(WRITERS, "heedmap-writing"))
 
     passes: Flights[list[Any]] = field(default_factory=Flights)
     traces: Flights[StoredTrace] = field(default_factory=Flights)
+    opening: Flights[StoredTrace] = field(default_factory=partial(Flights, shared=True))
     stopping: bool = False  # told to end: what was accepted is answered, and nothing else
     watchdog: Watchdog = field(init=False)
 
@@ -113,30 +114,33 @@ class Services:
         return await self._batch(self.tracing, "trace", name, model, requests, Checking(model.trace))
 
     async def stream(self, name: str, model: Served[Trace], request: Request, feed: Feed) -> list[Any]:
-        """A trace or an error of one request, told to `feed` while it arises."""
-        cost, exclusive = cost_of([request], model.task), _exclusive(model)
-        key, kind, run = (name, "stream", feed), (name, "trace"), feed.work(model.trace)
-        return await self.tracing.run_batch(key, [request], run, cost=cost, kind=kind, exclusive=exclusive)
+        """A trace or an error of one request, told to `feed` while it arises: so it is nobody else's too."""
+        key = (name, "stream", feed)
+        return await self._run(self.tracing, key, "trace", name, model, [request], feed.work(model.trace))
 
     async def _batch(
         self, line: Engine, kind: str, name: str, model: Served[Trace], requests: Sequence[Request], run: Checking
     ) -> list[Any]:
+        key = (name, kind, requests[0].parameters)
+        equal = (kind, id(model), frozen([(r.inputs, r.target, r.parameters) for r in requests]))
+        return await self.passes.join(equal, lambda: self._run(line, key, kind, name, model, requests, run))
+
+    async def _run(
+        self,
+        line: Engine,
+        key: Hashable,
+        kind: str,
+        name: str,
+        model: Served[Trace],
+        requests: Sequence[Request],
+        run: Callable[[Sequence[Any], Stop], list[Any]],
+    ) -> list[Any]:
         if not self.alive:  # the process is about to end: no work is begun of which a part may be lost
             raise gone()
-        exclusive = _exclusive(model)
-
-        async def work() -> list[Any]:
-            return await line.run_batch(
-                (name, kind, requests[0].parameters),
-                requests,
-                run,
-                cost=cost_of(requests, model.task),
-                kind=(name, kind),
-                exclusive=exclusive,
-            )
-
-        equal = (kind, id(model), frozen([(r.inputs, r.target, r.parameters) for r in requests]))
-        return await self.passes.join(equal, work)
+        # Most models' modules change while they record, so that no other call may use them meanwhile.
+        exclusive = None if getattr(model, "reentrant", False) else id(model)
+        cost = cost_of(requests, model.task)
+        return await line.run_batch(key, requests, run, cost=cost, kind=(name, kind), exclusive=exclusive)
 
     async def write(self, function: Callable[[], T]) -> T:
         """Run what writes files; once begun it is done, whether somebody waits for it or not."""
@@ -152,31 +156,18 @@ class Services:
         if held is not None:
             return held
         key = caller.owner, identifier
-        if key not in self.opening:
-            with ticket.bearing(None):  # who asks first has no more say in it than who joins
-                task = asyncio.create_task(self._open(*key))
-            task.add_done_callback(lambda done: self.opening.pop(key, None))
-            self.opening[key] = task
-        outcome = await asyncio.shield(self.opening[key])  # one who goes away stops nobody else's
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
+        return await self.opening.join(key, lambda: self._open(*key))
 
-    async def _open(self, owner: str, identifier: str) -> StoredTrace | Exception:
-        """A trace from its file, read and checked a few megabytes at a time; or what went wrong, for all who wait."""
+    async def _open(self, owner: str, identifier: str) -> StoredTrace:
+        """A trace from its file, read and checked a few megabytes at a time."""
         try:
             if self.store.remote:
                 await self.write(lambda: self.store.confirm(owner, identifier))
             *_, held = await self.reading.run_turns(self.store.opening(owner, identifier))
         except (ServiceError, HeedmapError) as error:
-            return error.with_traceback(None)  # which holds what was read
+            raise error.with_traceback(None) from None  # which holds what was read
         assert held is not None
         return held
-
-
-def _exclusive(model: Served[Trace]) -> int | None:
-    """What no other call may use meanwhile: most models' modules change while they record."""
-    return None if getattr(model, "reentrant", False) else id(model)
 
 
 def services(request: HttpRequest) -> Services:

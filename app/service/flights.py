@@ -19,10 +19,18 @@ class _Flight(Generic[T]):
 
 
 class Flights(Generic[T]):
-    """Work that is under way, by what makes two pieces of it equal."""
+    """Work that is under way, by what makes two pieces of it equal.
 
-    def __init__(self) -> None:
+    Args:
+        shared: done in nobody's name: who asks first lends it neither his turn nor his deadline.
+    """
+
+    def __init__(self, *, shared: bool = False) -> None:
+        self._shared = shared
         self._flights: dict[Hashable, _Flight[T]] = {}
+
+    def __len__(self) -> int:
+        return len(self._flights)
 
     async def join(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """What the work makes; it ends early only when all who wait for it have gone.
@@ -34,7 +42,8 @@ class Flights(Generic[T]):
             flight = self._flights.get(key)
             leads = flight is None
             if flight is None:
-                flight = self._flights[key] = _Flight(asyncio.ensure_future(work()))
+                with ticket.bearing(None if self._shared else ticket.current()):
+                    flight = self._flights[key] = _Flight(asyncio.ensure_future(work()))
                 flight.task.add_done_callback(partial(self._land, key, flight))
             flight.waiting += 1
             try:

@@ -4,8 +4,7 @@ A head's coarse levels take one pass over its whole map. The pass runs on the re
 windows of others come between them, and callers who want the same head wait for the same pass.
 """
 
-import asyncio
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -16,9 +15,9 @@ from numpy.typing import NDArray
 from starlette.concurrency import run_in_threadpool
 
 from heedmap.app.render.wire import to_codes, to_square
-from heedmap.app.service import ticket
 from heedmap.app.service.engine import Engine
 from heedmap.app.service.finite import require, require_map
+from heedmap.app.service.flights import Flights
 from heedmap.app.service.store import TraceStore
 from heedmap.app.service.stored_trace import StoredTrace
 from heedmap.model.attention.maps import AttentionMap
@@ -130,8 +129,7 @@ class Tiles:
     def __init__(self, reading: Engine, store: TraceStore, memory: int = MEMORY_BYTES) -> None:
         self.reading, self.store, self.memory = reading, store, memory
         self._kept: OrderedDict[Any, Pyramid | Codes] = OrderedDict()
-        self._passes: dict[Any, asyncio.Task[list[Pyramid]]] = {}
-        self._waiting: Counter[Any] = Counter()  # callers, for each pass
+        self._passes: Flights[list[Pyramid]] = Flights(shared=True)
 
     async def tile(self, owner: str, held: StoredTrace, at: Address, how: How, level: int, row: int, col: int) -> Codes:
         """At most 256 x 256 blocks of a head in u8log.
@@ -192,28 +190,11 @@ class Tiles:
         remembered = [self._remembered(key) for key in keys]
         if None in remembered:
             key = (owner, held.version, tuple(heads), how)
-            if key not in self._passes:
-                with ticket.bearing(None):  # who asks first has no more say in it than who joins
-                    task = asyncio.create_task(self._make(owner, held, heads, how))
-                task.add_done_callback(lambda done: self._forget(key, done))
-                self._passes[key] = task
-            computed = await self._shared(key)
+            computed = await self._passes.join(key, lambda: self._make(owner, held, heads, how))
             for each, pyramid in zip(keys, computed, strict=True):
                 self._remember(each, pyramid)
             return computed
         return [each for each in remembered if isinstance(each, Pyramid)]
-
-    async def _shared(self, key: Any) -> list[Pyramid]:
-        """What a pass under way makes: one who goes away stops nobody else's, the last one stops it."""
-        task = self._passes[key]
-        self._waiting[key] += 1
-        try:
-            return await asyncio.shield(task)
-        finally:
-            self._waiting[key] -= 1
-            if not self._waiting[key]:
-                del self._waiting[key]
-                task.cancel()  # a task that has ended does not mind
 
     async def _make(self, owner: str, held: StoredTrace, heads: list[Address], how: How) -> list[Pyramid]:
         names = [f"{at}.{how}" for at in heads]
@@ -246,10 +227,6 @@ class Tiles:
 
         await run_in_threadpool(keep)  # no reader waits for the disk
         return computed
-
-    def _forget(self, key: Any, done: "asyncio.Task[list[Pyramid]]") -> None:
-        if self._passes.get(key) is done:
-            del self._passes[key]
 
     def _remembered(self, key: Any) -> "Pyramid | Codes | None":
         if key in self._kept:
