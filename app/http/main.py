@@ -132,8 +132,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(Head)
     app.add_middleware(Prefix, root_path=settings.root_path)
     app.add_middleware(Deadline, deadline=settings.deadline)
-    if settings.proxies:
-        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.proxies))
     app.add_middleware(Observe, metrics=metrics)
     lines = {"/v1/predict": engine, "/v1/traces": tracing, "/v1/attention": reading}
     app.add_middleware(
@@ -144,6 +142,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         crossing=bool(settings.origins),
         keyed=has_keys(settings),
     )
+    if settings.proxies:  # before all that asks who calls
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.proxies))
     app.openapi = cache(partial(describe, app))  # type: ignore[method-assign]
     return app
 
