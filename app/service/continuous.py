@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from heedmap.app.errors import WorkerStopped
-from heedmap.app.service.finite import Checking, checked
+from heedmap.app.service.finite import Checking, fault
 from heedmap.model.contract import Joinable, Served, Session
 from heedmap.model.errors import Cancelled
 
@@ -102,6 +102,6 @@ class _Running:
         """Go on by one token, and settle the calls that are done with it."""
         for ticket, outcome in self.session.step():
             call, place = self.places.pop(ticket)
-            [self.calls[call][place]] = checked([outcome])
+            self.calls[call][place] = fault(outcome) or outcome
             if all(outcome is not None for outcome in self.calls[call]):
                 call.settle(self.calls.pop(call))

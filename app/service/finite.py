@@ -5,7 +5,7 @@ float16 ends at 65,504 and some weights are broken; JSON has no word for either,
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -34,11 +34,6 @@ def is_finite(value: Any) -> bool:
     if isinstance(value, list | tuple):
         return all(is_finite(part) for part in value)
     return True
-
-
-def checked(outcomes: Iterable[Any]) -> list[Any]:
-    """The predictions and traces of a batch; in place of one that holds what is no number, a `ModelFailure`."""
-    return [fault(outcome) or outcome for outcome in outcomes]
 
 
 class Checking:

@@ -7,7 +7,7 @@ from typing import Any
 
 from heedmap.app.errors import TooLarge
 from heedmap.app.render.wire import to_json
-from heedmap.app.service.finite import checked
+from heedmap.app.service.finite import Checking
 from heedmap.model.contract import Axis
 from heedmap.model.errors import Cancelled
 from heedmap.model.trace.trace import Trace
@@ -79,7 +79,7 @@ class Feed(Watch):
 
         def run(items: Sequence[Any], stop: Stop) -> list[Any]:
             self._stop = stop
-            return checked(trace(items, self))
+            return Checking(trace)(items, self)
 
         return run
 

@@ -13,23 +13,9 @@ from structlog.testing import capture_logs
 from heedmap.app.errors import StorageFull
 from heedmap.app.service import trace_files
 from heedmap.app.service.store import ANYONE
-from heedmap.model.contract import Parameters, Request
-from heedmap.model.load import load
 from heedmap.model.trace import trace as trace_module
 from heedmap.model.trace.trace import Trace
 from tests.app.service.stores import IDS, Clock, opened
-
-
-@pytest.fixture(scope="module")
-def trace(tiny: Path) -> Trace:
-    [recorded] = load(tiny).trace([Request("Wo ist der Bahnhof?", None, Parameters(max_new_tokens=4))])
-    assert isinstance(recorded, Trace)
-    return recorded
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 class Disk:

@@ -20,9 +20,7 @@ from heedmap.app.service.objects import Objects
 from heedmap.app.service.shared_store import SharedTraces
 from heedmap.app.service.store import ANYONE
 from heedmap.app.settings import Settings
-from heedmap.model.contract import Parameters, Request
 from heedmap.model.errors import HeedmapError, TraceError
-from heedmap.model.load import load
 from heedmap.model.trace.trace import Trace
 
 IDS = [f"{number:032x}" for number in range(8)]
@@ -69,13 +67,6 @@ def server() -> Iterator[Server]:
 @pytest.fixture
 def address(server: Server, request: pytest.FixtureRequest) -> str:
     return server.bucket(f"b{abs(hash(request.node.name)):x}"[:40])
-
-
-@pytest.fixture(scope="module")
-def trace(tiny: Path) -> Trace:
-    [recorded] = load(tiny).trace([Request("Wo ist der Bahnhof?", None, Parameters(max_new_tokens=4))])
-    assert isinstance(recorded, Trace)
-    return recorded
 
 
 @pytest.fixture

@@ -13,24 +13,10 @@ from heedmap.app.errors import NotFound
 from heedmap.app.service import account, trace_files
 from heedmap.app.service import store as store_module
 from heedmap.app.service.store import ANYONE
-from heedmap.model.contract import Parameters, Request
 from heedmap.model.errors import TraceError
-from heedmap.model.load import load
 from heedmap.model.trace import tensor_reader
 from heedmap.model.trace.trace import Trace
 from tests.app.service.stores import DAY, IDS, Clock, opened
-
-
-@pytest.fixture(scope="module")
-def trace(tiny: Path) -> Trace:
-    [recorded] = load(tiny).trace([Request("Wo ist der Bahnhof?", None, Parameters(max_new_tokens=4))])
-    assert isinstance(recorded, Trace)
-    return recorded
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 def test_a_restart_finds_the_traces(tmp_path: Path, clock: Clock, trace: Trace) -> None:

@@ -13,8 +13,6 @@ import pytest
 
 from heedmap.app.errors import NotFound
 from heedmap.app.service.store import ANYONE, TraceStore
-from heedmap.model.contract import Parameters, Request
-from heedmap.model.load import load
 from heedmap.model.trace.trace import Trace
 from heedmap.model.whole_file import clear_away
 from tests.live import environment, service
@@ -30,13 +28,6 @@ with whole_file(Path(sys.argv[1])) as file:
     time.sleep(600)
 """
 KEY = "a-key-of-16-letters-"
-
-
-@pytest.fixture(scope="module")
-def trace(tiny: Path) -> Trace:
-    [created] = load(tiny).trace([Request("Wo ist der Bahnhof?", None, Parameters(max_new_tokens=4))])
-    assert isinstance(created, Trace)
-    return created
 
 
 @pytest.fixture(scope="module")
