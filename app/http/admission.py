@@ -4,6 +4,7 @@ It stands before everything else, and answers with bytes that are made once: who
 overloaded service makes everybody do, costs it next to nothing.
 """
 
+import asyncio
 import re
 import time
 import uuid
@@ -20,6 +21,8 @@ from heedmap.app.service.metrics import Metrics
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 DRAINED = 1 << 20  # bytes of an unread body that are let in and forgotten; after a longer one the connection is closed
 PROBES = ("/healthz", "/readyz", "/metrics")  # answered until the end
+MANY = 50  # refusals within `EVERY` from which on each is held
+HOLD = 0.02  # seconds: who asks again at once then asks half as often, and the service's cores are for the others
 EVERY = 0.5  # seconds that a line in the log, and a look at how long the line is, stand for
 
 log = structlog.get_logger("heedmap")
@@ -50,7 +53,7 @@ class Admission:
             "full": (503, _encoded(Overloaded("more calls are waiting already than may; try again in a moment"))),
             "share": (429, _encoded(RateLimited("most of the calls that wait are yours; wait for their answers"))),
         }
-        self._refused, self._logged = 0, 0.0
+        self._refused, self._logged, self._held = 0, 0.0, False
         self._again: dict[str, tuple[float, bytes]] = {}  # when it was asked last, and what Retry-After was
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -82,6 +85,8 @@ class Admission:
         status, body = self._answers[cause]
         self.metrics.refusals.labels(cause).inc()
         self._note(scope["path"])
+        if self._held or self._refused > MANY:
+            await asyncio.sleep(HOLD)
         identifier, length = b"", b"0"
         for name, value in scope["headers"]:
             if name == b"x-request-id" and REQUEST_ID.fullmatch(value):
@@ -115,6 +120,7 @@ class Admission:
         now = time.monotonic()
         if now - self._logged > EVERY:
             log.warning("overloaded", path=path, refused=self._refused)
+            self._held = self._refused > MANY and now - self._logged < 2 * EVERY
             self._refused, self._logged = 0, now
 
 

@@ -6,30 +6,36 @@ or a body, may take for ever; and an answer that nobody reads is kept as long as
 
 import asyncio
 import sys
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import orjson
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from heedmap.app.errors import BadRequest, HeadTooLarge, Overloaded, ServiceError, TooSlow
+from heedmap.app.errors import BadRequest, HeadTooLarge, Overloaded, RateLimited, ServiceError, TooSlow
 from heedmap.app.problems import MEDIA_TYPE, problem
 from heedmap.app.settings import Settings
 
 HEAD_BYTES = 32 << 10  # of an address and its headers, or of trailers: browsers and proxies stop at 8 to 16 KiB
 DRAINED = 64 << 20  # bytes of a body that are thrown away after its answer: more than any that is read has
 BODY_RATE = 1 << 10  # bytes a second that whoever sends a body keeps up: a modem is six times as fast
+KEPT_FREE = 8  # one connection in so many is kept for addresses other than the one that has most of them
 LOOKS = 4  # times that a connection is looked at within the shortest of its times
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Seconds for a head, of grace for a body, and for an answer that makes no progress; connections at once."""
+    """Seconds for a head, of grace for a body, and for an answer that makes no progress; connections at once.
+
+    shared: whether an address may have all of them, as that of a proxy may.
+    """
 
     head: float
     body: float
     answer: float
     connections: int
+    shared: bool = False
 
     @property
     def period(self) -> float:
@@ -45,6 +51,7 @@ class LimitedProtocol(HttpToolsProtocol):
     """uvicorn's protocol with limits; `limited` makes it for some settings."""
 
     limits: ClassVar[Limits]
+    peers: ClassVar[Counter[str]]  # connections by address
     refusal: ServiceError | None = None
     _head_since: float | None = None  # while a head is due
     _head_bytes = 0
@@ -61,13 +68,23 @@ class LimitedProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self._head_since = self._progress = self.loop.time()
         self._look = self.loop.call_later(self.limits.period, self._watch)
-        if len(self.connections) > self.limits.connections:
+        peer = self.client[0] if self.client else ""
+        self.peers[peer] += 1
+        most = self.limits.connections
+        if len(self.connections) > most:
             self._refuse(Overloaded("there are too many connections; try again", headers={"Retry-After": "1"}))
+        elif not self.limits.shared and self.peers[peer] > most - most // KEPT_FREE:
+            detail = f"{self.peers[peer] - 1} of the {most} connections that there may be are yours; keep them and wait"
+            self._refuse(RateLimited(detail, headers={"Retry-After": "1"}))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The end, whoever made it."""
         if self._look is not None:
             self._look.cancel()
+            peer = self.client[0] if self.client else ""
+            self.peers[peer] -= 1
+            if not self.peers[peer]:
+                del self.peers[peer]
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -198,5 +215,6 @@ def _too_large() -> HeadTooLarge:
 def limited(settings: Settings) -> type[LimitedProtocol]:
     """The protocol with the limits of some settings."""
     seconds = settings.head_seconds, settings.body_seconds, settings.answer_seconds
-    namespace: dict[str, Any] = {"limits": Limits(*seconds, settings.connections)}
+    limits = Limits(*seconds, settings.connections, shared=bool(settings.proxies))
+    namespace: dict[str, Any] = {"limits": limits, "peers": Counter()}
     return type("LimitedProtocol", (LimitedProtocol,), namespace)

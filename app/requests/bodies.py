@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from heedmap.app.errors import TooLarge, Unreadable, UnsupportedMedia, raises
+from heedmap.app.errors import Overloaded, ServiceError, TooLarge, Unreadable, UnsupportedMedia, raises
 from heedmap.app.problems import PATH, problem_response
 from heedmap.app.requests.compression import inflated
 from heedmap.app.requests.inputs import check_size
@@ -23,52 +23,94 @@ FORM_FIELDS = 400  # the most sentences of a comparison, and the other fields
 STRUCTURED = ("parameters", "attention", "messages")  # form fields that hold JSON
 VALUES = 1 << 20  # values in a JSON body without arrays: long texts have commas, one in fifty characters, and braces
 DIGITS = 18  # of a Content-Length: Python refuses to read thousands
+SMALL = 16 << 10  # bytes of a body that is read in less time than another thread takes to begin: 0.1 ms
+TOGETHER = 8  # of the largest bodies that may be held at once
 KEYS = 64  # fields of an object: none that is read has thirty
 MOST_COUNTED = 4  # times as many values, commas in texts included, for which texts are looked for and left out
 STRINGS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)  # what is no string, to the body's end
 NAMED = 5  # of the unknown ones
 FILES = ("image", "audio")  # form fields that hold files
+CLOSE = {"Connection": "close"}
 # Form fields that are parts of an input.
 BESIDE = ("text", "text_pair", "question", "context", "source_sentence", "messages")
 
 
 class BodyLimit:
-    """Stops reading a body at so many bytes, whatever its headers say, as sent and, where compressed, as inflated."""
+    """Stops reading a body at so many bytes, whatever its headers say, as sent and, where compressed, as inflated.
+
+    All bodies together may have eight times that: a request holds its own until it is answered. Small ones always
+    get in.
+    """
 
     def __init__(self, app: ASGIApp, limit: int) -> None:
         self.app, self.limit = app, limit
+        self.bytes = 0  # of the bodies that are held now
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        refusal = TooLarge(f"a request body may have {self.limit:,} bytes at most", headers={"Connection": "close"})
         headers = dict(scope["headers"])
         declared = headers.get(b"content-length", b"")
-        if declared.isdigit() and (len(declared) > DIGITS or int(declared) > self.limit):
-            await problem_response(refusal)(scope, receive, send)
+        size = int(declared) if declared.isdigit() and len(declared) <= DIGITS else 0
+        body = _Body(self)
+        try:
+            if (declared.isdigit() and len(declared) > DIGITS) or size > self.limit:
+                raise self.too_large()
+            if size and self.bytes and self.bytes + size > TOGETHER * self.limit:
+                raise self.crowded()
+        except ServiceError as error:
+            await problem_response(error)(scope, receive, send)
             return
-        read, inflated_bytes = 0, 0
 
         async def counted() -> Message:
-            nonlocal read
             message = await receive()
-            read += len(message.get("body", b""))
-            if read > self.limit:
-                raise refusal
+            body.sent(len(message.get("body", b"")))
             return message
 
-        def count(size: int) -> None:
-            nonlocal inflated_bytes
-            inflated_bytes += size
-            if inflated_bytes > self.limit:
-                raise TooLarge(
-                    f"a request body may have {self.limit:,} bytes at most, inflated",
-                    headers={"Connection": "close"},
-                )
-
         encoding = headers.get(b"content-encoding", b"").decode("latin-1")
-        await self.app(scope, inflated(counted, encoding, count), send)
+        try:
+            await self.app(scope, inflated(counted, encoding, body.inflated), send)
+        finally:
+            self.bytes -= body.held
+
+    def too_large(self, what: str = "") -> TooLarge:
+        """What is said of a body over the limit."""
+        return TooLarge(f"a request body may have {self.limit:,} bytes at most{what}", headers=CLOSE)
+
+    def crowded(self) -> Overloaded:
+        """What is said when all bodies together are over theirs."""
+        detail = "the service holds as many large bodies as it may; try again in a moment, or send less at once"
+        return Overloaded(detail, headers={"Retry-After": "1", **CLOSE})
+
+
+class _Body:
+    """The bytes of one request, as they come in."""
+
+    def __init__(self, limit: BodyLimit) -> None:
+        self.limit, self.read, self.unpacked, self.held = limit, 0, 0, 0
+
+    def sent(self, size: int) -> None:
+        """So many more came in."""
+        self.read += size
+        if self.read > self.limit.limit:
+            raise self.limit.too_large()
+        self._hold()
+
+    def inflated(self, size: int) -> None:
+        """So many more came out of a compressed one."""
+        self.unpacked += size
+        if self.unpacked > self.limit.limit:
+            raise self.limit.too_large(", inflated")
+        self._hold()
+
+    def _hold(self) -> None:
+        more = max(self.read, self.unpacked) - self.held
+        if self.held + more > SMALL and self.limit.bytes + more > TOGETHER * self.limit.limit:
+            raise self.limit.crowded()
+        self.limit.bytes += more
+        self.held += more
 
 
 def parsed(model: type[M], *, forms: bool = True, values: int = VALUES) -> Callable[[Request], Awaitable[M]]:
@@ -80,11 +122,13 @@ def parsed(model: type[M], *, forms: bool = True, values: int = VALUES) -> Calla
 
     types = "application/json" + (", multipart/form-data" if forms else "")
 
-    @raises(TooLarge, UnsupportedMedia, Unreadable)
+    @raises(TooLarge, Overloaded, UnsupportedMedia, Unreadable)
     async def read(request: Request) -> M:
         media = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
         if media == "application/json" or (media.startswith("application/") and media.endswith("+json")):
             body = await request.body()
+            if len(body) <= SMALL:
+                return _from_json(model, body, values)
             return await run_in_threadpool(_from_json, model, body, values)
         if media == "multipart/form-data" and forms:
             return await _from_form(model, request)

@@ -227,4 +227,7 @@ async def predict(
     else:
         rows = enumerate(results)
         content = {"results": [{"error": item_problem(r, i)} if isinstance(r, Exception) else r for i, r in rows]}
-    return Response(await run_in_threadpool(to_json, content), media_type="application/json")
+    brief = not body.attention and not isinstance(body.inputs, list)  # written before another thread would begin
+    return Response(
+        to_json(content) if brief else await run_in_threadpool(to_json, content), media_type="application/json"
+    )

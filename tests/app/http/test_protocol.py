@@ -3,6 +3,7 @@
 import json
 import resource
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -75,8 +76,10 @@ def port(server: tuple[int, uvicorn.Server]) -> int:
     return server[0]
 
 
-def connected(port: int, buffer: int | None = None) -> socket.socket:
+def connected(port: int, buffer: int | None = None, address: str = "") -> socket.socket:
     connection = socket.socket()
+    if address:
+        connection.bind((address, 0))
     if buffer is not None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
     connection.settimeout(PATIENCE)
@@ -253,6 +256,27 @@ def test_connections_over_the_limit_are_told_so() -> None:
         with connected(port) as again:
             again.sendall(HEAD + b"Content-Length: 0\r\n\r\n")
             assert again.recv(1 << 16).startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the loopback has one address")
+@pytest.mark.parametrize("proxies", [(), ("127.0.0.1",)])
+def test_no_address_has_all_connections_unless_it_is_a_proxys(proxies: tuple[str, ...]) -> None:
+    with serving(small, connections=16, head_seconds=PATIENCE, proxies=proxies) as (port, _):
+        held = [connected(port) for _ in range(14)]
+        time.sleep(0.2)
+        with connected(port) as one_more:
+            one_more.sendall(HEAD + b"Content-Length: 0\r\n\r\n")
+            answer = rest(one_more) if not proxies else one_more.recv(1 << 16)
+        if proxies:
+            assert answer.startswith(b"HTTP/1.1 200")
+        else:
+            status, problem = told(answer)
+            assert (status, "14 of the 16" in problem["detail"]) == (429, True)
+            with connected(port, address="127.0.0.2") as other:
+                other.sendall(HEAD + b"Content-Length: 0\r\n\r\n")
+                assert other.recv(1 << 16).startswith(b"HTTP/1.1 200")
+        for connection in held:
+            connection.close()
 
 
 def test_unread_answers_are_bounded_together() -> None:

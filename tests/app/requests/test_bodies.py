@@ -1,14 +1,17 @@
 """Bodies that ask for much work by being refused: the answer is short, quick, and names where it begins."""
 
+import asyncio
 import time
 from typing import Any
 
 import orjson
 import pytest
 from starlette.testclient import TestClient
+from starlette.types import Message, Receive, Scope, Send
 
+from heedmap.app.errors import Overloaded
 from heedmap.app.problems import DETAIL, FIELDS, PATH, problem
-from heedmap.app.requests.bodies import KEYS, STRINGS, VALUES, count_values
+from heedmap.app.requests.bodies import KEYS, STRINGS, TOGETHER, VALUES, BodyLimit, count_values
 from heedmap.model.errors import ParameterError
 
 MILLION = 1_000_000
@@ -164,3 +167,55 @@ def test_a_problem_is_bounded() -> None:
     body = problem(ParameterError("y" * 50_000, field="f" * 50_000))
     assert len(body["detail"]) == DETAIL
     assert len(body["errors"][0]["path"]) == PATH
+
+
+@pytest.mark.parametrize("declared", [True, False])
+async def test_large_bodies_are_bounded_together(declared: bool) -> None:
+    held, released = [], asyncio.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        while (message := await receive()).get("more_body"):
+            pass
+        held.append(message)
+        await released.wait()
+
+    bodies = BodyLimit(app, limit=LARGEST)
+    small = asyncio.create_task(post(bodies, 100, declared))
+    large = [asyncio.create_task(post(bodies, LARGEST, declared)) for _ in range(TOGETHER)]
+    await asyncio.sleep(0.1)
+    assert await post(bodies, 100, declared, wait=False) is None, "what is small gets in"
+    if declared:
+        assert await post(bodies, LARGEST, declared) == 503
+    else:
+        with pytest.raises(Overloaded, match="large bodies"):
+            await post(bodies, LARGEST, declared)
+    released.set()
+    await asyncio.gather(small, *large, return_exceptions=True)
+    assert bodies.bytes == 0
+    assert await post(bodies, LARGEST, declared) is None
+
+
+LARGEST = 1 << 20
+
+
+async def post(app: BodyLimit, size: int, declared: bool, wait: bool = True) -> int | None:
+    """The status of an answer of the limit's own; None where the application was asked."""
+    statuses = []
+    left = size
+
+    async def receive() -> Message:
+        nonlocal left
+        piece = min(left, 1 << 16)
+        left -= piece
+        return {"type": "http.request", "body": bytes(piece), "more_body": left > 0}
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            statuses.append(message["status"])
+
+    headers = [(b"content-length", str(size).encode())] if declared else []
+    task = asyncio.create_task(app({"type": "http", "headers": headers}, receive, send))
+    await asyncio.wait({task}, timeout=None if wait else 0.2)
+    if wait:
+        await task
+    return statuses[0] if statuses else None
