@@ -13,6 +13,7 @@ from starlette.requests import Request as HttpRequest
 from heedmap.app.errors import ServiceError, Stopping, WorkerStopped
 from heedmap.app.http.callers import Caller
 from heedmap.app.service.call import gone
+from heedmap.app.service.continuous import Continuous, joinable
 from heedmap.app.service.cost import cost_of, is_long, warming
 from heedmap.app.service.engine import Engine
 from heedmap.app.service.finite import Checking
@@ -106,8 +107,10 @@ class Services:
 
     async def predict(self, name: str, model: Served[Trace], requests: Sequence[Request]) -> list[Any]:
         """A prediction or an error for each request, in the line for brief ones or in that for long ones."""
-        line = self.tracing if is_long(requests) else self.engine
-        return await self._batch(line, "predict", name, model, requests, Checking(model.predict))
+        if is_long(requests):
+            return await self._batch(self.tracing, "predict", name, model, requests, Checking(model.predict))
+        run = Continuous(model) if joinable(model, requests) else Checking(model.predict)
+        return await self._batch(self.engine, "predict", name, model, requests, run)
 
     async def record(self, name: str, model: Served[Trace], requests: Sequence[Request]) -> list[Any]:
         """A trace or an error for each request."""
@@ -121,7 +124,7 @@ class Services:
     async def _batch(
         self, line: Engine, kind: str, name: str, model: Served[Trace], requests: Sequence[Request], run: Checking
     ) -> list[Any]:
-        key = (name, kind, requests[0].parameters)
+        key = (name, kind) if isinstance(run, Continuous) else (name, kind, requests[0].parameters)
         equal = (kind, id(model), frozen([(r.inputs, r.target, r.parameters) for r in requests]))
         return await self.passes.join(equal, lambda: self._run(line, key, kind, name, model, requests, run))
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from heedmap.app.errors import WorkerStopped
 
@@ -53,6 +53,17 @@ class Call:
             self.future.set_exception(error)
         else:
             self.future.set_result(result)
+
+
+@runtime_checkable
+class Joined(Protocol):
+    """What a call runs that others can join while it is under way."""
+
+    def __call__(self, items: Sequence[Any], stop: Callable[[], bool]) -> list[Any]:
+        """The outcomes of a batch that nobody joins."""
+
+    def serve(self, calls: Sequence[Call], more: Callable[[int], Sequence[Call]], stop: Callable[[], bool]) -> None:
+        """Answer these calls and those that `more` hands out for so much room; every one is settled."""
 
 
 def gone() -> WorkerStopped:

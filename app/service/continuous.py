@@ -1,78 +1,67 @@
-"""Calls that join a model's running batch: what comes in while it decodes need not wait for its end.
-
-The seam between a worker and a model's `Session`: a worker that finds a `Continuous` in a call's `run` hands it the
-calls at hand and a way to get more, instead of the items alone.
-"""
+"""Calls that join a model's running batch: what comes in while it decodes need not wait for its end."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
-from heedmap.app.errors import WorkerStopped
+from heedmap.app.service.call import Call, gone
 from heedmap.app.service.finite import Checking, fault
-from heedmap.model.contract import Joinable, Served, Session
+from heedmap.model.contract import Joinable, Request, Served, Session
 from heedmap.model.errors import Cancelled
 
-
-class OpenCall(Protocol):
-    """A caller's requests, and where their outcomes go."""
-
-    items: Sequence[Any]
-
-    def over(self) -> bool:
-        """Whether nobody waits for it any more."""
-
-    def settle(self, result: Any = None, *, error: BaseException | None = None) -> None:
-        """Hand the outcome over."""
-
-
-More = Callable[[int], Sequence[OpenCall]]
+More = Callable[[int], Sequence[Call]]
 """Calls that wait and may join, with so many requests at most; none where it is somebody else's turn."""
 
 
+def joinable(model: Served[Any], requests: Sequence[Request]) -> bool:
+    """Whether a batch of a model can be joined by these requests."""
+    session = model.session() if isinstance(model, Joinable) else None
+    return session is not None and all(session.takes(request) for request in requests)
+
+
 class Continuous(Checking):
-    """A model's `predict`: in batches as ever, or in one that is joined while it runs."""
+    """A model's `predict` in a batch that is joined while it runs; a `Joined`. Its requests are all `joinable`."""
 
     def __init__(self, model: Served[Any]) -> None:
         super().__init__(model.predict)
         self.model = model
 
-    def serve(self, calls: Sequence[OpenCall], more: More, stop: Callable[[], bool]) -> None:
+    def serve(self, calls: Sequence[Call], more: More, stop: Callable[[], bool]) -> None:
         """Answer these calls and whoever joins them, until nobody does; every call is settled.
 
         Args:
             stop: asked between two steps; once it is true, nobody is answered any more.
         """
-        session = self.model.session() if isinstance(self.model, Joinable) else None
-        if session is None:
-            for call in calls:
-                self._alone(call)
-            return
+        assert isinstance(self.model, Joinable)
+        session = self.model.session()
+        assert session is not None
         running = _Running(session)
         try:
             while True:
                 for call in calls:
-                    if all(session.takes(item) for item in call.items):
-                        running.add(call)
-                    else:
-                        self._alone(call)
+                    running.add(call)
                 running.leave(everybody=stop())
                 if not running.calls:
                     return
                 running.step()
                 calls = more(session.room) if session.room else ()
         except Exception:  # in a batch one request may break all: each by itself then
-            for call in running.calls:
+            for call in _open(running, calls):
                 self._alone(call)
         except BaseException:
-            for call in running.calls:
-                call.settle(error=WorkerStopped("a worker of this service has stopped; start the service again"))
+            for call in _open(running, calls):
+                call.settle(error=gone())
             raise
 
-    def _alone(self, call: OpenCall) -> None:
+    def _alone(self, call: Call) -> None:
         try:
             call.settle(self(call.items, call.over))
         except Exception as error:
             call.settle(error=error)
+
+
+def _open(running: "_Running", joining: Sequence[Call]) -> list[Call]:
+    """The calls that wait for an outcome yet, those included that were about to join."""
+    return [call for call in dict.fromkeys((*running.calls, *joining)) if not call.settled]
 
 
 class _Running:
@@ -80,10 +69,10 @@ class _Running:
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        self.calls: dict[OpenCall, list[Any]] = {}  # with their outcomes, None where there is none yet
-        self.places: dict[int, tuple[OpenCall, int]] = {}  # of tickets
+        self.calls: dict[Call, list[Any]] = {}  # with their outcomes, None where there is none yet
+        self.places: dict[int, tuple[Call, int]] = {}  # of tickets
 
-    def add(self, call: OpenCall) -> None:
+    def add(self, call: Call) -> None:
         """Let a call's requests join."""
         self.calls[call] = [None] * len(call.items)
         for place, item in enumerate(call.items):

@@ -5,7 +5,7 @@ so what a call took is known before the next is chosen. Who comes back after a w
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from heedmap.app.service.call import Call
 
@@ -64,13 +64,25 @@ class Line:
             return []
         self._stands = max(self._stands, self._used[first.caller])
         self.remove(first)
-        calls, size = [first], len(first.items)
+        return [first, *self._joining(first, order, most - len(first.items))]
+
+    def join(self, first: Call, most: int) -> list[Call]:
+        """Calls of at most so many items that join work under way; none where it is another's turn."""
+        order = sorted(self._waiting, key=lambda caller: self._used[caller])
+        if not order or not self._waiting[order[0]][0].joins(first):
+            return []
+        self._stands = max(self._stands, self._used[order[0]])
+        return self._joining(first, order, most)
+
+    def _joining(self, first: Call, order: Sequence[str], most: int) -> list[Call]:
+        """Of callers in this order, one call of each in turn, as many as can join the first and have room."""
+        calls: list[Call] = []
         joining = [deque(c for c in self._waiting[who] if c.joins(first)) for who in order if who in self._waiting]
-        while size < most and any(joining):
+        while most > 0 and any(joining):
             for queue in joining:
-                if queue and size + len(queue[0].items) <= most:
+                if queue and len(queue[0].items) <= most:
                     calls.append(queue[0])
-                    size += len(queue[0].items)
+                    most -= len(queue[0].items)
                     self.remove(queue[0])
                 if queue:
                     queue.popleft()

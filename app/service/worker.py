@@ -3,14 +3,14 @@
 import math
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import structlog
 
 from heedmap.app.errors import ServiceError
 from heedmap.app.service.admission import Admission
-from heedmap.app.service.call import Call, gone
+from heedmap.app.service.call import Call, Joined, gone
 from heedmap.app.service.crew import Crew, step_back
 from heedmap.app.service.line import Line
 from heedmap.app.service.threads import use_cores
@@ -123,11 +123,13 @@ class Worker:
         step_back(self.niceness)
         try:
             while calls := self._next():
-                begun = time.monotonic()
                 try:
-                    self._answer(calls)
+                    if isinstance(calls[0].run, Joined):
+                        self._serve(calls[0].run, calls)
+                    else:
+                        self._answer(calls)
                 finally:
-                    self._end(calls, time.monotonic() - begun)
+                    self._end(calls[0].exclusive)
         except BaseException as error:  # an exit, or a fault of this file: the probes tell, and the process ends
             log.critical("worker_died", worker=self._thread.name, cause=repr(error))
         with self._ready:  # nobody is left waiting for a worker that has gone
@@ -149,29 +151,65 @@ class Worker:
                 self._ready.wait()
         return []
 
-    def _end(self, calls: list[Call], seconds: float) -> None:
+    def _end(self, exclusive: Hashable) -> None:
         with self._ready:
+            self._account(self._at_work)
             self.busy, self._at_work, self.left = False, [], time.monotonic()
-            cost = sum(call.cost for call in calls)
-            for call in calls:
-                self.line.charge(call.caller, seconds * call.cost / cost)
-            if not any(call.given_up for call in calls):  # what was stopped says nothing of how long it takes
-                self.admission.rate.note(calls[0].kind, cost, seconds)
-            self.crew.release(calls[0].exclusive)
+            self.crew.release(exclusive)
 
-    def _answer(self, calls: Sequence[Call], *, split: bool = False) -> None:
+    def _account(self, calls: Sequence[Call]) -> None:
+        """Note what the time since the last account went into; the lock is held."""
+        now = time.monotonic()
+        seconds, self._begun = now - self._begun, now
+        cost = sum(call.cost for call in calls)
+        for call in calls:
+            self.line.charge(call.caller, seconds * call.cost / cost)
+        if calls and not any(call.given_up and not call.settled for call in calls):
+            self.admission.rate.note(calls[0].kind, cost, seconds)  # what was stopped says nothing of how long it takes
+
+    def _serve(self, run: Joined, calls: Sequence[Call]) -> None:
+        """Answer calls that others join meanwhile."""
+        first = calls[0]
+
+        def more(room: int) -> list[Call]:
+            with self._ready:
+                done = [call for call in self._at_work if call.settled or call.given_up]
+                if done:
+                    self._account(done)
+                    self._at_work = [call for call in self._at_work if call not in done]
+                room = min(room, self.batch - sum(len(call.items) for call in self._at_work))
+                joining = [] if self._stopping else self.line.join(first, room)
+                self._at_work = [*self._at_work, *joining]
+            return self._live(joining)
+
+        def stop() -> bool:
+            self.progress = time.monotonic()
+            use_cores(self._cores(first))
+            return all(call.over() for call in self._at_work)
+
+        use_cores(self._cores(first))
+        live = self._live(calls)
+        if live:
+            run.serve(live, more, stop)
+
+    def _live(self, calls: Sequence[Call]) -> list[Call]:
+        """Those of a batch that somebody waits for."""
         live = [call for call in calls if not call.over()]
         for call in calls:
             if call not in live:
                 call.settle(error=Cancelled("nobody waits for the answer any more"))
-        if not live:
-            return
         now = time.monotonic()
         for call in live:
             self.waits(now - call.since)
+        if live and live[0].key is not None:
+            self.batches(sum(len(call.items) for call in live))
+        return live
+
+    def _answer(self, calls: Sequence[Call], *, split: bool = False) -> None:
+        live = self._live(calls)
+        if not live:
+            return
         items = [item for call in live for item in call.items]
-        if live[0].key is not None:
-            self.batches(len(items))
 
         def stop() -> bool:
             self.progress = time.monotonic()

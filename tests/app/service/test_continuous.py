@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from heedmap.app.errors import WorkerStopped
-from heedmap.app.service.continuous import Continuous
+from heedmap.app.service.continuous import Continuous, joinable
 from heedmap.model.contract import Parameters, Prediction, Request
 from heedmap.model.errors import Cancelled, EmptyInput
 from heedmap.model.load import load
@@ -22,6 +22,10 @@ class Call:
     def __init__(self, *items: Request, gone: Callable[[], bool] = lambda: False) -> None:
         self.items, self.gone = items, gone
         self.outcomes: list[Any] = []
+
+    @property
+    def settled(self) -> bool:
+        return bool(self.outcomes)
 
     def over(self) -> bool:
         return self.gone()
@@ -62,9 +66,9 @@ def check(model: Any, *calls: Call) -> None:
 def test_late_ones_join_and_each_has_its_own(tiny: Path) -> None:
     model = load(tiny)
     first, second = Call(request(TEXTS[0], 12)), Call(request(TEXTS[1], 3), request(TEXTS[2], 9))
-    third, beams = Call(request(TEXTS[3], do_sample=True)), Call(request(TEXTS[0], beam_size=3))
-    Continuous(model).serve([first], Line(second, third, beams), never)
-    check(model, first, second, third, beams)
+    third = Call(request(TEXTS[3], do_sample=True))
+    Continuous(model).serve([first], Line(second, third), never)
+    check(model, first, second, third)
 
 
 def test_what_cannot_be_answered_fails_alone(tiny: Path) -> None:
@@ -118,8 +122,9 @@ def test_an_exit_leaves_nobody_waiting(tiny: Path, monkeypatch: pytest.MonkeyPat
     assert [type(call.outcomes[0]) for call in calls] == [WorkerStopped] * 4
 
 
-def test_a_model_without_a_session_answers_as_ever(tiny_gru: Path) -> None:
-    model = load(tiny_gru)
-    calls = [Call(request(TEXTS[0])), Call(request(TEXTS[1]), request(TEXTS[2]))]
-    Continuous(model).serve(calls, Line(), never)
-    check(model, *calls)
+def test_what_cannot_join_is_known_before(tiny: Path, tiny_gru: Path) -> None:
+    model = load(tiny)
+    assert joinable(model, [request(TEXTS[0]), request(TEXTS[1], 3)])
+    assert not joinable(model, [request(TEXTS[0]), request(TEXTS[1], beam_size=3)])
+    assert not joinable(model, [Request(TEXTS[0], "Where?")])
+    assert not joinable(load(tiny_gru), [request(TEXTS[0])])

@@ -54,6 +54,20 @@ def test_a_batch_is_of_one_kind_and_of_many_callers() -> None:
     assert (len(line), line.callers) == (2, 2)
 
 
+def test_work_under_way_is_joined_unless_it_is_anothers_turn() -> None:
+    line, first = Line(), call("a", key="de-en")
+    assert line.join(first, 4) == []
+    for caller in ("a", "b", "b"):
+        line.add(call(caller, key="de-en"))
+    assert [each.caller for each in line.join(first, 2)] == ["a", "b"]
+    line.add(call("c", key="other"))
+    line.charge("b", 1.0)
+    assert line.join(first, 4) == [], "c has had nothing yet"
+    line.charge("c", 2.0)
+    assert [each.caller for each in line.join(first, 4)] == ["b"]
+    assert len(line) == 1
+
+
 def test_what_is_in_use_is_passed_over() -> None:
     line = Line()
     line.add(call("a", exclusive="model"))
