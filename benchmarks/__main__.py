@@ -1,6 +1,7 @@
 """Run the benchmarks, all or those named, and keep what each printed in RESULTS.md.
 
-python -m benchmarks [capture] [families] [length] [explorer] [reading] [decode] [continuous] [wire]
+python -m benchmarks [capture] [families] [length] [explorer] [reading] [decode] [continuous] [wire] [serving]
+    [overload] [sharing] [stored] [soak]
 """
 
 import argparse
@@ -8,7 +9,20 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import capture, continuous, decode, explorer, families, length, reading, wire
+from benchmarks import (
+    capture,
+    continuous,
+    decode,
+    explorer,
+    families,
+    length,
+    overload,
+    reading,
+    serving,
+    sharing,
+    soak,
+    wire,
+)
 from benchmarks.measure import Report, machine
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
@@ -21,6 +35,11 @@ BENCHMARKS: dict[str, Callable[[], Report]] = {
     "decode": decode.measure,
     "continuous": continuous.measure,
     "wire": wire.measure,
+    "serving": serving.measure,
+    "overload": overload.measure,
+    "sharing": sharing.measure,
+    "stored": sharing.stored,
+    "soak": soak.measure,
 }
 INTRODUCTION = (
     "# Benchmarks\n\nWritten by `make bench`, or a section of it by `make bench ARGS=length`; each table is one run on "
