@@ -1,6 +1,7 @@
 /** What the page does: state in, answer and map out. Views report gestures here; everything passes through `go`. */
 
-import { asError, isAbort, Problem, Unreachable } from "./api/request.js";
+import { asError, isAbort, Unreachable } from "./api/request.js";
+import { asked, reopened } from "./asking.js";
 import { bestHead, firstCell, fitting } from "./beginning.js";
 import { CellPanel } from "./beside/cell-panel.js";
 import { FarScene } from "./beside/far.js";
@@ -15,7 +16,6 @@ import { Grid } from "./map/grid/grid.js";
 import { drawHeads, fetchAhead } from "./map/grid/overview.js";
 import { Heatmap } from "./map/heatmap/heatmap.js";
 import { theme } from "./preferences.js";
-import { Session } from "./source/session.js";
 import { siteName, t } from "./text/i18n.js";
 import { isolated } from "./text/isolate.js";
 import { Sentences } from "./text/sentences.js";
@@ -33,6 +33,7 @@ import { headline, showPrediction } from "./views/prediction.js";
 /** @typedef {import("./types.js").Media} Media */
 /** @typedef {import("./types.js").Model} Model */
 /** @typedef {import("./types.js").Place} Place */
+/** @typedef {import("./source/session.js").Session} Session */
 /** @typedef {import("./types.js").State} State */
 
 const MANY_KEYS = 64;
@@ -128,24 +129,21 @@ export class Explorer {
 
   /** Asks the model, then shows. @param {Draft} draft @param {Model | undefined} model @param {Partial<State>} patch @param {History} history */
   ask(draft, model, patch, history) {
-    return this.open((signal) => Session.open(draft, model, signal), { ...patch, ...stateOf(draft) }, model, history);
+    const wanted = { ...patch, ...stateOf(draft) };
+    return this.open(asked(this, draft, model, { ...this.state, ...wanted }), wanted, model, history);
   }
 
-  /**
-   * Shows what the model was asked before, by the trace that the state names.
-   *
-   * @param {State} state
-   * @param {Model | undefined} model
-   * @param {History} history
-   */
+  /** Shows what was asked before, by the trace that the state names. @param {State} state @param {Model | undefined} model @param {History} history */
   reopen(state, model, history) {
     const draft = { ...draftOf(state), media: this.files.get(state.trace) ?? null };
-    /** @param {AbortSignal} signal */
-    const make = (signal) =>
-      Session.reopen(state.trace, draft, model, signal).catch((error) => {
-        throw error instanceof Problem && [404, 410].includes(error.status) ? new Error(t("traceGone")) : error;
-      });
-    return this.open(make, state, model, history);
+    return this.open(reopened(state.trace, draft, model), state, model, history);
+  }
+
+  /** Something else than a map of the session takes the room: nothing to choose from, and nothing drawn over it. */
+  makeRoom() {
+    this.turn += 1;
+    this.map = null;
+    this.long.hide();
   }
 
   /**
@@ -272,10 +270,14 @@ export class Explorer {
     const { map, session } = this;
     if (!map || !session) return;
     if (this.long.active) return this.lengthen(session);
-    const { site, palette, rows, cols } = this.state;
-    const scale = this.scale();
+    const { site, rows, cols } = this.state;
     const [queries, keys] = [session.queries(site), session.keys(site)];
-    return this.heatmap.show({ map, queries, keys, scale, palette, theme: theme(), rows, cols });
+    return this.heatmap.show({ map, queries, keys, ...this.styled(), rows, cols });
+  }
+
+  /** How maps are drawn. */
+  styled() {
+    return { scale: this.scale(), palette: this.state.palette, theme: theme() };
   }
 
   /** @param {Place} place a word, patch or frame */

@@ -1,5 +1,6 @@
 """A real Chromium that looks at the live service."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -136,8 +137,8 @@ class Watched:
 
 
 def asks_for_trace(request: Request) -> bool:
-    """Whether a request is for a trace."""
-    return request.url.endswith("/v1/traces")
+    """Whether a request is for a trace, made for it or by an answer that was watched."""
+    return re.search(r"/v1/traces(/[0-9a-f]{32})?$", request.url) is not None
 
 
 def answer_to(request: Request) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from .conftest import Opener, Watched
+from .conftest import Opener, Watched, asks_for_trace
 from .long_map import READBACK, drawn, level, link, middle, opened, window
 
 pytestmark = pytest.mark.browser
@@ -143,7 +143,7 @@ def test_a_trace_that_has_gone_is_made_again_on_the_way(watch: Opener, api: http
     watched = watch()
     watched.allow(READBACK, REFUSED)
     page = watched.page
-    page.on("response", lambda answer: answer.url.endswith("/v1/traces") and with_trace.append(answer.json()))
+    page.on("response", lambda answer: asks_for_trace(answer.request) and with_trace.append(answer.json()))
     page.goto(f"{watched.server}/{link()}")
     drawn(page)
     assert api.delete(f"/v1/traces/{with_trace[0]['id']}").status_code == 204

@@ -4,6 +4,7 @@ import { Problem } from "../api/request.js";
 import * as routes from "../api/routes.js";
 import { bodyOf } from "../input/draft.js";
 
+/** @typedef {import("./writing.js").Writing} Writing */
 /** @typedef {import("../types.js").Draft} Draft */
 /** @typedef {import("../types.js").HeadMap} HeadMap */
 /** @typedef {import("../types.js").Heads} Heads */
@@ -45,6 +46,20 @@ export class Session {
   /** Asks the model. @param {Draft} draft @param {Model | undefined} model @param {AbortSignal} signal */
   static async open(draft, model, signal) {
     return new Session(draft, model, await routes.trace(bodyOf(draft, model), signal));
+  }
+
+  /**
+   * Asks a model that writes, and watches it do so.
+   *
+   * @param {Draft} draft
+   * @param {Model | undefined} model
+   * @param {AbortSignal} signal
+   * @param {Writing} writing
+   * @param {() => void} changed called with every token
+   */
+  static async write(draft, model, signal, writing, changed) {
+    const id = await writing.run(bodyOf(draft, model), signal, changed);
+    return new Session(draft, model, await routes.summary(id, signal));
   }
 
   /**

@@ -190,6 +190,8 @@ export const en = {
   distanceTitle: "How far away it looks, mean, in tokens or patches",
   sinkTitle: "Mean weight on the first key",
   diagonalTitle: "Mean weight on the diagonal",
+  writing: "Being written",
+  writingHead: "{n} tokens so far",
   headName: "layer {layer} · head {head}",
   headShort: "L{layer} H{head}",
   groupOne: "kv {group}: head {head}",

@@ -189,6 +189,8 @@ export const zh = {
   distanceTitle: "平均看多远，单位词元或图块",
   sinkTitle: "落在第一个键上的平均权重",
   diagonalTitle: "落在对角线上的平均权重",
+  writing: "正在书写",
+  writingHead: "已写 {n} 个词元",
   headName: "第 {layer} 层 · 第 {head} 头",
   headShort: "L{layer} H{head}",
   groupOne: "kv {group}：第 {head} 头",
