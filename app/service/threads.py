@@ -1,14 +1,60 @@
 """Threads beside the event loop: long work in one of its own, awaited, and how many cores PyTorch uses in each."""
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from pathlib import Path
 from typing import TypeVar
 
 import torch
 
-CORES = torch.get_num_threads()  # what PyTorch takes of this machine, or was told to take (OMP_NUM_THREADS)
+CGROUPS = Path("/sys/fs/cgroup")
+
+
+def quota(folder: Path = CGROUPS, group: str | None = None) -> float | None:
+    """The cores that the container, or a slice around it, lets this process use; None where there is no limit.
+
+    Args:
+        group: the path of the process's control group below `folder`; by default what Linux says.
+
+    Source: cpu.max of control groups, version 2, and cpu.cfs_quota_us of version 1 (Linux, admin-guide/cgroup-v2).
+    """
+    if group is None:
+        try:
+            lines = Path("/proc/self/cgroup").read_text().splitlines()
+        except OSError:  # no Linux
+            return None
+        groups = (line.split(":", 2) for line in lines if line.count(":") >= 2)
+        group = next((path for _, names, path in groups if names == "" or "cpu" in names.split(",")), "/")
+    place = folder / group.strip("/")
+    around = [folder, *(at for at in (place, *place.parents) if folder in at.parents)]
+    roots = [root for at in around for root in (at, folder / "cpu" / at.relative_to(folder))]
+    limits = [limit for limit in map(_limit, roots) if limit is not None]
+    return min(limits, default=None)
+
+
+def _limit(folder: Path) -> float | None:
+    for names in (("cpu.max",), ("cpu.cfs_quota_us", "cpu.cfs_period_us")):
+        try:
+            share, period = " ".join((folder / name).read_text() for name in names).split()
+            if share != "max" and int(share) > 0:
+                return int(share) / int(period)
+        except (OSError, ValueError):
+            continue
+    return None
+
+
+def cores() -> int:
+    """Threads for one operation: what PyTorch takes of this machine, or was told to (OMP_NUM_THREADS), or the quota."""
+    threads, limit = torch.get_num_threads(), quota()
+    if limit is None or os.environ.get("OMP_NUM_THREADS"):
+        return threads
+    return max(1, min(threads, int(limit)))  # the rest of a core is the event loop's
+
+
+CORES = cores()
 
 T = TypeVar("T")
 _local = threading.local()
