@@ -24,6 +24,7 @@ SHARED |= {
     "model.batches",
     "model.generator",
     "model.detokenizer",
+    "model.stops",
 }
 SHARED |= {"model.sampling", "model.whole_file", "model.words", "app.root_path"}
 ROOMS = {
