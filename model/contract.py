@@ -111,7 +111,8 @@ class Parameters(Typed):
     )
 
 
-DECODING = ("beam_size", "max_new_tokens", "length_penalty", "do_sample", "temperature", "top_k", "top_p", "seed", "stop")
+SAMPLING = ("do_sample", "temperature", "top_k", "top_p", "seed")
+DECODING = ("beam_size", "max_new_tokens", "length_penalty", *SAMPLING, "stop")
 """What all take that generate."""
 
 

@@ -1,6 +1,6 @@
 """Texts that end an output: what ends, what stays in it, and that whoever watches sees the same."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ def test_a_text_before_its_stop() -> None:
 
 
 @pytest.fixture(scope="module", params=["shakespeare", "translator", "gpt2", "marian"])
-def model(request: pytest.FixtureRequest, tokenizer: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def model(request: pytest.FixtureRequest, tokenizer: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A model of each engine that writes."""
     folder = tmp_path_factory.mktemp("stops") / request.param
     makers: dict[str, Callable[[], Path]] = {
@@ -44,7 +44,7 @@ def model(request: pytest.FixtureRequest, tokenizer: Any, tmp_path_factory: pyte
         "gpt2": lambda: checkpoints.gpt2(folder),
         "marian": lambda: checkpoints.marian(folder),
     }
-    yield load(str(makers[request.param]()), "cpu")
+    return load(str(makers[request.param]()), "cpu")
 
 
 def asked(stop: tuple[str, ...] = (), **parameters: Any) -> Request:

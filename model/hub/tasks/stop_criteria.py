@@ -24,7 +24,5 @@ def stop_criterion(loaded: Loaded, strings: Sequence[str], named: Sequence[str],
     if named:  # the library's would look through the whole vocabulary for every new text
         special = Spelling(loaded.tokenizer).special
         shown = StopStrings(named, lambda ids: output_text(loaded.tokenizer, ids, special))
-        criteria.append(
-            lambda ids, _: torch.tensor([shown(row[began:]) for row in ids.tolist()], dtype=torch.bool, device=ids.device)
-        )
+        criteria.append(lambda ids, _: torch.tensor([shown(row[began:]) for row in ids.tolist()], device=ids.device))
     return (lambda ids, _: torch.stack([each(ids, None) for each in criteria]).any(dim=0)) if criteria else None
