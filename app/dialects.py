@@ -1,7 +1,7 @@
 """What errors look like to clients of other protocols: the same problem, in the body that each of them reads.
 
-A route of the Open Inference Protocol answers `{"error": "..."}`, one of OpenAI's `{"error": {"message", "type", "param",
-"code"}}`, whoever refuses: a route, the gate, or the door.
+Routes of the Open Inference Protocol answer `{"error": "..."}`, those of OpenAI's an object with a message and a code,
+whoever refuses: a route, the gate, or the door.
 """
 
 import re
@@ -77,7 +77,7 @@ def parameter(field: str, path: str) -> str:
     return NAMES.get(rest, rest) if first == "parameters" and rest else field
 
 
-ERROR = {"type": ["string", "null"]}
+TEXT, MAYBE = {"type": "string"}, {"type": ["string", "null"]}
 HOUSE = Dialect(MEDIA_TYPE, lambda problem, _: problem, {"$ref": "#/components/schemas/ProblemDetails"}, {})
 OPEN_INFERENCE = Dialect(
     JSON,
@@ -85,7 +85,7 @@ OPEN_INFERENCE = Dialect(
     {
         "type": "object",
         "required": ["error"],
-        "properties": {"error": {"type": "string"}},
+        "properties": {"error": TEXT},
         "additionalProperties": False,
     },
     {},
@@ -100,7 +100,7 @@ OPENAI = Dialect(
             "error": {
                 "type": "object",
                 "required": ["message", "type", "param", "code"],
-                "properties": {"message": {"type": "string"}, "type": {"type": "string"}, "param": ERROR, "code": ERROR},
+                "properties": {"message": TEXT, "type": TEXT, "param": MAYBE, "code": MAYBE},
                 "additionalProperties": False,
             }
         },

@@ -25,6 +25,36 @@ class StopStrings:
         return any(string in text for string in self.strings)
 
 
+class Unstopped:
+    """A growing text, handed out up to the first of these strings: what may be the beginning of one waits."""
+
+    def __init__(self, strings: Sequence[str]) -> None:
+        self.strings, self.stopped = tuple(strings), False
+        self._held = ""
+
+    def add(self, piece: str) -> str:
+        """What can be handed out now that the text goes on with this piece."""
+        if self.stopped:
+            return ""
+        text = self._held + piece
+        before = before_stop(text, self.strings)
+        self.stopped = len(before) < len(text)
+        waiting = 0 if self.stopped else self._beginning(text)
+        self._held = text[len(text) - waiting :]
+        return before[: len(before) - waiting]
+
+    def rest(self) -> str:
+        """What waited for more, once there is no more."""
+        held, self._held = self._held, ""
+        return held
+
+    def _beginning(self, text: str) -> int:
+        """Characters at the end of a text that one of the strings begins with."""
+        longest = max(map(len, self.strings), default=1) - 1
+        ends = range(min(longest, len(text)), 0, -1)
+        return next((size for size in ends if any(string.startswith(text[-size:]) for string in self.strings)), 0)
+
+
 def before_stop(text: str, strings: Sequence[str]) -> str:
     """A text up to the first of these strings in it, without that."""
     places = [place for place in (text.find(string) for string in strings) if place >= 0]

@@ -43,7 +43,10 @@ ROOMS = {
     "app.requests": {"app.errors", "app.problems", "app.settings"},
     "app.render": {"app.errors", "app.problems", "app.settings"},
     "app.service": {"app.errors", "app.problems", "app.settings", "app.requests", "app.render", "model"},
-    "app.http": {"app.errors", "app.dialects", "app.problems", "app.settings", "app.requests", "app.render", "app.service", "model"},
+    "app.http": {
+        *("app.errors", "app.dialects", "app.problems", "app.settings", "app.requests", "app.render", "app.service"),
+        "model",
+    },
     "app.client": {"app.settings", "app.render", "model"},
     "app.cli": {"app", "model"},
 }

@@ -21,7 +21,7 @@ from heedmap.app.service.metrics import Metrics
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 DRAINED = 1 << 20  # bytes of an unread body that are let in and forgotten; after a longer one the connection is closed
-PROBES = ("/healthz", "/readyz", "/metrics")  # answered until the end
+PROBES = ("/healthz", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready")  # answered until the end
 EVERY = 0.5  # seconds that a line in the log, and a look at how long the line is, stand for
 
 log = structlog.get_logger("heedmap")

@@ -18,9 +18,13 @@ from heedmap.app.errors import ServiceError, raised
 from heedmap.app.http.answers import MapWindow
 from heedmap.app.http.callers import admitted
 from heedmap.app.problems import status_of
+from heedmap.app.requests.openai import ChatRequest, CompletionRequest
 from heedmap.app.requests.schemas import AttentionRequest, PredictRequest, ProblemDetails, TraceRequest
 
-MODELS: tuple[type[BaseModel], ...] = (PredictRequest, TraceRequest, AttentionRequest, ProblemDetails, MapWindow)
+MODELS: tuple[type[BaseModel], ...] = (
+    *(PredictRequest, TraceRequest, AttentionRequest, ChatRequest, CompletionRequest),
+    *(ProblemDetails, MapWindow),
+)
 REQUEST_ID = {"description": "Names the request in the service's log.", "required": True, "schema": {"type": "string"}}
 HEADERS: dict[int, dict[str, Any]] = {
     401: {"WWW-Authenticate": {"description": "How to send a key.", "required": True, "schema": {"type": "string"}}},
@@ -58,7 +62,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
             for method in context.methods or ():
                 operation = schema["paths"][context.path_format][method.lower()]
                 operation["responses"].pop("422", None)  # the framework's own shape, which nothing here answers
-                operation["responses"] |= _refusals(calls, context.path_format)
+                operation["responses"] |= _refusals(calls, str(context.path_format))
                 for response in operation["responses"].values():
                     response.setdefault("headers", {})["X-Request-ID"] = REQUEST_ID
                 if keyed and admitted in calls:
