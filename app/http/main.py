@@ -21,7 +21,7 @@ from heedmap.app.http import docs
 from heedmap.app.http.access.gate import Access, Gate
 from heedmap.app.http.access.metrics_port import serving_metrics
 from heedmap.app.http.admission import Admission
-from heedmap.app.http.deadlines import HEADER, Deadline, ticketed
+from heedmap.app.http.deadlines import Deadline, ticketed
 from heedmap.app.http.description import describe
 from heedmap.app.http.head import Head
 from heedmap.app.http.observe import Observe, configure_logging
@@ -31,6 +31,7 @@ from heedmap.app.http.services import Services
 from heedmap.app.http.startup import has_keys, read_settings
 from heedmap.app.http.unread import TOGETHER, Answers
 from heedmap.app.requests.bodies import BodyLimit
+from heedmap.app.requests.open_inference import HEADER as JSON_LENGTH
 from heedmap.app.root_path import Prefix
 from heedmap.app.service.crew import Crew
 from heedmap.app.service.engine import READING, THREAD, TRACING, Engine
@@ -121,12 +122,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(BodyLimit, limit=settings.body_bytes)
     app.add_middleware(Access, gate=gate)
     if settings.origins:
-        exposed = ["ETag", "Location", "Retry-After", "X-Request-ID", "X-Tile-Shape"]
+        exposed = ["ETag", "Location", "Retry-After", "X-Request-ID", "X-Tile-Shape", JSON_LENGTH]
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.origins,
             allow_methods=["GET", "HEAD", "POST", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "X-API-Key", HEADER],
+            allow_headers=["*"],  # clients of standard protocols send headers of their own, none of which is read
             expose_headers=exposed,
         )
     app.add_middleware(Answers, limit=TOGETHER * settings.response_bytes)

@@ -9,7 +9,7 @@ import pytest
 from heedmap.model.contract import Parameters, Request
 from heedmap.model.errors import ParameterError
 from heedmap.model.load import load
-from heedmap.model.stops import SLACK, StopStrings, before_stop
+from heedmap.model.stops import SLACK, StopStrings, Unstopped, before_stop
 from heedmap.model.trace.trace import content_id
 from tests.conftest import write_tiny
 from tests.model.hub import checkpoints
@@ -32,6 +32,18 @@ def test_only_the_end_of_an_output_is_looked_at() -> None:
 def test_a_text_before_its_stop() -> None:
     assert before_stop("one two three", ["three", "two"]) == "one "
     assert before_stop("one", []) == before_stop("one", ["two"]) == "one"
+
+
+def test_a_growing_text_waits_where_a_stop_may_begin() -> None:
+    text = Unstopped(["###", "END"])
+    assert [text.add(piece) for piece in ("a#", "#", "b", "E", "NX", "#", "##", "c")] == [
+        "a", "", "##b", "", "ENX", "", "", ""
+    ]  # fmt: skip
+    assert text.stopped
+    assert text.rest() == ""
+    open_end = Unstopped(["END"])
+    assert (open_end.add("the EN"), open_end.rest(), open_end.rest()) == ("the ", "EN", "")
+    assert Unstopped([]).add("whole") == "whole"
 
 
 @pytest.fixture(scope="module", params=["shakespeare", "translator", "gpt2", "marian"])
