@@ -18,7 +18,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Match
+from starlette.types import Receive, Scope, Send
 
+from heedmap.app.dialects import MEDIA_TYPE, dialect_of
 from heedmap.app.errors import ServiceError, TooLarge, TraceUnreadable
 from heedmap.model.errors import (
     Cancelled,
@@ -32,7 +34,6 @@ from heedmap.model.errors import (
     detached,
 )
 
-MEDIA_TYPE = "application/problem+json"
 NO_ROOM = 507  # Insufficient Storage: the service lacks the room, and to send the same again would not help
 CLIENT_CLOSED = 499  # nobody reads it; the access log does
 # RFC 9110's names, which Python has from 3.13 on.
@@ -113,11 +114,34 @@ def brief(error: BaseException) -> str:
     return f"{type(error).__name__}({clipped(str(error), CAUSE)!r})"
 
 
-def problem_response(error: Exception) -> Response:
+class ProblemResponse(Response):
+    """A problem; when it is sent, it is said in the dialect of the address that was asked."""
+
+    def __init__(self, error: Exception) -> None:
+        self.problem = problem(error)
+        self.own = dict(getattr(error, "headers", None) or {})
+        super().__init__(orjson.dumps(self.problem), self.problem["status"], self.own, MEDIA_TYPE)
+
+    def at(self, path: str) -> Response:
+        """The response as the protocol of this address has it."""
+        dialect = dialect_of(path)
+        body = orjson.dumps(dialect.body(self.problem, path))
+        return Response(body, dialect.status(self.status_code), self.own, dialect.media_type)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        await self.at(path_of(scope))(scope, receive, send)
+
+
+def problem_response(error: Exception) -> ProblemResponse:
     """The problem body as a response, with the error's own headers."""
-    body = problem(error)
-    headers = dict(getattr(error, "headers", None) or {})
-    return Response(orjson.dumps(body), body["status"], headers, MEDIA_TYPE)
+    return ProblemResponse(error)
+
+
+def path_of(scope: Scope) -> str:
+    """The address that is asked, without the prefix that a proxy strips."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", ""))
 
 
 def install(app: FastAPI) -> None:

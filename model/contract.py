@@ -30,6 +30,8 @@ __all__ = [
 Traced = TypeVar("Traced")
 
 
+STOPS = 16  # texts that end an output: each is looked for after every token
+STOP_CHARACTERS = 100  # of one: it marks a turn or a line, and is no sentence
 MOST_TOKENS = 32_768  # of an output: a tenth of a second each takes an hour, and no deadline is that far
 
 
@@ -84,6 +86,9 @@ class Parameters(Typed):
     top_k: int = Field(0, ge=0, description="Sample from the k likeliest tokens; 0 is off.")
     top_p: float = Field(1.0, gt=0, le=1, description="Sample from the likeliest tokens that make up this mass.")
     seed: int = Field(0, ge=0, lt=2**63, description="The same seed and input give the same sample.")
+    stop: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=STOP_CHARACTERS)], ...], FailFast()] = Field(
+        (), max_length=STOPS, description="Texts that end the output with the token that completes one, which stays."
+    )
     candidate_labels: Annotated[tuple[str, ...], FailFast()] = Field(
         (), max_length=256, description="zero-shot-image-classification: the labels to choose from."
     )
@@ -106,7 +111,8 @@ class Parameters(Typed):
     )
 
 
-DECODING = ("beam_size", "max_new_tokens", "length_penalty", "do_sample", "temperature", "top_k", "top_p", "seed")
+SAMPLING = ("do_sample", "temperature", "top_k", "top_p", "seed")
+DECODING = ("beam_size", "max_new_tokens", "length_penalty", *SAMPLING, "stop")
 """What all take that generate."""
 
 

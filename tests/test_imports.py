@@ -24,6 +24,7 @@ SHARED |= {
     "model.batches",
     "model.generator",
     "model.detokenizer",
+    "model.stops",
 }
 SHARED |= {"model.sampling", "model.whole_file", "model.words", "app.root_path"}
 ROOMS = {
@@ -36,12 +37,16 @@ ROOMS = {
     "model.load": {"model.native", "model.hub", "model.trace", "model.card"},
     "model.training": {"model.load", "model.native", "model.card", "model.attention", "model.trace"},
     "app.errors": set[str](),
-    "app.problems": {"app.errors"},
+    "app.dialects": set[str](),
+    "app.problems": {"app.errors", "app.dialects"},
     "app.settings": set[str](),
     "app.requests": {"app.errors", "app.problems", "app.settings"},
     "app.render": {"app.errors", "app.problems", "app.settings"},
     "app.service": {"app.errors", "app.problems", "app.settings", "app.requests", "app.render", "model"},
-    "app.http": {"app.errors", "app.problems", "app.settings", "app.requests", "app.render", "app.service", "model"},
+    "app.http": {
+        *("app.errors", "app.dialects", "app.problems", "app.settings", "app.requests", "app.render", "app.service"),
+        "model",
+    },
     "app.client": {"app.settings", "app.render", "model"},
     "app.cli": {"app", "model"},
 }

@@ -8,19 +8,21 @@ import asyncio
 import re
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import structlog
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from heedmap.app.dialects import Dialect, dialect_of
 from heedmap.app.errors import Overloaded, RateLimited, ServiceError, Stopping
-from heedmap.app.problems import MEDIA_TYPE, problem_response
+from heedmap.app.problems import path_of, problem_response
 from heedmap.app.service.engine import Engine
 from heedmap.app.service.metrics import Metrics
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 DRAINED = 1 << 20  # bytes of an unread body that are let in and forgotten; after a longer one the connection is closed
-PROBES = ("/healthz", "/readyz", "/metrics")  # answered until the end
+PROBES = ("/healthz", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready")  # answered until the end
 MANY = 50  # refusals within `EVERY` from which on each is held
 HOLD = 0.02  # seconds: who asks again at once then asks half as often, and the service's cores are for the others
 EVERY = 0.5  # seconds that a line in the log, and a look at how long the line is, stand for
@@ -32,7 +34,7 @@ class Admission:
     """Refuses what would be refused anyway, and everything once the service is being stopped.
 
     Args:
-        lines: by path, the line that a POST would wait in.
+        line_of: the line that a POST to a path would wait in; None where it waits in none.
         stopping: whether the service is being stopped.
         crossing: whether pages elsewhere may call, whose refusals need headers that others give.
         keyed: whether callers are known by keys, not by their addresses.
@@ -41,20 +43,21 @@ class Admission:
     def __init__(
         self,
         app: ASGIApp,
-        lines: Mapping[str, Engine],
+        line_of: Callable[[str], Engine | None],
         metrics: Metrics,
         stopping: Callable[[], bool],
         crossing: bool = False,
         keyed: bool = False,
     ) -> None:
-        self.app, self.lines, self.metrics, self.stopping = app, lines, metrics, stopping
+        self.app, self.line_of, self.metrics, self.stopping = app, line_of, metrics, stopping
         self.crossing, self.keyed = crossing, keyed
-        self._answers = {
-            "full": (503, _encoded(Overloaded("more calls are waiting already than may; try again in a moment"))),
-            "share": (429, _encoded(RateLimited("most of the calls that wait are yours; wait for their answers"))),
+        self._causes: dict[str, ServiceError] = {
+            "full": Overloaded("more calls are waiting already than may; try again in a moment"),
+            "share": RateLimited("most of the calls that wait are yours; wait for their answers"),
         }
+        self._answers: dict[tuple[str, Dialect], Response] = {}  # each is made once
         self._refused, self._logged, self._held = 0, 0.0, False
-        self._again: dict[str, tuple[float, bytes]] = {}  # when it was asked last, and what Retry-After was
+        self._again: dict[Engine, tuple[float, bytes]] = {}  # when a line was asked last, and what Retry-After was
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -69,7 +72,7 @@ class Admission:
             await problem_response(error)(scope, receive, send)
             return
         if scope["method"] == "POST":
-            line = self.lines.get(scope["path"].removeprefix(scope.get("root_path", "")))
+            line = self.line_of(path_of(scope))
             if line is not None and not (self.crossing and _has(scope, b"origin")):
                 cause = "full" if line.full else "share" if self._over_share(scope, line) else None
                 if cause is not None:
@@ -82,7 +85,7 @@ class Admission:
         return not self.keyed and bool(scope.get("client")) and line.admission.over_share(scope["client"][0])
 
     async def _refuse(self, scope: Scope, send: Send, line: Engine, cause: str) -> None:
-        status, body = self._answers[cause]
+        answer = self._answer(cause, path_of(scope))
         self.metrics.refusals.labels(cause).inc()
         self._note(scope["path"])
         if self._held or self._refused > MANY:
@@ -96,23 +99,29 @@ class Admission:
             elif name == b"transfer-encoding":
                 length = b""
         headers = [
-            (b"content-type", MEDIA_TYPE.encode()),
-            (b"content-length", b"%d" % len(body)),
-            (b"retry-after", self._retry_after(scope["path"], line)),
+            (b"content-type", answer.headers["content-type"].encode()),
+            (b"content-length", b"%d" % len(answer.body)),
+            (b"retry-after", self._retry_after(line)),
             (b"x-request-id", identifier or uuid.uuid4().hex.encode()),
             (b"x-content-type-options", b"nosniff"),
         ]
         if not (length.isdigit() and int(length) <= DRAINED):
             headers.append((b"connection", b"close"))
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        await send({"type": "http.response.start", "status": answer.status_code, "headers": headers})
+        await send({"type": "http.response.body", "body": answer.body})
 
-    def _retry_after(self, path: str, line: Engine) -> bytes:
+    def _answer(self, cause: str, path: str) -> Response:
+        key = cause, dialect_of(path)
+        if key not in self._answers:
+            self._answers[key] = problem_response(self._causes[cause]).at(path)
+        return self._answers[key]
+
+    def _retry_after(self, line: Engine) -> bytes:
         now = time.monotonic()
-        asked, value = self._again.get(path, (-EVERY, b""))
+        asked, value = self._again.get(line, (-EVERY, b""))
         if now - asked >= EVERY:
             value = line.retry_after.encode()
-            self._again[path] = now, value
+            self._again[line] = now, value
         return value
 
     def _note(self, path: str) -> None:
@@ -126,7 +135,3 @@ class Admission:
 
 def _has(scope: Scope, header: bytes) -> bool:
     return any(name == header for name, _ in scope["headers"])
-
-
-def _encoded(error: ServiceError) -> bytes:
-    return bytes(problem_response(error).body)

@@ -46,10 +46,21 @@ class ModelDescription(BaseModel):
     examples: list[Any] = Field(description="Inputs to begin with; files as base64.")
 
 
+class ModelCard(Answer):
+    """A model as OpenAI's protocol lists it."""
+
+    id: str
+    object: Literal["model"]
+    created: int = Field(description="Seconds since 1970 at which the service was started.")
+    owned_by: str
+
+
 class ModelList(Answer):
-    """All models."""
+    """All models; `object` and `data` are for clients of OpenAI's protocol."""
 
     models: list[ModelDescription]
+    object: Literal["list"]
+    data: list[ModelCard]
 
 
 class AxisAnswer(Answer):

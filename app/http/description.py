@@ -13,14 +13,18 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import BaseModel
 
+from heedmap.app.dialects import dialect_of
 from heedmap.app.errors import ServiceError, raised
 from heedmap.app.http.answers import MapWindow
 from heedmap.app.http.callers import admitted
-from heedmap.app.problems import MEDIA_TYPE, status_of
+from heedmap.app.problems import status_of
+from heedmap.app.requests.openai import ChatRequest, CompletionRequest
 from heedmap.app.requests.schemas import AttentionRequest, PredictRequest, ProblemDetails, TraceRequest
 
-MODELS: tuple[type[BaseModel], ...] = (PredictRequest, TraceRequest, AttentionRequest, ProblemDetails, MapWindow)
-PROBLEM = {"$ref": "#/components/schemas/ProblemDetails"}
+MODELS: tuple[type[BaseModel], ...] = (
+    *(PredictRequest, TraceRequest, AttentionRequest, ChatRequest, CompletionRequest),
+    *(ProblemDetails, MapWindow),
+)
 REQUEST_ID = {"description": "Names the request in the service's log.", "required": True, "schema": {"type": "string"}}
 HEADERS: dict[int, dict[str, Any]] = {
     401: {"WWW-Authenticate": {"description": "How to send a key.", "required": True, "schema": {"type": "string"}}},
@@ -58,7 +62,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
             for method in context.methods or ():
                 operation = schema["paths"][context.path_format][method.lower()]
                 operation["responses"].pop("422", None)  # the framework's own shape, which nothing here answers
-                operation["responses"] |= _refusals(calls)
+                operation["responses"] |= _refusals(calls, str(context.path_format))
                 for response in operation["responses"].values():
                     response.setdefault("headers", {})["X-Request-ID"] = REQUEST_ID
                 if keyed and admitted in calls:
@@ -75,16 +79,17 @@ def _calls(dependant: Dependant) -> Iterator[Callable[..., Any] | None]:
         yield from _calls(part)
 
 
-def _refusals(calls: list[Callable[..., Any] | None]) -> dict[str, Any]:
-    """The responses by which these say no: of every status the causes, and the problem."""
+def _refusals(calls: list[Callable[..., Any] | None], path: str) -> dict[str, Any]:
+    """The responses by which these say no: of every status the causes, and the problem in the dialect of the path."""
+    dialect = dialect_of(path)
     causes: dict[int, dict[str, None]] = {ServiceError.status: {FAILED: None}}
     for call in calls:
         for kind in raised(call):
-            causes.setdefault(status_of(kind("")), {})[(kind.__doc__ or "").partition("\n")[0]] = None
+            causes.setdefault(dialect.status(status_of(kind(""))), {})[(kind.__doc__ or "").partition("\n")[0]] = None
     return {
         str(status): {
             "description": " ".join(lines) or HTTPStatus(status).phrase,
-            "content": {MEDIA_TYPE: {"schema": PROBLEM}},
+            "content": {dialect.media_type: {"schema": dict(dialect.schema)}},
             "headers": dict(HEADERS.get(status, {})),
         }
         for status, lines in sorted(causes.items())

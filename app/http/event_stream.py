@@ -1,7 +1,7 @@
 """Server-sent events: begun when the first is there, kept alive while none comes, and cut where nobody reads them."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
 import structlog
@@ -27,13 +27,22 @@ SCHEMA = {
 log = structlog.get_logger("heedmap")
 
 
-async def begin(request: Request, events: AsyncGenerator[bytes, None]) -> Response:
+def failed(error: Exception) -> bytes:
+    """The last event of what fails after its first."""
+    return event("error", problem(error))
+
+
+async def begin(
+    request: Request, events: AsyncGenerator[bytes, None], failure: Callable[[Exception], bytes] = failed
+) -> Response:
     """The response that sends these events; what fails before the first of them is raised, and has its own status.
+
+    failure: the last event of what fails later.
 
     Raises:
         Cancelled: the caller hung up before the first event.
     """
-    stream = kept_alive(_ended(events))
+    stream = kept_alive(_ended(events, failure))
     first = await while_waiting(request, anext(stream))
     return EventStream(first, stream)
 
@@ -57,7 +66,9 @@ async def kept_alive(events: AsyncGenerator[bytes, None]) -> AsyncGenerator[byte
             await asyncio.gather(following, return_exceptions=True)
 
 
-async def _ended(events: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+async def _ended(
+    events: AsyncGenerator[bytes, None], failure: Callable[[Exception], bytes]
+) -> AsyncGenerator[bytes, None]:
     """The same events; what fails after the first of them is the last."""
     begun = False
     async with aclosing(events):
@@ -70,7 +81,7 @@ async def _ended(events: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, N
                 raise
             if status_of(error) == 500:
                 log.error("stream_failed", cause=repr(error.__cause__ or error), exc_info=error.__cause__)
-            yield event("error", problem(error))
+            yield failure(error)
 
 
 class EventStream(Response):

@@ -21,16 +21,17 @@ from heedmap.app.http import docs
 from heedmap.app.http.access.gate import Access, Gate
 from heedmap.app.http.access.metrics_port import serving_metrics
 from heedmap.app.http.admission import Admission
-from heedmap.app.http.deadlines import HEADER, Deadline, ticketed
+from heedmap.app.http.deadlines import Deadline, ticketed
 from heedmap.app.http.description import describe
 from heedmap.app.http.head import Head
 from heedmap.app.http.observe import Observe, configure_logging
-from heedmap.app.http.routes import attention, health, maps, predict, tiles, traces
+from heedmap.app.http.routes import attention, health, maps, open_inference, openai, predict, tiles, traces
 from heedmap.app.http.routes import models as model_routes
 from heedmap.app.http.services import Services
 from heedmap.app.http.startup import has_keys, read_settings
 from heedmap.app.http.unread import TOGETHER, Answers
 from heedmap.app.requests.bodies import BodyLimit
+from heedmap.app.requests.open_inference import HEADER as JSON_LENGTH
 from heedmap.app.root_path import Prefix
 from heedmap.app.service.crew import Crew
 from heedmap.app.service.engine import READING, THREAD, TRACING, Engine
@@ -112,7 +113,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.services, app.state.gate = services, gate
     app.include_router(health.router)
-    for routes in (model_routes, predict, traces, maps, tiles, attention):
+    app.include_router(open_inference.probes)
+    for routes in (model_routes, predict, traces, maps, tiles, attention, open_inference, openai):
         app.include_router(routes.router, dependencies=[Depends(ticketed)])
     docs.install(app)
     problems.install(app)
@@ -120,12 +122,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(BodyLimit, limit=settings.body_bytes)
     app.add_middleware(Access, gate=gate)
     if settings.origins:
-        exposed = ["ETag", "Location", "Retry-After", "X-Request-ID", "X-Tile-Shape"]
+        exposed = ["ETag", "Location", "Retry-After", "X-Request-ID", "X-Tile-Shape", JSON_LENGTH]
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.origins,
             allow_methods=["GET", "HEAD", "POST", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "X-API-Key", HEADER],
+            allow_headers=["*"],  # clients of standard protocols send headers of their own, none of which is read
             expose_headers=exposed,
         )
     app.add_middleware(Answers, limit=TOGETHER * settings.response_bytes)
@@ -133,10 +135,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(Prefix, root_path=settings.root_path)
     app.add_middleware(Deadline, deadline=settings.deadline)
     app.add_middleware(Observe, metrics=metrics)
-    lines = {"/v1/predict": engine, "/v1/traces": tracing, "/v1/attention": reading}
     app.add_middleware(
         Admission,
-        lines=lines,
+        line_of=partial(line_of, services),
         metrics=metrics,
         stopping=lambda: services.stopping,
         crossing=bool(settings.origins),
@@ -146,6 +147,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.proxies))
     app.openapi = cache(partial(describe, app))  # type: ignore[method-assign]
     return app
+
+
+def line_of(services: Services, path: str) -> Engine | None:
+    """The line in which a POST to an address would wait: for predictions, for recordings, or for reading."""
+    if path in ("/v1/traces", *openai.PATHS):
+        return services.tracing
+    if path == "/v1/predict" or open_inference.INFER.fullmatch(path):
+        return services.engine
+    return services.reading if path == "/v1/attention" else None
 
 
 def trace_store(settings: Settings) -> TraceStore:
@@ -205,7 +215,7 @@ def _serve_explorer(app: FastAPI) -> None:
     explorer = Explorer(directory=STATIC, html=True)
 
     async def fallback(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"].removeprefix(scope.get("root_path", "")).startswith("/v1/"):
+        if scope["path"].removeprefix(scope.get("root_path", "")).startswith(("/v1/", "/v2/")):
             raise HTTPException(404)
         await explorer(scope, receive, send)
 

@@ -13,8 +13,9 @@ from typing import Any, ClassVar
 import orjson
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from heedmap.app.dialects import MEDIA_TYPE
 from heedmap.app.errors import BadRequest, HeadTooLarge, Overloaded, RateLimited, ServiceError, TooSlow
-from heedmap.app.problems import MEDIA_TYPE, problem
+from heedmap.app.problems import problem
 from heedmap.app.settings import Settings
 
 HEAD_BYTES = 32 << 10  # of an address and its headers, or of trailers: browsers and proxies stop at 8 to 16 KiB

@@ -1,6 +1,7 @@
 """What every route works with, gathered in one object on the app."""
 
 import asyncio
+import time
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -58,6 +59,7 @@ class Services:
     passes: Flights[list[Any]] = field(default_factory=Flights)
     traces: Flights[StoredTrace] = field(default_factory=Flights)
     opening: Flights[StoredTrace] = field(default_factory=partial(Flights, shared=True))
+    started: int = field(default_factory=lambda: int(time.time()))  # seconds since 1970
     stopping: bool = False  # told to end: what was accepted is answered, and nothing else
     watchdog: Watchdog = field(init=False)
 

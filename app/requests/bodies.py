@@ -142,6 +142,15 @@ def parsed(model: type[M], *, forms: bool = True, values: int = VALUES) -> Calla
 
 
 def _from_json(model: type[M], body: bytes, most: int) -> M:
+    return model.model_validate(read_json(body, most))
+
+
+def read_json(body: bytes, most: int = VALUES) -> dict[str, Any]:
+    """The object that a body is, if it has no more values than that.
+
+    Raises:
+        Unreadable: it is none. TooLarge: it has more.
+    """
     try:
         body.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -160,7 +169,7 @@ def _from_json(model: type[M], body: bytes, most: int) -> M:
     if not isinstance(data, dict):
         raise Unreadable("the body must be a JSON object", field="body")
     _check_objects(data)
-    return model.model_validate(data)
+    return data
 
 
 def count_values(body: bytes) -> int:

@@ -141,7 +141,7 @@ def check_messages(value: Any, place: str) -> list[dict[str, Any]]:
         raise ParameterError(f"{len(value)} messages, at most {MESSAGES} are taken", field=place)
     messages: list[dict[str, Any]] = []
     for index, message in enumerate(value):
-        where = f"{place}.{index}"
+        where = f"{place}.{index}" if place else str(index)
         if not isinstance(message, dict) or set(message) != {"role", "content"}:
             raise ParameterError('a message is {"role": text, "content": text}', field=where)
         content = check_content(message["content"], f"{where}.content")

@@ -10,6 +10,7 @@ import httpx
 from heedmap.model.contract import Parameters
 from heedmap.model.errors import CheckpointError, GeneratorFailure, ParameterError
 from heedmap.model.generator import Continuation
+from heedmap.model.stops import before_stop
 from heedmap.model.watch import Stop, raise_if_cancelled
 
 SECONDS = 60.0  # without a token: its first one may wait in a queue
@@ -49,6 +50,9 @@ class Completions:
             told = told and (pieces is not None or not choice.get("text"))
             ids += pieces or []
             reason = choice.get("finish_reason") or reason
+            if before_stop(text, parameters.stop) != text:  # here, because servers differ in what they leave of it
+                reason = "stop"
+                break
         if reason is None:
             raise GeneratorFailure(f"the generator at {self.host} broke off before its end")
         return Continuation(text, "length" if reason == "length" else "stop", ids if told and ids else None)

@@ -74,8 +74,9 @@ class TranslatorSession:
 
     @staticmethod
     def takes(request: Request) -> bool:
-        """Whether a request can join: one hypothesis, and nothing given."""
-        return request.target is None and (request.parameters.beam_size == 1 or request.parameters.do_sample)
+        """Whether a request can join: one hypothesis, nothing given, and no text that ends it."""
+        parameters = request.parameters
+        return request.target is None and (parameters.beam_size == 1 or parameters.do_sample) and not parameters.stop
 
     @property
     def running(self) -> int:

@@ -13,9 +13,11 @@ from torch import Tensor
 
 from heedmap.model.attention.multihead import AttentionRecorder
 from heedmap.model.contract import Parameters
+from heedmap.model.errors import ParameterError
 from heedmap.model.generated import Generated
 from heedmap.model.native.tokenizer import END, PAD
 from heedmap.model.sampling import Sampler
+from heedmap.model.stops import StopStrings
 from heedmap.model.trace.writing import Writing
 from heedmap.model.watch import Stop, never, raise_if_cancelled
 
@@ -50,6 +52,7 @@ def generate(
     first: Int[Tensor, "B"] | None = None,
     writing: Writing | None = None,
     place: int = 0,
+    decode: Callable[[list[int]], str] | None = None,
 ) -> list[Generated]:
     """Generate one output per sequence of the batch.
 
@@ -59,16 +62,22 @@ def generate(
         first: what each sequence reads first; the end token, which opens a translation, unless given.
         writing: is told every token of a single sequence that has one hypothesis.
         place: of `first` among all that the decoder reads.
+        decode: ids to their text, for the stop strings of the parameters.
 
     Raises:
+        ParameterError: beams with stop strings.
         Cancelled: `cancelled` became true between two steps.
     """
     opening = torch.full((batch,), END, device=device) if first is None else first.to(device)
+    stops = StopStrings(parameters.stop, decode) if parameters.stop and decode is not None else None
     with torch.inference_mode():
-        if parameters.do_sample:
-            return _stepwise(decoder, state, opening, limit, cancelled, Sampler(parameters, batch), writing, place)
-        if parameters.beam_size == 1:
-            return _stepwise(decoder, state, opening, limit, cancelled, greedy, writing, place)
+        if parameters.do_sample or parameters.beam_size == 1:
+            choose = Sampler(parameters, batch) if parameters.do_sample else greedy
+            return _stepwise(decoder, state, opening, limit, cancelled, choose, writing, place, stops)
+        if stops is not None:
+            raise ParameterError(
+                "stop strings are looked for in one hypothesis: take beam_size 1", field="parameters.stop"
+            )
         assert writing is None, "hypotheses of a beam are not written one after the other"
         return _beam(decoder, state, opening, parameters, limit, cancelled)
 
@@ -86,8 +95,8 @@ def greedy(logits: Float[Tensor, "N V"], _rows: Sequence[int]) -> Int[Tensor, "N
     return best * CHUNK + chunks[torch.arange(rows), best].argmax(dim=-1)
 
 
-def _generated(ids: list[int], score: float) -> Generated:
-    return Generated(ids, score, "stop" if ids[-1] == END else "length")
+def _generated(ids: list[int], score: float, stopped: bool = False) -> Generated:
+    return Generated(ids, score, "stop" if stopped or ids[-1] == END else "length")
 
 
 def _stepwise(
@@ -99,13 +108,14 @@ def _stepwise(
     choose: Callable[[Tensor, Sequence[int]], Tensor],
     writing: Writing | None,
     place: int,
+    stops: StopStrings | None,
 ) -> list[Generated]:
     """One token per sequence and step, until each has met its end."""
     batch, device = len(opening), opening.device
     assert writing is None or batch == 1, "one output is watched at a time"
     listening = () if writing is None or writing.recorder is None else (writing.recorder,)
     outputs: list[list[int]] = [[] for _ in range(batch)]
-    scores = [0.0] * batch
+    scores, ended = [0.0] * batch, [False] * batch
     rows = list(range(batch))  # of the decoder's batch: finished ones stay until it pays to move the others
     tokens = opening[:, None]
     for step in range(limit):
@@ -115,12 +125,13 @@ def _stepwise(
         chosen = choose(logits, rows)
         log_probability = logits.float().log_softmax(dim=-1).gather(1, chosen[:, None])[:, 0]
         for row, token, part in zip(rows, chosen.tolist(), log_probability.tolist(), strict=True):
-            if not outputs[row] or outputs[row][-1] != END:
+            if not ended[row]:
                 outputs[row].append(token)
                 scores[row] += part
+                ended[row] = token == END or (stops is not None and stops(outputs[row]))
                 if writing is not None:
-                    writing.step(token, part, place + step, last=token == END or step == limit - 1)
-        alive = [at for at, row in enumerate(rows) if outputs[row][-1] != END]
+                    writing.step(token, part, place + step, last=ended[row] or step == limit - 1)
+        alive = [at for at, row in enumerate(rows) if not ended[row]]
         if not alive:
             break
         if (len(rows) - len(alive)) * COMPACT >= len(rows):
@@ -128,7 +139,7 @@ def _stepwise(
             state.reorder(kept)
             chosen, rows = chosen[kept], [rows[at] for at in alive]
         tokens = chosen[:, None]
-    return [_generated(ids, score) for ids, score in zip(outputs, scores, strict=True)]
+    return [_generated(*output) for output in zip(outputs, scores, ended, strict=True)]
 
 
 def _beam(

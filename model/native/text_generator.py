@@ -157,6 +157,7 @@ class TextGenerator:
             pass
         first = torch.tensor(prompt[-1:], device=self.device)
         more: dict[str, Any] = {"first": first, "writing": writing, "place": len(prompt) - 1}
+        more["decode"] = self.tokenizer.decode
         (output,) = generate(self.network, state, 1, request.parameters, limit, self.device, cancelled, **more)
         if recorder is not None:
             state.rewind(len(prompt) - 1)

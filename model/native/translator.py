@@ -177,7 +177,8 @@ class Translator:
                 decoder: Any = self.network
             else:
                 decoder, state = self.engine, self.engine.start(ids, lengths)
-            return generate(decoder, state, len(sources), parameters, limit, self.device, cancelled, writing=writing)
+            more: dict[str, Any] = {"writing": writing, "decode": self.tokenizer.decode}
+            return generate(decoder, state, len(sources), parameters, limit, self.device, cancelled, **more)
 
     def _score(self, sources: list[list[int]], targets: list[list[int]]) -> list[Generated]:
         """Given outputs and their summed log-probability under teacher forcing."""

@@ -8,6 +8,7 @@ from starlette.responses import Response
 from heedmap.app.errors import NotFound, raises
 from heedmap.app.http.answers import ModelDescription, ModelList
 from heedmap.app.http.callers import admitted
+from heedmap.app.http.completions import card
 from heedmap.app.http.services import Services, services
 from heedmap.app.render.encoding import as_json
 from heedmap.app.render.wire import to_json
@@ -38,7 +39,8 @@ def described(services: Services, name: str) -> dict[str, Any]:
 @router.get("", summary="All models", response_model=ModelList)
 async def list_models(services: Annotated[Services, Depends(services)]) -> Response:
     """Each with its name, state (loaded, loading, unloaded, failed), task, sites, licence and example inputs."""
-    body = {"models": [described(services, name) for name in services.models]}
+    listed = {"object": "list", "data": [card(name, services.started) for name in services.models]}
+    body = {"models": [described(services, name) for name in services.models], **listed}
     return Response(to_json(body), media_type="application/json")
 
 
@@ -46,4 +48,7 @@ async def list_models(services: Annotated[Services, Depends(services)]) -> Respo
 @raises(NotFound)
 async def get_model(model: str, services: Annotated[Services, Depends(services)]) -> Response:
     """Its name, state (loaded, loading, unloaded, failed), task, sites, licence and example inputs."""
-    return Response(to_json(described(services, services.models.name(model))), media_type="application/json")
+    name = services.models.name(model)
+    return Response(
+        to_json({**described(services, name), **card(name, services.started)}), media_type="application/json"
+    )

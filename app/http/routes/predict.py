@@ -20,7 +20,7 @@ from heedmap.app.http.event_stream import SCHEMA, begin
 from heedmap.app.http.routes.traces import identify
 from heedmap.app.http.services import Services, services
 from heedmap.app.problems import brief, problem
-from heedmap.app.render.wire import JSON, check_size, to_json
+from heedmap.app.render.wire import JSON, Format, check_size, to_json
 from heedmap.app.requests.bodies import parsed, request_body
 from heedmap.app.requests.schemas import MapWanted, PredictRequest
 from heedmap.app.service import maps
@@ -57,8 +57,10 @@ def check_requested(requested: Sequence[MapWanted], sites: Sequence[dict[str, An
                 )
 
 
-def attention(trace: Trace, requested: Sequence[MapWanted], limit: int) -> list[dict[str, Any]]:
+def attention(trace: Trace, requested: Sequence[MapWanted], limit: int, form: Format = JSON) -> list[dict[str, Any]]:
     """The maps of a trace that were asked for; runs on the reading worker.
+
+    form: in which they go out, for their size.
 
     Raises:
         TooLarge: together they are over the limit.
@@ -67,7 +69,7 @@ def attention(trace: Trace, requested: Sequence[MapWanted], limit: int) -> list[
     masked = sum(
         len(place.rows) * len(place.cols) for place, item in zip(places, requested, strict=True) if item.visible
     )
-    check_size(sum(place.cells for place in places), JSON, limit, ADVICE, masked)
+    check_size(sum(place.cells for place in places), form, limit, ADVICE, masked)
     return [
         {
             "site": place.site,
@@ -83,8 +85,8 @@ def attention(trace: Trace, requested: Sequence[MapWanted], limit: int) -> list[
     ]
 
 
-async def answer(services: Services, body: PredictRequest) -> list[dict[str, Any] | Exception]:
-    """A result or an error for each input."""
+async def answer(services: Services, body: PredictRequest, form: Format = JSON) -> list[dict[str, Any] | Exception]:
+    """A result or an error for each input; `form` is that of the maps."""
     requests = requests_of(body)
     if images := pictures(requests):
         await run_in_threadpool(check_pixels, images)
@@ -103,7 +105,7 @@ async def answer(services: Services, body: PredictRequest) -> list[dict[str, Any
                     return []
                 if isinstance(outcome.prediction, Unanswered) and outcome.prediction.refusal is not None:
                     return outcome.prediction.refusal
-                return attention(outcome, body.attention, limit)
+                return attention(outcome, body.attention, limit, form)
             except Exception as error:
                 return error.with_traceback(None)
 

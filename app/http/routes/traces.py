@@ -49,7 +49,7 @@ async def identify(services: Services, caller: Caller, name: str, request: Reque
 
 
 async def trace_for(services: Services, caller: Caller, body: TraceRequest) -> StoredTrace:
-    """The trace of a request: the one that is kept already, or a new one.
+    """The trace of a body's input.
 
     Raises:
         InputError: the model cannot use the input. QuotaExceeded: the caller's key keeps no more.
@@ -57,7 +57,15 @@ async def trace_for(services: Services, caller: Caller, body: TraceRequest) -> S
     if isinstance(body.inputs, list):
         raise ParameterError("a trace is of one input; POST /v1/predict takes lists", field="inputs")
     [request] = requests_of(body)
-    name = services.models.name(body.model)
+    return await trace_of(services, caller, services.models.name(body.model), request)
+
+
+async def trace_of(services: Services, caller: Caller, name: str, request: Request) -> StoredTrace:
+    """The trace of a request to a model: the one that is kept already, or a new one.
+
+    Raises:
+        InputError: the model cannot use the input. QuotaExceeded: the caller's key keeps no more.
+    """
     if not services.models.facts(name).get("revision"):
         await services.models.get(name)
     try:

@@ -28,6 +28,7 @@ from heedmap.model.hub.tasks.text import (
 )
 from heedmap.model.hub.tasks.transformers_generate import end_tokens, score
 from heedmap.model.padding import padded
+from heedmap.model.stops import before_stop
 from heedmap.model.watch import Stop
 
 
@@ -126,7 +127,7 @@ class TextGeneration(GenerativeTask):
         if ids is None:
             prompt, limit = item.axes["tokens"].ids, item.facts["limit"]
             continuation = generator.write(prompt, item.request.parameters, limit, cancelled)
-            ids, reason = self._checked(continuation), continuation.finish_reason
+            ids, reason = self._checked(continuation, item.request.parameters.stop), continuation.finish_reason
         [total] = score(self.writer, inputs, self.starts([item], inputs), [ids], self.chunk)
         for index, token in enumerate(ids if writing is not None else ()):
             assert writing is not None
@@ -134,8 +135,8 @@ class TextGeneration(GenerativeTask):
             writing.step(token, None, place, last=index == len(ids) - 1)
         return Generated(ids, total, reason)
 
-    def _checked(self, continuation: Continuation) -> list[int]:
-        """The ids of what was written.
+    def _checked(self, continuation: Continuation, stops: Sequence[str]) -> list[int]:
+        """The ids of what was written, with the end token unless one of `stops` ended it.
 
         Raises:
             GeneratorFailure: they make another text.
@@ -150,7 +151,8 @@ class TextGeneration(GenerativeTask):
                 f"the generator's tokens make {text[:100]!r} here, and it wrote {continuation.text[:100]!r}: it must "
                 "serve the same checkpoint"
             )
-        if continuation.finish_reason == "stop" and ends and ids[-1] not in ends:
+        ended = continuation.finish_reason == "stop" and before_stop(text, stops) == text
+        if ended and ends and ids[-1] not in ends:
             ids = [*ids, ends[0]]  # which the protocol keeps to itself
         return ids
 

@@ -15,11 +15,10 @@ from heedmap.model.generated import Generated
 from heedmap.model.hub.attention import chunks
 from heedmap.model.hub.loaded import Loaded
 from heedmap.model.hub.tasks.generation_settings import looks_back
+from heedmap.model.hub.tasks.stop_criteria import Criterion, stop_criterion
 from heedmap.model.sampling import Sampler
 from heedmap.model.trace.writing import Writing
 from heedmap.model.watch import Stop, never, raise_if_cancelled
-
-Criterion = Callable[[Tensor, Any], Tensor]  # ids (B Q) and anything to whether each row is to end
 
 
 def generate(
@@ -46,7 +45,7 @@ def generate(
         inputs: of the model's `generate`. A decoder-only model's prompts are padded on the left.
         limit: the longest output, in tokens.
         chunk: tokens of a long prompt that go in at once; all of them if None.
-        stop_strings: texts that end an output.
+        stop_strings: texts that end an output, besides those of the parameters.
         writing: is told every token of a batch of one without beams.
         settings: more of a GenerationConfig: forced_bos_token_id.
 
@@ -58,11 +57,11 @@ def generate(
         more = {"chunk": chunk, "stop_strings": stop_strings, **settings}
         return [output for row in rows for output in generate(loaded, row, parameters, limit, cancelled, **more)]
     ends = end_tokens(model)
-    stops = _stop_criterion(loaded, stop_strings)
     if chunk is not None and inputs["input_ids"].shape[1] > chunk:
         settings = {**settings, "prefill_chunk_size": chunk}
     width = 1 if parameters.do_sample else parameters.beam_size
     batch, began = next(iter(inputs.values())).shape[0], _start_length(model, inputs)
+    stops = stop_criterion(loaded, stop_strings, parameters.stop, began)
     assert writing is None or (width == 1 and batch == 1), "one output is watched at a time, and no beams"
     tally = _Tally(batch, ends, stops, cancelled, None if writing is None else _told(writing, limit))
     raise_if_cancelled(cancelled)
@@ -290,15 +289,6 @@ def _length(row: Int[Tensor, "Q"], began: int, ends: Sequence[int], stops: Crite
         if token in ends or (stops is not None and bool(stops(row[None, :at], None)[0])):
             return at - began, True
     return len(row) - began, False
-
-
-def _stop_criterion(loaded: Loaded, strings: Sequence[str]) -> Criterion | None:
-    """Says of which rows the last token completes a stop string."""
-    if not strings:
-        return None
-    from transformers import StopStringCriteria  # it keeps what it found out of a vocabulary
-
-    return StopStringCriteria(loaded.tokenizer, list(strings))
 
 
 def _unpadded(inputs: Mapping[str, Tensor]) -> list[dict[str, Tensor]]:

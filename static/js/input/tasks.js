@@ -74,7 +74,7 @@ export const TASKS = {
 /** @type {Task} of a task that the page does not know yet */
 const PLAIN = { fields: ["text"], verb: "predict", options: [] };
 
-const ELSEWHERE = ["candidate_labels"]; // parameters that have a field of their own in the form
+const ELSEWHERE = ["candidate_labels", "stop"]; // parameters that have a field of their own in the form, or none
 
 /**
  * What readers may set for a model: what it takes, by the service's word; for a service that does not say, the task's.

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from heedmap.app.dialects import dialect_of
 from heedmap.app.http.main import create_app
 from heedmap.app.settings import Settings
 
@@ -32,22 +33,26 @@ def test_each_route_names_its_statuses(document: dict[str, Any]) -> None:
     assert set(paths["/v1/predict"]["post"]["responses"]) == {
         *("200", "401", "403", "404", "413", "415", "421", "422", "429", "500", "503", "504", "507")
     }
+    assert set(paths["/v1/chat/completions"]["post"]["responses"]) == {
+        *("200", "400", "401", "403", "404", "413", "421", "429", "500", "503", "504", "507")
+    }
+    assert set(paths["/v2/models/{model}/infer"]["post"]["responses"]) == {
+        *("200", "401", "403", "404", "413", "421", "422", "429", "500", "503", "504", "507")
+    }
     assert set(paths[MAP]["get"]["responses"]) == {
         *("200", "304", "401", "403", "404", "406", "410", "413", "421", "422", "429", "500", "503", "504", "507")
     }
 
 
-def test_every_error_is_a_problem_and_says_its_causes(document: dict[str, Any]) -> None:
-    for operations in document["paths"].values():
+def test_every_error_is_a_problem_in_its_dialect_and_says_its_causes(document: dict[str, Any]) -> None:
+    for path, operations in document["paths"].items():
         for operation in operations.values():
             for status, response in operation["responses"].items():
                 assert "X-Request-ID" in response["headers"]
                 if int(status) >= 400:
-                    [(media, content)] = response["content"].items()
-                    assert (media, content["schema"]["$ref"].rpartition("/")[2]) == (
-                        "application/problem+json",
-                        "ProblemDetails",
-                    )
+                    dialect = dialect_of(path)
+                    assert response["content"] == {dialect.media_type: {"schema": dialect.schema}}
+    assert dialect_of("/v1/predict").schema == {"$ref": "#/components/schemas/ProblemDetails"}
     busy = document["paths"]["/v1/predict"]["post"]["responses"]["503"]
     assert "The queue is full" in busy["description"]
     assert "The model cannot be loaded." in busy["description"]

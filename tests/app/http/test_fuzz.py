@@ -23,9 +23,12 @@ from heedmap.app.http.main import create_app
 from heedmap.app.settings import Settings
 from heedmap.model.native.tokenizer import Tokenizer
 from tests.conftest import write_tiny
+from tests.model.hub import checkpoints
 
 TEXT = "Wo ist der Bahnhof?"
-DOOMED = {"inputs": "Ich habe heute keine Zeit."}
+KEPT = {"model": "tiny", "inputs": TEXT}
+DOOMED = {"model": "tiny", "inputs": "Ich habe heute keine Zeit."}
+MESSAGES = [{"role": "user", "content": "Where is the station?"}]
 EXAMPLES = 15  # requests an operation, of those that the description allows, and again of those that it does not
 POSITIONS = 48  # of the model: nobody asks it for so many tokens that the answer takes long
 ADDRESS = "http://testserver"
@@ -58,6 +61,9 @@ def recipes(kept: str, doomed: str) -> dict[str, Recipe]:
     """A recipe for each operation; `kept` and `doomed` are the ids of traces."""
     trace, place = {"id": kept}, {"site": "cross", "layer": 0, "head": 1}
     tile = {**trace, **place, "how": "max", "level": 0}
+    model, version = {"model": "tiny"}, {"model": "tiny", "version": "1"}
+    outputs = [{"name": "text"}, {"name": "attention.cross.1.2"}]
+    infer = {"inputs": [{"name": "inputs", "shape": [1], "datatype": "BYTES", "data": [TEXT]}], "outputs": outputs}
     return {
         "GET /healthz": Recipe(),
         "GET /readyz": Recipe(),
@@ -77,6 +83,18 @@ def recipes(kept: str, doomed: str) -> dict[str, Recipe]:
             {**tile, "row": 0, "col": 0}
         ),
         "POST /v1/attention": Recipe(body={"queries": [[1.0, 0.0], [0.5, 2.0]], "mask": "causal"}),
+        "POST /v1/chat/completions": Recipe(body={"model": "chat", "messages": MESSAGES, "max_tokens": 4}),
+        "POST /v1/completions": Recipe(body={"model": "tiny", "prompt": TEXT, "max_tokens": 4}),
+        "GET /v2": Recipe(),
+        "GET /v2/health/live": Recipe(),
+        "GET /v2/health/ready": Recipe(),
+        "POST /v2/repository/index": Recipe(),
+        "GET /v2/models/{model}": Recipe(model),
+        "GET /v2/models/{model}/ready": Recipe(model),
+        "POST /v2/models/{model}/infer": Recipe(model, body=infer),
+        "GET /v2/models/{model}/versions/{version}": Recipe(version),
+        "GET /v2/models/{model}/versions/{version}/ready": Recipe(version),
+        "POST /v2/models/{model}/versions/{version}/infer": Recipe(version, body=infer),
     }
 
 
@@ -91,7 +109,7 @@ class Fuzz:
         self.app = create_app(settings)
         schema = schemathesis.openapi.from_asgi("/openapi.json", self.app, config=config)
         self.operations = {result.ok().label: result.ok() for result in schema.get_all_operations()}
-        kept, doomed = (self.post("/v1/traces", body)["id"] for body in ({"inputs": TEXT}, DOOMED))
+        kept, doomed = (self.post("/v1/traces", body)["id"] for body in (KEPT, DOOMED))
         self.recipes = recipes(kept, doomed)
 
     def post(self, path: str, body: Any) -> Any:
@@ -149,9 +167,11 @@ class Fuzz:
 
 @pytest.fixture
 def fuzz(tokenizer: Tokenizer, tmp_path: Path) -> Fuzz:
-    """A service with a tiny model and two traces."""
+    """A service with two tiny models and two traces."""
     tiny = write_tiny(tmp_path / "tiny", tokenizer, positions=POSITIONS)
-    return Fuzz(Settings(hosts=("testserver",), models={"tiny": str(tiny)}, traces=tmp_path / "traces"))
+    chat = checkpoints.llama(tmp_path / "chat", chat=True)
+    models = {"tiny": str(tiny), "chat": str(chat)}
+    return Fuzz(Settings(hosts=("testserver",), models=models, traces=tmp_path / "traces"))
 
 
 def negatable(operation: Any) -> bool:

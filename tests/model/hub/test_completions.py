@@ -76,6 +76,17 @@ def test_a_watch_is_told_of_its_tokens(folder: Path, url: str) -> None:
     assert [token.id for token in notes.tokens] == prediction.axes["tokens"].ids[-len(notes.tokens) :]
 
 
+def test_a_stop_ends_what_it_writes(folder: Path, url: str) -> None:
+    elsewhere = load(f"{folder}?generator={url}")
+    [whole] = elsewhere.predict([request(TEXT, max_new_tokens=8)])
+    stop = whole.text.strip()[2:4]
+    [cut] = elsewhere.predict([request(TEXT, max_new_tokens=8, stop=(stop,))])
+    assert stop in cut.text
+    assert whole.text.startswith(cut.text)
+    assert cut.text != whole.text
+    assert cut.finish_reason == "stop"
+
+
 def test_a_given_output_and_beams_do_not_reach_it(folder: Path) -> None:
     model = load(f"{folder}?generator=http://127.0.0.1:9/v1")
     [given, beams, lost] = model.predict(
