@@ -4,22 +4,23 @@ It stands before everything else, and answers with bytes that are made once: who
 overloaded service makes everybody do, costs it next to nothing.
 """
 
-import re
 import time
-import uuid
 from collections.abc import Callable, Mapping
 
+import orjson
 import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from heedmap.app.errors import Overloaded, RateLimited, ServiceError, Stopping
-from heedmap.app.problems import MEDIA_TYPE, problem_response
+from heedmap.app.http import request_ids
+from heedmap.app.problems import MEDIA_TYPE, problem
 from heedmap.app.service.engine import Engine
 from heedmap.app.service.metrics import Metrics
 
-REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 DRAINED = 1 << 20  # bytes of an unread body that are let in and forgotten; after a longer one the connection is closed
 PROBES = ("/healthz", "/readyz", "/metrics")  # answered until the end
+AGAIN = b"2"  # seconds after which whoever asks a service that is being stopped may ask again
+DOOR = "door"  # the line of who is refused before any
 EVERY = 0.5  # seconds that a line in the log, and a look at how long the line is, stand for
 
 log = structlog.get_logger("heedmap")
@@ -47,8 +48,9 @@ class Admission:
         self.app, self.lines, self.metrics, self.stopping = app, lines, metrics, stopping
         self.crossing, self.keyed = crossing, keyed
         self._answers = {
-            "full": (503, _encoded(Overloaded("more calls are waiting already than may; try again in a moment"))),
-            "share": (429, _encoded(RateLimited("most of the calls that wait are yours; wait for their answers"))),
+            "full": _Prepared(Overloaded("more calls are waiting already than may; try again in a moment")),
+            "share": _Prepared(RateLimited("most of the calls that wait are yours; wait for their answers")),
+            "stopping": _Prepared(Stopping("the service is being stopped; ask again in a moment")),
         }
         self._refused, self._logged = 0, 0.0
         self._again: dict[str, tuple[float, bytes]] = {}  # when it was asked last, and what Retry-After was
@@ -57,20 +59,17 @@ class Admission:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        request_ids.begin(scope)
         if self.stopping() and not scope["path"].endswith(PROBES):
-            self.metrics.refusals.labels("stopping").inc()
-            error = Stopping(
-                "the service is being stopped; ask again in a moment",
-                headers={"Retry-After": "2", "Connection": "close"},
-            )
-            await problem_response(error)(scope, receive, send)
+            await self._refuse(scope, send, "stopping", AGAIN)
             return
         if scope["method"] == "POST":
             line = self.lines.get(scope["path"].removeprefix(scope.get("root_path", "")))
             if line is not None and not (self.crossing and _has(scope, b"origin")):
                 cause = "full" if line.full else "share" if self._over_share(scope, line) else None
                 if cause is not None:
-                    await self._refuse(scope, send, line, cause)
+                    self._note(scope["path"])
+                    await self._refuse(scope, send, cause, self._retry_after(scope["path"], line), line.name)
                     return
         await self.app(scope, receive, send)
 
@@ -78,28 +77,27 @@ class Admission:
         """Of callers without keys, whom their address names; others are known further in."""
         return not self.keyed and bool(scope.get("client")) and line.admission.over_share(scope["client"][0])
 
-    async def _refuse(self, scope: Scope, send: Send, line: Engine, cause: str) -> None:
-        status, body = self._answers[cause]
-        self.metrics.refusals.labels(cause).inc()
-        self._note(scope["path"])
-        identifier, length = b"", b"0"
+    async def _refuse(self, scope: Scope, send: Send, cause: str, again: bytes, line: str = DOOR) -> None:
+        answer = self._answers[cause]
+        self.metrics.refusals.labels(cause, line).inc()
+        self.metrics.errors.labels(answer.type, answer.status).inc()
+        identifier = request_ids.begin(scope).ids[0].encode()
+        body, length = answer.body(identifier), b"0"
         for name, value in scope["headers"]:
-            if name == b"x-request-id" and REQUEST_ID.fullmatch(value):
-                identifier = value
-            elif name == b"content-length":
+            if name == b"content-length":
                 length = value
             elif name == b"transfer-encoding":
                 length = b""
         headers = [
             (b"content-type", MEDIA_TYPE.encode()),
             (b"content-length", b"%d" % len(body)),
-            (b"retry-after", self._retry_after(scope["path"], line)),
-            (b"x-request-id", identifier or uuid.uuid4().hex.encode()),
+            (b"retry-after", again),
+            (b"x-request-id", identifier),
             (b"x-content-type-options", b"nosniff"),
         ]
-        if not (length.isdigit() and int(length) <= DRAINED):
+        if cause == "stopping" or not (length.isdigit() and int(length) <= DRAINED):
             headers.append((b"connection", b"close"))
-        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
     def _retry_after(self, path: str, line: Engine) -> bytes:
@@ -122,5 +120,15 @@ def _has(scope: Scope, header: bytes) -> bool:
     return any(name == header for name, _ in scope["headers"])
 
 
-def _encoded(error: ServiceError) -> bytes:
-    return bytes(problem_response(error).body)
+class _Prepared:
+    """An error body but for the request's id, which is its last member."""
+
+    def __init__(self, error: ServiceError) -> None:
+        body = problem(error)
+        body.pop("request_id", None)  # of whoever makes this application
+        self.status, self.type = error.status, str(body["type"])
+        self._beginning = orjson.dumps(body).removesuffix(b"}") + b',"request_id":"'
+
+    def body(self, identifier: bytes) -> bytes:
+        """The whole of it; an id has nothing that JSON would escape."""
+        return self._beginning + identifier + b'"}'

@@ -6,13 +6,17 @@ or a body, may take for ever; and an answer that nobody reads is kept as long as
 
 import asyncio
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import orjson
+import structlog
+from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from heedmap.app.errors import BadRequest, HeadTooLarge, Overloaded, ServiceError, TooSlow
+from heedmap.app.http import request_ids
 from heedmap.app.problems import MEDIA_TYPE, problem
 from heedmap.app.settings import Settings
 
@@ -21,15 +25,22 @@ DRAINED = 64 << 20  # bytes of a body that are thrown away after its answer: mor
 BODY_RATE = 1 << 10  # bytes a second that whoever sends a body keeps up: a modem is six times as fast
 LOOKS = 4  # times that a connection is looked at within the shortest of its times
 
+Refused = Callable[[str, int], None]
+log = structlog.get_logger("heedmap")
+
 
 @dataclass(frozen=True)
 class Limits:
-    """Seconds for a head, of grace for a body, and for an answer that makes no progress; connections at once."""
+    """Seconds for a head, of grace for a body, and for an answer that makes no progress; connections at once.
+
+    refused: told of the type and the status of what is refused here.
+    """
 
     head: float
     body: float
     answer: float
     connections: int
+    refused: Refused
 
     @property
     def period(self) -> float:
@@ -172,9 +183,16 @@ class LimitedProtocol(HttpToolsProtocol):
         else:
             speaks = answering and not self.cycle.response_started and not self.pipeline
         if speaks:
-            content = orjson.dumps(problem(error))
+            body = problem(error)
+            body["request_id"] = name = (
+                request_ids.begin(cast(Scope, self.scope)).ids[0] if answering else request_ids.new_id()
+            )
+            content = orjson.dumps(body)
             headers = {"content-type": MEDIA_TYPE, "content-length": str(len(content)), "connection": "close"}
+            headers["x-request-id"] = name
+            log.info("refused", status=error.status, cause=error.detail, request_id=name)
             lines = "".join(f"{name}: {value}\r\n" for name, value in {**headers, **error.headers}.items())
+            self.limits.refused(body["type"], error.status)
             self.transport.write(STATUS_LINE[error.status] + lines.encode("latin-1") + b"\r\n" + content)
         self.transport.close()
 
@@ -195,8 +213,8 @@ def _too_large() -> HeadTooLarge:
     return HeadTooLarge(f"the address and the headers of a request may have {HEAD_BYTES:,} bytes at most")
 
 
-def limited(settings: Settings) -> type[LimitedProtocol]:
-    """The protocol with the limits of some settings."""
+def limited(settings: Settings, refused: Refused = lambda kind, status: None) -> type[LimitedProtocol]:
+    """The protocol with the limits of some settings; `refused` is told of what it refuses."""
     seconds = settings.head_seconds, settings.body_seconds, settings.answer_seconds
-    namespace: dict[str, Any] = {"limits": Limits(*seconds, settings.connections)}
+    namespace: dict[str, Any] = {"limits": Limits(*seconds, settings.connections, refused)}
     return type("LimitedProtocol", (LimitedProtocol,), namespace)
