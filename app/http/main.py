@@ -138,7 +138,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(Head)
     app.add_middleware(Prefix, root_path=settings.root_path)
     app.add_middleware(Deadline, deadline=settings.deadline)
-    app.add_middleware(Observe, metrics=metrics, observer=watched)
+    app.add_middleware(Observe, metrics=metrics, observer=watched, tracing=spans is not None)
     lines = {"/v1/predict": engine, "/v1/traces": tracing, "/v1/attention": reading}
     app.add_middleware(
         Admission,

@@ -3,6 +3,7 @@
 import time
 
 import structlog
+from opentelemetry import trace
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -23,20 +24,24 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 
+ATTRIBUTE = "heedmap.request_id"  # of a request's span
+
 log = structlog.get_logger("heedmap")
 
 
 class Observe:
     """Names, times, counts and logs every request, and puts the common headers on its answer."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, observer: Observer | None = None) -> None:
-        self.app, self.metrics, self.observer = app, metrics, observer or metrics
+    def __init__(self, app: ASGIApp, metrics: Metrics, observer: Observer | None = None, tracing: bool = False) -> None:
+        self.app, self.metrics, self.observer, self.tracing = app, metrics, observer or metrics, tracing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         answered = request_ids.begin(scope)
+        if self.tracing:
+            trace.get_current_span().set_attribute(ATTRIBUTE, answered.ids[0])
         started, status = time.perf_counter(), 0
 
         async def finished(message: Message) -> None:

@@ -143,7 +143,7 @@ def test_metrics_tell_queue_wait_batch_padding_stages_tokens_traces_and_certific
         assert grown["heedmap_stage_seconds_count", stage] >= 1, stage
     short = len(trace["axes"]["source"]["labels"])
     assert 3 * short < grown["heedmap_tokens_total", "in", "tiny"] < 5 * short
-    assert grown["heedmap_tokens_total", "out", "tiny"] == 3 * 7, "six tokens and the end"
+    assert grown["heedmap_tokens_total", "out", "tiny"] == 3 * PARAMETERS["max_new_tokens"]
     assert grown["heedmap_trace_written_bytes_total",] == after["heedmap_trace_bytes",] == trace["bytes"], "once"
     assert grown["heedmap_certificate_relative_error_count", trace["certificate"]["kernel"], "tiny"] == 1
     assert grown["heedmap_errors_total", "404", "about:blank"] == 1
