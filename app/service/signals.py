@@ -18,6 +18,7 @@ from heedmap.app.service.metrics import Metrics
 from heedmap.model.trace.trace import Trace
 
 ROWS = 128  # of a map: their mean is that of all to a few percent
+PAUSE = 0.1  # seconds until a trace is looked at: its own answer, and what is asked about it at once, come first
 HEADS = 2_000  # of all models together, whose series are kept: a large model's, or a few small ones'
 
 log = structlog.get_logger("heedmap")
@@ -59,12 +60,14 @@ class HeadSignals:
 
     async def _measure(self, model: str, trace: Trace) -> None:
         layers = maps.heads(trace, ROWS)
+        reading = self.lines["reading"]
         try:
+            await asyncio.sleep(PAUSE)
             while True:
-                if any(line.waiting or (line.busy and name != "tracing") for name, line in self.lines.items()):
+                if any(line.waiting or (line.busy and line is not reading) for line in self.lines.values()):
                     self._note("busy")
                     return
-                rows = await self.lines["reading"].run(lambda: next(layers, None), turn=True)
+                rows = await reading.run(lambda: next(layers, None), turn=True)
                 if rows is None:
                     break
                 for row in rows:

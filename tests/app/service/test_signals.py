@@ -29,9 +29,9 @@ def test_the_heads_of_a_recorded_trace_are_measured_as_the_heads_route_has_them(
     app = create_app(settings(head_signals=1.0))
     with TestClient(app) as client:
         trace = client.post("/v1/traces", json=BODY).json()
+        client.portal.call(finished, app.state.services.signals)  # type: ignore[union-attr]
         rows = client.get(f"/v1/traces/{trace['id']}/heads").json()["heads"]
         metrics = app.state.services.metrics
-        client.portal.call(finished, app.state.services.signals)  # type: ignore[union-attr]
     assert value(metrics, "heedmap_head_signals_total", outcome="measured") == 1
     for row in rows:
         place = {"model": "tiny", **{name: str(row[name]) for name in ("site", "layer", "head")}}
