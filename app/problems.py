@@ -22,6 +22,7 @@ from starlette.types import Receive, Scope, Send
 
 from heedmap.app.dialects import MEDIA_TYPE, dialect_of
 from heedmap.app.errors import ServiceError, TooLarge, TraceUnreadable
+from heedmap.app.service import ticket
 from heedmap.model.errors import (
     Cancelled,
     HeedmapError,
@@ -76,7 +77,9 @@ def status_of(error: Exception) -> int:
 
 
 def problem(error: Exception) -> dict[str, Any]:
-    """The problem body of an exception: type, title, status, detail, and for bad fields `errors` with their paths."""
+    """The problem body of an exception: type, title, status, detail, for bad fields `errors` with their paths, and the
+    id of the request that is being answered, which is told of it.
+    """
     status = status_of(error)
     body: dict[str, Any] = {"type": _type(error, status), "title": _title(status), "status": status}
     match error:
@@ -97,10 +100,14 @@ def problem(error: Exception) -> dict[str, Any]:
         case ClientDisconnect():
             body["detail"] = "the caller went away"
         case _:
-            body["detail"] = "the service failed at this request; its log has the cause under the X-Request-ID"
+            body["detail"] = "the service failed at this request; its log has the cause under this request_id"
     body["detail"] = clipped(body["detail"], DETAIL)
     for row in body.get("errors", ()):
         row["path"], row["detail"] = clipped(row["path"], PATH), clipped(row["detail"], DETAIL)
+    answered = ticket.request_info()
+    if answered is not None:
+        body["request_id"] = answered.ids[0]
+        answered.problems.append((body["type"], status))
     return body
 
 

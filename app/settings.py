@@ -182,6 +182,19 @@ class Settings(BaseSettings):
     metrics_port: int | None = Field(
         None, ge=1, le=65535, description="A port for /metrics alone, which needs no key; the other one then has none."
     )
+    telemetry: str | None = Field(
+        None,
+        pattern=r"^https?://[^/\s]+\S*$",
+        description="An OpenTelemetry collector that takes spans by OTLP over HTTP, such as http://localhost:4318; "
+        "OTEL_* variables say the rest.",
+    )
+    head_signals: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="The share of recorded traces whose heads' sink mass and entropy are measured for /metrics, while "
+        "nobody waits; 0 is off.",
+    )
     rate: Annotated[str | None, AfterValidator(checked_rate)] = Field(
         None,
         description="Requests a key, or without keys an address, may make, such as 120/minute; unlimited by default.",

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from heedmap.model.observer import together
+
 PADDED_TOKENS = {"cpu": 8192, "cuda": 65_536}  # of one batch, padding included: more is no faster, and takes memory
 # What a pass costs besides its tokens, in tokens: on a CPU reading the weights once, on a device launching kernels.
 OVERHEAD = {"cpu": 32, "cuda": 2048}
@@ -9,13 +11,19 @@ OVERHEAD = {"cpu": 32, "cuda": 2048}
 
 def decoding_batches(lengths: Sequence[int], device: str) -> list[list[int]]:
     """For decoders, whose every step is a pass: as few batches as the budget of a device (cpu, cuda) lets them be."""
-    return length_batches(lengths, PADDED_TOKENS[device if device in PADDED_TOKENS else "cuda"])
+    return _observed(lengths, length_batches(lengths, PADDED_TOKENS[device if device in PADDED_TOKENS else "cuda"]))
 
 
 def forward_batches(lengths: Sequence[int], device: str) -> list[list[int]]:
     """For one pass over each, on a device (cpu, cuda): with as little padding as pays."""
     name = device if device in OVERHEAD else "cuda"
-    return length_batches(lengths, PADDED_TOKENS[name], OVERHEAD[name])
+    return _observed(lengths, length_batches(lengths, PADDED_TOKENS[name], OVERHEAD[name]))
+
+
+def _observed(lengths: Sequence[int], batches: list[list[int]]) -> list[list[int]]:
+    for batch in batches:
+        together([lengths[index] for index in batch])
+    return batches
 
 
 def length_batches(lengths: Sequence[int], budget: int, overhead: int | None = None) -> list[list[int]]:

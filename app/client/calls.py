@@ -114,7 +114,9 @@ def failure(response: httpx.Response) -> APIError:
         body = response.json()
     except ValueError:
         body = response.text
-    return api_error(response.status_code, body, response.headers.get("Retry-After"))
+    return api_error(
+        response.status_code, body, response.headers.get("Retry-After"), response.headers.get("X-Request-ID")
+    )
 
 
 @contextmanager

@@ -36,10 +36,18 @@ class APIError(ClientError):
     """The service's problem document: `status`, `type`, `title`, `detail`.
 
     `errors` maps the path of each field at fault to what is wrong with it, and `field` is the first of them.
+    `request_id` names the request in the service's log; None where whoever answered gave it no name.
     """
 
-    def __init__(self, status: int, document: Mapping[str, Any], retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        document: Mapping[str, Any],
+        retry_after: float | None = None,
+        request_id: str | None = None,
+    ) -> None:
         self.status, self.retry_after = status, retry_after
+        self.request_id = str(document["request_id"]) if "request_id" in document else request_id
         self.type = str(document.get("type", "about:blank"))
         self.title = str(document.get("title", "Error"))
         self.detail = str(document.get("detail", "no detail"))
@@ -102,11 +110,11 @@ _BY_STATUS: dict[int, type[APIError]] = {
 }
 
 
-def api_error(status: int, body: Any, retry_after: str | None = None) -> APIError:
+def api_error(status: int, body: Any, retry_after: str | None = None, request_id: str | None = None) -> APIError:
     """The exception for a problem document; a body that is none (a proxy's page, say) becomes the detail."""
     document: Mapping[str, Any] = body if isinstance(body, Mapping) else {"detail": str(body)[:500]}
     kind = _BY_STATUS.get(status, ServiceFault if status >= 500 else APIError)
-    return kind(status, document, seconds(retry_after))
+    return kind(status, document, seconds(retry_after), request_id)
 
 
 def seconds(retry_after: str | None) -> float | None:

@@ -5,24 +5,24 @@ overloaded service makes everybody do, costs it next to nothing.
 """
 
 import asyncio
-import re
 import time
-import uuid
 from collections.abc import Callable
 
+import orjson
 import structlog
-from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from heedmap.app.dialects import Dialect, dialect_of
+from heedmap.app.dialects import HOUSE, Dialect, dialect_of
 from heedmap.app.errors import Overloaded, RateLimited, ServiceError, Stopping
-from heedmap.app.problems import path_of, problem_response
+from heedmap.app.http import request_ids
+from heedmap.app.problems import path_of, problem
 from heedmap.app.service.engine import Engine
 from heedmap.app.service.metrics import Metrics
 
-REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 DRAINED = 1 << 20  # bytes of an unread body that are let in and forgotten; after a longer one the connection is closed
 PROBES = ("/healthz", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready")  # answered until the end
+AGAIN = b"2"  # seconds after which whoever asks a service that is being stopped may ask again
+DOOR = "door"  # the line of who is refused before any
 MANY = 50  # refusals within `EVERY` from which on each is held
 HOLD = 0.02  # seconds: who asks again at once then asks half as often, and the service's cores are for the others
 EVERY = 0.5  # seconds that a line in the log, and a look at how long the line is, stand for
@@ -54,8 +54,9 @@ class Admission:
         self._causes: dict[str, ServiceError] = {
             "full": Overloaded("more calls are waiting already than may; try again in a moment"),
             "share": RateLimited("most of the calls that wait are yours; wait for their answers"),
+            "stopping": Stopping("the service is being stopped; ask again in a moment"),
         }
-        self._answers: dict[tuple[str, Dialect], Response] = {}  # each is made once
+        self._answers: dict[tuple[str, Dialect], _Prepared] = {}  # each is made once
         self._refused, self._logged, self._held = 0, 0.0, False
         self._again: dict[Engine, tuple[float, bytes]] = {}  # when a line was asked last, and what Retry-After was
 
@@ -63,20 +64,17 @@ class Admission:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        request_ids.begin(scope)
         if self.stopping() and not scope["path"].endswith(PROBES):
-            self.metrics.refusals.labels("stopping").inc()
-            error = Stopping(
-                "the service is being stopped; ask again in a moment",
-                headers={"Retry-After": "2", "Connection": "close"},
-            )
-            await problem_response(error)(scope, receive, send)
+            await self._refuse(scope, send, "stopping", AGAIN)
             return
         if scope["method"] == "POST":
             line = self.line_of(path_of(scope))
             if line is not None and not (self.crossing and _has(scope, b"origin")):
                 cause = "full" if line.full else "share" if self._over_share(scope, line) else None
                 if cause is not None:
-                    await self._refuse(scope, send, line, cause)
+                    self._note(scope["path"])
+                    await self._refuse(scope, send, cause, self._retry_after(line), line.name)
                     return
         await self.app(scope, receive, send)
 
@@ -84,36 +82,35 @@ class Admission:
         """Of callers without keys, whom their address names; others are known further in."""
         return not self.keyed and bool(scope.get("client")) and line.admission.over_share(scope["client"][0])
 
-    async def _refuse(self, scope: Scope, send: Send, line: Engine, cause: str) -> None:
+    async def _refuse(self, scope: Scope, send: Send, cause: str, again: bytes, line: str = DOOR) -> None:
         answer = self._answer(cause, path_of(scope))
-        self.metrics.refusals.labels(cause).inc()
-        self._note(scope["path"])
-        if self._held or self._refused > MANY:
+        self.metrics.refusals.labels(cause, line).inc()
+        self.metrics.errors.labels(answer.type, answer.status).inc()
+        if cause != "stopping" and (self._held or self._refused > MANY):
             await asyncio.sleep(HOLD)
-        identifier, length = b"", b"0"
+        identifier = request_ids.begin(scope).ids[0].encode()
+        body, length = answer.body(identifier), b"0"
         for name, value in scope["headers"]:
-            if name == b"x-request-id" and REQUEST_ID.fullmatch(value):
-                identifier = value
-            elif name == b"content-length":
+            if name == b"content-length":
                 length = value
             elif name == b"transfer-encoding":
                 length = b""
         headers = [
-            (b"content-type", answer.headers["content-type"].encode()),
-            (b"content-length", b"%d" % len(answer.body)),
-            (b"retry-after", self._retry_after(line)),
-            (b"x-request-id", identifier or uuid.uuid4().hex.encode()),
+            (b"content-type", answer.media_type),
+            (b"content-length", b"%d" % len(body)),
+            (b"retry-after", again),
+            (b"x-request-id", identifier),
             (b"x-content-type-options", b"nosniff"),
         ]
-        if not (length.isdigit() and int(length) <= DRAINED):
+        if cause == "stopping" or not (length.isdigit() and int(length) <= DRAINED):
             headers.append((b"connection", b"close"))
-        await send({"type": "http.response.start", "status": answer.status_code, "headers": headers})
-        await send({"type": "http.response.body", "body": answer.body})
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
 
-    def _answer(self, cause: str, path: str) -> Response:
+    def _answer(self, cause: str, path: str) -> "_Prepared":
         key = cause, dialect_of(path)
         if key not in self._answers:
-            self._answers[key] = problem_response(self._causes[cause]).at(path)
+            self._answers[key] = _Prepared(self._causes[cause], path)
         return self._answers[key]
 
     def _retry_after(self, line: Engine) -> bytes:
@@ -135,3 +132,19 @@ class Admission:
 
 def _has(scope: Scope, header: bytes) -> bool:
     return any(name == header for name, _ in scope["headers"])
+
+
+class _Prepared:
+    """An error body but for the request's id, which is the last member where the dialect has one."""
+
+    def __init__(self, error: ServiceError, path: str) -> None:
+        ours, dialect = problem(error), dialect_of(path)
+        ours.pop("request_id", None)  # of whoever is refused first
+        self.type, self.status = str(ours["type"]), dialect.status(error.status)
+        self.media_type = dialect.media_type.encode()
+        self._body = orjson.dumps(dialect.body(ours, path))
+        self._named = dialect is HOUSE
+
+    def body(self, identifier: bytes) -> bytes:
+        """The whole of it; an id has nothing that JSON would escape."""
+        return self._body[:-1] + b',"request_id":"%s"}' % identifier if self._named else self._body

@@ -35,7 +35,7 @@ KEYS = {
     "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
     "bearer": {"type": "http", "scheme": "bearer"},
 }
-FAILED = "The service failed; its log has the cause under the X-Request-ID."
+FAILED = "The service failed; its log has the cause under the request_id."
 
 
 def describe(app: FastAPI) -> dict[str, Any]:

@@ -17,14 +17,15 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from heedmap.app import problems
-from heedmap.app.http import docs
+from heedmap.app.http import docs, telemetry
 from heedmap.app.http.access.gate import Access, Gate
 from heedmap.app.http.access.metrics_port import serving_metrics
 from heedmap.app.http.admission import Admission
 from heedmap.app.http.deadlines import Deadline, ticketed
 from heedmap.app.http.description import describe
 from heedmap.app.http.head import Head
-from heedmap.app.http.observe import Observe, configure_logging
+from heedmap.app.http.logs import configure_logging
+from heedmap.app.http.observe import Observe
 from heedmap.app.http.routes import attention, health, maps, open_inference, openai, predict, tiles, traces
 from heedmap.app.http.routes import models as model_routes
 from heedmap.app.http.services import Services
@@ -39,6 +40,7 @@ from heedmap.app.service.metrics import Metrics
 from heedmap.app.service.models import Models
 from heedmap.app.service.objects import Objects
 from heedmap.app.service.shared_store import SharedTraces
+from heedmap.app.service.spans import Watched
 from heedmap.app.service.store import SWEEP_SECONDS, TraceStore
 from heedmap.app.service.sweeping import keep_swept
 from heedmap.app.service.tiles import Tiles
@@ -65,7 +67,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     settings = settings or read_settings({})
     configure_logging(settings.log)
     gate = Gate(settings)
-    metrics = Metrics()
+    metrics, spans = Metrics(), telemetry.provider(settings)
+    watched = Watched(metrics, None if spans is None else spans.get_tracer("heedmap", __version__))
     engine, tracing, reading = workers(settings)
     store = trace_store(settings)
     models = Models(
@@ -77,7 +80,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         trace_limit=settings.trace_bytes,
     )
     services = Services(settings, engine, tracing, reading, store, metrics, models, Tiles(reading, store))
-    _watch(services)
+    _watch(services, watched)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -98,10 +101,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 sweeper.cancel()
         finally:
             watching.cancel()
+            services.signals.stop()
             await services.models.stop()
             for worker in services.workers.values():
                 worker.stop(patience=END)
             services.writers.shutdown(wait=not services.stopping, cancel_futures=True)
+            await telemetry.end(spans)
 
     app = FastAPI(
         title="Heedmap",
@@ -110,6 +115,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        telemetry=telemetry.of_requests(spans),
     )
     app.state.services, app.state.gate = services, gate
     app.include_router(health.router)
@@ -134,7 +140,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(Head)
     app.add_middleware(Prefix, root_path=settings.root_path)
     app.add_middleware(Deadline, deadline=settings.deadline)
-    app.add_middleware(Observe, metrics=metrics)
+    app.add_middleware(Observe, metrics=metrics, observer=watched, tracing=spans is not None)
     app.add_middleware(
         Admission,
         line_of=partial(line_of, services),
@@ -170,10 +176,11 @@ def trace_store(settings: Settings) -> TraceStore:
     return SharedTraces(settings.trace_folder, Objects(settings.traces), **limits)
 
 
-def _watch(services: Services) -> None:
+def _watch(services: Services, watched: Watched) -> None:
     """Metrics that are read from the parts that know them, and what those tell."""
     metrics = services.metrics
-    services.engine.batches = metrics.batch.observe
+    services.engine.batches = services.tracing.batches = metrics.batch_size.observe
+    services.store.written = metrics.written_bytes.inc
     for name, text, attribute in (
         ("queue", "Calls that wait for a worker.", "waiting"),
         ("worker_alive", "1 while the worker lives.", "alive"),
@@ -183,7 +190,8 @@ def _watch(services: Services) -> None:
         metrics.gauges(name, text, "worker", reads)
     for worker, engine in services.workers.items():
         engine.waits = metrics.waits.labels(worker).observe
-        engine.refusals = lambda cause: metrics.refusals.labels(cause).inc()
+        engine.refusals = partial(_refused, metrics, worker)
+        engine.watching = partial(watched.answering, worker)
     metrics.gauge("models_loaded", "Models in memory.", lambda: float(len(services.models.in_state("loaded"))))
     metrics.gauge("model_bytes", "Bytes of the weights in memory.", lambda: float(services.models.bytes))
     metrics.gauge("traces", "Traces on disk.", lambda: float(len(services.store)))
@@ -208,6 +216,10 @@ def workers(settings: Settings) -> tuple[Engine, Engine, Engine]:
 def _number(engine: Engine, attribute: str) -> float:
     value = getattr(engine, attribute)
     return float(value() if callable(value) else value)
+
+
+def _refused(metrics: Metrics, line: str, cause: str) -> None:
+    metrics.refusals.labels(cause, line).inc()
 
 
 def _serve_explorer(app: FastAPI) -> None:

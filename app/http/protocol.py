@@ -7,14 +7,18 @@ or a body, may take for ever; and an answer that nobody reads is kept as long as
 import asyncio
 import sys
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import orjson
+import structlog
+from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from heedmap.app.dialects import MEDIA_TYPE
 from heedmap.app.errors import BadRequest, HeadTooLarge, Overloaded, RateLimited, ServiceError, TooSlow
+from heedmap.app.http import request_ids
 from heedmap.app.problems import problem
 from heedmap.app.settings import Settings
 
@@ -24,18 +28,23 @@ BODY_RATE = 1 << 10  # bytes a second that whoever sends a body keeps up: a mode
 KEPT_FREE = 8  # one connection in so many is kept for addresses other than the one that has most of them
 LOOKS = 4  # times that a connection is looked at within the shortest of its times
 
+Refused = Callable[[str, int], None]
+log = structlog.get_logger("heedmap")
+
 
 @dataclass(frozen=True)
 class Limits:
     """Seconds for a head, of grace for a body, and for an answer that makes no progress; connections at once.
 
     shared: whether an address may have all of them, as that of a proxy may.
+    refused: told of the type and the status of what is refused here.
     """
 
     head: float
     body: float
     answer: float
     connections: int
+    refused: Refused
     shared: bool = False
 
     @property
@@ -190,9 +199,16 @@ class LimitedProtocol(HttpToolsProtocol):
         else:
             speaks = answering and not self.cycle.response_started and not self.pipeline
         if speaks:
-            content = orjson.dumps(problem(error))
+            body = problem(error)
+            body["request_id"] = name = (
+                request_ids.begin(cast(Scope, self.scope)).ids[0] if answering else request_ids.new_id()
+            )
+            content = orjson.dumps(body)
             headers = {"content-type": MEDIA_TYPE, "content-length": str(len(content)), "connection": "close"}
+            headers["x-request-id"] = name
+            log.info("refused", status=error.status, cause=error.detail, request_id=name)
             lines = "".join(f"{name}: {value}\r\n" for name, value in {**headers, **error.headers}.items())
+            self.limits.refused(body["type"], error.status)
             self.transport.write(STATUS_LINE[error.status] + lines.encode("latin-1") + b"\r\n" + content)
         self.transport.close()
 
@@ -213,9 +229,9 @@ def _too_large() -> HeadTooLarge:
     return HeadTooLarge(f"the address and the headers of a request may have {HEAD_BYTES:,} bytes at most")
 
 
-def limited(settings: Settings) -> type[LimitedProtocol]:
-    """The protocol with the limits of some settings."""
+def limited(settings: Settings, refused: Refused = lambda kind, status: None) -> type[LimitedProtocol]:
+    """The protocol with the limits of some settings; `refused` is told of what it refuses."""
     seconds = settings.head_seconds, settings.body_seconds, settings.answer_seconds
-    limits = Limits(*seconds, settings.connections, shared=bool(settings.proxies))
+    limits = Limits(*seconds, settings.connections, refused, shared=bool(settings.proxies))
     namespace: dict[str, Any] = {"limits": limits, "peers": Counter()}
     return type("LimitedProtocol", (LimitedProtocol,), namespace)

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
@@ -21,6 +22,7 @@ from heedmap.app.service.finite import Checking
 from heedmap.app.service.flights import Flights, frozen
 from heedmap.app.service.metrics import Metrics
 from heedmap.app.service.models import Models
+from heedmap.app.service.signals import HeadSignals
 from heedmap.app.service.store import TraceStore
 from heedmap.app.service.stored_trace import StoredTrace
 from heedmap.app.service.stream import Feed
@@ -29,6 +31,7 @@ from heedmap.app.service.watchdog import Watchdog
 from heedmap.app.settings import Settings
 from heedmap.model.contract import Request, Served
 from heedmap.model.errors import HeedmapError
+from heedmap.model.observer import stage
 from heedmap.model.trace.trace import Trace
 from heedmap.model.watch import Stop
 
@@ -62,9 +65,11 @@ class Services:
     started: int = field(default_factory=lambda: int(time.time()))  # seconds since 1970
     stopping: bool = False  # told to end: what was accepted is answered, and nothing else
     watchdog: Watchdog = field(init=False)
+    signals: HeadSignals = field(init=False)
 
     def __post_init__(self) -> None:
         self.watchdog = Watchdog(self.workers, self.settings.hang)
+        self.signals = HeadSignals(self.settings.head_signals, self.workers, self.metrics)
 
     @property
     def workers(self) -> dict[str, Engine]:
@@ -145,11 +150,25 @@ class Services:
         # Most models' modules change while they record, so that no other call may use them meanwhile.
         exclusive = None if getattr(model, "reentrant", False) else id(model)
         cost = cost_of(requests, model.task)
-        return await line.run_batch(key, requests, run, cost=cost, kind=(name, kind), exclusive=exclusive)
+        outcomes = await line.run_batch(key, requests, run, cost=cost, kind=(name, kind), exclusive=exclusive)
+        self.metrics.answered(name, requests, outcomes)
+        for outcome in outcomes:
+            self.signals.offer(name, outcome)
+        return outcomes
 
     async def write(self, function: Callable[[], T]) -> T:
         """Run what writes files; once begun it is done, whether somebody waits for it or not."""
-        return await asyncio.get_running_loop().run_in_executor(self.writers, function)
+        context = copy_context()  # whose request id stands in the lines that are logged meanwhile
+        return await asyncio.get_running_loop().run_in_executor(self.writers, lambda: context.run(function))
+
+    async def keep(self, owner: str, identifier: str, model: str, trace: Trace) -> StoredTrace:
+        """Write a trace.
+
+        Raises:
+            StorageFull, StoreUnavailable: as the store does.
+        """
+        with stage("write"):
+            return await self.write(lambda: self.store.put(owner, identifier, model, trace))
 
     async def trace(self, caller: Caller, identifier: str) -> StoredTrace:
         """A trace of the caller's, from memory or from its file.
@@ -168,7 +187,8 @@ class Services:
         try:
             if self.store.remote:
                 await self.write(lambda: self.store.confirm(owner, identifier))
-            *_, held = await self.reading.run_turns(self.store.opening(owner, identifier))
+            with stage("open"):
+                *_, held = await self.reading.run_turns(self.store.opening(owner, identifier))
         except (ServiceError, HeedmapError) as error:
             raise error.with_traceback(None) from None  # which holds what was read
         assert held is not None

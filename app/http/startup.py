@@ -13,8 +13,10 @@ from fastapi import FastAPI
 from pydantic import ValidationError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from heedmap.app.http import telemetry
 from heedmap.app.http.access.hosts import is_loopback
-from heedmap.app.http.protocol import limited
+from heedmap.app.http.logs import take_over
+from heedmap.app.http.protocol import Refused, limited
 from heedmap.app.http.server import Server, leave
 from heedmap.app.http.services import Services
 from heedmap.app.settings import Settings, check_variables
@@ -67,11 +69,11 @@ class Startup:
             raise
 
 
-def configured(app: ASGIApp, settings: Settings) -> uvicorn.Config:
-    """The server of an application, with the limits that connections have."""
+def configured(app: ASGIApp, settings: Settings, refused: Refused = lambda kind, status: None) -> uvicorn.Config:
+    """The server of an application, with the limits that connections have; `refused` is told of what is over them."""
     return uvicorn.Config(
         app,
-        http=limited(settings),
+        http=limited(settings, refused),
         ws="none",
         host=settings.host,
         port=settings.port,
@@ -79,6 +81,7 @@ def configured(app: ASGIApp, settings: Settings) -> uvicorn.Config:
         server_header=False,
         log_level="warning" if settings.log == "json" else "info",
         access_log=False,
+        log_config=None,  # its lines are ours: `logs.take_over`
         proxy_headers=False,  # the application believes the proxies that are named, whatever server it runs in
     )
 
@@ -91,7 +94,8 @@ def run(app: FastAPI, settings: Settings) -> None:
     """
     services: Services = app.state.services
     sys.setswitchinterval(SWITCH)
-    config = configured(app, settings)
+    take_over(settings.log)
+    config = configured(app, settings, services.metrics.connection_refused)
     config.app = startup = Startup(app, services.warm)  # after the configuration has set the level of the server's log
     server = Server(config, services, settings.grace)
     try:
@@ -141,7 +145,7 @@ def check(settings: Settings) -> None:
 
     Raises:
         StartupError: the address cannot be listened on, or lets everybody in; the device is not there, or traces
-            cannot be kept.
+            cannot be kept. HeedmapError: what spans need is not installed.
     """
     _check_address("port", settings.host, settings.port)
     if settings.metrics_port is not None:
@@ -157,6 +161,7 @@ def check(settings: Settings) -> None:
             "--keys FILE and serve with --keys FILE, or set HEEDMAP_API_KEYS; --open or HEEDMAP_OPEN=true lets all in",
             field="host",
         )
+    telemetry.check(settings)
     _check_traces(settings.trace_folder)
     check_device(settings.device)
 

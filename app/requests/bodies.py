@@ -17,6 +17,7 @@ from heedmap.app.problems import PATH, problem_response
 from heedmap.app.requests.compression import inflated
 from heedmap.app.requests.inputs import check_size
 from heedmap.app.settings import BATCH_INPUTS, FILE_BYTES
+from heedmap.model.observer import stage
 
 M = TypeVar("M", bound=BaseModel)
 FORM_FIELDS = 400  # the most sentences of a comparison, and the other fields
@@ -124,6 +125,10 @@ def parsed(model: type[M], *, forms: bool = True, values: int = VALUES) -> Calla
 
     @raises(TooLarge, Overloaded, UnsupportedMedia, Unreadable)
     async def read(request: Request) -> M:
+        with stage("parse"):
+            return await body_of(request)
+
+    async def body_of(request: Request) -> M:
         media = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
         if media == "application/json" or (media.startswith("application/") and media.endswith("+json")):
             body = await request.body()

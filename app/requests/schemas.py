@@ -202,3 +202,4 @@ class ProblemDetails(BaseModel):
     status: int
     detail: str
     errors: list[ProblemField] | None = None
+    request_id: str = Field(description="Names the request in the service's log, as X-Request-ID does.")

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future
+from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -31,6 +32,8 @@ class Call:
     turn: bool = False  # of a long piece of work
     seconds: float = 0.0
     since: float = field(default_factory=time.monotonic)
+    waited: float = 0.0  # seconds in the line
+    context: Context = field(default_factory=copy_context)  # of the request that it is a part of
     future: "Future[Any]" = field(default_factory=Future)
     given_up: bool = False
     settled: bool = False

@@ -1,5 +1,6 @@
 """Calls that join a model's running batch: what comes in while it decodes need not wait for its end."""
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -7,6 +8,7 @@ from heedmap.app.service.call import Call, gone
 from heedmap.app.service.finite import Checking, fault
 from heedmap.model.contract import Joinable, Request, Served, Session
 from heedmap.model.errors import Cancelled
+from heedmap.model.observer import lasted
 
 More = Callable[[int], Sequence[Call]]
 """Calls that wait and may join, with so many requests at most; none where it is somebody else's turn."""
@@ -71,10 +73,12 @@ class _Running:
         self.session = session
         self.calls: dict[Call, list[Any]] = {}  # with their outcomes, None where there is none yet
         self.places: dict[int, tuple[Call, int]] = {}  # of tickets
+        self.begun: dict[Call, float] = {}
 
     def add(self, call: Call) -> None:
         """Let a call's requests join."""
         self.calls[call] = [None] * len(call.items)
+        self.begun[call] = time.perf_counter()
         for place, item in enumerate(call.items):
             self.places[self.session.add(item)] = call, place
 
@@ -84,7 +88,7 @@ class _Running:
             for ticket in [ticket for ticket, (other, _) in self.places.items() if other is call]:
                 self.session.drop(ticket)
                 del self.places[ticket]
-            del self.calls[call]
+            del self.calls[call], self.begun[call]
             call.settle(error=Cancelled("nobody waits for the answer any more"))
 
     def step(self) -> None:
@@ -94,3 +98,4 @@ class _Running:
             self.calls[call][place] = fault(outcome) or outcome
             if all(outcome is not None for outcome in self.calls[call]):
                 call.settle(self.calls.pop(call))
+                lasted("generate", time.perf_counter() - self.begun.pop(call))

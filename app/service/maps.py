@@ -163,14 +163,14 @@ def thumbnails(trace: Trace, site: str, size: int) -> Iterator[Picture | None]:
         yield from ((to_square(weights, size), visible) for weights in require(_numpy(blocks.values), "weights"))
 
 
-def heads(trace: Trace) -> Iterator[list[dict[str, Any]]]:
+def heads(trace: Trace, most: int = ROWS) -> Iterator[list[dict[str, Any]]]:
     """One row per head, a layer at a time: site, layer, head, and the statistics of `AttentionMap.statistics`.
 
-    Of a map over ROWS rows they are taken from so many, spread evenly.
+    Of a map of more rows than `most` they are taken from so many, spread evenly.
     """
     for site, layers in trace.layers.items():
         for layer, layer_map in trace.watched(enumerate(layers)):
-            columns = {name: values.cpu().numpy() for name, values in require_map(layer_map).statistics(ROWS).items()}
+            columns = {name: values.cpu().numpy() for name, values in require_map(layer_map).statistics(most).items()}
             require(columns, "statistics")
             yield [
                 {"site": site, "layer": layer, "head": head, **{name: values[head] for name, values in columns.items()}}

@@ -62,6 +62,7 @@ class TraceStore:
     ) -> None:
         self.folder, self.budget, self.memory, self.lifetime, self.clock = folder, budget, memory, lifetime, clock
         self.account = Account(folder)
+        self.written: Callable[[int], None] = lambda size: None  # told the bytes of every trace that was written
         self._held = Held(memory)
 
     def open(self) -> None:
@@ -120,6 +121,7 @@ class TraceStore:
             held = self._hold(TraceFile.of(key, path.stat()), model, trace)  # only now: reading it is a use
             totals.bytes += size
             totals.traces += 1
+        self.written(size)
         self._keep_within(key)
         return held
 

@@ -5,6 +5,7 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextvars import copy_context
 from pathlib import Path
 from typing import TypeVar
 
@@ -76,10 +77,12 @@ async def in_thread(name: str, function: Callable[[], T]) -> T:
     """Run a function in a thread of its own and of this name, which does not keep the process alive."""
     future: Future[T] = Future()
 
+    context = copy_context()
+
     def run() -> None:
         use_cores(CORES)
         try:
-            result = function()
+            result = context.run(function)
         except BaseException as error:
             if future.set_running_or_notify_cancel():  # whoever waited may have gone
                 future.set_exception(error)

@@ -1,13 +1,13 @@
-"""Who asks, and until when somebody waits: known at the door, needed wherever work is queued.
+"""Who asks, until when somebody waits, and what the request is called: known at the door, needed wherever work is done.
 
-A context variable carries it between the two, because the framework's own call stack stands between them.
+Context variables carry it between the two, because the framework's own call stack stands between them.
 """
 
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,41 @@ class Ticket:
 
     caller: str = ""
     deadline: float = math.inf
+
+
+@dataclass(frozen=True, eq=False)
+class RequestInfo:
+    """What a request is called, for log lines and error bodies, and what went wrong with it.
+
+    ids: its own; where several are answered in one batch, all of theirs. problems: the type and the status of each
+    error body that was made for it.
+    """
+
+    ids: tuple[str, ...]
+    problems: list[tuple[str, int]] = field(default_factory=list)
+
+
+_request: ContextVar[RequestInfo | None] = ContextVar("request", default=None)
+
+
+def request_info() -> RequestInfo | None:
+    """The request that is being answered; None outside of one."""
+    return _request.get()
+
+
+def begin(info: RequestInfo) -> None:
+    """From here on this request is answered, until the task or the context ends: what the server says of it, too."""
+    _request.set(info)
+
+
+@contextmanager
+def answering(info: RequestInfo | None) -> Iterator[None]:
+    """Answer this request, or several in one batch, meanwhile."""
+    token = _request.set(info)
+    try:
+        yield
+    finally:
+        _request.reset(token)
 
 
 _current: ContextVar[Ticket | None] = ContextVar("ticket", default=None)

@@ -4,6 +4,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Hashable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import structlog
@@ -17,6 +18,8 @@ from heedmap.app.service.threads import use_cores
 from heedmap.model.errors import Cancelled, OutOfMemory
 from heedmap.model.isolation import halves, memory_error, out_of_memory
 
+Watching = Callable[[Sequence[Call], Sequence[float]], AbstractContextManager[None]]
+PREFIX = "heedmap-"  # of threads' names
 log = structlog.get_logger("heedmap")
 
 
@@ -27,7 +30,7 @@ class Worker:
         queue: calls that may wait.
         batch: items that are answered together.
         deadline: seconds until a call is given up that names no sooner one.
-        name: of the thread.
+        name: of the thread; without its prefix, of the line.
         crew: the workers that it shares the machine with.
         single: take one core but for turns of a long piece of work: a window is too small for more.
         niceness: how far it steps back where cores are scarce.
@@ -44,7 +47,7 @@ class Worker:
         single: bool = False,
         niceness: int = 0,
     ) -> None:
-        self.limit, self.batch, self.deadline = queue, batch, deadline
+        self.limit, self.batch, self.deadline, self.name = queue, batch, deadline, name.removeprefix(PREFIX)
         self.crew = crew or Crew()
         self.crew.members.append(self)
         self.single, self.niceness = single, niceness
@@ -61,6 +64,7 @@ class Worker:
         self.batches: Callable[[int], None] = lambda size: None  # told the size of every batch
         self.waits: Callable[[float], None] = lambda seconds: None  # told how long each call waited
         self.refusals: Callable[[str], None] = lambda cause: None  # told why a call was refused
+        self.watching: Watching = lambda calls, waited: nullcontext()  # entered while calls are answered
 
     def start(self) -> None:
         """Start the thread."""
@@ -189,8 +193,13 @@ class Worker:
 
         use_cores(self._cores(first))
         live = self._live(calls)
+
+        def serve() -> None:
+            with self.watching(live, [call.waited for call in live]):
+                run.serve(live, more, stop)
+
         if live:
-            run.serve(live, more, stop)
+            live[0].context.run(serve)
 
     def _live(self, calls: Sequence[Call]) -> list[Call]:
         """Those of a batch that somebody waits for."""
@@ -200,7 +209,8 @@ class Worker:
                 call.settle(error=Cancelled("nobody waits for the answer any more"))
         now = time.monotonic()
         for call in live:
-            self.waits(now - call.since)
+            call.waited = now - call.since
+            self.waits(call.waited)
         if live and live[0].key is not None:
             self.batches(sum(len(call.items) for call in live))
         return live
@@ -216,9 +226,13 @@ class Worker:
             use_cores(self._cores(live[0]))
             return all(call.over() for call in live)
 
+        def run() -> Any:
+            with self.watching(live, [call.waited for call in live]):
+                return live[0].run(items, stop)
+
         use_cores(self._cores(live[0]))
         try:
-            results = live[0].run(items, stop)
+            results = live[0].context.run(run)
         except Exception as error:
             failed: Exception = memory_error(error) if out_of_memory(error) else error
         except BaseException:

@@ -25,6 +25,7 @@ from heedmap.model.hub.tasks.generative import GenerativeTask
 from heedmap.model.hub.tasks.registry import TASKS
 from heedmap.model.hub.tasks.text_generation import TextGeneration
 from heedmap.model.isolation import failure, isolated
+from heedmap.model.observer import stage
 from heedmap.model.trace.size import check
 from heedmap.model.trace.trace import Trace
 from heedmap.model.trace.writing import Recorded
@@ -105,17 +106,18 @@ class HubModel:
             Cancelled: `cancelled` became true between two files that are decoded.
         """
         groups: dict[tuple[Parameters, bool], dict[int, Item]] = defaultdict(dict)
-        for index, request in enumerate(requests):
-            raise_if_cancelled(cancelled)  # a picture or a recording takes up to a second or two to decode
-            try:
-                item = self.runner.prepare(request)
-            except Exception as error:  # a tokenizer or processor may raise anything at what a caller sent
-                results[index] = failure(error)
-                continue
-            if answering and item.refusal is not None:
-                results[index] = item.refusal
-            else:
-                groups[request.parameters, request.target is None][index] = item
+        with stage("tokenize"):
+            for index, request in enumerate(requests):
+                raise_if_cancelled(cancelled)  # a picture or a recording takes up to a second or two to decode
+                try:
+                    item = self.runner.prepare(request)
+                except Exception as error:  # a tokenizer or processor may raise anything at what a caller sent
+                    results[index] = failure(error)
+                    continue
+                if answering and item.refusal is not None:
+                    results[index] = item.refusal
+                else:
+                    groups[request.parameters, request.target is None][index] = item
         for group in groups.values():
             longest = max(len(axis) for item in group.values() for axis in item.axes.values())
             together = self.runner.batchable and longest <= chunks.CHUNK and not self.alone
@@ -123,6 +125,11 @@ class HubModel:
             for batch in self._by_length(list(group.values())) if together else [[at] for at in range(len(group))]:
                 indices = [members[at] for at in batch]
                 yield indices, [group[index] for index in indices]
+
+    @property
+    def _answering(self) -> str:
+        """The stage in which answers arise."""
+        return "generate" if isinstance(self.runner, GenerativeTask) else "forward"
 
     def _by_length(self, items: Sequence[Item]) -> list[list[int]]:
         """Batches of items, by their places."""
@@ -133,7 +140,7 @@ class HubModel:
     def _predicted(self, items: Sequence[Item], cancelled: Stop) -> list[Prediction]:
         raise_if_cancelled(cancelled)
         self.state.restore()
-        with self._watched(cancelled) as watch:
+        with stage(self._answering), self._watched(cancelled) as watch:
             return self.runner.predict(items, watch)
 
     @contextlib.contextmanager
@@ -150,12 +157,12 @@ class HubModel:
         self.state.restore()
         for item in items:  # what is known before any work
             self._check_size(item.axes)
-        with self._watched(cancelled) as watch:
+        with stage(self._answering), self._watched(cancelled) as watch:
             predictions, inputs = self.runner.trace(items, watch)
         for prediction in predictions:
             self._check_size(prediction.axes)
         self.state.restore()
-        with record(self.wiring) as recorder:
+        with stage("record"), record(self.wiring) as recorder:
             if self._is_cut(inputs):
                 outputs = chunks.read(self.loaded.model, inputs, cancelled, recorder)
             else:

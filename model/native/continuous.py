@@ -17,6 +17,7 @@ from heedmap.model.isolation import failure
 from heedmap.model.native.decoding import COMPACT, greedy
 from heedmap.model.native.inference import InferenceState, InferenceTransformer
 from heedmap.model.native.tokenizer import END, PAD, Encoding
+from heedmap.model.observer import stage, together
 from heedmap.model.sampling import Sampler
 
 ROWS = 64  # sentences that are decoded together: more are hardly faster a sentence
@@ -97,7 +98,8 @@ class TranslatorSession:
         """Let a request join; `step` hands its outcome out under this ticket."""
         ticket = next(self._tickets)
         try:
-            source = self.translator.encode(request)
+            with stage("tokenize"):
+                source = self.translator.encode(request)
         except InputError as error:
             self._failed.append((ticket, error))
             return ticket
@@ -157,6 +159,7 @@ class TranslatorSession:
         free = [place for place, row in enumerate(self._rows) if row.done]
         if len(free) == len(self._rows):
             free, self._rows, self._state = [], [], None
+        together([len(row.source.ids) for row in self._waiting])
         ready = self.translator.started([row.source.ids for row in self._waiting])
         opening = torch.full((len(self._waiting),), END, device=self.translator.device)
         if self._state is None:

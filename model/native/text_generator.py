@@ -23,6 +23,7 @@ from heedmap.model.native.checkpoint import Checkpoint
 from heedmap.model.native.decoding import generate
 from heedmap.model.native.language_model import LanguageModel, LanguageModelState
 from heedmap.model.native.tokenizer import PAD, SPECIAL, Encoding
+from heedmap.model.observer import stage, together
 from heedmap.model.trace.recorder import Recorder
 from heedmap.model.trace.size import check
 from heedmap.model.trace.trace import Trace
@@ -121,18 +122,22 @@ class TextGenerator:
     def _answer(self, request: Request, cancelled: Stop, recorder: Recorder | None = None) -> Prediction | HeedmapError:
         raise_if_cancelled(cancelled)
         try:
-            prompt = self._encode(request.inputs, "inputs")
+            with stage("tokenize"):
+                prompt = self._encode(request.inputs, "inputs")
+            together([len(prompt.ids)])
             limit = self.network.config.max_positions - len(prompt.ids)
             if request.target is None:
                 if limit < 1:
                     raise self._too_long(len(prompt.ids), "inputs")
                 limit = min(limit, request.parameters.max_new_tokens or CONTINUATION)
-                output = self._continue(prompt, request, limit, cancelled, recorder)
+                with stage("generate"):
+                    output = self._continue(prompt, request, limit, cancelled, recorder)
             else:
                 target = self._encode(request.target, "target")
                 if len(target.ids) > limit:
                     raise self._too_long(len(prompt.ids) + len(target.ids), "target")
-                output = self._score(prompt.ids, target.ids, cancelled, recorder)
+                with stage("forward"):
+                    output = self._score(prompt.ids, target.ids, cancelled, recorder)
         except InputError as error:
             return failure(error)
         written = self.tokenizer.describe(output.ids)

@@ -22,6 +22,7 @@ from heedmap.model.native.inference import InferenceState, InferenceTransformer
 from heedmap.model.native.language_model import LanguageModel
 from heedmap.model.native.tokenizer import END, PAD, SPECIAL, Encoding
 from heedmap.model.native.transformer import Transformer, TransformerConfig
+from heedmap.model.observer import stage
 from heedmap.model.padding import padded
 from heedmap.model.trace.recorder import Recorder
 from heedmap.model.trace.trace import Trace
@@ -104,14 +105,15 @@ class Translator:
         results: dict[int, Prediction | HeedmapError] = {}
         sources: dict[int, Encoding] = {}
         targets: dict[int, Encoding] = {}
-        for index, request in enumerate(requests):
-            raise_if_cancelled(cancelled)
-            try:
-                sources[index] = self.encode(request)
-                if request.target is not None:
-                    targets[index] = self._encode(request.target, "target")
-            except InputError as error:
-                results[index] = failure(error)
+        with stage("tokenize"):
+            for index, request in enumerate(requests):
+                raise_if_cancelled(cancelled)
+                try:
+                    sources[index] = self.encode(request)
+                    if request.target is not None:
+                        targets[index] = self._encode(request.target, "target")
+                except InputError as error:
+                    results[index] = failure(error)
         groups: dict[Parameters, list[int]] = defaultdict(list)
         for index, request in enumerate(requests):
             if index not in results and index not in targets:
@@ -120,13 +122,15 @@ class Translator:
         for parameters, members in self._by_length(groups, sources):
             axes = {"source": _axis(sources[members[0]])}
             writing = Writing.to(cancelled, axes, self.tokenizer.detokenizer(), self.tokenizer.label)
-            generated = self.generate([sources[i].ids for i in members], parameters, cancelled, writing)
+            with stage("generate"):
+                generated = self.generate([sources[i].ids for i in members], parameters, cancelled, writing)
             outputs.update(zip(members, generated, strict=True))
         given = [i for i in targets if i not in results]
         lengths = [max(len(sources[i].ids), len(targets[i].ids)) for i in given]
         for batch in forward_batches(lengths, self.device.type):
             scored = [given[place] for place in batch]
-            rated = self._score([sources[i].ids for i in scored], [targets[i].ids for i in scored])
+            with stage("forward"):
+                rated = self._score([sources[i].ids for i in scored], [targets[i].ids for i in scored])
             outputs.update(zip(scored, rated, strict=True))
         for index, output in outputs.items():
             results[index] = self.prediction(requests[index], sources[index], output)
@@ -150,7 +154,8 @@ class Translator:
         with torch.inference_mode():
             source, lengths = self._batch([p.axes["source"].ids for p in predictions])
             prefix, _ = self._batch([p.axes["prefix"].ids for p in predictions])
-            self.network(source, lengths, prefix, recorder)
+            with stage("record"):
+                self.network(source, lengths, prefix, recorder)
             return [recorder.trace(row, p, self.sites, **facts) for row, p in enumerate(predictions)]
 
     def _by_length(

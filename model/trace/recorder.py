@@ -13,6 +13,7 @@ from heedmap.model.attention.masks import Full, Given, Mask
 from heedmap.model.attention.scores import Additive, ScaledDot, Score
 from heedmap.model.contract import Prediction
 from heedmap.model.errors import TraceError
+from heedmap.model.observer import stage
 from heedmap.model.trace.certificate import EAGER, Certificate, certify
 from heedmap.model.trace.trace import Trace
 
@@ -161,7 +162,9 @@ class Recorder:
         lengths = {site: (len(axes[queries]), len(axes[keys])) for site, (queries, keys) in sites.items()}
         layers = self.maps(row, lengths)
         ordered = {site: layers[site] for site in sites}
-        return Trace(model, prediction, dict(sites), self.certify(row, ordered), ordered)
+        with stage("certify"):
+            certificate = self.certify(row, ordered)
+        return Trace(model, prediction, dict(sites), certificate, ordered)
 
     def _map(
         self, record: AttentionRecord | WeightsRecord, row: int, queries: int, keys: int, where: str

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from heedmap.app.errors import WORKING, NotFinite, TooLarge, raises
 from heedmap.app.http.answers import OperatorAnswer
 from heedmap.app.http.callers import Caller, admitted, while_waiting
+from heedmap.app.http.rendering import rendered
 from heedmap.app.http.services import Services, services
 from heedmap.app.render.wire import JSON, check_size, to_json
 from heedmap.app.requests.bodies import parsed, request_body
@@ -44,7 +45,7 @@ async def attention(
     advice = "set return_weights to false, or send fewer queries at once"
     check_size(problem.numbers, JSON, services.settings.response_bytes, advice)
     answer = await while_waiting(request, computed(services, problem))
-    return Response(await run_in_threadpool(to_json, answer), media_type="application/json")
+    return Response(await rendered(to_json, answer), media_type="application/json")
 
 
 async def computed(services: Services, problem: OperatorInputs) -> dict[str, Any]:

@@ -6,7 +6,6 @@ from typing import Annotated, Any
 import numpy as np
 from fastapi import APIRouter, Depends, Header, Path, Query
 from numpy.typing import NDArray
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -14,6 +13,7 @@ from heedmap.app.errors import WORKING, NotAcceptable, NotFound, TooLarge, raise
 from heedmap.app.http.answers import MapWindow
 from heedmap.app.http.caching import NOT_MODIFIED, cached
 from heedmap.app.http.callers import Caller, admitted
+from heedmap.app.http.rendering import rendered
 from heedmap.app.http.services import Services, services
 from heedmap.app.render import figures, wire
 from heedmap.app.render.page import page, page_policy
@@ -130,7 +130,7 @@ async def get_map(
             )
         weights = np.concatenate(await services.reading.run_turns(maps.strips(held.trace, place)), axis=-2)
         visible = await services.reading.run(mask)
-        return await run_in_threadpool(encoded, form, held, place, weights, visible, cell)
+        return await rendered(encoded, form, held, place, weights, visible, cell)
 
     def mask() -> NDArray[np.bool_] | None:
         return maps.visible(held.trace, place) if form.gaps or beside else None
@@ -172,9 +172,9 @@ async def get_thumbnails(
         if form is not wire.NPY:
             codes = await services.tiles.thumbnails(caller.owner, held, site, size)
             if codes is not None:
-                return await run_in_threadpool(picture, codes)
+                return await rendered(picture, codes)
         turns = await services.reading.run_turns(maps.thumbnails(held.trace, site, size))
-        return await run_in_threadpool(drawn, [pair for pair in turns if pair is not None])
+        return await rendered(drawn, [pair for pair in turns if pair is not None])
 
     def drawn(pictures: list[maps.Picture]) -> bytes:
         weights = np.stack([weights for weights, _ in pictures]).reshape(shape)

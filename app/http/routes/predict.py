@@ -17,6 +17,7 @@ from heedmap.app.http.answers import PredictionAnswer, PredictionList
 from heedmap.app.http.asked import requests_of
 from heedmap.app.http.callers import Caller, admitted, while_waiting
 from heedmap.app.http.event_stream import SCHEMA, begin
+from heedmap.app.http.rendering import rendered
 from heedmap.app.http.routes.traces import identify
 from heedmap.app.http.services import Services, services
 from heedmap.app.problems import brief, problem
@@ -148,7 +149,7 @@ async def events(services: Services, caller: Caller, body: PredictRequest) -> As
             yield data
     trace = feed.trace
     assert trace is not None, "the events are over"
-    held = await services.write(lambda: services.store.put(caller.owner, identifier, name, trace))
+    held = await services.keep(caller.owner, identifier, name, trace)
     more: dict[str, Any] = {}
     if rest:
         limit = services.settings.response_bytes
@@ -230,6 +231,5 @@ async def predict(
         rows = enumerate(results)
         content = {"results": [{"error": item_problem(r, i)} if isinstance(r, Exception) else r for i, r in rows]}
     brief = not body.attention and not isinstance(body.inputs, list)  # written before another thread would begin
-    return Response(
-        to_json(content) if brief else await run_in_threadpool(to_json, content), media_type="application/json"
-    )
+    data = to_json(content) if brief else await rendered(to_json, content)
+    return Response(data, media_type="application/json")

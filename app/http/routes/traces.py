@@ -23,6 +23,7 @@ from heedmap.app.http.asked import requests_of
 from heedmap.app.http.caching import NOT_MODIFIED, cached, caching, is_current
 from heedmap.app.http.callers import Caller, admitted, while_waiting
 from heedmap.app.http.files import send
+from heedmap.app.http.rendering import rendered
 from heedmap.app.http.services import Services, services
 from heedmap.app.render.wire import to_json
 from heedmap.app.requests.bodies import parsed, request_body
@@ -85,7 +86,7 @@ async def trace_of(services: Services, caller: Caller, name: str, request: Reque
         [trace] = await services.record(name, model, [request])
         if isinstance(trace, HeedmapError):
             raise trace
-        return await services.write(lambda: services.store.put(caller.owner, identifier, name, trace))
+        return await services.keep(caller.owner, identifier, name, trace)
 
     return await services.traces.join((caller.owner, identifier), record)
 
@@ -106,7 +107,7 @@ async def create_trace(
 ) -> Response:
     """The summary of the trace. The same input, parameters and model give the same id, and the work is done once."""
     held = await while_waiting(request, trace_for(services, caller, body))
-    content = await run_in_threadpool(lambda: to_json(held.summary()))
+    content = await rendered(lambda: to_json(held.summary()))
     place = f"{request.scope.get('root_path', '')}/v1/traces/{held.id}"
     return Response(content, 201, {"Location": place}, "application/json")
 
@@ -116,7 +117,7 @@ async def create_trace(
 async def get_trace(id: str, caller: CallerNow, services: ServicesNow) -> Response:
     """Prediction, axes, sites, certificate, size, and when it expires."""
     held = await services.trace(caller, id)
-    return Response(await run_in_threadpool(lambda: to_json(held.summary())), media_type="application/json")
+    return Response(await rendered(lambda: to_json(held.summary())), media_type="application/json")
 
 
 @router.get(
@@ -208,6 +209,6 @@ async def get_heads(request: HttpRequest, id: str, caller: CallerNow, services: 
             rows = [row for rows in layers for row in rows]
             turns = await services.reading.run_turns(maps.best_heads(held.trace, rows))
             held.heads = {"heads": rows, "best": dict(turn for turn in turns if turn is not None)}
-        return await run_in_threadpool(to_json, held.heads)
+        return await rendered(to_json, held.heads)
 
     return await cached(request, caller, held, ("heads",), "application/json", body)

@@ -66,4 +66,4 @@ def test_a_full_line_refuses_before_the_body_is_read(
         chunked = client.post("/v1/predict", content=endless(), headers={"Content-Type": "application/json"})
         assert (chunked.status_code, chunked.headers["connection"]) == (503, "close")
         assert client.get("/v1/models").status_code == 200
-        assert 'heedmap_refusals_total{cause="full"} 4.0' in client.get("/metrics").text
+        assert 'heedmap_refusals_total{cause="full",line="device"} 2.0' in client.get("/metrics").text

@@ -97,7 +97,8 @@ def check(response: Any, status: int, field: str | None = None) -> dict[str, Any
     body: dict[str, Any] = response.json()
     assert response.status_code == status, response.text
     assert response.headers["content-type"] == "application/problem+json"
-    assert set(body) - {"errors"} == {"type", "title", "status", "detail"}
+    assert set(body) - {"errors"} == {"type", "title", "status", "detail", "request_id"}
+    assert body["request_id"] == response.headers["x-request-id"]
     assert body["status"] == status
     assert body["type"] == "about:blank" or re.fullmatch(r"urn:heedmap:problem:[a-z-]+", body["type"])
     assert len(body["detail"]) > 10

@@ -1,6 +1,7 @@
 """Callers who are slow, silent, endless or do not read: raw sockets against the server as it is started."""
 
 import json
+import re
 import resource
 import socket
 import sys
@@ -106,6 +107,7 @@ def told(answer: bytes) -> tuple[int, dict[str, Any]]:
     problem: dict[str, Any] = json.loads(body)
     status = int(head.split()[1])
     assert problem["status"] == status
+    assert f"x-request-id: {problem['request_id']}".encode() in head.lower()
     return status, problem
 
 
@@ -162,6 +164,7 @@ def test_a_head_over_the_limit_in_one_piece_is_refused(port: int) -> None:
         status, problem = told(rest(connection))
     assert status == 431
     assert problem["type"] == "urn:heedmap:problem:head-too-large"
+    assert re.fullmatch("[0-9a-f]{32}", problem["request_id"])
     assert f"{HEAD_BYTES:,} bytes" in problem["detail"]
 
 
