@@ -43,6 +43,9 @@ ROOMS = {
     "app.service": {"app.errors", "app.problems", "app.settings", "app.requests", "app.render", "model"},
     "app.http": {"app.errors", "app.problems", "app.settings", "app.requests", "app.render", "app.service", "model"},
     "app.client": {"app.settings", "app.render", "model"},
+    "app.options": set[str](),
+    "app.cluster": {"app.http", "app.settings", "model"},
+    "app.deploy": {"app.cluster", "app.options", "app.http", "model"},
     "app.cli": {"app", "model"},
 }
 

@@ -143,22 +143,31 @@ def check(settings: Settings) -> None:
         StartupError: the address cannot be listened on, or lets everybody in; the device is not there, or traces
             cannot be kept.
     """
-    _check_address("port", settings.host, settings.port)
+    check_address("port", settings.host, settings.port)
     if settings.metrics_port is not None:
         if settings.metrics_port == settings.port:
             raise StartupError(
                 f"metrics_port: {settings.port} is the service's own port; name another with HEEDMAP_METRICS_PORT",
                 field="metrics_port",
             )
-        _check_address("metrics_port", settings.host, settings.metrics_port)
+        check_address("metrics_port", settings.host, settings.metrics_port)
+    check_entry(settings)
+    check_traces(settings.trace_folder)
+    check_device(settings.device)
+
+
+def check_entry(settings: Settings) -> None:
+    """Whether somebody has said who may ask.
+
+    Raises:
+        StartupError: other machines reach the address, and nobody has.
+    """
     if not has_keys(settings) and not settings.open and not is_loopback(settings.host):
         raise StartupError(
             f"host: other machines reach {settings.host}, and no API keys are set: make one with heedmap key new "
             "--keys FILE and serve with --keys FILE, or set HEEDMAP_API_KEYS; --open or HEEDMAP_OPEN=true lets all in",
             field="host",
         )
-    _check_traces(settings.trace_folder)
-    check_device(settings.device)
 
 
 def check_device(device: str) -> None:
@@ -178,7 +187,12 @@ def check_device(device: str) -> None:
         raise StartupError(f"device: {device} is not on this machine: {there}", field="device")
 
 
-def _check_address(name: str, host: str, port: int) -> None:
+def check_address(name: str, host: str, port: int) -> None:
+    """Whether it can be listened on.
+
+    Raises:
+        StartupError: it cannot.
+    """
     try:
         addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
@@ -200,7 +214,12 @@ def _check_address(name: str, host: str, port: int) -> None:
             ) from error
 
 
-def _check_traces(folder: Path) -> None:
+def check_traces(folder: Path) -> None:
+    """Whether traces can be kept there.
+
+    Raises:
+        StartupError: they cannot.
+    """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
