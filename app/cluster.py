@@ -17,7 +17,7 @@ import signal
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ray
 import structlog
@@ -30,11 +30,12 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from heedmap.app.http.access.gate import Access, Gate
 from heedmap.app.http.deadlines import Deadline
 from heedmap.app.http.forward import Forward, messages_of
-from heedmap.app.http.main import create_app
-from heedmap.app.http.services import Services
 from heedmap.app.http.startup import SWITCH, StartupError, check_address, check_entry, check_traces, read_settings
 from heedmap.app.settings import Settings
 from heedmap.model.errors import HeedmapError
+
+if TYPE_CHECKING:  # PyTorch comes with it, of which replicas alone have a use
+    from heedmap.app.http.services import Services
 
 APPLICATION = "heedmap"
 LOCAL = "local"  # Ray's word for a cluster that is started, and ends with the process
@@ -76,6 +77,8 @@ class Replica:
     """The service in a process of its own, without a port."""
 
     async def __init__(self, settings: dict[str, Any]) -> None:  # type: ignore[misc]  # Ray awaits it
+        from heedmap.app.http.main import create_app
+
         sys.setswitchinterval(SWITCH)
         self.app = create_app(read_settings(settings))
         self.services: Services = self.app.state.services

@@ -14,8 +14,8 @@ from heedmap.model.errors import InputError
 
 EXTRA = "'heedmap[cluster]'"
 # Of a cluster that is started here; Ray reads some of it when it is imported. Nothing is told to its makers. Its proxy
-# believes no X-Forwarded-For: the service does, where its settings name proxies. No line of a replica's log is held back
-# because another wrote the same.
+# believes no X-Forwarded-For: the service does, where its settings name proxies. No line of a replica's log is held
+# back because another wrote the same.
 VARIABLES = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DEDUP_LOGS": "0",

@@ -17,7 +17,6 @@ from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from heedmap.app.errors import NotReady, Overloaded, ServiceError, Stopping, TooLarge
-from heedmap.app.http.services import STOPPED
 from heedmap.app.problems import problem_response
 
 PROBES = ("/healthz", "/readyz")
@@ -86,7 +85,9 @@ class Forward:
         begun = False
         try:
             if self.stopping:
-                raise Stopping("the service is being stopped; ask again in a moment", headers=STOPPED)
+                raise Stopping(
+                    "the service is being stopped; ask again in a moment", headers={**RETRY, "Connection": "close"}
+                )
             body = await self._read(receive)
             if body is None:
                 return

@@ -6,19 +6,20 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import uvicorn
-from fastapi import FastAPI
 from pydantic import ValidationError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from heedmap.app.http.access.hosts import is_loopback
-from heedmap.app.http.protocol import limited
-from heedmap.app.http.server import Server, leave
-from heedmap.app.http.services import Services
 from heedmap.app.settings import Settings, check_variables
 from heedmap.model.errors import HeedmapError
+
+if TYPE_CHECKING:  # who only checks settings does without PyTorch
+    import uvicorn
+    from fastapi import FastAPI
+
+    from heedmap.app.http.services import Services
 
 SHUTDOWN_SECONDS = 1  # for answers that are being sent, once all work is done or given up
 SWITCH = 0.001  # seconds until a busy event loop lets a worker go on between two operations: 0.005 starves it
@@ -67,8 +68,12 @@ class Startup:
             raise
 
 
-def configured(app: ASGIApp, settings: Settings) -> uvicorn.Config:
+def configured(app: ASGIApp, settings: Settings) -> "uvicorn.Config":
     """The server of an application, with the limits that connections have."""
+    import uvicorn
+
+    from heedmap.app.http.protocol import limited
+
     return uvicorn.Config(
         app,
         http=limited(settings),
@@ -83,12 +88,14 @@ def configured(app: ASGIApp, settings: Settings) -> uvicorn.Config:
     )
 
 
-def run(app: FastAPI, settings: Settings) -> None:
+def run(app: "FastAPI", settings: Settings) -> None:
     """Serve until a signal ends it; what kept it from starting is raised.
 
     Raises:
         SystemExit: a worker has died.
     """
+    from heedmap.app.http.server import Server, leave
+
     services: Services = app.state.services
     sys.setswitchinterval(SWITCH)
     config = configured(app, settings)
