@@ -9,46 +9,29 @@ With several models a request goes to replicas that have its model, if they are 
 https://docs.ray.io/en/latest/serve/index.html
 """
 
-import logging
-import math
-import os
-import re
-import signal
 import sys
-import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
-import ray
-import structlog
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from ray import serve
-from ray.serve.config import HTTPOptions
 from starlette.types import ASGIApp, Message, Scope
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from heedmap.app.http.access.gate import Access, Gate
 from heedmap.app.http.deadlines import Deadline
 from heedmap.app.http.forward import Forward, messages_of
+from heedmap.app.http.observe import configure_logging
 from heedmap.app.http.startup import SWITCH, StartupError, check_address, check_entry, check_traces, read_settings
 from heedmap.app.settings import Settings
-from heedmap.model.errors import HeedmapError
 
 if TYPE_CHECKING:  # PyTorch comes with it, of which replicas alone have a use
     from heedmap.app.http.services import Services
 
-APPLICATION = "heedmap"
-LOCAL = "local"  # Ray's word for a cluster that is started, and ends with the process
-IMPORT_PATH = "heedmap.app.cluster:build"
-OBJECT_BYTES = 256 << 20  # of a local cluster's shared memory: eight of the largest bodies or answers on their way
 ONGOING = 2  # batches at one replica: one that is worked on, one that is ready; more wait where another may take them
 TRIES = 3  # to start a replica: what cannot be loaded thrice is not there
 HEALTH_SECONDS = 5.0  # between two questions whether a replica's workers work
 SLACK = 5.0  # seconds over the deadline until a replica that was told to end is ended
-RAISED = re.compile(r"^heedmap[\w.]*: (.+)$", re.MULTILINE)  # the last line of a traceback of ours
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-log = structlog.get_logger("heedmap")
 
 
 class Cluster(BaseModel):
@@ -119,6 +102,7 @@ class Ingress:
 
     def __init__(self, settings: dict[str, Any], replicas: Any) -> None:
         self.settings = read_settings(settings)
+        configure_logging(self.settings.log)
         check_entry(self.settings)
         self.forward = Forward(replicas, self.settings.body_bytes, self.settings.models)
 
@@ -176,9 +160,19 @@ def build(cluster: Cluster) -> serve.Application:
     """The application of a Serve config: `import_path: heedmap.app.cluster:build`.
 
     Raises:
-        StartupError: the settings make no sense.
+        StartupError: the settings make no sense for several hosts.
     """
     settings = read_settings(cluster.settings)
+    check(settings, cluster.gpus, here=False)
+    return application(cluster, settings)
+
+
+def application(cluster: Cluster, settings: Settings) -> serve.Application:
+    """An ingress before its replicas.
+
+    Args:
+        settings: those of `cluster`, read.
+    """
     cores = str(max(1, int(cluster.cpus)))
     options = {
         "num_cpus": cluster.cpus,
@@ -210,92 +204,3 @@ def build(cluster: Cluster) -> serve.Application:
         max_constructor_retry_count=TRIES,
     )
     return ingress(serve.ingress()(Ingress)).bind(cluster.settings, replicas)
-
-
-def portable(settings: Settings, *, secrets: bool = True) -> dict[str, Any]:
-    """What was set, for other processes; without secrets, which they find in their own environment."""
-    values = settings.model_dump(mode="json", exclude_unset=True, exclude={"api_keys"})
-    if secrets and settings.api_keys:
-        values["api_keys"] = [key.get_secret_value() for key in settings.api_keys]
-    return values
-
-
-def config(cluster: Cluster, settings: Settings) -> dict[str, Any]:
-    """A Serve config, for `serve deploy` or a KubeRay manifest."""
-    application = {"name": APPLICATION, "import_path": IMPORT_PATH, "route_prefix": "/"}
-    return {
-        "proxy_location": "EveryNode",
-        "http_options": {"host": settings.host, "port": settings.port},
-        "logging_config": logs(settings),
-        "applications": [{**application, "args": cluster.model_dump(mode="json")}],
-    }
-
-
-def logs(settings: Settings) -> dict[str, Any]:
-    """How Ray's own parts write; a line for each request is the service's."""
-    form = "JSON" if settings.log == "json" else "TEXT"
-    return {"encoding": form, "log_level": "WARNING", "enable_access_log": False}
-
-
-def run(cluster: Cluster, settings: Settings, address: str | None = None) -> None:
-    """Serve on a Ray cluster until a signal ends it.
-
-    Args:
-        settings: those of `cluster`, read.
-        address: of a cluster that runs already; without one, there is one of this machine while this runs.
-
-    Raises:
-        HeedmapError: it does not start.
-    """
-    application = build(cluster)
-    try:
-        ray.init(
-            address or LOCAL,
-            namespace=APPLICATION,
-            logging_level=logging.WARNING,
-            **(_here(cluster) if address is None else {}),
-        )
-    except (ConnectionError, ValueError) as error:
-        raise StartupError(f"address: no Ray cluster answers at {address}: {error}", field="address") from error
-    try:
-        _until_signal(lambda: sys.exit(0))  # nothing is accepted yet
-        serve.start(http_options=HTTPOptions(host=settings.host, port=settings.port), logging_config=logs(settings))
-        try:
-            ingress = serve.run(application, name=APPLICATION)
-        except RuntimeError as error:
-            raise HeedmapError(_cause() or str(error)) from error
-        ended = threading.Event()
-        _until_signal(ended.set)
-        log.info("serving", url=f"http://{settings.host}:{settings.port}", replicas=cluster.min_replicas)
-        ended.wait()
-        unanswered = ingress.broadcast("drain", settings.grace).results(timeout_s=settings.grace + SLACK)
-        log.info("ending", unanswered=sum(unanswered))
-    finally:
-        if address is None:
-            serve.shutdown()  # type: ignore[no-untyped-call]
-        else:
-            serve.delete(APPLICATION)
-        ray.shutdown()
-
-
-def _here(cluster: Cluster) -> dict[str, Any]:
-    """A cluster of this machine: as many processes as were asked for, whether it has cores for each or not."""
-    return {
-        "num_cpus": max(os.cpu_count() or 1, math.ceil(cluster.max_replicas * cluster.cpus)),
-        "num_gpus": math.ceil(cluster.max_replicas * cluster.gpus),
-        "object_store_memory": OBJECT_BYTES,
-        "include_dashboard": False,
-    }
-
-
-def _until_signal(then: Callable[[], Any]) -> None:
-    for number in SIGNALS:
-        signal.signal(number, lambda *_: then())
-
-
-def _cause() -> str:
-    """What kept the replicas from starting, of the traceback that Ray keeps."""
-    application = serve.status().applications.get(APPLICATION)
-    texts = [] if application is None else [each.message for each in application.deployments.values()]
-    found = [match for text in texts for match in RAISED.findall(text)]
-    return found[-1] if found else ""

@@ -59,7 +59,8 @@ def deploy(
         raise InputError(f"replicas run on Ray Serve, which is not installed: pip install {EXTRA}")
     if address is None:
         os.environ.update(_variables())
-    from heedmap.app.cluster import Cluster, check, config, portable, run
+    from heedmap.app.cluster import Cluster, check
+    from heedmap.app.deployment import config, portable, run
     from heedmap.app.http.startup import StartupError, read_settings
 
     settings = read_settings(options.given(host, port, model, load, device, traces, root_path, keys, everybody))

@@ -1,9 +1,17 @@
-"""What the Dockerfile and the compose file promise."""
+"""What the Dockerfile, the compose file and the Kubernetes manifest promise."""
 
 import re
+import subprocess
+import sys
+from importlib import import_module
 from pathlib import Path
 
+import pytest
 import yaml
+
+from heedmap.app.http.startup import StartupError
+from tests.live import environment
+from tests.quiet_ray import Application, ServeDeploySchema, cluster
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -77,3 +85,53 @@ def test_the_compose_file_keeps_its_promises() -> None:
         assert all(port.startswith("127.0.0.1:") for port in service["ports"]), (
             "reachable from elsewhere on purpose only"
         )
+
+
+def test_the_cluster_profile_deploys_what_the_command_takes() -> None:
+    service = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["heedmap-cluster"]
+    assert service["profiles"] == ["cluster"]
+    assert service["build"]["args"]["EXTRA"] == "cluster"
+    command, *options = service["command"]
+    assert command == "deploy"
+    taken = subprocess.run(
+        [sys.executable, "-m", "heedmap.app.cli", "deploy", *options, "--write", "-"],
+        capture_output=True,
+        text=True,
+        env=environment() | {"HEEDMAP_TRACES": "s3://bucket/traces", "HEEDMAP_DEVICE": "cpu"},
+    )
+    assert taken.returncode == 0, taken.stderr
+    [application] = ServeDeploySchema.model_validate(yaml.safe_load(taken.stdout)).applications
+    assert (application.args["min_replicas"], application.args["max_replicas"]) == (2, 4)
+
+
+def test_the_kuberay_manifest_keeps_its_promises(monkeypatch: pytest.MonkeyPatch) -> None:
+    manifest = yaml.safe_load((ROOT / ".deploy" / "kuberay.yaml").read_text())
+    assert (manifest["apiVersion"], manifest["kind"]) == ("ray.io/v1", "RayService")
+    spec = manifest["spec"]["rayClusterConfig"]
+    assert spec["authOptions"] == {"mode": "token"}
+    [workers] = spec["workerGroupSpecs"]
+    config = ServeDeploySchema.model_validate(yaml.safe_load(manifest["spec"]["serveConfigV2"]))
+    [application] = config.applications
+    assert application.args["max_replicas"] <= workers["maxReplicas"]
+    for pod in (spec["headGroupSpec"]["template"]["spec"], workers["template"]["spec"]):
+        assert pod["enableServiceLinks"] is False
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        [container] = pod["containers"]
+        assert container["securityContext"]["readOnlyRootFilesystem"] is True
+        assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+        assert {"/tmp", "/var/lib/heedmap/traces"} <= {mount["mountPath"] for mount in container["volumeMounts"]}
+        assert {"name": "RAY_USAGE_STATS_ENABLED", "value": "0"} in container["env"]
+        assert {"livenessProbe", "readinessProbe", "resources"} <= container.keys()
+        assert container["image"] == "heedmap:cluster"
+    ports = {port["containerPort"] for port in workers["template"]["spec"]["containers"][0]["ports"]}
+    assert config.http_options.port in ports
+    cores = float(workers["template"]["spec"]["containers"][0]["resources"]["limits"]["cpu"])
+    assert application.args["cpus"] <= cores, "a replica fits a pod"
+
+    module, _, name = application.import_path.partition(":")
+    build = getattr(import_module(module), name)
+    arguments = cluster.Cluster.model_validate(application.args)
+    with pytest.raises(StartupError, match="API keys"):
+        build(arguments)
+    monkeypatch.setenv("HEEDMAP_API_KEYS", "what-the-secret-holds")
+    assert isinstance(build(arguments), Application)
