@@ -132,6 +132,7 @@ def check(settings: Settings, gpus: float, *, here: bool) -> None:
     if here:
         check_address("port", settings.host, settings.port)
         check_traces(settings.trace_folder)
+        Gate(settings)  # reads the keys
     elif "traces" not in settings.model_fields_set:
         raise StartupError(
             "traces: on several hosts they are kept where each finds the others': name a folder that all of them share "

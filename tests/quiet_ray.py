@@ -8,5 +8,6 @@ with warnings.catch_warnings():
     from ray.serve.schema import ServeDeploySchema
 
     from heedmap.app import cluster
+    from heedmap.app.http import forward
 
-__all__ = ["Application", "ServeDeploySchema", "cluster"]
+__all__ = ["Application", "ServeDeploySchema", "cluster", "forward"]

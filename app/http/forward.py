@@ -135,7 +135,7 @@ class Forward:
         """
         request = {name: scope[name] for name in PARTS if name in scope}
         request["headers"] = [(bytes(name), bytes(value)) for name, value in scope["headers"]]
-        model = self._preferred(scope, body)
+        model = self.preferred(scope["path"], body)
         options = {"multiplexed_model_id": model} if model else {}
         for attempt in range(1, ATTEMPTS + 1):
             begun = False
@@ -159,11 +159,11 @@ class Forward:
             await asyncio.sleep(PAUSE)
         raise NotReady("replicas were lost while they worked on this; ask again in a moment", headers=RETRY)
 
-    def _preferred(self, scope: Scope, body: bytes) -> str | None:
+    def preferred(self, path: str, body: bytes) -> str | None:
         """The model that a request seems to name: a hint for who is asked first, and nothing more."""
         if len(self.models) < 2:
             return None
-        in_path = PATHS.match(scope["path"])
+        in_path = PATHS.match(path)
         in_body = NAMED.search(body[:NAMED_WITHIN]) or NAMED.search(body[-NAMED_WITHIN:])
         name = in_path[1] if in_path else in_body[1].decode("utf-8", "replace") if in_body else ""
         return name if name in self.models else None

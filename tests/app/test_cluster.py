@@ -19,9 +19,11 @@ import pytest
 from heedmap.app.client.api import Client
 from tests.app.client import test_client as contract
 from tests.live import running
+from tests.quiet_ray import forward
 
 WORDS = ["Hund", "Zug", "Mann", "Ball", "Baum", "Markt", "Fluss", "Garten"]
 CLIENTS = 8
+PUSHED = 3.0  # seconds until everybody knows which replica has a model: Ray tells it once a second
 LINE = re.compile(r"\(ServeReplica:heedmap:replica pid=(\d+)\)\S* (\{.*\})")
 
 
@@ -141,6 +143,49 @@ def test_nothing_is_lost_with_a_replica(url: str, folder: Path) -> None:
     assert "replica_lost" in (folder / "service.log").read_text(), "nobody was at work when it was killed"
     with httpx.Client(base_url=url, timeout=60) as http:
         assert {http.get(f"/v1/traces/{identifier}").status_code for identifier in set(kept)} == {200}
+
+
+def test_models_are_dealt_out_and_the_ingress_believes_no_caller(tmp_path: Path, tiny: Path) -> None:
+    models = ["--model", f"a={tiny}", "--model", f"b={tiny}"]
+    with running("deploy", tmp_path, "--replicas", "2", "--cpus", "0.5", *models, log="json", rate="60/minute") as (
+        url,
+        _,
+    ):
+        assert lines(tmp_path, "model_loaded") == [], "each replica loads what it is asked for"
+        with httpx.Client(base_url=url, timeout=60) as http:
+
+            def ask(name: str) -> None:
+                body = {"model": name, "inputs": "Ja.", "parameters": {"max_new_tokens": 2}}
+                assert http.post("/v1/predict", json=body).status_code == 200
+
+            for name in ("a", "b"):
+                ask(name)
+                time.sleep(PUSHED)
+            for name in "ab" * 8:
+                ask(name)
+            statuses = [
+                http.get("/v1/models", headers={"X-Forwarded-For": f"192.0.2.{number}"}).status_code
+                for number in range(100)
+            ]
+        assert set(statuses) == {200, 429}, "nobody who names another address escapes the rate"
+        time.sleep(1)
+        loaded = [line["model"] for line in lines(tmp_path, "model_loaded")]
+    assert sorted(loaded) == ["a", "b"], "one replica has each, and is asked for it"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "model"),
+    [
+        ("/v1/predict", b'{"model": "a", "inputs": "x"}', "a"),
+        ("/v1/predict", b'{"inputs": "' + b"x" * 10_000 + b'", "model": "b"}', "b"),
+        ("/v1/predict", b'{"inputs": "x"}', None),
+        ("/v1/predict", b'{"model": "another"}', None),
+        ("/v2/models/b/infer", b'{"model": "a"}', "b"),
+    ],
+)
+def test_the_model_that_a_request_names(path: str, body: bytes, model: str | None) -> None:
+    assert forward.Forward(None, 0, ["a", "b"]).preferred(path, body) == model
+    assert forward.Forward(None, 0, ["a"]).preferred(path, body) is None, "there is nothing to choose"
 
 
 def test_a_signal_lets_everything_be_answered(deployed: tuple[str, "subprocess.Popen[bytes]"], folder: Path) -> None:
