@@ -1,4 +1,4 @@
-"""`heedmap serve`, `predict`, `convert`, `train`, `evaluate` and `key`.
+"""`heedmap serve`, `deploy`, `predict`, `convert`, `train`, `evaluate` and `key`.
 
 Everything heavy is imported inside the commands: `heedmap --help` answers at once.
 """
@@ -16,8 +16,10 @@ try:
 except ModuleNotFoundError:  # the base install is the client alone, yet pip has put the command beside it
     sys.exit("heedmap: the command comes with the service: pip install 'heedmap[serve]'")
 
+from heedmap.app import deploy, options
 from heedmap.app.client.errors import ClientError
 from heedmap.app.http.access import commands as key_commands
+from heedmap.app.options import Device
 from heedmap.model.errors import HeedmapError, InputError
 
 EXTRA = "'heedmap[train]'"
@@ -29,21 +31,7 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
 )
 cli.add_typer(key_commands.cli, name="key")
-
-
-class Device(StrEnum):
-    """Where models run; auto takes CUDA where there is one."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
-
-
-class Load(StrEnum):
-    """When models are loaded."""
-
-    start = "start"
-    first_use = "first-use"
+cli.command()(deploy.deploy)
 
 
 class Architecture(StrEnum):
@@ -81,7 +69,7 @@ def _show_version(show: bool) -> None:
 
 
 @cli.callback()
-def options(
+def heedmap(
     show_version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
@@ -91,46 +79,21 @@ def options(
 
 @cli.command()
 def serve(
-    host: Annotated[str | None, typer.Option(help="The address to listen on. [default: 127.0.0.1]")] = None,
-    port: Annotated[int | None, typer.Option(help="The port to listen on. [default: 8000]")] = None,
-    model: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=SOURCE",
-            help="A model and its name; repeat for more. SOURCE is PATH_OR_HUB_ID[@REVISION], and may go on "
-            "with ?task=TASK&dtype=float32|bfloat16|float16 (then quote it); NAME=BASE?adapter=PATH merges a PEFT "
-            "adapter, a folder or a hub id, into its base.",
-        ),
-    ] = None,
-    load: Annotated[Load | None, typer.Option(help="When models are loaded. [default: start]")] = None,
-    device: Annotated[Device | None, typer.Option(help="Where to run. [default: auto]")] = None,
-    traces: Annotated[
-        str | None,
-        typer.Option(metavar="FOLDER", help="The folder of trace files; or s3://bucket/prefix, gs://, az://."),
-    ] = None,
-    root_path: Annotated[
-        str | None,
-        typer.Option(metavar="PATH", help="The path under which a proxy serves this and which it strips: /heedmap."),
-    ] = None,
-    keys: Annotated[Path | None, typer.Option(metavar="FILE", help="Who may ask: keys of heedmap key new.")] = None,
-    everybody: Annotated[bool, typer.Option("--open", help="Serve other machines without any key.")] = False,
+    host: options.Host = None,
+    port: options.Port = None,
+    model: options.Model = None,
+    load: options.WhenLoaded = None,
+    device: options.Where = None,
+    traces: options.Traces = None,
+    root_path: options.RootPath = None,
+    keys: options.KeysFile = None,
+    everybody: options.Everybody = False,
 ) -> None:
     """Serve the explorer and the API. What is not given is taken from HEEDMAP_* in the environment."""
     from heedmap.app.http.main import create_app
     from heedmap.app.http.startup import check, read_settings, run
 
-    options: dict[str, Any] = {
-        "host": host,
-        "port": port,
-        "models": model or None,
-        "load": load and load.value,
-        "device": device and device.value,
-        "traces": traces,
-        "root_path": root_path,
-        "keys_file": keys,
-        "open": everybody or None,
-    }
-    settings = read_settings(options)
+    settings = read_settings(options.given(host, port, model, load, device, traces, root_path, keys, everybody))
     check(settings)
     run(create_app(settings), settings)
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import httpx
 
@@ -40,20 +41,30 @@ def service(folder: Path, *arguments: str, **settings: str) -> Iterator[str]:
 
     settings: by name, those that `heedmap serve` takes from the environment alone.
     """
+    with running("serve", folder, *arguments, **settings) as (url, _):
+        yield url
+
+
+@contextmanager
+def running(
+    command: str, folder: Path, *arguments: str, **settings: str
+) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
+    """The address of what `heedmap serve` or `deploy` serves, and the process; as `service`."""
     port, log = free_port(), folder / "service.log"
     url = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "heedmap.app.cli", "serve", "--port", str(port), "--device", "cpu"]
-    command += ["--traces", str(folder / "traces"), *arguments]
-    with log.open("wb") as output:
+    line = [sys.executable, "-m", "heedmap.app.cli", command, "--port", str(port), "--device", "cpu"]
+    line += ["--traces", str(folder / "traces"), *arguments]
+    with log.open("wb") as output, TemporaryDirectory() as ray:
         variables = environment() | {f"HEEDMAP_{name.upper()}": value for name, value in settings.items()}
-        process = subprocess.Popen(command, stdout=output, stderr=output, env=variables)
-    try:
-        until = time.monotonic() + SECONDS
-        while not ready(url):
-            if process.poll() is not None or time.monotonic() > until:
-                raise RuntimeError(f"the service did not become ready:\n{log.read_text()[-4000:]}")
-            time.sleep(0.1)
-        yield url
-    finally:
-        process.terminate()
-        assert process.wait(30) in (0, -15), log.read_text()
+        # Ray's sockets lie there, whose paths have a hundred characters at most; ours are longer.
+        process = subprocess.Popen(line, stdout=output, stderr=output, env=variables | {"RAY_TMPDIR": ray})
+        try:
+            until = time.monotonic() + SECONDS
+            while not ready(url):
+                if process.poll() is not None or time.monotonic() > until:
+                    raise RuntimeError(f"the service did not become ready:\n{log.read_text()[-4000:]}")
+                time.sleep(0.1)
+            yield url, process
+        finally:
+            process.terminate()
+            assert process.wait(30) in (0, -15), log.read_text()

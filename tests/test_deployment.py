@@ -1,13 +1,20 @@
-"""What the Dockerfile and the compose file promise."""
+"""What the Dockerfile, the compose file and the Kubernetes manifest promise."""
 
 import re
+import subprocess
+import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import orjson
+import pytest
 import yaml
 
+from heedmap.app.http.startup import StartupError
 from heedmap.app.settings import Settings
+from tests.live import environment
+from tests.quiet_ray import Application, ServeDeploySchema, cluster
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -63,8 +70,8 @@ def test_the_image_lets_nobody_in_unasked_and_the_compose_file_this_machine_alon
         assert "HEEDMAP_HOST=0.0.0.0" in variables
         assert "HEEDMAP_OPEN" not in variables
     for name, service in ours().items():
-        assert "HEEDMAP_OPEN=${HEEDMAP_OPEN:-true}" in service["environment"], "its ports are this machine's alone"
-        [hosts] = [line for line in service["environment"] if line.startswith("HEEDMAP_HOSTS=")]
+        assert service["environment"]["HEEDMAP_OPEN"] == "${HEEDMAP_OPEN:-true}", "its ports are this machine's alone"
+        hosts = service["environment"]["HEEDMAP_HOSTS"]
         assert name in hosts.rpartition(":-")[2].rstrip("}").split(","), "how other containers call it"
 
 
@@ -98,17 +105,19 @@ def test_the_compose_file_keeps_its_promises() -> None:
 def test_prometheus_reads_the_port_that_the_services_have_for_it() -> None:
     config = yaml.safe_load((ROOT / ".deploy" / "prometheus.yml").read_text())
     [targets] = [part["targets"] for job in config["scrape_configs"] for part in job["static_configs"]]
-    for name, service in ours().items():
-        [port] = [v.partition("=")[2] for v in service["environment"] if v.startswith("HEEDMAP_METRICS_PORT=")]
+    alone = {name: service for name, service in ours().items() if service.get("profiles") != ["cluster"]}
+    for name, service in alone.items():
+        port = service["environment"]["HEEDMAP_METRICS_PORT"]
         assert f"{name}:{port}" in targets
         assert not any(f":{port}" in published for published in service["ports"]), "it needs no key"
-    assert len(targets) == len(ours())
+    assert len(targets) == len(alone)
+    assert "HEEDMAP_METRICS_PORT" not in ours()["heedmap-cluster"]["environment"], "its replicas share an address"
 
 
 def test_what_compose_passes_on_is_a_setting() -> None:
     known = {f"HEEDMAP_{name.upper()}" for name in Settings.model_fields} | {"HF_TOKEN"}
     for service in ours().values():
-        assert {variable.partition("=")[0] for variable in service["environment"]} <= known
+        assert set(service["environment"]) <= known
 
 
 def test_the_observers_are_pinned_and_grafana_finds_its_parts() -> None:
@@ -125,3 +134,53 @@ def test_the_observers_are_pinned_and_grafana_finds_its_parts() -> None:
     dashboard = orjson.loads((folder / "dashboards/heedmap.json").read_bytes())
     asked = [target["datasource"]["uid"] for panel in dashboard["panels"] for target in panel.get("targets", [])]
     assert set(asked) == {source["uid"]}
+
+
+def test_the_cluster_profile_deploys_what_the_command_takes() -> None:
+    service = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["heedmap-cluster"]
+    assert service["profiles"] == ["cluster"]
+    assert service["build"]["args"]["EXTRA"] == "cluster"
+    command, *options = service["command"]
+    assert command == "deploy"
+    taken = subprocess.run(
+        [sys.executable, "-m", "heedmap.app.cli", "deploy", *options, "--write", "-"],
+        capture_output=True,
+        text=True,
+        env=environment() | {"HEEDMAP_TRACES": "s3://bucket/traces", "HEEDMAP_DEVICE": "cpu"},
+    )
+    assert taken.returncode == 0, taken.stderr
+    [application] = ServeDeploySchema.model_validate(yaml.safe_load(taken.stdout)).applications
+    assert (application.args["min_replicas"], application.args["max_replicas"]) == (2, 4)
+
+
+def test_the_kuberay_manifest_keeps_its_promises(monkeypatch: pytest.MonkeyPatch) -> None:
+    manifest = yaml.safe_load((ROOT / ".deploy" / "kuberay.yaml").read_text())
+    assert (manifest["apiVersion"], manifest["kind"]) == ("ray.io/v1", "RayService")
+    spec = manifest["spec"]["rayClusterConfig"]
+    assert spec["authOptions"] == {"mode": "token"}
+    [workers] = spec["workerGroupSpecs"]
+    config = ServeDeploySchema.model_validate(yaml.safe_load(manifest["spec"]["serveConfigV2"]))
+    [application] = config.applications
+    assert application.args["max_replicas"] <= workers["maxReplicas"]
+    for pod in (spec["headGroupSpec"]["template"]["spec"], workers["template"]["spec"]):
+        assert pod["enableServiceLinks"] is False
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        [container] = pod["containers"]
+        assert container["securityContext"]["readOnlyRootFilesystem"] is True
+        assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+        assert {"/tmp", "/var/lib/heedmap/traces"} <= {mount["mountPath"] for mount in container["volumeMounts"]}
+        assert {"name": "RAY_USAGE_STATS_ENABLED", "value": "0"} in container["env"]
+        assert {"livenessProbe", "readinessProbe", "resources"} <= container.keys()
+        assert container["image"] == "heedmap:cluster"
+    ports = {port["containerPort"] for port in workers["template"]["spec"]["containers"][0]["ports"]}
+    assert config.http_options.port in ports
+    cores = float(workers["template"]["spec"]["containers"][0]["resources"]["limits"]["cpu"])
+    assert application.args["cpus"] <= cores, "a replica fits a pod"
+
+    module, _, name = application.import_path.partition(":")
+    build = getattr(import_module(module), name)
+    arguments = cluster.Cluster.model_validate(application.args)
+    with pytest.raises(StartupError, match="API keys"):
+        build(arguments)
+    monkeypatch.setenv("HEEDMAP_API_KEYS", "what-the-secret-holds")
+    assert isinstance(build(arguments), Application)

@@ -48,6 +48,10 @@ ROOMS = {
         "model",
     },
     "app.client": {"app.settings", "app.render", "model"},
+    "app.options": set[str](),
+    "app.cluster": {"app.http", "app.settings", "model"},
+    "app.deployment": {"app.cluster", "app.http", "app.settings", "model"},
+    "app.deploy": {"app.cluster", "app.deployment", "app.options", "app.http", "model"},
     "app.cli": {"app", "model"},
 }
 

@@ -6,21 +6,23 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import uvicorn
-from fastapi import FastAPI
 from pydantic import ValidationError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from heedmap.app.http import telemetry
 from heedmap.app.http.access.hosts import is_loopback
 from heedmap.app.http.logs import take_over
-from heedmap.app.http.protocol import Refused, limited
-from heedmap.app.http.server import Server, leave
-from heedmap.app.http.services import Services
 from heedmap.app.settings import Settings, check_variables
 from heedmap.model.errors import HeedmapError
+
+if TYPE_CHECKING:  # who only checks settings does without PyTorch
+    import uvicorn
+    from fastapi import FastAPI
+
+    from heedmap.app.http.protocol import Refused
+    from heedmap.app.http.services import Services
 
 SHUTDOWN_SECONDS = 1  # for answers that are being sent, once all work is done or given up
 SWITCH = 0.001  # seconds until a busy event loop lets a worker go on between two operations: 0.005 starves it
@@ -69,8 +71,12 @@ class Startup:
             raise
 
 
-def configured(app: ASGIApp, settings: Settings, refused: Refused = lambda kind, status: None) -> uvicorn.Config:
+def configured(app: ASGIApp, settings: Settings, refused: "Refused" = lambda kind, status: None) -> "uvicorn.Config":
     """The server of an application, with the limits that connections have; `refused` is told of what is over them."""
+    import uvicorn
+
+    from heedmap.app.http.protocol import limited
+
     return uvicorn.Config(
         app,
         http=limited(settings, refused),
@@ -86,12 +92,14 @@ def configured(app: ASGIApp, settings: Settings, refused: Refused = lambda kind,
     )
 
 
-def run(app: FastAPI, settings: Settings) -> None:
+def run(app: "FastAPI", settings: Settings) -> None:
     """Serve until a signal ends it; what kept it from starting is raised.
 
     Raises:
         SystemExit: a worker has died.
     """
+    from heedmap.app.http.server import Server, leave
+
     services: Services = app.state.services
     sys.setswitchinterval(SWITCH)
     take_over(settings.log)
@@ -147,23 +155,32 @@ def check(settings: Settings) -> None:
         StartupError: the address cannot be listened on, or lets everybody in; the device is not there, or traces
             cannot be kept. HeedmapError: what spans need is not installed.
     """
-    _check_address("port", settings.host, settings.port)
+    check_address("port", settings.host, settings.port)
     if settings.metrics_port is not None:
         if settings.metrics_port == settings.port:
             raise StartupError(
                 f"metrics_port: {settings.port} is the service's own port; name another with HEEDMAP_METRICS_PORT",
                 field="metrics_port",
             )
-        _check_address("metrics_port", settings.host, settings.metrics_port)
+        check_address("metrics_port", settings.host, settings.metrics_port)
+    check_entry(settings)
+    telemetry.check(settings)
+    check_traces(settings.trace_folder)
+    check_device(settings.device)
+
+
+def check_entry(settings: Settings) -> None:
+    """Whether somebody has said who may ask.
+
+    Raises:
+        StartupError: other machines reach the address, and nobody has.
+    """
     if not has_keys(settings) and not settings.open and not is_loopback(settings.host):
         raise StartupError(
             f"host: other machines reach {settings.host}, and no API keys are set: make one with heedmap key new "
             "--keys FILE and serve with --keys FILE, or set HEEDMAP_API_KEYS; --open or HEEDMAP_OPEN=true lets all in",
             field="host",
         )
-    telemetry.check(settings)
-    _check_traces(settings.trace_folder)
-    check_device(settings.device)
 
 
 def check_device(device: str) -> None:
@@ -183,7 +200,12 @@ def check_device(device: str) -> None:
         raise StartupError(f"device: {device} is not on this machine: {there}", field="device")
 
 
-def _check_address(name: str, host: str, port: int) -> None:
+def check_address(name: str, host: str, port: int) -> None:
+    """Whether it can be listened on.
+
+    Raises:
+        StartupError: it cannot.
+    """
     try:
         addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
@@ -205,7 +227,12 @@ def _check_address(name: str, host: str, port: int) -> None:
             ) from error
 
 
-def _check_traces(folder: Path) -> None:
+def check_traces(folder: Path) -> None:
+    """Whether traces can be kept there.
+
+    Raises:
+        StartupError: they cannot.
+    """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:

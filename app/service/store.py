@@ -26,6 +26,7 @@ from torch import Tensor
 from heedmap.app.errors import NotFound
 from heedmap.app.service.account import Account, Totals
 from heedmap.app.service.stored_trace import Held, StoredTrace
+from heedmap.app.service.ticket import ANYONE
 from heedmap.app.service.trace_files import (
     ID,
     PRIVATE_FOLDER,
@@ -45,7 +46,6 @@ from heedmap.model.trace.tensor_file import DIGEST
 from heedmap.model.trace.tensor_reader import TensorFile
 from heedmap.model.trace.trace import Trace
 
-ANYONE = "anyone"  # the folder of callers without a key
 SWEEP_SECONDS = 600.0  # between two counts of a folder: what expired, or was left unfinished, stays no longer
 ROOM = 0.95  # of the budget is left when it was exceeded: so the folder is not counted again at every new trace
 

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
+ANYONE = "anyone"  # who asks without a key: the owner of such callers' traces
+
 
 @dataclass(frozen=True)
 class Ticket:

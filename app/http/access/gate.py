@@ -12,7 +12,7 @@ from heedmap.app.http.access.hosts import SAFE, Hosts
 from heedmap.app.http.access.keys import Key, Keys
 from heedmap.app.http.access.rates import Rates, network_of
 from heedmap.app.problems import problem_response
-from heedmap.app.service.store import ANYONE
+from heedmap.app.service.ticket import ANYONE
 from heedmap.app.settings import Settings
 
 CALLER = "heedmap.caller"  # where a request's scope holds who asks
