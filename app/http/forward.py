@@ -40,6 +40,7 @@ PARTS = (
     "server",
 )
 LOST = (RayActorError, ObjectLostError, ReplicaUnavailableError)
+SETTLE = 2.0  # seconds without a request, until those on their way have come in and been told
 REQUEST_ID = b"x-request-id"
 RETRY = {"Retry-After": "2"}
 
@@ -60,6 +61,7 @@ class Forward:
         self.models = frozenset(models)
         self.stopping = False
         self._pending: set[asyncio.Task[Any] | None] = set()
+        self._arrived = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; nothing is to be started or ended."""
@@ -70,16 +72,30 @@ class Forward:
             return
         answering = asyncio.current_task()
         self._pending.add(answering)
+        self._arrived += 1
         try:
             await self._answer(scope, receive, send)
         finally:
             self._pending.discard(answering)
 
     async def drain(self, seconds: float) -> int:
-        """Accept nothing more, and wait so long for what was; how many requests are still without an answer."""
+        """Accept nothing more, and answer what comes in until nothing does; how many requests have no answer then.
+
+        Args:
+            seconds: that this may take at most.
+        """
         self.stopping = True
-        accepted = {task for task in self._pending if task is not None}
-        return len((await asyncio.wait(accepted, timeout=seconds))[1]) if accepted else 0
+        clock = asyncio.get_running_loop().time
+        until = clock() + seconds
+        while (left := until - clock()) > 0:
+            pending, arrived = {task for task in self._pending if task is not None}, self._arrived
+            if pending:
+                await asyncio.wait(pending, timeout=left)
+                continue
+            await asyncio.sleep(min(SETTLE, left))
+            if arrived == self._arrived:
+                break
+        return len(self._pending)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         begun = False
@@ -138,13 +154,21 @@ class Forward:
         model = self.preferred(scope["path"], body)
         options = {"multiplexed_model_id": model} if model else {}
         for attempt in range(1, ATTEMPTS + 1):
-            begun = False
+            begun = complete = False
+            start: Message | None = None
             stream = self.replicas.options(stream=True, **options).answer.remote(request, body)
             try:
                 async for messages in stream:
                     for message in messages:
-                        begun = True
+                        if message["type"] == "http.response.start":
+                            start = message  # kept until there is a body: nothing has begun before
+                            continue
+                        if start is not None:
+                            begun = True
+                            yield start
+                            start = None
                         yield message
+                        complete = not message.get("more_body", False)
                 return
             except (BackPressureError, DeploymentUnavailableError) as error:
                 raise Overloaded(
@@ -152,6 +176,8 @@ class Forward:
                 ) from error
             except LOST as error:
                 log.warning("replica_lost", attempt=attempt, begun=begun, cause=type(error).__name__)
+                if complete:  # all was said but that it was all
+                    return
                 if begun:
                     raise
             finally:

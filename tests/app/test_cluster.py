@@ -191,10 +191,12 @@ def test_the_model_that_a_request_names(path: str, body: bytes, model: str | Non
 def test_a_signal_lets_everything_be_answered(deployed: tuple[str, "subprocess.Popen[bytes]"], folder: Path) -> None:
     url, process = deployed
 
-    def ask(number: int) -> int:
-        return httpx.post(f"{url}/v1/predict", json={"inputs": sentence(5000 + number)}, timeout=60).status_code
+    http = httpx.Client(base_url=url, timeout=60, limits=httpx.Limits(max_connections=None))
 
-    with ThreadPoolExecutor(32) as pool:
+    def ask(number: int) -> int:
+        return http.post("/v1/predict", json={"inputs": sentence(5000 + number)}).status_code
+
+    with http, ThreadPoolExecutor(64) as pool:
         answers = [pool.submit(ask, number) for number in range(64)]
         time.sleep(0.2)
         process.terminate()
