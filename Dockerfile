@@ -7,14 +7,16 @@ RUN python -m venv /opt/heedmap
 ENV PATH=/opt/heedmap/bin:$PATH
 
 # What the lock holds for serving, in a stage of its own: the packages are installed anew only when the lock changes.
+# `--build-arg EXTRA=cluster` adds what replicas on Ray need, EXTRA=telemetry what spans do.
 FROM base AS locked
+ARG EXTRA=serve
 WORKDIR /source
 COPY pyproject.toml requirements.lock ./
 COPY .build .build
 RUN mkdir /locked \
  && python .build/locked.py build > /locked/build.txt \
- && python .build/locked.py serve > /locked/serve.txt \
- && python .build/locked.py --torch serve > /locked/serve-cuda.txt \
+ && python .build/locked.py "$EXTRA" > /locked/serve.txt \
+ && python .build/locked.py --torch "$EXTRA" > /locked/serve-cuda.txt \
  && python .build/locked.py --versions > /locked/versions.txt
 
 FROM base AS wheel
