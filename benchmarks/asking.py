@@ -47,7 +47,7 @@ def peer(name: str, folder: Path) -> Iterator[str]:
     """Another server of the same model, and its address."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "benchmarks.peers", name, str(port), str(DE_EN)]
+    command = [sys.executable, "-m", "benchmarks.peers", name, str(port)]
     with (folder / f"{name}.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
     try:

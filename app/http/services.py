@@ -14,6 +14,7 @@ from starlette.requests import Request as HttpRequest
 
 from heedmap.app.errors import ServiceError, Stopping, WorkerStopped
 from heedmap.app.http.callers import Caller
+from heedmap.app.service import garbage
 from heedmap.app.service.call import gone
 from heedmap.app.service.continuous import Continuous, joinable
 from heedmap.app.service.cost import cost_of, is_long, warming
@@ -111,6 +112,7 @@ class Services:
                 await self.predict(name, model, [request])
             except Exception as error:  # a model that cannot answer its example says so to whoever asks it
                 log.warning("not_warmed", model=name, cause=repr(error))
+        garbage.keep()
 
     async def predict(self, name: str, model: Served[Trace], requests: Sequence[Request]) -> list[Any]:
         """A prediction or an error for each request, in the line for brief ones or in that for long ones."""
@@ -195,7 +197,7 @@ class Services:
         return held
 
 
-def services(request: HttpRequest) -> Services:
+async def services(request: HttpRequest) -> Services:
     """A dependency: the app's services."""
     bundle: Services = request.app.state.services
     return bundle

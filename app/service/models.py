@@ -5,7 +5,6 @@ the worker answers for the others. Whoever holds a model that is let go keeps it
 """
 
 import asyncio
-import gc
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -19,6 +18,7 @@ import structlog
 
 from heedmap.app.errors import DeadlineExceeded, ModelUnavailable, NotFound
 from heedmap.app.problems import brief
+from heedmap.app.service import garbage
 from heedmap.app.service.engine import Engine
 from heedmap.app.service.metrics import Metrics
 from heedmap.app.service.places import public_message, public_source
@@ -208,7 +208,8 @@ class Models:
                     )
                 facts = await self.engine.run(model.describe, patient=True)
                 if self._make_room(entry, size):
-                    await in_thread(THREAD, gc.collect)
+                    await in_thread(THREAD, garbage.sweep)
+                garbage.keep_new()
                 entry.model, entry.size, entry.error = model, size, None
                 entry.facts = {**facts, "bytes": size}
         except Exception as error:
@@ -238,7 +239,7 @@ class Models:
         """Read a model in a thread of its own, after what was let go has left the memory."""
         import torch
 
-        gc.collect()  # networks that have been wired up hold themselves in cycles
+        garbage.sweep()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         device = self.device
