@@ -67,7 +67,7 @@ async def kept_alive(events: AsyncGenerator[bytes, None]) -> AsyncGenerator[byte
 
 
 async def _ended(
-    events: AsyncGenerator[bytes, None], failure: Callable[[Exception], bytes]
+    events: AsyncGenerator[bytes, None], failure: Callable[[Exception], bytes] = failed
 ) -> AsyncGenerator[bytes, None]:
     """The same events; what fails after the first of them is the last."""
     begun = False
