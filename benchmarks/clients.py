@@ -194,17 +194,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--header", action="append", default=[])
     options = parser.parse_args(arguments)
     callers = Callers(options.url, options.path, options.bodies.read_bytes().splitlines(), options.header)
-    try:
-        import uvloop
-
-        run = uvloop.run
-    except ImportError:
-        run = asyncio.run
     begun = time.perf_counter()
     if options.rate:
-        run(callers.open(options.rate, options.seconds, options.clients))
+        asyncio.run(callers.open(options.rate, options.seconds, options.clients))
     else:
-        run(callers.closed(options.clients, options.seconds, options.retry))
+        asyncio.run(callers.closed(options.clients, options.seconds, options.retry))
     sys.stdout.write(json.dumps(callers.tally.to_json(time.perf_counter() - begun)) + "\n")
 
 

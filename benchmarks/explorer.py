@@ -33,8 +33,8 @@ WATCH = """new MutationObserver(() => {
   if (state === "complete") window.pictured ??= performance.now();
 }).observe(document, { subtree: true, attributes: true, childList: true });"""
 TIMES = """() => {
-  const traces = performance.getEntriesByType("resource").filter((entry) => entry.name.endsWith("/v1/traces"));
-  const answered = traces[0].responseEnd;
+  const entries = performance.getEntriesByType("resource");
+  const answered = entries.find((entry) => /\\/v1\\/(traces|predict)$/.test(entry.name)).responseEnd;
   return { picture: window.pictured - answered, answer: answered };
 }"""
 BEGIN = """() => {

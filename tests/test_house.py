@@ -198,7 +198,7 @@ def canonical(requirement: str) -> str:
     ("folder", "extras"),
     [
         ("model", ["serve", "peft", "train"]),
-        ("app", ["serve"]),
+        ("app", ["serve", "cluster", "telemetry", "cloud"]),
         ("tests", [*EXTRAS]),
         ("benchmarks", ["serve", "bench"]),
     ],

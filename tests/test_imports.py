@@ -25,6 +25,7 @@ SHARED |= {
     "model.generator",
     "model.detokenizer",
     "model.stops",
+    "model.observer",
 }
 SHARED |= {"model.sampling", "model.whole_file", "model.words", "app.root_path"}
 ROOMS = {

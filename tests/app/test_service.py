@@ -75,7 +75,9 @@ def test_models_describe_themselves(client: TestClient) -> None:
     assert model["name"] == "tiny"
     assert {site["name"] for site in model["sites"]} == {"encoder", "decoder", "cross"}
     assert model["examples"][0].endswith(".")
-    assert client.get("/v1/models/tiny").json() == model
+    listed = client.get("/v1/models/tiny").json()
+    assert {name: listed[name] for name in model} == model
+    assert (listed["id"], listed["object"], listed["owned_by"]) == ("tiny", "model", "heedmap")
 
 
 def test_metrics_count_requests_and_batches_by_route(settings: Callable[..., Settings]) -> None:
@@ -150,6 +152,7 @@ def test_past_the_deadline(settings: Callable[..., Settings], monkeypatch: pytes
     from heedmap.model.native.translator import Translator
 
     monkeypatch.setattr(Translator, "predict", lambda self, requests, cancelled: time.sleep(0.5))
+    monkeypatch.setattr(Translator, "session", lambda self: None)  # in a batch that nobody joins
     with TestClient(create_app(settings(deadline=0.1))) as client:
         response = client.post("/v1/predict", json=BODY)
     assert (response.status_code, response.json()["title"]) == (504, "Gateway Timeout")

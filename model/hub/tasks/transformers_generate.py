@@ -68,8 +68,9 @@ def generate(
     with contextlib.ExitStack() as hooks:
         if width == 1:
             hooks.callback(model.register_forward_hook(tally.keep).remove)
-        if writing is not None:
-            hooks.callback(model.register_forward_pre_hook(lambda *_: writing.forget()).remove)
+        if writing is not None:  # Whisper's generate runs its encoder more than once before the first step
+            for part in (model, model.get_encoder()) if model.config.is_encoder_decoder else (model,):
+                hooks.callback(part.register_forward_pre_hook(lambda *_: writing.forget()).remove)
         with torch.inference_mode():
             rows = model.generate(
                 **inputs,

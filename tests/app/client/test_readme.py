@@ -19,6 +19,7 @@ def blocks(language: str, url: str) -> list[str]:
     text = README.read_text(encoding="utf-8")
     for served in SERVED:
         text = text.replace(served, url)
+    text = text.replace(SERVED[0].removeprefix("http://"), url.removeprefix("http://"))  # as tritonclient wants it
     return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
 
 
@@ -30,7 +31,12 @@ def run(program: list[str], folder: Path) -> str:
 
 
 def test_the_python_of_the_readme_runs(url: str, tmp_path: Path) -> None:
-    client, recomputation = blocks("python", url)
+    openai, triton, client, recomputation = blocks("python", url)
+    written = run(
+        [sys.executable, "-c", openai.replace("shakespeare", "de-en").replace("ROMEO:", "Guten Tag!")], tmp_path
+    )
+    assert re.search(r"[0-9a-f]{32}$", written.strip()), "the id of a trace"
+    run([sys.executable, "-c", triton + "assert result.shape == (6, 6)"], tmp_path)
     assert "time" in run([sys.executable, "-c", client], tmp_path).splitlines()[0]
     assert "plotly" in (tmp_path / "cross.html").read_text(encoding="utf-8").lower()
     sums = re.findall(r"\d\.\d*", run([sys.executable, "-c", recomputation], tmp_path))

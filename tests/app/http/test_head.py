@@ -11,7 +11,13 @@ from heedmap.app.http.main import create_app
 from heedmap.app.settings import STATIC, Settings
 
 # What each parameter of an address may be; a new parameter must be named here.
-PARTS = {"model": "tiny", "site": "cross", "how": "max", **dict.fromkeys(("layer", "head", "level", "row", "col"), "0")}
+PARTS = {
+    "model": "tiny",
+    "version": "1",
+    "site": "cross",
+    "how": "max",
+    **dict.fromkeys(("layer", "head", "level", "row", "col"), "0"),
+}
 QUERY = {"/v1/traces/{id}/tiles/{site}/{layer}/{head}/{how}/{level}": "?tiles=0:0"}  # what an address cannot do without
 MOVING = {"x-request-id", "date"}
 COUNTED = {"/metrics"}  # whose body, and so its length, changes with every request

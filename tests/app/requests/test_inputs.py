@@ -99,6 +99,7 @@ def recording_client(
         return [Prediction("cat", [], 0.5, {"patches": axis}, [{"label": "cat", "score": 0.5}])] * len(requests)
 
     monkeypatch.setattr(Translator, "predict", predict)
+    monkeypatch.setattr(Translator, "session", lambda self: None)  # in a batch that nobody joins
     with TestClient(create_app(settings())) as client:
         yield client, received
 

@@ -157,7 +157,7 @@ def test_a_model_runs_on_the_devices_worker_and_maps_are_read_on_another(
         monkeypatch.setattr(owner, name, noted)
 
     for owner, name in (
-        (Translator, "_predict"),
+        (Translator, "encode"),
         (Translator, "describe"),
         (Trace, "save"),
         (AttentionMap, "_weights"),
@@ -174,7 +174,7 @@ def test_a_model_runs_on_the_devices_worker_and_maps_are_read_on_another(
         assert client.post("/v1/predict", json=body).status_code == 200
         assert client.post("/v1/attention", json={"queries": [[1, 2]]}).status_code == 200
         assert client.post("/v1/predict", json={**body, "attention": []}).status_code == 200
-    assert (threads["describe"], threads["_predict"]) == ({THREAD}, {THREAD, TRACING}), "none waits for a trace"
+    assert (threads["describe"], threads["encode"]) == ({THREAD}, {THREAD, TRACING}), "none waits for a trace"
     assert threads["visible"] == threads["statistics"] == {READING}
     assert threads["_weights"] == {TRACING, READING}, "the certificate's rows are recorded, windows are read"
     assert not threads["save"] & {THREAD, TRACING, READING}, "nobody waits for a disk"

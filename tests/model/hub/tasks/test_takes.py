@@ -20,7 +20,7 @@ SOFT = {"function_to_apply": {"default": "softmax", "choices": FUNCTIONS}}
 
 def writing(longest: int, **more: Any) -> dict[str, Any]:
     """What all take that generate, with this longest output."""
-    return {**NUMBERS, "max_new_tokens": {"default": longest}, **more}
+    return {**NUMBERS, "stop": {"default": []}, "max_new_tokens": {"default": longest}, **more}
 
 
 def both(*codes: str, source: str | None = None, target: str | None = None) -> dict[str, Any]:
