@@ -214,7 +214,7 @@ async def post(app: BodyLimit, size: int, declared: bool, wait: bool = True) -> 
             statuses.append(message["status"])
 
     headers = [(b"content-length", str(size).encode())] if declared else []
-    task = asyncio.create_task(app({"type": "http", "headers": headers}, receive, send))
+    task = asyncio.create_task(app({"type": "http", "path": "/v1/predict", "headers": headers}, receive, send))
     await asyncio.wait({task}, timeout=None if wait else 0.2)
     if wait:
         await task
