@@ -27,7 +27,7 @@ SHARED |= {
     "model.stops",
     "model.observer",
 }
-SHARED |= {"model.sampling", "model.whole_file", "model.words", "app.root_path"}
+SHARED |= {"model.sampling", "model.whole_file", "model.words", "app.root_path", "app.service.ticket"}
 ROOMS = {
     "model.attention": set[str](),
     "model.trace": {"model.attention"},
