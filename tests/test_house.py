@@ -7,7 +7,8 @@ import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,9 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 LONGEST = 320  # lines of a source file: about 300, and a little room for an import block
 SUFFIXES = {".py", ".js", ".css", ".html"}
-PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PROJECT: dict[str, Any] = PYPROJECT["project"]
+TOOLS: dict[str, Any] = PYPROJECT["tool"]
 EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
 LAYOUT = [
     *("pyproject.toml", "README.md", "Makefile", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "NOTICE", "Dockerfile"),
@@ -185,8 +188,13 @@ def test_the_package_is_what_was_promised() -> None:
 def undeclared(source: str, declared: set[str]) -> set[str]:
     """The top-level packages of others that a module imports and that none of these requirements brings."""
     names = packages(source) - sys.stdlib_module_names - {"heedmap", "tests", "benchmarks"}
-    distributions = packages_distributions()
-    return {name for name in names if not declared & {canonical(each) for each in distributions.get(name, [])}}
+    return {name for name in names if not declared & {canonical(each) for each in providers().get(name, [])}}
+
+
+@cache
+def providers() -> Mapping[str, list[str]]:
+    """The distributions that bring each top-level package; reading them takes a second."""
+    return packages_distributions()
 
 
 def canonical(requirement: str) -> str:
@@ -225,12 +233,14 @@ def test_the_lock_holds_hashes_for_every_extra_and_names_no_registry() -> None:
     assert {canonical(line) for line in every} <= locked
 
 
-def test_pip_is_given_what_an_extra_needs_and_no_build_of_pytorch() -> None:
-    def printed(*arguments: str) -> set[str]:
-        command = [sys.executable, ROOT / ".build" / "locked.py", *arguments]
-        lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
-        return {canonical(line) for line in lines if not line.startswith(" ")}
+def printed(*arguments: str) -> set[str]:
+    """The distributions that `.build/locked.py` prints."""
+    command = [sys.executable, ROOT / ".build" / "locked.py", *arguments]
+    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    return {canonical(line) for line in lines if not line.startswith(" ")}
 
+
+def test_pip_is_given_what_an_extra_needs_and_no_build_of_pytorch() -> None:
     assert {"numpy", "httpx", "httpcore", "plotly", "safetensors"} <= printed()
     assert not {"fastapi", "torch", "pytest"} & printed()
     assert {"fastapi", "transformers", "uvloop", "sympy"} <= printed("serve"), "what the extras of others bring, too"
@@ -238,6 +248,19 @@ def test_pip_is_given_what_an_extra_needs_and_no_build_of_pytorch() -> None:
     assert {"torch", "nvidia-cublas", "triton"} <= printed("--torch", "serve")
     assert {"pytest", "sacrebleu", "ctranslate2", "peft", "fastapi"} <= printed("test")
     assert {"torch", "fastapi", "nvidia-cublas"} <= printed("--versions")
+
+
+def test_the_linters_environment_holds_what_mypy_reads() -> None:
+    """Locally the tests' environment would hide what is missing there."""
+    untyped = {name.split(".")[0] for table in TOOLS["mypy"]["overrides"] for name in table["module"]}
+    brought = printed("--torch", "lint")
+    faults = {
+        str(p.relative_to(ROOT)): undeclared(p.read_text(), brought) - untyped
+        for p in sources("model", "app", suffixes={".py"})
+    }
+    assert {path: names for path, names in faults.items() if names} == {}
+    stubs = {f"types-{canonical(line)}" for extra in ("serve", "cluster", "telemetry") for line in EXTRAS[extra]}
+    assert "types-pyyaml" in stubs & brought
 
 
 def test_the_makefile_has_its_targets_and_help_lists_them() -> None:
