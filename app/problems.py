@@ -20,9 +20,9 @@ from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import Receive, Scope, Send
 
+from heedmap.app import ticket
 from heedmap.app.dialects import MEDIA_TYPE, dialect_of
 from heedmap.app.errors import ServiceError, TooLarge, TraceUnreadable
-from heedmap.app.service import ticket
 from heedmap.model.errors import (
     Cancelled,
     HeedmapError,

@@ -27,7 +27,7 @@ SHARED |= {
     "model.stops",
     "model.observer",
 }
-SHARED |= {"model.sampling", "model.whole_file", "model.words", "app.root_path", "app.service.ticket"}
+SHARED |= {"model.sampling", "model.whole_file", "model.words", "app.root_path", "app.ticket"}
 ROOMS = {
     "model.attention": set[str](),
     "model.trace": {"model.attention"},

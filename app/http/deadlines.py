@@ -13,11 +13,11 @@ from fastapi import Depends, Header
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from heedmap.app import ticket
 from heedmap.app.errors import DeadlineExceeded, raises
 from heedmap.app.http.callers import Caller, admitted
 from heedmap.app.problems import problem_response
-from heedmap.app.service import ticket
-from heedmap.app.service.ticket import Ticket
+from heedmap.app.ticket import Ticket
 from heedmap.model.errors import InputError, ParameterError
 
 HEADER = "Request-Timeout"
@@ -51,7 +51,8 @@ class Deadline:
             await send(message)
 
         try:
-            with ticket.bearing(Ticket(caller, time.monotonic() + seconds)):
+            now = time.monotonic()
+            with ticket.bearing(Ticket(caller, now + seconds, now)):
                 async with asyncio.timeout(seconds + SLACK) as limit:
                     await self.app(scope, receive, started)
         except TimeoutError:

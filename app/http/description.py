@@ -17,6 +17,7 @@ from heedmap.app.dialects import dialect_of
 from heedmap.app.errors import ServiceError, raised
 from heedmap.app.http.answers import MapWindow
 from heedmap.app.http.callers import admitted
+from heedmap.app.http.startup import has_keys
 from heedmap.app.problems import status_of
 from heedmap.app.requests.openai import ChatRequest, CompletionRequest
 from heedmap.app.requests.schemas import AttentionRequest, PredictRequest, ProblemDetails, TraceRequest
@@ -53,7 +54,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
         described = model.model_json_schema(ref_template="#/components/schemas/{model}")
         components.update(described.pop("$defs", {}))
         components[model.__name__] = described
-    keyed = bool(app.state.services.settings.api_keys)
+    keyed = has_keys(app.state.services.settings)
     if keyed:
         schema["components"]["securitySchemes"] = KEYS
     for context in iter_route_contexts(app.routes):

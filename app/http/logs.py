@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 from structlog.typing import EventDict, Processor
 
-from heedmap.app.service import ticket
+from heedmap.app import ticket
 
 LONGEST = 6_000  # characters of a value in a log line: a stack of thirty calls
 LINE = 15_000  # of all values in one, as JSON has them: Docker's own driver cuts lines at 16 KiB
@@ -40,7 +40,7 @@ def take_over(form: str) -> None:
     handler = logging.StreamHandler(OUTPUT)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[structlog.stdlib.add_logger_name, structlog.stdlib.ExtraAdder(), *_common()],
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, structlog.stdlib.ExtraAdder(), plain, *_common()],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, bounded, _renderer(form)],
         )
     )
@@ -57,6 +57,12 @@ def named(logger: Any, method: str, line: EventDict) -> EventDict:
             line["request_id"] = answered.ids[0]
         else:
             line["request_ids"] = list(answered.ids[:ENTRIES])
+    return line
+
+
+def plain(logger: Any, method: str, line: EventDict) -> EventDict:
+    """The line without what uvicorn adds for terminals."""
+    line.pop("color_message", None)
     return line
 
 

@@ -5,8 +5,8 @@ import uuid
 
 from starlette.types import Scope
 
-from heedmap.app.service import ticket
-from heedmap.app.service.ticket import RequestInfo
+from heedmap.app import ticket
+from heedmap.app.ticket import RequestInfo
 
 HEADER = b"x-request-id"
 VALID = re.compile(rb"[A-Za-z0-9._-]{1,64}")  # what a caller may name its request; it stands in JSON as it is

@@ -12,8 +12,8 @@ import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any, TypeVar, cast
 
+from heedmap.app import ticket
 from heedmap.app.errors import DeadlineExceeded, ServiceError
-from heedmap.app.service import ticket
 from heedmap.app.service.call import Call, gone
 from heedmap.app.service.worker import Worker
 from heedmap.model.errors import Cancelled
@@ -133,7 +133,8 @@ class Engine(Worker):
             async with asyncio.timeout(None if call.deadline == math.inf else max(0.0, call.deadline - begun)):
                 return await asyncio.wrap_future(call.future)
         except (TimeoutError, Cancelled) as error:
-            seconds = call.deadline - begun
+            held = ticket.current()
+            seconds = call.deadline - (begun if held is None else held.begun)
             raise DeadlineExceeded(f"the answer took longer than {seconds:.3g} s; send less at once") from error
         finally:
             call.given_up = True  # a finished call does not mind; an abandoned one is skipped or stopped

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, TypeVar
 
+from heedmap.app import ticket
 from heedmap.app.errors import DeadlineExceeded
-from heedmap.app.service import ticket
 
 T = TypeVar("T")
 

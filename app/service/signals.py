@@ -11,8 +11,9 @@ from typing import Any
 
 import structlog
 
+from heedmap.app import ticket
 from heedmap.app.problems import brief
-from heedmap.app.service import maps, ticket
+from heedmap.app.service import maps
 from heedmap.app.service.engine import Engine
 from heedmap.app.service.metrics import Metrics
 from heedmap.model.trace.trace import Trace

@@ -12,10 +12,10 @@ from opentelemetry import trace
 from opentelemetry.trace import Link, Span, Tracer
 from opentelemetry.util.types import Attributes
 
-from heedmap.app.service import ticket
+from heedmap.app import ticket
 from heedmap.app.service.call import Call
 from heedmap.app.service.metrics import Metrics
-from heedmap.app.service.ticket import RequestInfo
+from heedmap.app.ticket import RequestInfo
 
 SHORT = 0.001  # seconds of waiting for a turn that are not worth a span: long work takes hundreds of turns
 

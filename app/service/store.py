@@ -26,7 +26,6 @@ from torch import Tensor
 from heedmap.app.errors import NotFound
 from heedmap.app.service.account import Account, Totals
 from heedmap.app.service.stored_trace import Held, StoredTrace
-from heedmap.app.service.ticket import ANYONE
 from heedmap.app.service.trace_files import (
     ID,
     PRIVATE_FOLDER,
@@ -41,6 +40,7 @@ from heedmap.app.service.trace_files import (
     save,
     save_beside,
 )
+from heedmap.app.ticket import ANYONE
 from heedmap.model.errors import HeedmapError, TraceError
 from heedmap.model.trace.tensor_file import DIGEST
 from heedmap.model.trace.tensor_reader import TensorFile

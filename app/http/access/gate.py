@@ -12,8 +12,8 @@ from heedmap.app.http.access.hosts import SAFE, Hosts
 from heedmap.app.http.access.keys import Key, Keys
 from heedmap.app.http.access.rates import Rates, network_of
 from heedmap.app.problems import problem_response
-from heedmap.app.service.ticket import ANYONE
 from heedmap.app.settings import Settings
+from heedmap.app.ticket import ANYONE
 
 CALLER = "heedmap.caller"  # where a request's scope holds who asks
 # Asked without a key, and under whatever address a machine has.

@@ -30,7 +30,7 @@ from heedmap.app.requests.bodies import parsed, request_body
 from heedmap.app.requests.schemas import TraceRequest
 from heedmap.app.service import maps
 from heedmap.app.service.stored_trace import StoredTrace
-from heedmap.app.service.ticket import ANYONE
+from heedmap.app.ticket import ANYONE
 from heedmap.model.contract import Request
 from heedmap.model.errors import HeedmapError, InputError, ParameterError, TraceError, TraceTooLarge
 from heedmap.model.measures.alignment import MOST_CELLS

@@ -34,6 +34,12 @@ def test_a_deadline_is_a_number_of_seconds(client: TestClient, value: str) -> No
     assert client.post("/v1/predict", json=BODY, headers={"Request-Timeout": "30"}).status_code == 200
 
 
+def test_a_time_that_is_over_at_once_is_named_as_it_was(client: TestClient) -> None:
+    response = client.post("/v1/predict", json=BODY, headers={"Request-Timeout": "0.000001"})
+    assert response.status_code == 504
+    assert "longer than 1e-06 s" in response.json()["detail"]
+
+
 async def test_a_body_that_trickles_in_is_ended(settings: Callable[..., Settings]) -> None:
     async def trickle() -> AsyncIterator[bytes]:
         while True:

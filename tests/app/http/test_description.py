@@ -1,12 +1,14 @@
 """What the OpenAPI description says of errors, keys and representations; `test_fuzz` holds the answers against it."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
 from heedmap.app.dialects import dialect_of
+from heedmap.app.http.access.keys import Key, hash_of, line_of, new_key
 from heedmap.app.http.main import create_app
 from heedmap.app.settings import Settings
 
@@ -59,9 +61,14 @@ def test_every_error_is_a_problem_in_its_dialect_and_says_its_causes(document: d
     assert "Retry-After" in busy["headers"]
 
 
-def test_keys_are_described_where_they_are_on(settings: Callable[..., Settings], document: dict[str, Any]) -> None:
+@pytest.mark.parametrize("where", ["environment", "file"])
+def test_keys_are_described_where_they_are_on(
+    settings: Callable[..., Settings], document: dict[str, Any], tmp_path: Path, where: str
+) -> None:
     assert "securitySchemes" not in document["components"]
-    keyed = described(settings(api_keys=["a-key-of-16-letters"]))
+    (tmp_path / "keys").write_text(line_of(Key(name="one", hash=hash_of(new_key().encode()), scopes=("read",))))
+    given = {"api_keys": ["a-key-of-16-letters"]} if where == "environment" else {"keys_file": tmp_path / "keys"}
+    keyed = described(settings(**given))
     assert set(keyed["components"]["securitySchemes"]) == {"key", "bearer"}
     assert keyed["paths"][MAP]["get"]["security"] == [{"key": []}, {"bearer": []}]
     assert "security" not in keyed["paths"]["/healthz"]["get"]

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import structlog
 
+from heedmap.app import ticket
 from heedmap.app.http.logs import LINE, LONGEST, OUTPUT, bounded, configure_logging, take_over
-from heedmap.app.service import ticket
-from heedmap.app.service.ticket import RequestInfo
+from heedmap.app.ticket import RequestInfo
 
 log = structlog.get_logger("heedmap")
 
@@ -91,7 +91,7 @@ def test_what_libraries_and_warnings_say_are_lines_with_the_requests_id(capsys: 
     configure_logging("json")
     take_over("json")
     with ticket.answering(RequestInfo(("one",))):
-        logging.getLogger("uvicorn.error").error("it said %s", "this")
+        logging.getLogger("uvicorn.error").error("it said %s", "this", extra={"color_message": "\x1b[1mit\x1b[0m"})
         with warnings.catch_warnings():
             warnings.simplefilter("always")
             logging.captureWarnings(capture=False)
@@ -103,6 +103,7 @@ def test_what_libraries_and_warnings_say_are_lines_with_the_requests_id(capsys: 
             logging.getLogger("library").exception("failed")
     said, warned, failed = (json.loads(line) for line in capsys.readouterr().out.splitlines())
     assert (said["event"], said["level"], said["logger"]) == ("it said this", "error", "uvicorn.error")
+    assert "color_message" not in said
     assert "careful" in warned["event"]
     assert failed["exception"].startswith("Traceback")
     assert len(json.dumps(failed)) < LINE

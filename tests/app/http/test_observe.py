@@ -10,13 +10,13 @@ import structlog
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
+from heedmap.app import ticket
 from heedmap.app.client.errors import APIError, api_error
 from heedmap.app.http.event_stream import _ended
 from heedmap.app.http.main import create_app
-from heedmap.app.service import ticket
 from heedmap.app.service.engine import Engine
-from heedmap.app.service.ticket import RequestInfo
 from heedmap.app.settings import Settings
+from heedmap.app.ticket import RequestInfo
 from tests.app.conftest import PARAMETERS, TEXT
 
 BODY = {"inputs": TEXT, "parameters": PARAMETERS}

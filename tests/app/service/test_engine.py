@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from heedmap.app import ticket
 from heedmap.app.errors import DeadlineExceeded, Overloaded, Stopping, WorkerStopped
-from heedmap.app.service import ticket
 from heedmap.app.service.crew import Crew
 from heedmap.app.service.engine import THREAD, Engine
 from heedmap.app.service.watchdog import Watchdog

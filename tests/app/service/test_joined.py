@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from heedmap.app.service import ticket
+from heedmap.app import ticket
 from heedmap.app.service.call import Call
 from heedmap.app.service.engine import Engine
 from heedmap.model.errors import Cancelled

@@ -4,10 +4,11 @@ Context variables carry it between the two, because the framework's own call sta
 """
 
 import math
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 ANYONE = "anyone"  # who asks without a key: the owner of such callers' traces
 
@@ -16,11 +17,13 @@ ANYONE = "anyone"  # who asks without a key: the owner of such callers' traces
 class Ticket:
     """One request's: its caller, who takes turns with the others, and its deadline (`time.monotonic`).
 
-    caller: the owner of a key, or an address; empty for the service itself, which is never over its share.
+    caller: the owner of a key, or an address; empty for the service itself, which is never over its share. begun:
+    when the request came in (`time.monotonic`).
     """
 
     caller: str = ""
     deadline: float = math.inf
+    begun: float = field(default_factory=time.monotonic)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +73,7 @@ def rename(caller: str) -> None:
     """The caller of this request, now that its key is known."""
     held = _current.get()
     if held is not None:
-        _current.set(Ticket(caller, held.deadline))
+        _current.set(replace(held, caller=caller))
 
 
 @contextmanager
