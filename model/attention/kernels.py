@@ -4,7 +4,8 @@
 
 `plain` is the formula on one screen; `fused` is the same through PyTorch's fused kernels, which compute the
 log-sum-exp anyway. The operators that hand it out are private to PyTorch (`operators`); where a build has none that is
-sound, the public one gives the output and the log-sum-exp is computed beside it. `blockwise` takes any other score.
+sound, the public one gives the output and the log-sum-exp is computed beside it. `flex` has soft-caps, windows, blocks
+and biases of the offset on an accelerator. `blockwise` takes any other score.
 """
 
 import math
@@ -14,7 +15,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from heedmap.model.attention.masks import Both, Causal, Full, Mask, SlidingWindow
+from heedmap.model.attention import flex
+from heedmap.model.attention.biases import Bias
+from heedmap.model.attention.masks import Blocks, Both, Causal, Full, Given, Mask, SlidingWindow
 from heedmap.model.attention.operators import attempt, spread
 from heedmap.model.attention.scores import ScaledDot, Score
 from heedmap.model.shapes import Keys, LogSumExp, Output, Queries, Values
@@ -212,20 +215,40 @@ def public(q: Queries, k: Keys, v: Values, causal: bool, bias: Tensor | None, sc
 
 
 def attend(
-    q: Queries, k: Keys, v: Values, mask: Mask | None = None, bias: Tensor | None = None, score: Score | None = None
+    q: Queries,
+    k: Keys,
+    v: Values,
+    mask: Mask | None = None,
+    bias: Tensor | Bias | None = None,
+    score: Score | None = None,
 ) -> Attended:
     """Attention with its log-sum-exp by the best kernel that there is.
 
     Args:
         q: queries (B H Q D); k: keys (B G K D); v: values (B G K E), with H % G == 0.
         mask: which keys are visible; all of them if None.
-        bias: added to the scaled scores, broadcast over (B H Q K).
-        score: the pair formula, scaled dot by default; any other goes blockwise.
+        bias: added to the scaled scores: broadcast over (B H Q K), or a function of the indices.
+        score: the pair formula, scaled dot by default; one that no kernel has goes blockwise.
     """
-    if score is None or isinstance(score, ScaledDot):
-        return fused(q, k, v, mask, bias, None if score is None else score.scale)
+    score = score or ScaledDot.for_size(q.shape[-1])
+    if _structured(q, k, mask, bias, score) and flex.suits(q, k, v, score):
+        return Attended(*flex.attend(q, k, v, mask, bias, score), "flex")
+    if isinstance(bias, Bias):
+        bias = bias.cells(*(torch.arange(n, device=q.device) for n in (q.shape[2], k.shape[2])))[None]
+    if isinstance(score, ScaledDot):
+        if isinstance(mask, Given):
+            return fused_cells(q, k, v, mask.cells[:, None], bias, False, score.scale)
+        return fused(q, k, v, mask, bias, score.scale)
     output, lse = blockwise(q, k, v, mask, bias, score)
     return Attended(output, lse, "blockwise")
+
+
+def _structured(q: Tensor, k: Tensor, mask: Mask | None, bias: Tensor | Bias | None, score: Score) -> bool:
+    """Whether the fixed kernels lack something of these inputs, or would compute what a mask hides whole."""
+    if not isinstance(score, ScaledDot) or isinstance(bias, Bias) or isinstance(mask, Blocks):
+        return True
+    after_cache = isinstance(mask, Causal) and mask.offset == k.shape[2] - q.shape[2] > 0
+    return bias is None and (after_cache or _band(mask, q, k) > 0)
 
 
 def forward_only(

@@ -20,7 +20,7 @@ from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface
 
-from heedmap.model.attention.kernels import blockwise, fused, fused_cells
+from heedmap.model.attention.kernels import attend
 from heedmap.model.attention.masks import Causal, Full, Given, Mask
 from heedmap.model.attention.scores import ScaledDot, Score, SoftCapped
 from heedmap.model.hub.attention import bands
@@ -112,7 +112,7 @@ def attention(
     mask, bias = _mask_and_bias(module, query, key, attention_mask, is_causal) if band is None else (band, None)
     if position_bias is not None:
         bias = position_bias if bias is None else bias + position_bias
-    mixed, lse, kernel = _attend(query, key, value, mask, bias, score)
+    mixed, lse, kernel = attend(query, key, value, mask, bias, score)
     if s_aux is not None:
         sinks = s_aux.float()[None, :, None]
         total = torch.logaddexp(lse.float(), sinks)
@@ -152,20 +152,6 @@ def _one_head(visible: Tensor) -> Tensor:
     if visible.shape[1] > 1 and not bool((visible == visible[:, :1]).all()):
         raise NotImplementedError("the heads of one layer have different masks")
     return visible[:, 0]
-
-
-def _attend(
-    query: Tensor, key: Tensor, value: Tensor, mask: Mask, bias: Tensor | None, score: Score
-) -> tuple[Tensor, Tensor, str]:
-    if isinstance(score, ScaledDot):
-        with contextlib.suppress(NotImplementedError):
-            if isinstance(mask, Given):
-                attended = fused_cells(query, key, value, mask.cells[:, None], bias, False, score.scale)
-            else:
-                attended = fused(query, key, value, mask, bias, score.scale)
-            return attended.output, attended.lse, attended.kernel
-    output, lse = blockwise(query, key, value, mask, bias, score)
-    return output, lse, "blockwise"
 
 
 def register() -> None:

@@ -3,6 +3,7 @@
 import logging
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from torch import Tensor
 from heedmap.model.attention import kernels, operators
 from heedmap.model.attention.kernels import attend, forward_only, fused, fused_cells, plain
 from heedmap.model.attention.masks import Causal, Mask, SlidingWindow
+from heedmap.model.attention.operators import KERNELS, Takes
 from tests.model.attention.test_kernels import CASES, inputs
 
 TRUE = operators.OPERATORS["flash_cpu"]
@@ -144,16 +146,66 @@ def test_half_precision_without_the_operator(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_inputs_that_a_sound_operator_refuses_go_round_it(monkeypatch: pytest.MonkeyPatch) -> None:
     def choosy(q: Tensor, *arguments: Any) -> Any:
-        if q.shape[-1] % 8:
-            raise RuntimeError("head_size should be a multiple of 8")
+        if q.shape[2] == 6:
+            raise RuntimeError("not six of them")
         return TRUE(q, *arguments)
 
     monkeypatch.setitem(operators.OPERATORS, "flash_cpu", choosy)
-    for size, kernel in ((8, "flash_cpu"), (9, "sdpa"), (16, "flash_cpu")):
-        q, k, v = inputs((2, 4, 2, 5, 5, size))
+    for queries, kernel in ((5, "flash_cpu"), (6, "sdpa"), (7, "flash_cpu")):
+        q, k, v = inputs((2, 4, 2, queries, queries, 8))
         got = attend(q, k, v, Causal())
         assert got.kernel == kernel
         torch.testing.assert_close(got.output, plain(q, k, v, Causal())[0], atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("size", [1, 7, 8, 20])
+def test_heads_are_filled_up_and_groups_repeated_for_an_operator_that_needs_it(
+    size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: set[tuple[int, int]] = set()
+
+    def choosy(q: Tensor, k: Tensor, v: Tensor, *arguments: Any) -> Any:
+        assert not q.shape[-1] % 8
+        assert q.shape[1] == k.shape[1] == v.shape[1]
+        assert all(x.stride(-1) == 1 for x in (q, k, v))
+        seen.add((q.shape[-1], k.shape[1]))
+        return TRUE(q, k, v, *arguments)
+
+    cpu = frozenset({torch.float32})
+    monkeypatch.setitem(operators.OPERATORS, "choosy", choosy)
+    monkeypatch.setattr(operators, "KERNELS", {"choosy": Takes("cpu", cpu, multiple=8, largest=16), **KERNELS})
+    q, k, v = inputs((2, 6, 3, 5, 5, size))
+    q = q.mT.contiguous().mT
+    got = attend(q, k, v, Causal())
+    output, lse = plain(q, k, v, Causal())
+    assert got.kernel == ("choosy" if size <= 16 else "flash_cpu")
+    torch.testing.assert_close(got.output, output, atol=1e-6, rtol=0)
+    torch.testing.assert_close(got.lse, lse, atol=1e-6, rtol=0)
+    assert {heads for _, heads in seen} <= {4, 6}, "those of the trial, and ours"
+
+
+def test_an_operator_that_is_worth_it_for_long_inputs_alone_is_tried_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    late = Takes("cpu", frozenset({torch.float32}), groups=True, uneven=False, least=6)
+    monkeypatch.setitem(operators.OPERATORS, "late", TRUE)
+    monkeypatch.setattr(operators, "KERNELS", {"late": late, **KERNELS})
+    kernels_of = {n: attend(*inputs((1, 4, 2, n, n, 8)), Causal()).kernel for n in (5, 6, 7)}
+    assert kernels_of == {5: "flash_cpu", 6: "late", 7: "late"}
+    operators.forget()
+    monkeypatch.setitem(operators.OPERATORS, "late", other_base)
+    assert attend(*inputs((1, 4, 2, 7, 7, 8)), Causal()).kernel == "flash_cpu"
+
+
+def test_the_registry_has_an_operator_for_every_entry() -> None:
+    assert KERNELS.keys() == operators.OPERATORS.keys()
+    half = torch.zeros(1, 8, 600, 64, dtype=torch.bfloat16, device="meta")
+    names = {name: takes for name, takes in KERNELS.items() if takes.device == "cuda"}
+    causal = [name for name, takes in names.items() if replace(takes, device="meta")(half, half, half, True, None)]
+    assert causal == ["cudnn", "flash_cuda", "efficient_cuda"]
+    biased = [name for name, takes in names.items() if replace(takes, device="meta")(half, half, half, False, half)]
+    assert biased == ["cudnn", "efficient_cuda"]
+    assert [n for n, t in names.items() if replace(t, device="meta")(half.double(), half, half, False, None)] == []
 
 
 def test_values_of_another_size_than_keys() -> None:
@@ -182,11 +234,11 @@ def test_each_is_tried_once_for_a_device_and_a_dtype(monkeypatch: pytest.MonkeyP
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 def test_cuda_has_sound_operators_and_does_without(dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
-    q, k, v = (x.cuda().to(dtype) for x in inputs((2, 4, 2, 33, 33, 12)))
-    names = ["efficient_cuda"] if dtype == torch.float32 else ["flash_cuda", "efficient_cuda"]
+    q, k, v = (x.cuda().to(dtype) for x in inputs((2, 4, 2, 533, 533, 12)))
+    names = ["efficient_cuda"] if dtype == torch.float32 else ["cudnn", "flash_cuda", "efficient_cuda"]
     assert all(operators.sound(name, q.device, dtype) for name in names)
     output, lse = plain(q, k, v, Causal())
-    for name in ("", "flash_cuda", "efficient_cuda"):
+    for name in ("", *names):
         if name:
             monkeypatch.setitem(operators.OPERATORS, name, absent)
             operators.forget()
