@@ -150,6 +150,11 @@ class Settings(BaseSettings):
         TRACE_BYTES, ge=0, description="Trace files over this are evicted, least recently used first."
     )
     trace_days: float = Field(TRACE_DAYS, gt=0, description="A trace unused for so long expires.")
+    device_trace_bytes: int | None = Field(
+        None,
+        description="Traces kept in the accelerator's memory, where they were computed, the least recently used going "
+        "first; a quarter of what is free unless given.",
+    )
     memory_bytes: int = Field(MEMORY_BYTES, ge=0, description="Opened traces kept in memory.")
     queue: int = Field(QUEUE, ge=1, description="Calls that may wait for the device.")
     batch: int = Field(BATCH, ge=1, description="Sequences decoded together.")
@@ -244,6 +249,13 @@ class Settings(BaseSettings):
                 else "it is set, but empty: give it a value, or do not set it at all"
             )
         return parts
+
+    @field_validator("device_trace_bytes")
+    @classmethod
+    def _check_device_traces(cls, value: int | None) -> int | None:
+        if value is not None and value <= 0:
+            raise ValueError("it is over 0, such as 8000000000; leave it out for a quarter of the accelerator's memory")
+        return value
 
     @field_validator("api_keys")
     @classmethod

@@ -110,7 +110,10 @@ class Site:
 
 @dataclass(frozen=True)
 class TraceSummary:
-    """A trace that the service keeps; its maps are asked for by its id."""
+    """A trace that the service keeps; its maps are asked for by its id.
+
+    durable: whether its file is whole, so that it outlives the service; on an accelerator that follows in a moment.
+    """
 
     id: str
     model: str
@@ -121,6 +124,7 @@ class TraceSummary:
     bytes: int
     created_at: str | None
     expires_at: str | None
+    durable: bool = True
 
     @property
     def text(self) -> str:
@@ -157,6 +161,7 @@ class TraceSummary:
             data["bytes"],
             data.get("created_at"),
             data.get("expires_at"),
+            data.get("durable", True),
         )
 
     def window(

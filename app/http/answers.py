@@ -153,7 +153,8 @@ class TraceSummary(Answer):
     certificate: CertificateAnswer
     encodings: dict[str, dict[str, float]]
     tiles: dict[str, Any]
-    bytes: int
+    bytes: int = Field(description="Of its file; of its tensors until that is whole.")
+    durable: bool = Field(description="Whether its file is whole: it then outlives the service.")
     created_at: datetime
     expires_at: datetime
 

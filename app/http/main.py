@@ -105,6 +105,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             await services.models.stop()
             for worker in services.workers.values():
                 worker.stop(patience=END)
+            await asyncio.to_thread(services.residents.close)
             services.writers.shutdown(wait=not services.stopping, cancel_futures=True)
             await telemetry.end(spans)
 
@@ -195,6 +196,9 @@ def _watch(services: Services, watched: Watched) -> None:
     metrics.gauge("models_loaded", "Models in memory.", lambda: float(len(services.models.in_state("loaded"))))
     metrics.gauge("model_bytes", "Bytes of the weights in memory.", lambda: float(services.models.bytes))
     metrics.gauge("traces", "Traces on disk.", lambda: float(len(services.store)))
+    metrics.gauge(
+        "device_trace_bytes", "Bytes of traces in the accelerator's memory.", lambda: float(services.residents.bytes)
+    )
     metrics.gauge("trace_bytes", "Bytes of traces on disk.", lambda: float(services.store.bytes))
 
 

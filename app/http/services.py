@@ -23,6 +23,7 @@ from heedmap.app.service.finite import Checking
 from heedmap.app.service.flights import Flights, frozen
 from heedmap.app.service.metrics import Metrics
 from heedmap.app.service.models import Models
+from heedmap.app.service.resident import Residents
 from heedmap.app.service.signals import HeadSignals
 from heedmap.app.service.store import TraceStore
 from heedmap.app.service.stored_trace import StoredTrace
@@ -31,7 +32,7 @@ from heedmap.app.service.tiles import Tiles
 from heedmap.app.service.watchdog import Watchdog
 from heedmap.app.settings import Settings
 from heedmap.model.contract import Request, Served
-from heedmap.model.errors import HeedmapError
+from heedmap.model.errors import HeedmapError, OutOfMemory
 from heedmap.model.observer import stage
 from heedmap.model.trace.trace import Trace
 from heedmap.model.watch import Stop
@@ -65,10 +66,12 @@ class Services:
     opening: Flights[StoredTrace] = field(default_factory=partial(Flights, shared=True))
     started: int = field(default_factory=lambda: int(time.time()))  # seconds since 1970
     stopping: bool = False  # told to end: what was accepted is answered, and nothing else
+    residents: Residents = field(init=False)
     watchdog: Watchdog = field(init=False)
     signals: HeadSignals = field(init=False)
 
     def __post_init__(self) -> None:
+        self.residents = Residents(self.store, self.settings.device_trace_bytes)
         self.watchdog = Watchdog(self.workers, self.settings.hang)
         self.signals = HeadSignals(self.settings.head_signals, self.workers, self.metrics)
 
@@ -122,8 +125,23 @@ class Services:
         return await self._batch(self.engine, "predict", name, model, requests, run)
 
     async def record(self, name: str, model: Served[Trace], requests: Sequence[Request]) -> list[Any]:
-        """A trace or an error for each request."""
-        return await self._batch(self.tracing, "trace", name, model, requests, Checking(model.trace))
+        """A trace or an error for each request; where memory runs out, once more without the resident traces."""
+
+        async def attempt() -> list[Any]:
+            return await self._batch(self.tracing, "trace", name, model, requests, Checking(model.trace))
+
+        failure: OutOfMemory | None = None
+        try:
+            outcomes = await attempt()
+        except OutOfMemory as error:
+            failure = error
+        if failure is None and not any(isinstance(outcome, OutOfMemory) for outcome in outcomes):
+            return outcomes
+        if await self.write(self.residents.release):
+            return await attempt()
+        if failure is not None:
+            raise failure
+        return outcomes
 
     async def stream(self, name: str, model: Served[Trace], request: Request, feed: Feed) -> list[Any]:
         """A trace or an error of one request, told to `feed` while it arises: so it is nobody else's too."""
@@ -164,11 +182,13 @@ class Services:
         return await asyncio.get_running_loop().run_in_executor(self.writers, lambda: context.run(function))
 
     async def keep(self, owner: str, identifier: str, model: str, trace: Trace) -> StoredTrace:
-        """Write a trace.
+        """Keep a trace: on an accelerator readable at once and written behind, else written.
 
         Raises:
             StorageFull, StoreUnavailable: as the store does.
         """
+        if self.residents.takes(trace):
+            return await self.write(lambda: self.residents.keep(owner, identifier, model, trace))
         with stage("write"):
             return await self.write(lambda: self.store.put(owner, identifier, model, trace))
 
@@ -178,11 +198,35 @@ class Services:
         Raises:
             NotFound: the caller has no such trace. TraceError: its file is damaged.
         """
-        held = self.store.peek(caller.owner, identifier)
+        key = caller.owner, identifier
+        held = self.residents.get(*key) or self.store.peek(*key)
         if held is not None:
             return held
-        key = caller.owner, identifier
         return await self.opening.join(key, lambda: self._open(*key))
+
+    async def settle(self, owner: str, identifier: str) -> None:
+        """Wait until a trace's file is whole, here and in the store behind the folder.
+
+        Raises:
+            StorageFull, StoreUnavailable: it cannot be written.
+        """
+        if self.residents.bytes:
+            await self.write(lambda: self.residents.settle(owner, identifier))
+        if self.store.remote:  # it may be in this host's folder alone
+            await self.write(lambda: self.store.settle(owner, identifier))
+
+    async def delete(self, owner: str, identifier: str) -> None:
+        """Forget a trace.
+
+        Raises:
+            NotFound: this owner has no such trace. StoreUnavailable: it is still there.
+        """
+
+        def forget() -> None:
+            self.residents.forget(owner, identifier)
+            self.store.delete(owner, identifier)
+
+        await self.write(forget)
 
     async def _open(self, owner: str, identifier: str) -> StoredTrace:
         """A trace from its file, read and checked a few megabytes at a time."""

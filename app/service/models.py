@@ -247,6 +247,9 @@ class Models:
             device = "cuda" if torch.cuda.is_available() else "cpu"
         model = self.read(source, device)
         model.trace_limit = self.trace_limit
+        if device.startswith("cuda"):  # what does not fit there beside the weights cannot be made
+            room = torch.cuda.get_device_properties(device).total_memory - torch.cuda.memory_allocated(device)
+            model.trace_limit = min(self.trace_limit or room, room)
         return model, weight_bytes(_network(model))
 
     def _make_room(self, newcomer: _Entry, needed: int) -> bool:

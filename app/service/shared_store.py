@@ -68,7 +68,7 @@ class SharedTraces(TraceStore):
             ) from error
         super().open()
 
-    def put(self, owner: str, identifier: str, model: str, trace: Trace) -> StoredTrace:
+    def put(self, owner: str, identifier: str, model: str, trace: Trace, created: float | None = None) -> StoredTrace:
         """Write a trace to the folder and put it into the store; an equal one that is there already goes first.
 
         Raises:
@@ -78,7 +78,7 @@ class SharedTraces(TraceStore):
         marker = self._path(key).with_suffix(UNSENT)
         marker.parent.mkdir(PRIVATE_FOLDER, parents=True, exist_ok=True)
         marker.touch(PRIVATE_FILE)
-        held = super().put(owner, identifier, model, trace)
+        held = super().put(owner, identifier, model, trace, created)
         self.settle(owner, identifier)
         self._remember(key)
         with contextlib.suppress(NotFound, TraceError):

@@ -100,14 +100,16 @@ class TraceStore:
         except FileNotFoundError:
             raise no_trace(identifier) from None
 
-    def put(self, owner: str, identifier: str, model: str, trace: Trace) -> StoredTrace:
+    def put(self, owner: str, identifier: str, model: str, trace: Trace, created: float | None = None) -> StoredTrace:
         """Write a trace, and make room for it.
+
+        created: when it was made, in seconds, where that is not now.
 
         Raises:
             StorageFull: there is no room on the disk, and evicting others did not make any.
         """
         key = owner, identifier
-        path, now = self._path(key), self.clock()
+        path, now = self._path(key), self.clock() if created is None else created
         with contextlib.suppress(NotFound, TraceError):  # another process may have made the same trace meanwhile
             return TraceStore.get(self, owner, identifier)  # from the folder, whatever is behind it
         with self.account.changing() as totals:

@@ -30,6 +30,7 @@ class StoredTrace:
     created: float
     expires: float
     nbytes: int  # of its tensors
+    durable: bool = True  # its file is whole
     heads: dict[str, Any] | None = field(default=None)  # with each site's best; filled by the first who asks
 
     def summary(self) -> dict[str, Any]:
@@ -48,6 +49,7 @@ class StoredTrace:
             "encodings": ENCODINGS,
             "tiles": TILESET,
             "bytes": self.size,
+            "durable": self.durable,
             "created_at": _iso(self.created),
             "expires_at": _iso(self.expires),
         }

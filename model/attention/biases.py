@@ -34,6 +34,15 @@ class Bias(ABC):
     def tensors(self) -> dict[str, Tensor]:
         """What `from_description` needs besides, by the names that the trace file gives them."""
 
+    def to(self, device: torch.device) -> "Bias":
+        """The same bias with its numbers on a device."""
+        if all(tensor.device == device for tensor in self.tensors().values()):
+            return self
+        moved = {name: tensor.to(device) for name, tensor in self.tensors().items()}
+        bias = from_description(self.describe(), moved)
+        assert bias is not None
+        return bias
+
 
 @dataclass(frozen=True, eq=False)
 class Dense(Bias):

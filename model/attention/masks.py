@@ -19,6 +19,7 @@ Coverage = Literal["none", "some", "all"]
 NONE: Coverage = "none"
 SOME: Coverage = "some"
 ALL: Coverage = "all"
+CPU = torch.device("cpu")
 
 
 class Mask(ABC):
@@ -40,9 +41,19 @@ class Mask(ABC):
         """The mask of one sequence of the batch that is cut to its own length: padding has nothing left to hide."""
         return self
 
+    @property
+    def device(self) -> torch.device:
+        """Where its numbers are, if it has any."""
+        return CPU
+
+    def to(self, device: torch.device) -> "Mask":
+        """The same mask with its numbers on a device."""
+        return self
+
     def covers(self, rows: range, cols: range) -> "Coverage":
         """Whether a block sees all of its cells, none, or some of them, without looking at each where that is known."""
-        visible = self.visible(torch.arange(rows.start, rows.stop), torch.arange(cols.start, cols.stop))
+        queries, keys = (torch.arange(part.start, part.stop, device=self.device) for part in (rows, cols))
+        visible = self.visible(queries, keys)
         return ALL if bool(visible.all()) else SOME if bool(visible.any()) else NONE
 
     def __and__(self, other: "Mask") -> "Mask":
@@ -117,6 +128,13 @@ class Padding(Mask):
         real = keys[None, :] < self.lengths.to(keys.device)[:, None]
         return real[:, None, :].expand(-1, len(queries), -1)
 
+    @property
+    def device(self) -> torch.device:
+        return self.lengths.device
+
+    def to(self, device: torch.device) -> Mask:
+        return Padding(self.lengths.to(device))
+
     def describe(self) -> dict[str, Any]:
         return {"kind": "padding", "lengths": self.lengths.tolist()}
 
@@ -134,6 +152,13 @@ class Both(Mask):
 
     def visible(self, queries: Int[Tensor, "Q"], keys: Int[Tensor, "K"]) -> Bool[Tensor, "#B Q K"]:
         return self.first.visible(queries, keys) & self.second.visible(queries, keys)
+
+    @property
+    def device(self) -> torch.device:
+        return self.second.device if self.first.device == CPU else self.first.device
+
+    def to(self, device: torch.device) -> Mask:
+        return Both(self.first.to(device), self.second.to(device))
 
     def describe(self) -> dict[str, Any]:
         return {"kind": "both", "masks": [self.first.describe(), self.second.describe()]}
@@ -163,6 +188,13 @@ class Blocks(Mask):
         blocks = self.blocks.to(queries.device)
         return (blocks[queries][:, None] == blocks[keys][None, :])[None]
 
+    @property
+    def device(self) -> torch.device:
+        return self.blocks.device
+
+    def to(self, device: torch.device) -> Mask:
+        return Blocks(self.blocks.to(device))
+
     def describe(self) -> dict[str, Any]:
         return {"kind": "blocks"}
 
@@ -180,13 +212,21 @@ class Given(Mask):
         cells = self.cells.to(queries.device)
         return cells[:, queries[:, None], keys[None, :]]
 
+    @property
+    def device(self) -> torch.device:
+        return self.cells.device
+
+    def to(self, device: torch.device) -> Mask:
+        return Given(self.cells.to(device))
+
     def describe(self) -> dict[str, Any]:
         return {"kind": "given", "shape": list(self.cells.shape[1:])}
 
     def tensors(self) -> dict[str, Tensor]:
         """`visible`: the cells of the first sequence, row-major, eight to a byte, the first in the highest bit."""
         bits = F.pad(self.cells[0].flatten().to(torch.uint8), (0, -self.cells[0].numel() % 8)).view(-1, 8)
-        return {"visible": (bits << torch.arange(7, -1, -1, dtype=torch.uint8)).sum(dim=1, dtype=torch.uint8)}
+        places = torch.arange(7, -1, -1, dtype=torch.uint8, device=bits.device)
+        return {"visible": (bits << places).sum(dim=1, dtype=torch.uint8)}
 
     def of(self, index: int, queries: int, keys: int) -> Mask:
         return recognise(self.cells[index if len(self.cells) > 1 else 0, :queries, :keys].cpu())

@@ -35,6 +35,14 @@ class Score(ABC):
         """Scores less a number for each query, such as its log-sum-exp."""
         return self(q, k).sub_(base[..., None])
 
+    def of_products(self, products: Float[Tensor, "*H Q K"]) -> Float[Tensor, "*H Q K"]:
+        """Scores of inner products that are there already, where the formula is one of them; may reuse their memory.
+
+        Raises:
+            NotImplementedError: it is not.
+        """
+        raise NotImplementedError(f"{type(self).__name__} is no formula of inner products")
+
     @abstractmethod
     def describe(self) -> dict[str, Any]:
         """The formula as JSON; an additive formula's vector is a tensor beside it."""
@@ -52,7 +60,10 @@ class ScaledDot(Score):
         return cls(1 / math.sqrt(size))
 
     def __call__(self, q: Float[Tensor, "*H Q D"], k: Float[Tensor, "*H K D"]) -> Float[Tensor, "*H Q K"]:
-        return (q @ k.mT) * self.scale
+        return self.of_products(q @ k.mT)
+
+    def of_products(self, products: Float[Tensor, "*H Q K"]) -> Float[Tensor, "*H Q K"]:
+        return products * self.scale
 
     def less(
         self, q: Float[Tensor, "H Q D"], k: Float[Tensor, "H K D"], base: Float[Tensor, "H Q"]
@@ -72,7 +83,10 @@ class SoftCapped(Score):
     cap: float
 
     def __call__(self, q: Float[Tensor, "*H Q D"], k: Float[Tensor, "*H K D"]) -> Float[Tensor, "*H Q K"]:
-        return torch.tanh((q @ k.mT) * (self.scale / self.cap)) * self.cap
+        return self.of_products(q @ k.mT)
+
+    def of_products(self, products: Float[Tensor, "*H Q K"]) -> Float[Tensor, "*H Q K"]:
+        return torch.tanh(products * (self.scale / self.cap)) * self.cap
 
     def describe(self) -> dict[str, Any]:
         return {"kind": "soft_capped", "scale": self.scale, "cap": self.cap}

@@ -1,8 +1,9 @@
 """Certificates: the proof that the maps are the model's own."""
 
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import torch
 from torch import Tensor
@@ -38,6 +39,30 @@ class Certificate:
     warning: str | None = None
 
 
+def _measure(
+    layers: Mapping[str, Sequence[AttentionMap]], outputs: Mapping[str, Sequence[Tensor | None]]
+) -> Iterator[Tensor]:
+    """Of each layer that can be checked the errors of its heads, the largest, and the largest output; on its device."""
+    for site, maps in layers.items():
+        for layer, output in zip(maps, outputs[site], strict=True):
+            if output is not None:
+                least, most = output.aminmax()
+                largest = torch.maximum(most, -least).float()[None]
+                error = layer.output_error(output, CHECKED_ROWS)
+                yield torch.cat([error, error.amax()[None], largest])
+
+
+def _numbers(tensors: Iterator[Tensor]) -> Iterator[list[float]]:
+    """The numbers of all tensors, which are queued on their devices first and waited for once."""
+    queued = list(tensors)
+    by_device: dict[torch.device, list[Tensor]] = {}
+    for tensor in queued:
+        by_device.setdefault(tensor.device, []).append(tensor)
+    numbers = {device: iter(torch.cat(parts).tolist()) for device, parts in by_device.items()}
+    for tensor in queued:
+        yield list(islice(numbers[tensor.device], len(tensor)))
+
+
 def certify(
     layers: Mapping[str, Sequence[AttentionMap]],
     outputs: Mapping[str, Sequence[Tensor | None]],
@@ -54,6 +79,7 @@ def certify(
     """
     errors: dict[str, list[list[float] | None]] = {}
     absolute, relative, rows, unchecked = [0.0], [0.0], 0, []
+    measured = _numbers(_measure(layers, outputs))
     for site, maps in layers.items():
         for index, layer in enumerate(maps):
             output = outputs[site][index]
@@ -61,11 +87,10 @@ def certify(
                 errors.setdefault(site, []).append(None)
                 unchecked.append(site)
                 continue
-            error = layer.output_error(output, CHECKED_ROWS)
-            errors.setdefault(site, []).append(error.tolist())
-            absolute.append(float(error.max()))
-            largest = float(output.abs().max())
-            relative.append(float(error.max()) / largest if largest > 0 else float(error.max()))
+            *error, most, largest = next(measured)
+            errors.setdefault(site, []).append(error)
+            absolute.append(most)
+            relative.append(most / largest if largest > 0 else most)
             rows += len(sampled_rows(layer.shape[0], CHECKED_ROWS)) * layer.heads
     checked = rows > 0
     names = sorted({kernel for site in kernels.values() for kernel in site})

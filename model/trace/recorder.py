@@ -135,7 +135,7 @@ class Recorder:
         """The certificate of one sequence's maps."""
         outputs = {
             site: [
-                None if isinstance(record, WeightsRecord) else record.output[row, :, : layer.shape[0]].cpu()
+                None if isinstance(record, WeightsRecord) else record.output[row, :, : layer.shape[0]]
                 for record, layer in zip(self.records[site], layers, strict=True)
             ]
             for site, layers in maps.items()
@@ -175,10 +175,11 @@ class Recorder:
             )
         if isinstance(record, WeightsRecord):
             return _weighed(record.weights[row, :, :queries, :keys])
+        device = record.q.device
         alone = record.q.shape[0] == 1  # a view keeps the whole batch in memory: of a batch of one that is no loss
 
         def row_of(part: Tensor, length: int) -> Tensor:
-            cut = part[row, :, :length].cpu()
+            cut = part[row, :, :length]
             return cut if alone else cut.contiguous()
 
         return AttentionMap(
@@ -187,8 +188,8 @@ class Recorder:
             v=row_of(record.v, keys),
             lse=row_of(record.lse, queries).float(),
             score=_detached(record.score),
-            mask=self._mask(record.mask, row, queries, keys),
-            bias=self._bias(record.bias, row, queries, keys),
+            mask=self._mask(record.mask, row, queries, keys).to(device),
+            bias=None if (bias := self._bias(record.bias, row, queries, keys)) is None else bias.to(device),
         )
 
     def _mask(self, mask: Mask, row: int, queries: int, keys: int) -> Mask:
@@ -242,4 +243,4 @@ def _weighed(weights: Tensor) -> AttentionMap:
 
 def _detached(score: Score) -> Score:
     """The score without its parameters' gradients, where it has parameters."""
-    return Additive(score.vector.detach().cpu().contiguous()) if isinstance(score, Additive) else score
+    return Additive(score.vector.detach().contiguous()) if isinstance(score, Additive) else score

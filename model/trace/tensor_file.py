@@ -16,6 +16,8 @@ from typing import Any, BinaryIO, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from heedmap.model.trace.staging import staged
+
 KINDS = {
     torch.float64: "F64",
     torch.int64: "I64",
@@ -42,7 +44,7 @@ class Sink(Protocol):
 
 
 def write_tensors(file: Sink, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> int:
-    """Write tensors on the CPU with their names, the widest kinds first, so that each is aligned; returns the bytes.
+    """Write tensors with their names, the widest kinds first, so that each is aligned; returns the bytes.
 
     Raises:
         KeyError: a tensor is of a kind that the format does not have.
@@ -91,8 +93,12 @@ class _Hashing:
 
 
 def _write(file: Sink, tensor: Tensor) -> None:
-    """A tensor's bytes, row-major, piece by piece where it does not lie so."""
+    """A tensor's bytes, row-major, piece by piece where it does not lie so, or not in this memory."""
     size = tensor.numel() * tensor.element_size()
+    if tensor.device.type != "cpu":
+        for piece in staged(tensor, BUFFER):
+            file.write(piece)
+        return
     if tensor.is_contiguous() or size <= BUFFER or tensor.dim() == 0:
         if size:
             file.write(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)

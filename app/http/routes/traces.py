@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
@@ -39,6 +39,13 @@ from heedmap.model.trace.trace import content_id
 router = APIRouter(prefix="/v1/traces", tags=["traces"])
 CallerNow = Annotated[Caller, Depends(admitted)]
 ServicesNow = Annotated[Services, Depends(services)]
+Durable = Annotated[
+    bool,
+    Query(
+        description="Wait until the trace's file is whole. On an accelerator a trace is answered when it can be read, "
+        "and its file follows within seconds; on the CPU the file comes first."
+    ),
+]
 FILE_TYPE = "application/octet-stream"
 
 
@@ -71,8 +78,8 @@ async def trace_of(services: Services, caller: Caller, name: str, request: Reque
         await services.models.get(name)
     try:
         held = await services.trace(caller, await identify(services, caller, name, request))
-        if services.store.remote:  # it may be in this host's folder alone
-            await services.write(lambda: services.store.settle(caller.owner, held.id))
+        if services.store.remote:
+            await services.settle(caller.owner, held.id)
         return held
     except (NotFound, TraceError):
         pass  # there is none yet, or its file is damaged and will be written anew
@@ -104,9 +111,12 @@ async def create_trace(
     caller: CallerNow,
     body: Annotated[TraceRequest, Depends(parsed(TraceRequest))],
     services: ServicesNow,
+    durable: Durable = False,
 ) -> Response:
     """The summary of the trace. The same input, parameters and model give the same id, and the work is done once."""
     held = await while_waiting(request, trace_for(services, caller, body))
+    if durable and not held.durable:
+        await services.settle(caller.owner, held.id)
     content = await rendered(lambda: to_json(held.summary()))
     place = f"{request.scope.get('root_path', '')}/v1/traces/{held.id}"
     return Response(content, 201, {"Location": place}, "application/json")
@@ -114,9 +124,11 @@ async def create_trace(
 
 @router.get("/{id}", summary="The summary again", response_model=TraceSummary)
 @raises(NotFound, TraceError, *WORKING)
-async def get_trace(id: str, caller: CallerNow, services: ServicesNow) -> Response:
+async def get_trace(id: str, caller: CallerNow, services: ServicesNow, durable: Durable = False) -> Response:
     """Prediction, axes, sites, certificate, size, and when it expires."""
     held = await services.trace(caller, id)
+    if durable and not held.durable:
+        await services.settle(caller.owner, held.id)
     return Response(await rendered(lambda: to_json(held.summary())), media_type="application/json")
 
 
@@ -137,6 +149,7 @@ async def get_file(request: HttpRequest, id: str, caller: CallerNow, services: S
     headers = caching(caller, held, ("file",), FILE_TYPE)
     if is_current(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
+    await services.settle(caller.owner, id)
     file = await run_in_threadpool(services.store.opened, caller.owner, id)
     headers["Content-Disposition"] = f'attachment; filename="{id}.safetensors"'
     return send(request, file, headers, FILE_TYPE)
@@ -146,7 +159,7 @@ async def get_file(request: HttpRequest, id: str, caller: CallerNow, services: S
 @raises(NotFound, StoreUnavailable)
 async def delete_trace(id: str, caller: CallerNow, services: ServicesNow) -> Response:
     """The file is deleted."""
-    await run_in_threadpool(services.store.delete, caller.owner, id)
+    await services.delete(caller.owner, id)
     return Response(status_code=204)
 
 
