@@ -59,8 +59,17 @@ HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --retries=3 CMD ["pyt
 ENTRYPOINT ["heedmap"]
 CMD ["serve"]
 
+# Kernels are compiled where they run: for that a C compiler, and a folder that programs may be loaded from.
 FROM runtime AS cuda
-ENV HEEDMAP_DEVICE=cuda NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
+USER root
+RUN apt-get update \
+ && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends gcc libc6-dev \
+ && rm -rf /var/lib/apt/lists/* \
+ && install -d -o heedmap -g heedmap /var/lib/heedmap/kernels
+USER heedmap
+ENV HEEDMAP_DEVICE=cuda NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility \
+    TRITON_CACHE_DIR=/var/lib/heedmap/kernels/triton TORCHINDUCTOR_CACHE_DIR=/var/lib/heedmap/kernels/inductor
+VOLUME ["/var/lib/heedmap/kernels"]
 COPY --from=cuda-packages /opt/heedmap /opt/heedmap
 
 FROM runtime AS cpu

@@ -17,7 +17,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile --cov
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-newest lint lock format train evaluate bench wheel clean
+.PHONY: help serve test test-device test-newest lint lock format train evaluate bench wheel clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
@@ -32,6 +32,10 @@ serve: $(VENV)/.serve ## set up and serve the explorer and the API on HOST and P
 
 test: $(VENV)/.test $(VENV)/.browser ## set up, the browser included, and run every test
 	$(PYTEST) $(ARGS)
+
+test-device: $(VENV)/.test ## the tests that need a CUDA device, alone
+	$(BIN)/python -c 'import sys, torch; sys.exit(None if torch.cuda.is_available() else "no CUDA device is here")'
+	$(BIN)/pytest -m cuda $(ARGS)
 
 # The lock holds the users of today; this asks about tomorrow's.
 test-newest: ## the same in .venv-newest, with the newest of everything that pyproject.toml allows
@@ -106,7 +110,9 @@ endef
 
 define install_torch
 set -e; $(BIN)/python .build/locked.py --versions >$(VENV)/versions.txt; \
-$(PIP) install --quiet $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) --constraint $(VENV)/versions.txt torch
+$(PIP) install --quiet $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) --constraint $(VENV)/versions.txt torch; \
+$(if $(filter test bench,$(1)),[ "$$(uname)" != Linux ] || \
+	$(PIP) install --quiet --no-deps --constraint $(VENV)/versions.txt triton)
 endef
 
 # mypy does not see that heedmap.py makes folders parts of a package; links show it the layout of the wheel.
@@ -124,7 +130,7 @@ $(VENV)/.lock $(VENV)/.build: $(VENV)/.%: requirements.lock $(VENV)/.venv
 $(VENV)/.serve $(VENV)/.lint $(VENV)/.train $(VENV)/.bench $(VENV)/.test: $(VENV)/.%: requirements.lock pyproject.toml $(VENV)/.venv
 	@echo "Setting up $(VENV): Heedmap and what its extra $* needs (PyTorch is a large download, once)"
 	@$(call install,$*)
-	@$(install_torch)
+	@$(call install_torch,$*)
 	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@$(if $(filter lint,$*),$(link_types))
 	@touch $(VENV)/.serve $@

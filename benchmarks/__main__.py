@@ -1,7 +1,7 @@
 """Run the benchmarks, all or those named, and keep what each printed in RESULTS.md.
 
 python -m benchmarks [capture] [families] [length] [explorer] [reading] [decode] [continuous] [wire] [serving]
-    [overload] [sharing] [stored] [soak]
+    [overload] [sharing] [stored] [soak] [device]
 """
 
 import argparse
@@ -9,10 +9,13 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import torch
+
 from benchmarks import (
     capture,
     continuous,
     decode,
+    device,
     explorer,
     families,
     length,
@@ -40,6 +43,7 @@ BENCHMARKS: dict[str, Callable[[], Report]] = {
     "sharing": sharing.measure,
     "stored": sharing.stored,
     "soak": soak.measure,
+    "device": device.measure,
 }
 INTRODUCTION = (
     "# Benchmarks\n\nWritten by `make bench`, or a section of it by `make bench ARGS=length`; each table is one run on "
@@ -52,7 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run, print, and put each section in its place in RESULTS.md."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}; all by default")
-    names = parser.parse_args(arguments).names or list(BENCHMARKS)
+    chosen = parser.parse_args(arguments).names
+    names = chosen or [name for name in BENCHMARKS if name != "device" or torch.cuda.is_available()]
     if unknown := [name for name in names if name not in BENCHMARKS]:
         parser.error(f"no benchmark {unknown[0]!r}: there are {', '.join(BENCHMARKS)}")
     for name in names:

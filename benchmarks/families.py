@@ -57,17 +57,27 @@ FAMILIES: dict[str, Callable[[], Build]] = {"bert-base": bert, "gpt2": gpt2, "ll
 
 
 class Sides:
-    """One model with random weights, run in three ways; on our attention or on transformers' eager one."""
+    """One model with random weights, run in several ways; on our attention or on transformers' eager one."""
 
-    def __init__(self, family: str, *, eager: bool = True, ours: bool = True) -> None:
-        build, config = FAMILIES[family]()
+    def __init__(
+        self,
+        family: "str | Build",
+        *,
+        eager: bool = True,
+        ours: bool = True,
+        device: str = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        build, config = FAMILIES[family]() if isinstance(family, str) else family
         torch.manual_seed(0)
-        self.family = family
-        model = build._from_config(config, attn_implementation="eager").eval()
+        self.device = torch.device(device)
+        with self.device:
+            model = build._from_config(config, attn_implementation="eager", dtype=dtype).eval()
         self.wiring: Wiring | None = None
         self.eager: Any = None
         if ours and eager:
-            other = build._from_config(copy.deepcopy(config), attn_implementation="eager").eval()
+            with self.device:
+                other = build._from_config(copy.deepcopy(config), attn_implementation="eager", dtype=dtype).eval()
             for mine, theirs in zip(other.parameters(), model.parameters(), strict=True):
                 mine.data = theirs.data  # the same weights, once in memory
             self.eager = other
@@ -78,7 +88,8 @@ class Sides:
 
     def input(self, length: int) -> Tensor:
         """Random token ids of one sequence."""
-        return torch.randint(1000, 2000, (1, length), generator=torch.Generator().manual_seed(length))
+        ids = torch.randint(1000, 2000, (1, length), generator=torch.Generator().manual_seed(length))
+        return ids.to(self.device)
 
     @torch.inference_mode()
     def run(self, kind: str, ids: Tensor) -> Any:
@@ -91,6 +102,8 @@ class Sides:
             return self.wiring.model(ids, use_cache=False).last_hidden_state, None
         with record(self.wiring) as recorder:
             hidden = self.wiring.model(ids, use_cache=False).last_hidden_state
+        if kind == "record":
+            return hidden, recorder
         (site,) = recorder.records
         axis = Axis("text", [""] * ids.shape[1], ids[0].tolist(), [(0, 0)] * ids.shape[1], [False] * ids.shape[1])
         prediction = Prediction("", [], None, {"tokens": axis})

@@ -1,6 +1,7 @@
 """One bad input never fails its neighbours: what fails together is tried again one by one, after memory by halves."""
 
 import gc
+import re
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -11,7 +12,20 @@ from heedmap.model.errors import Cancelled, HeedmapError, InputError, ModelFailu
 I = TypeVar("I")  # noqa: E741
 O = TypeVar("O")  # noqa: E741
 # What PyTorch's allocator for the CPU says, on Linux and elsewhere, in a plain RuntimeError.
+LOST = re.compile(r"CUDA error|CUBLAS_STATUS_(?!NOT_SUPPORTED)|CUDNN_STATUS_EXECUTION_FAILED")
 SIGNS = ("not enough memory", "can't allocate memory", "cannot allocate memory", "out of memory")
+
+
+class DeviceLost(BaseException):
+    """The accelerator has failed: every later call in this process fails too, whatever its input; no `Exception`."""
+
+
+def lost(error: BaseException) -> bool:
+    """Whether an error says that the accelerator has failed; memory that ran out is none such: the next may fit."""
+    if isinstance(error, DeviceLost):
+        return True
+    failed = isinstance(error, torch.AcceleratorError) or (isinstance(error, RuntimeError) and LOST.search(str(error)))
+    return bool(failed) and not out_of_memory(error)
 
 
 def isolated(
@@ -43,7 +57,12 @@ def failure(error: Exception) -> HeedmapError:
     """The error of one input: the caller's to mend as it is, anything else as a `ModelFailure` with its cause.
 
     It is a value from here on, kept as long as its neighbours' answers, so it loses its traceback: see `detached`.
+
+    Raises:
+        DeviceLost: it is nobody's input that failed.
     """
+    if lost(error):
+        raise DeviceLost(f"the accelerator has failed: {str(error)[:200]}") from error
     if isinstance(error, InputError | ModelFailure):
         return detached(error)
     if out_of_memory(error):

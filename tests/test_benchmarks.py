@@ -12,7 +12,7 @@ import torch
 import transformers
 
 from benchmarks import __main__ as command
-from benchmarks import capture, explorer, families, length, measure, wire
+from benchmarks import capture, device, explorer, families, length, measure, wire
 from benchmarks.measure import Report
 from heedmap.model.native import checkpoint
 from heedmap.model.native.tokenizer import Tokenizer
@@ -227,3 +227,34 @@ def test_the_explorer_reports_pictures_frames_and_memory() -> None:
     assert all(value > 0 for row in values for value in row)
     assert all(median <= worst for median, worst in values[:-1])
     assert len(report.targets) == 3
+
+
+def test_device_reports_every_table_and_its_targets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the host, at sizes of nothing: what is printed is what an accelerator prints."""
+    small = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 32}
+    builds: dict[str, families.Build] = {
+        "bert": (transformers.BertModel, transformers.BertConfig(vocab_size=2000, **small)),
+        "llama": (transformers.LlamaModel, transformers.LlamaConfig(vocab_size=2000, num_key_value_heads=2, **small)),
+    }
+    sizes = device.Sizes((8,), (8, 16), (4, 2, 16, 32), 600, (1, 2, 300), 2, 1, http=False)
+    monkeypatch.setattr(device, "EAGER", 16)
+    report = device.measure(sizes, "cpu", builds)
+    rows = numbers(report)
+    names = [row[0] for row in report.rows]
+    assert len(rows) == len(names) == 4 + 2 * 4 + 2 + 2 * 3 + 2 + 2 * 2
+    assert {"llama: trace", "grouped heads: ours, log-sum-exp", "one head, bfloat16: overview"} <= set(names)
+    assert "no accelerator" in report.about
+    table = device.Table()
+    for tokens in sizes.llama:
+        table.add("llama", f"{tokens:,}", {"predict": 2.0, "record": 2.0, "trace": 2.1, "eager": 4.2}, "predict")
+    table.add("grouped heads", "32", {"SDPA": 1.0, "ours, log-sum-exp": 1.5}, "SDPA")
+    for dtype in ("float32", "bfloat16"):
+        table.add(f"one head, {dtype}", "600", {"forward": 1.0, "overview": 1.5}, "forward")
+    table.add("2 heads", "300", {"thumbnails": 100.0, "statistics": 40.0}, "thumbnails")
+    table.reached |= {"step 1": 0.3, "tokens 64": 60_000}
+    verdicts = list(device._targets(table, sizes))
+    assert [text for text in verdicts if "missed" in text] == [
+        "grouped attention over SDPA: 1.50, target at most 1.05: missed"
+    ]
+    assert any("statistics of all heads, in ms: 40.00" in text for text in verdicts)
+    assert any("trace over eager with its maps: 0.50" in text for text in verdicts)

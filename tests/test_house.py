@@ -267,7 +267,7 @@ def test_the_makefile_has_its_targets_and_help_lists_them() -> None:
     printed = subprocess.run(
         ["make", "--no-print-directory"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
-    targets = {"serve", "test", "test-newest", "lint", "lock", "train", "bench", "help"}
+    targets = {"serve", "test", "test-device", "test-newest", "lint", "lock", "train", "bench", "help"}
     assert targets <= set(re.findall(r"^  make ([\w-]+)", printed, re.MULTILINE))
 
 

@@ -8,6 +8,7 @@ from heedmap.app.service.call import Call, gone
 from heedmap.app.service.finite import Checking, fault
 from heedmap.model.contract import Joinable, Request, Served, Session
 from heedmap.model.errors import Cancelled
+from heedmap.model.isolation import lost
 from heedmap.model.observer import lasted
 
 More = Callable[[int], Sequence[Call]]
@@ -46,18 +47,23 @@ class Continuous(Checking):
                     return
                 running.step()
                 calls = more(session.room) if session.room else ()
-        except Exception:  # in a batch one request may break all: each by itself then
-            for call in _open(running, calls):
-                self._alone(call)
-        except BaseException:
-            for call in _open(running, calls):
-                call.settle(error=gone())
-            raise
+        except BaseException as failed:
+            try:
+                if not isinstance(failed, Exception) or lost(failed):
+                    raise
+                for call in _open(running, calls):  # in a batch one request may break all: each by itself then
+                    self._alone(call)
+            except BaseException:
+                for call in _open(running, calls):
+                    call.settle(error=gone())
+                raise
 
     def _alone(self, call: Call) -> None:
         try:
             call.settle(self(call.items, call.over))
         except Exception as error:
+            if lost(error):
+                raise
             call.settle(error=error)
 
 

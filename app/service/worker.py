@@ -16,7 +16,7 @@ from heedmap.app.service.crew import Crew, step_back
 from heedmap.app.service.line import Line
 from heedmap.app.service.threads import use_cores
 from heedmap.model.errors import Cancelled, OutOfMemory
-from heedmap.model.isolation import halves, memory_error, out_of_memory
+from heedmap.model.isolation import DeviceLost, halves, lost, memory_error, out_of_memory
 
 Watching = Callable[[Sequence[Call], Sequence[float]], AbstractContextManager[None]]
 PREFIX = "heedmap-"  # of threads' names
@@ -234,6 +234,10 @@ class Worker:
         try:
             results = live[0].context.run(run)
         except Exception as error:
+            if lost(error):  # so would every later call: the process is to end
+                for call in live:
+                    call.settle(error=gone())
+                raise DeviceLost(str(error)) from error
             failed: Exception = memory_error(error) if out_of_memory(error) else error
         except BaseException:
             for call in live:

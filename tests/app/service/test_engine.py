@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+import torch
 
 from heedmap.app import ticket
 from heedmap.app.errors import DeadlineExceeded, Overloaded, Stopping, WorkerStopped
@@ -15,6 +16,7 @@ from heedmap.app.service.crew import Crew
 from heedmap.app.service.engine import THREAD, Engine
 from heedmap.app.service.watchdog import Watchdog
 from heedmap.model.errors import Cancelled, EmptyInput, OutOfMemory
+from heedmap.model.isolation import DeviceLost, isolated
 from tests.app.service.busy import at_work
 
 Stop = Callable[[], bool]
@@ -177,6 +179,47 @@ async def test_a_dead_worker_leaves_nobody_waiting() -> None:
             await asyncio.sleep(0.001)
         with pytest.raises(WorkerStopped):
             await engine.run(int)
+
+
+@pytest.mark.parametrize(
+    ("error", "ends"),
+    [
+        (torch.AcceleratorError("CUDA error: an illegal memory access was encountered"), True),
+        (RuntimeError("CUDA error: device-side assert triggered"), True),
+        (RuntimeError("CUBLAS_STATUS_EXECUTION_FAILED when calling cublasSgemm"), True),
+        (DeviceLost("the accelerator has failed"), True),
+        (torch.OutOfMemoryError("CUDA out of memory"), False),
+        (RuntimeError("CUBLAS_STATUS_NOT_SUPPORTED"), False),
+        (RuntimeError("shapes do not match"), False),
+    ],
+)
+async def test_an_accelerator_that_has_failed_ends_the_worker(error: BaseException, ends: bool) -> None:
+    def fail() -> None:
+        raise error
+
+    async with running() as engine:
+        async with at_work(engine):
+            failing = asyncio.create_task(engine.run(fail))
+            await waiting(engine, 1)
+            after = asyncio.create_task(engine.run(lambda: 5))
+            await waiting(engine, 2)
+        with pytest.raises(WorkerStopped if ends else Exception):
+            await failing
+        if not ends:
+            assert await after == 5
+            return
+        with pytest.raises(WorkerStopped):
+            await after
+        while engine.alive:
+            await asyncio.sleep(0.001)
+
+
+def test_nobody_takes_a_failed_accelerator_for_a_bad_input() -> None:
+    def fail(items: Sequence[int]) -> list[int]:
+        raise torch.AcceleratorError("CUDA error: unspecified launch failure")
+
+    with pytest.raises(DeviceLost, match="unspecified launch failure"):
+        isolated(fail, [1, 2])
 
 
 async def test_what_may_be_used_once_is_used_by_one_worker_at_a_time() -> None:
