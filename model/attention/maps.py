@@ -17,6 +17,8 @@ from heedmap.model.attention.biases import Bias
 from heedmap.model.attention.masks import NONE, Full, Mask
 from heedmap.model.attention.operators import spread
 from heedmap.model.attention.scores import Score
+from heedmap.model.attention.triton import dispatch
+from heedmap.model.attention.triton.problem import Problem
 from heedmap.model.errors import RangeError
 
 COLUMNS = 1024  # columns that are asked of the mask at once
@@ -94,9 +96,7 @@ class AttentionMap:
         Raises:
             RangeError: the block is not inside the map.
         """
-        return self._weights(
-            self._indices(span(rows, self.shape[0], "rows")), self._indices(span(cols, self.shape[1], "cols"))
-        )
+        return self._cells(self._indices(span(rows, self.shape[0], "rows")), span(cols, self.shape[1], "cols"))
 
     def visible(self, rows: slice = slice(None), cols: slice = slice(None)) -> Bool[Tensor, "R C"]:
         """Which cells of a block the mask leaves visible.
@@ -146,6 +146,9 @@ class AttentionMap:
         """
         queries, keys = self.shape
         sample = torch.tensor(sampled_rows(queries, rows or queries), device=self.q.device)
+        problem = self.problem()
+        if problem is not None and (statistics := dispatch.statistics(problem, sample)) is not None:
+            return {name: values.cpu() for name, values in statistics.items()}
         totals = {name: torch.zeros(self.heads) for name in ("entropy", "distance", "sink", "diagonal", "max")}
         for index, cols, block in self._blocks(sample):
             distance = (index[:, None] - self._indices(cols)[None, :]).abs().to(block.dtype)
@@ -174,6 +177,10 @@ class AttentionMap:
         ).to(torch.promote_types(self.v.dtype, torch.float32))
         difference: Tensor = (mixed - output[:, sample.to(output.device)].to(mixed)).abs()
         return difference.amax(dim=(1, 2)).float().cpu()
+
+    def problem(self) -> Problem | None:
+        """The maps as the kernels of an accelerator take them; None on the host, and of maps that they do not know."""
+        return dispatch.supports(self.q, self.k, self.lse, self.score, self.mask, self.bias)
 
     def _indices(self, part: range) -> Int[Tensor, "N"]:
         return torch.arange(part.start, part.stop, device=self.q.device)
@@ -207,6 +214,11 @@ class AttentionMap:
     ) -> Float[Tensor, "H R C"]:
         return scores if self.bias is None else scores.add_(self.bias.cells(rows, cols))
 
+    def _cells(self, rows: Int[Tensor, "R"], cols: range) -> Float[Tensor, "H R C"]:
+        problem = self.problem()
+        weights = None if problem is None else dispatch.window(problem, rows, cols)
+        return self._weights(rows, self._indices(cols)) if weights is None else weights
+
     def _weights(self, rows: Int[Tensor, "R"], cols: Int[Tensor, "C"]) -> Float[Tensor, "H R C"]:
         q, k, lse = self._sides(rows, cols)
         weights: Tensor = self._biased(self.score(q, k), rows, cols).sub_(lse[..., None]).exp_()
@@ -222,7 +234,7 @@ class AttentionMap:
         for part in torch.split(rows, max(step, LEAST_ROWS)):
             cols = self._visible_columns(range(int(part[0]), int(part[-1]) + 1), least)
             for few in torch.split(part, max(1, CELLS // (self.heads * len(cols)))):
-                yield few, cols, self._weights(few, self._indices(cols))
+                yield few, cols, self._cells(few, cols)
 
     def _visible_columns(self, rows: range, least: int) -> range:
         """The run of columns outside which the mask hides everything from these rows."""
