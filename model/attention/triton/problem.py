@@ -95,7 +95,7 @@ def problem_of(
             scale /= cap
         case _:
             return None
-    values, origin = (None, 0) if bias is None else (_dense_last(bias.values), bias.queries - 1)
+    values, origin = (None, 0) if bias is None else (_dense_last(bias.values.to(q.device)), bias.queries - 1)
     return Problem(_dense_last(q), _dense_last(k), lse.contiguous(), scale, cap, values, origin, band)
 
 
