@@ -148,7 +148,8 @@ class AttentionMap:
         sample = torch.tensor(sampled_rows(queries, rows or queries), device=self.q.device)
         problem = self.problem()
         if problem is not None and (statistics := dispatch.statistics(problem, sample)) is not None:
-            return {name: values.cpu() for name, values in statistics.items()}
+            columns = torch.stack(list(statistics.values())).cpu()  # one wait for the device, not five
+            return dict(zip(statistics, columns.unbind(), strict=True))
         totals = {name: torch.zeros(self.heads) for name in ("entropy", "distance", "sink", "diagonal", "max")}
         for index, cols, block in self._blocks(sample):
             distance = (index[:, None] - self._indices(cols)[None, :]).abs().to(block.dtype)
