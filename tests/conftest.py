@@ -1,10 +1,16 @@
 """Fixtures that every layer's tests share: tiny random checkpoints, and a live service with the shipped one."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+
+# Where there is no accelerator, Triton's kernels are tested by its interpreter. It is chosen while Triton is
+# imported, for Triton's own functions too, so this stands in front of whatever may import it, in every worker.
+if not torch.cuda.is_available():
+    os.environ["TRITON_INTERPRET"] = "1"
 
 from heedmap.model.native import checkpoint
 from heedmap.model.native.recurrent import RecurrentConfig

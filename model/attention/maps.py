@@ -17,12 +17,14 @@ from torch import Tensor
 from heedmap.model.attention.biases import Bias
 from heedmap.model.attention.masks import NONE, Full, Mask
 from heedmap.model.attention.operators import spread
+from heedmap.model.attention.products import aligned, grouped_product, take
 from heedmap.model.attention.scores import Additive, Score
+from heedmap.model.attention.triton import dispatch
+from heedmap.model.attention.triton.problem import Problem
 from heedmap.model.errors import RangeError
 
 COLUMNS = 1024  # columns that are asked of the mask at once
 LEAST_ROWS = 64  # rows for which it is asked: a window's band is little wider than for one
-ALIGNMENT = 64  # bytes of a cache line, on which PyTorch allocates
 CELLS = 1 << 22  # cells a block of a streaming pass: 16 MiB in float32, about what a last-level cache holds
 
 
@@ -104,9 +106,7 @@ class AttentionMap:
         Raises:
             RangeError: the block is not inside the map.
         """
-        return self._weights(
-            self._indices(span(rows, self.shape[0], "rows")), self._indices(span(cols, self.shape[1], "cols"))
-        )
+        return self._cells(self._indices(span(rows, self.shape[0], "rows")), span(cols, self.shape[1], "cols"))
 
     def visible(self, rows: slice = slice(None), cols: slice = slice(None)) -> Bool[Tensor, "R C"]:
         """Which cells of a block the mask leaves visible.
@@ -156,6 +156,10 @@ class AttentionMap:
         """
         queries, keys = self.shape
         sample = torch.tensor(sampled_rows(queries, rows or queries), device=self.q.device)
+        problem = self.problem()
+        if problem is not None and (statistics := dispatch.statistics(problem, sample)) is not None:
+            columns = torch.stack(list(statistics.values())).cpu()  # one wait for the device, not five
+            return dict(zip(statistics, columns.unbind(), strict=True))
         totals = {name: torch.zeros(self.heads) for name in ("entropy", "distance", "sink", "diagonal", "max")}
         for index, cols, block in self._blocks(sample):
             distance = (index[:, None] - self._indices(cols)[None, :]).abs().to(block.dtype)
@@ -192,6 +196,10 @@ class AttentionMap:
         difference: Tensor = (mixed - output[:, sample].to(mixed)).abs()
         return difference.amax(dim=(1, 2)).float()
 
+    def problem(self) -> Problem | None:
+        """The maps as the kernels of an accelerator take them; None on the host, and of maps that they do not know."""
+        return dispatch.supports(self.q, self.k, self.lse, self.score, self.mask, self.bias)
+
     def _indices(self, part: range) -> Int[Tensor, "N"]:
         return torch.arange(part.start, part.stop, device=self.q.device)
 
@@ -216,13 +224,18 @@ class AttentionMap:
     ) -> tuple[Float[Tensor, "H R D"], Float[Tensor, "H C D"], Float[Tensor, "H R"]]:
         """Queries, a key for each query head, and log-sum-exps, in float32 or wider."""
         wide = torch.promote_types(self.q.dtype, torch.float32)
-        q, k = (_aligned(_take(x, part).to(wide)) for x, part in ((self.q, rows), (self.k, cols)))
-        return q, spread(k, self.heads), _take(self.lse, rows)
+        q, k = (aligned(take(x, part).to(wide)) for x, part in ((self.q, rows), (self.k, cols)))
+        return q, spread(k, self.heads), take(self.lse, rows)
 
     def _biased(
         self, scores: Float[Tensor, "H R C"], rows: Int[Tensor, "R"], cols: Int[Tensor, "C"]
     ) -> Float[Tensor, "H R C"]:
         return scores if self.bias is None else scores.add_(self.bias.cells(rows, cols))
+
+    def _cells(self, rows: Int[Tensor, "R"], cols: range) -> Float[Tensor, "H R C"]:
+        problem = self.problem()
+        weights = None if problem is None else dispatch.window(problem, rows, cols)
+        return self._weights(rows, self._indices(cols)) if weights is None else weights
 
     def _weights(self, rows: Int[Tensor, "R"], cols: Int[Tensor, "C"]) -> Float[Tensor, "H R C"]:
         q, k, lse = self._sides(rows, cols)
@@ -239,7 +252,7 @@ class AttentionMap:
         for part in torch.split(rows, max(step, LEAST_ROWS)):
             cols = self._visible_columns(range(int(part[0]), int(part[-1]) + 1), least)
             for few in torch.split(part, max(1, CELLS // (self.heads * len(cols)))):
-                yield few, cols, self._weights(few, self._indices(cols))
+                yield few, cols, self._cells(few, cols)
 
     def _visible_columns(self, rows: range, least: int) -> range:
         """The run of columns outside which the mask hides everything from these rows."""
@@ -250,40 +263,6 @@ class AttentionMap:
             return range(least)
         start = max(0, min(visible[0].start, keys - least))
         return range(start, max(visible[-1].stop, start + least))
-
-
-def _take(x: Tensor, index: Int[Tensor, "N"]) -> Tensor:
-    """The second axis at these indices: a view where they are one run, as in every window."""
-    first, count = int(index[0]), len(index)
-    if int(index[-1]) - first == count - 1:  # they ascend without repeats
-        return x[:, first : first + count]
-    return x[:, index]
-
-
-def _aligned(x: Tensor) -> Tensor:
-    """Contiguous and on a cache line's boundary, as new tensors are: the order of a product's sums depends on it.
-
-    A trace in memory and the same one mapped from its file then give the same weights to the bit.
-    """
-    x = x.contiguous()
-    return x.clone() if x.data_ptr() % ALIGNMENT else x
-
-
-def grouped_product(left: Float[Tensor, "H R D"], right: Float[Tensor, "G D C"]) -> Float[Tensor, "H R C"]:
-    """Each head's rows times its group's matrix, in float32 or wider: head h meets group h // (H / G).
-
-    On an accelerator half precision is multiplied as it is, by the units that the kernel itself uses, and summed in
-    float32; weights are rounded to it before, as the kernel rounds them.
-    """
-    heads, rows, inner = left.shape
-    groups = right.shape[0]
-    left = left.reshape(groups, heads // groups * rows, inner)
-    if right.is_cuda and right.dtype in (torch.float16, torch.bfloat16):
-        product = torch.bmm(left.to(right.dtype), right, out_dtype=torch.float32)
-    else:
-        wide = torch.promote_types(torch.promote_types(left.dtype, right.dtype), torch.float32)
-        product = torch.bmm(left.to(wide), right.to(wide))
-    return product.view(heads, rows, -1)
 
 
 @lru_cache(maxsize=64)

@@ -17,12 +17,17 @@ from torch import Tensor
 
 from heedmap.model.attention.maps import AttentionMap
 from heedmap.model.attention.masks import ALL, NONE, SOME
+from heedmap.model.attention.triton import dispatch
+from heedmap.model.attention.triton.problem import Problem
 from heedmap.model.errors import RangeError
 
 SIDE = 256  # pixels of a tile
 # Cells computed at a time, in a square, since masks run along the diagonal: 4 MiB of float32, which stay in the cache.
 BLOCK_CELLS = 1 << 20
 LEAST = 256  # cells a side under which a part is computed whole: its own cost is then no more than a call's
+# The same on an accelerator without Triton, where a launch costs as much as a million cells: 128 MiB of float32.
+DEVICE_BLOCK_CELLS, DEVICE_LEAST = 1 << 25, 1024
+KERNEL_BLOCKS = 1 << 24  # of all heads that one launch makes: 64 MiB
 
 How = Literal["max", "mean"]
 HOW: tuple[How, ...] = ("max", "mean")
@@ -102,13 +107,41 @@ def reduce_strips(
                 f"{name}s {part.start}:{part.stop} are not blocks of level {level}, which has {size_at(length, level)}",
                 field=name,
             )
+    problem, made = layer.problem(), 0
+    if problem is not None:
+        for part, reduced in _by_kernel(problem, rows, cols, level, how):
+            yield part, reduced
+            made += len(part)
+    if made == len(rows):
+        return
+    rows = rows[made:]
     cells = range(cols.start * side, min(cols.stop * side, keys))
-    blocks = max(1, math.isqrt(BLOCK_CELLS // layer.heads) // side)
+    most = BLOCK_CELLS if layer.q.device.type == "cpu" else DEVICE_BLOCK_CELLS
+    blocks = max(1, math.isqrt(most // layer.heads) // side)
     chunks = [range(at, min(at + blocks * side, cells.stop)) for at in range(cells.start, cells.stop, blocks * side)]
     for start in range(rows.start, rows.stop, blocks):
         part = range(start, min(start + blocks, rows.stop))
         strip = range(part.start * side, min(part.stop * side, queries))
         yield part, _beside([_part(layer, strip, chunk, side, how) for chunk in chunks])
+
+
+def _by_kernel(problem: Problem, rows: range, cols: range, level: int, how: How) -> Iterator[tuple[range, Reduced]]:
+    """Strips by a launch each, as far as the kernel makes them: blocks of a tile at most, larger ones folded."""
+    heads, queries, keys = problem.shape
+    base = min(level, dispatch.largest_side(problem).bit_length() - 1)
+    side, folds = 1 << level, level - base
+    cells = range(cols.start * side, min(cols.stop * side, keys))
+    step = max(1, KERNEL_BLOCKS // (heads * size_at(len(cells), base)) >> folds)
+    for start in range(rows.start, rows.stop, step):
+        part = range(start, min(start + step, rows.stop))
+        strip = range(part.start * side, min(part.stop * side, queries))
+        made = dispatch.overview(problem, strip, cells, 1 << base, how == "mean")
+        if made is None:
+            return
+        reduced = Reduced(*made, how)
+        for _ in range(folds):
+            reduced = reduced.coarser()
+        yield part, reduced
 
 
 def _part(layer: AttentionMap, rows: range, cols: range, side: int, how: How) -> Reduced:
@@ -117,7 +150,7 @@ def _part(layer: AttentionMap, rows: range, cols: range, side: int, how: How) ->
     if coverage == NONE:
         empty = torch.zeros(layer.heads, -(-len(rows) // side), -(-len(cols) // side), device=layer.q.device)
         return Reduced(empty, empty[0], how)
-    least = max(side, LEAST)
+    least = max(side, LEAST if layer.q.device.type == "cpu" else DEVICE_LEAST)
     if coverage == SOME and max(len(rows), len(cols)) > least:
         tall, wide = (_halves(part, side, least) for part in (rows, cols))
         return below([_beside([_part(layer, row, col, side, how) for col in wide]) for row in tall])
