@@ -239,6 +239,8 @@ class Models:
         """Read a model in a thread of its own, after what was let go has left the memory."""
         import torch
 
+        from heedmap.model.hub.load import placement
+
         garbage.sweep()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
@@ -247,7 +249,7 @@ class Models:
             device = "cuda" if torch.cuda.is_available() else "cpu"
         model = self.read(source, device)
         model.trace_limit = self.trace_limit
-        return model, weight_bytes(_network(model))
+        return model, placement.weight_bytes(_network(model))
 
     def _make_room(self, newcomer: _Entry, needed: int) -> bool:
         """Let go of the least recently used until there is room for so many bytes; whether any had to go."""
@@ -265,12 +267,6 @@ def _network(model: Any) -> "nn.Module":
     """The network of a model: our own families have one, transformers' lies in what was loaded."""
     network: nn.Module = model.network if hasattr(model, "network") else model.loaded.model
     return network
-
-
-def weight_bytes(network: "nn.Module") -> int:
-    """Bytes of parameters and buffers, each once where several names share one."""
-    tensors = [*network.parameters(), *network.buffers()]
-    return sum({(tensor.data_ptr(), tensor.shape): tensor.nbytes for tensor in tensors}.values())
 
 
 def _estimate(text: str) -> int:

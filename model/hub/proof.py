@@ -43,7 +43,7 @@ class Proof:
         CheckpointError: there are layers whose attention cannot be had, or whose attention is not what is computed.
         """
         self.loaded, self.runner = loaded, runner
-        self.wiring = prepare(loaded.model)
+        self.wiring = prepare(loaded.model, quantised=loaded.quantised)
         self.state, self.alone = State(loaded.model), depends_on_length(loaded.model)
         self.bands: Use = "never"
         try:
@@ -109,7 +109,7 @@ class Proof:
         """
         if self.wiring.follows and not self._agrees(inputs, "eager"):
             self.state.restore()
-            self.wiring = prepare(self.loaded.model, eager=True)
+            self.wiring = prepare(self.loaded.model, eager=True, quantised=self.loaded.quantised)
             self.state = State(self.loaded.model)
         elif not self.wiring.follows and not self._agrees(inputs, "sdpa"):
             raise CheckpointError(
