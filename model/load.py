@@ -40,8 +40,8 @@ def load(where: str | Path, device: str = "cpu") -> Served[Trace]:
         for name in ("device_map", "quantize"):
             if value := getattr(source, name):
                 raise CheckpointError(
-                    f"{name}={value} is for models of transformers' layout, and this one is of Heedmap's own: it stands "
-                    "whole on one device (--device); leave the option out"
+                    f"{name}={value} is for models of transformers' layout, and this one is of Heedmap's own, whole "
+                    "and on one device (--device): leave the option out"
                 )
         return native(folder, device)
     from heedmap.model.hub import served  # transformers takes seconds to import, and native models do without

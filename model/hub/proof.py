@@ -50,6 +50,9 @@ class Proof:
             self.sites, self.unrecorded, self.cost = self._record_example()
         except TraceError as error:
             raise CheckpointError(f"{self._family} cannot be shown: {error}") from error
+        except RuntimeError as error:  # PyTorch's: shapes or devices that do not fit, too little memory
+            said = " ".join(str(error).split())[:400]
+            raise CheckpointError(f"the model fails on an example of its own task: {said}") from error
         finally:
             self.state.restore()
 

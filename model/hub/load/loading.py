@@ -113,7 +113,10 @@ def load(
 
     spread = None if device_map is None else partial(placement.spread, device_map, device, build)
     with quiet_loading():
-        model, info = _attempt(f"{config.model_type} as {auto_class}", spread or build)
+        try:
+            model, info = _attempt(f"{config.model_type} as {auto_class}", spread or build)
+        except CheckpointError as error:
+            raise error if quantised is None else quantisation.explained(error, quantised, device) from error
         replaced = frozenset() if adapter is None else adapter.replaced
         if quantised is not None and quantised.known.spare is not None:
             info["unexpected_keys"] -= weights.zeros(files, info["unexpected_keys"], quantised.known.spare)
@@ -143,6 +146,7 @@ def load(
             model = _attempt(f"the weights on {device}", lambda: model.to(device))
         else:
             placement.check_values(model)
+            quantisation.check_shapes(model)
         model.eval().requires_grad_(False)
     terms = ", ".join(dict.fromkeys(name for name in licences if name)) or None
     kind = "" if quantised is None else str(quantised)
@@ -157,7 +161,7 @@ def _refuse_merging(quantised: quantisation.Quantisation | None, device_map: pla
     """
     advice = "merge the two first (PEFT's merge_and_unload) and save the whole with save_pretrained"
     if quantised is not None:
-        raise CheckpointError(f"an adapter cannot be merged into {quantised}: take the base as it was before, or {advice}")
+        raise CheckpointError(f"an adapter cannot be merged into {quantised}: take the base as it was, or {advice}")
     if device_map is not None:
         raise CheckpointError(f"an adapter is merged into a base that stands whole in memory, not spread out: {advice}")
 

@@ -3,6 +3,7 @@
 import tempfile
 import weakref
 from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
@@ -32,9 +33,8 @@ def spread(device_map: DeviceMap, device: torch.device, build: Callable[..., tup
         raise CheckpointError(f"device_map needs accelerate, which places the parts of a model: {EXTRA}")
     options: dict[str, Any] = {"device_map": device_map if isinstance(device_map, str) else dict(device_map)}
     if device.type == "cpu" and isinstance(device_map, str):
-        from accelerate.utils import get_max_memory
-
-        options["max_memory"] = {"cpu": get_max_memory()["cpu"]}
+        accelerate: Any = import_module("accelerate.utils")  # an extra, which the type checker may not have
+        options["max_memory"] = {"cpu": accelerate.get_max_memory()["cpu"]}
     # Weights that are read as they are stay in the checkpoint's own files; the folder takes those that are not.
     folder = tempfile.TemporaryDirectory(prefix="heedmap-offload-")
     try:
@@ -48,17 +48,16 @@ def spread(device_map: DeviceMap, device: torch.device, build: Callable[..., tup
 
 def device_of(model: Any) -> torch.device:
     """Where a model's inputs go: its device, or the one on which its first part computes."""
-    devices = _devices(model)
-    if not devices:
+    places = _places(model)
+    if not places:
         device: torch.device = next(model.parameters()).device
         return device
-    return torch.device(next((device for device in devices if device not in HOST), "cpu"))
+    return torch.device(next((place for place in places if place not in HOST), "cpu"))
 
 
 def places_of(model: Any) -> str:
     """Its device, or all places where parts of it stand: cuda:0, cuda:1, cpu, disk."""
-    names = [name if name in HOST else str(torch.device(name)) for name in _devices(model)]
-    return ", ".join(dict.fromkeys(names)) or str(device_of(model))
+    return ", ".join(_places(model)) or str(device_of(model))
 
 
 def check_values(model: nn.Module) -> None:
@@ -82,7 +81,7 @@ def check_values(model: nn.Module) -> None:
 def weight_bytes(model: nn.Module) -> int:
     """Bytes in memory of parameters and buffers, each once where several names share one.
 
-    Weights that wait in host memory count; those in a folder do not. Quantised ones are the tensors that they consist of.
+    Weights that wait in host memory count; those in a folder do not. Of quantised ones, what they consist of.
     """
     sizes: dict[tuple[int, ...], int] = {}
     on_disk = {name for name, place in _device_map(model).items() if place == "disk"}
@@ -121,5 +120,13 @@ def _device_map(model: Any) -> dict[str, Any]:
     return dict(getattr(model, "hf_device_map", None) or {})
 
 
-def _devices(model: Any) -> list[Any]:
-    return list(dict.fromkeys(_device_map(model).values()))
+def _places(model: Any) -> list[str]:
+    """Where accelerate put its parts, each place once, in their order."""
+    return list(dict.fromkeys(_name(place) for place in _device_map(model).values()))
+
+
+def _name(place: str | int | torch.device) -> str:
+    if place == "disk":
+        return "disk"
+    device = torch.device(place)
+    return f"cuda:{torch.cuda.current_device()}" if str(device) == "cuda" else str(device)

@@ -1,16 +1,22 @@
-"""Quantised weights: by whom, what is needed to read them, and what to call them. Attention itself is never quantised."""
+"""Quantised weights: what is needed to read them, and what to call them. Attention itself is never quantised."""
 
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from heedmap.model.errors import CheckpointError
+import torch
+from torch import nn
+
+from heedmap.model.errors import CheckpointError, CheckpointMismatch
 from heedmap.model.hub.load.placement import EXTRA
 from heedmap.model.hub.load.safety import CONFIG
 
 Settings = Mapping[str, Any]  # a configuration's quantization_config
+UNFIT = "during automatic conversion of the weights"  # transformers' words; its report names the library's own steps
+GPU = re.compile(r"\b(GPUs?|CUDA|XPU|accelerator)\b")
 AS_IT_WAS = "serve the checkpoint that it was made from"
 
 
@@ -48,11 +54,11 @@ class Quantisation:
 
 
 def _torchao(settings: Settings) -> str:
-    kind = settings.get("quant_type", {}).get("default", {})
-    name = str(kind.get("_type", "")).removesuffix("Config")
+    kind = settings["quant_type"]["default"]
+    name = str(kind["_type"]).removesuffix("Config")
     whole = re.fullmatch(r"(?:(Int|Float)(\d+)DynamicActivation)?(Int|Float)(\d+|x)Weight(?:Only)?", name)
     if whole is None:
-        return name or "quantised"
+        return name
     number = whole[3].lower() + whole[4]
     if whole[4] == "x":
         dtype = kind.get("_data", {}).get("weight_dtype", {})
@@ -98,17 +104,17 @@ def read(config: Any) -> Quantisation | None:
     try:
         method = str(settings["quant_method"] if "quant_method" in settings else _of_old(settings))
         known = METHODS.get(method)
-        found = known and Quantisation(method, known.weights(settings))
+        found = None if known is None else Quantisation(method, known.weights(settings))
     except (AttributeError, KeyError, TypeError) as error:
         raise CheckpointError(
             f"{CONFIG} has a quantization_config that does not say how to read the weights; {AS_IT_WAS}"
         ) from error
-    if found is None:
+    if known is None or found is None:
         raise CheckpointError(
             f"the weights are quantised by {method[:100]!r}, which is not served; served are {', '.join(METHODS)}: "
             f"{AS_IT_WAS}"
         )
-    _require(method, found.known)
+    _require(method, known)
     return found
 
 
@@ -125,20 +131,54 @@ def on_the_fly(kind: str, already: Quantisation | None) -> tuple[Quantisation, A
     if already is not None:
         raise CheckpointError(f"the checkpoint has {already} already: leave quantize={kind} out")
     _require("torchao", METHODS["torchao"])
-    from torchao.quantization import Int8WeightOnlyConfig
-    from transformers import TorchAoConfig
+    import transformers
 
-    return Quantisation("torchao", kind), TorchAoConfig(Int8WeightOnlyConfig(version=2))
+    torchao: Any = import_module("torchao.quantization")  # an extra, which the type checker may not have
+    by_row = torchao.Int8WeightOnlyConfig(version=2)  # the version that can be saved as safetensors
+    return Quantisation("torchao", kind), transformers.TorchAoConfig(by_row)
 
 
 def loading_options(quantisation: Quantisation) -> dict[str, Any]:
     """Further options for transformers, of a checkpoint that is quantised."""
     if not quantisation.known.dequantised:
         return {}
-    import transformers
+    from transformers.utils.quantization_config import FineGrainedFP8Config, Mxfp4Config
 
-    kinds: dict[str, Any] = {"mxfp4": transformers.Mxfp4Config, "fp8": transformers.FineGrainedFP8Config}
+    kinds: dict[str, Any] = {"mxfp4": Mxfp4Config, "fp8": FineGrainedFP8Config}
     return {"quantization_config": kinds[quantisation.method](dequantize=True)}
+
+
+def explained(error: CheckpointError, quantisation: Quantisation, device: torch.device) -> CheckpointError:
+    """What the library's error at loading quantised weights means, and what to do about it."""
+    said = str(error)
+    if UNFIT in said:
+        return CheckpointMismatch(
+            f"the checkpoint's {quantisation} cannot be put together: tensors that belong to one weight are missing or "
+            "left over; save the model again with save_pretrained"
+        )
+    if device.type == "cpu" and GPU.search(said):
+        return CheckpointError(
+            f"{said}; the checkpoint has {quantisation}, which this release reads on an accelerator alone: serve it "
+            f"with --device cuda, or {AS_IT_WAS}"
+        )
+    return error
+
+
+def check_shapes(model: nn.Module) -> None:
+    """What the library puts together from several tensors it does not compare with the configuration.
+
+    Raises:
+        CheckpointMismatch: a weight has another shape than its layer.
+    """
+    for name, module in model.named_modules():
+        if not isinstance(module, nn.Linear) or not hasattr(module.weight, "__tensor_flatten__"):
+            continue
+        needs = [module.out_features, module.in_features]
+        if list(module.weight.shape) != needs:
+            raise CheckpointMismatch(
+                f"the weights do not fit {CONFIG}: {name}.weight has shape {list(module.weight.shape)}, "
+                f"expected {needs}"
+            )
 
 
 def parameter_count(model: Any) -> int:
@@ -157,8 +197,9 @@ def parameter_count(model: Any) -> int:
 def _settings(config: Any) -> Settings | None:
     """What the configuration, or that of its text part, says; where transformers looks for it."""
     text = config.get_text_config(decoder=True) if hasattr(config, "get_text_config") else config
-    settings = getattr(config, "quantization_config", None) or getattr(text, "quantization_config", None)
-    if not settings:
+    both = (getattr(part, "quantization_config", None) for part in (config, text))
+    settings = next((settings for settings in both if settings is not None), None)
+    if settings is None:
         return None
     if not isinstance(settings, Mapping):
         raise CheckpointError(f"quantization_config in {CONFIG} must be a JSON object; {AS_IT_WAS}")
