@@ -30,7 +30,8 @@ Model = Annotated[
         metavar="NAME=SOURCE",
         help="A model and its name; repeat for more. SOURCE is PATH_OR_HUB_ID[@REVISION], and may go on "
         "with ?task=TASK&dtype=float32|bfloat16|float16 (then quote it); NAME=BASE?adapter=PATH merges a PEFT "
-        "adapter, a folder or a hub id, into its base.",
+        "adapter, a folder or a hub id, into its base; device_map=auto spreads it over all devices, host memory and "
+        "disk; quantize=int8 keeps its weights in a byte each.",
     ),
 ]
 WhenLoaded = Annotated[Load | None, typer.Option(help="When models are loaded. [default: start]")]

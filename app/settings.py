@@ -131,7 +131,8 @@ class Settings(BaseSettings):
     models: Annotated[dict[str, str], NoDecode] = Field(
         default_factory=lambda: {"de-en": str(WEIGHTS / "de-en")},
         description="name=source pairs apart by commas, the first the default of a page; a source is "
-        "PATH_OR_HUB_ID[@REVISION][?task=...&dtype=...&adapter=...]; name=BASE?adapter=PATH merges a PEFT adapter.",
+        "PATH_OR_HUB_ID[@REVISION][?task=...&dtype=...&adapter=...]; name=BASE?adapter=PATH merges a PEFT adapter, "
+        "device_map=auto spreads a model over all devices, host memory and disk, quantize=int8 keeps weights in bytes.",
     )
     load: Literal["start", "first-use"] = Field("start", description="When models are loaded.")
     model_bytes: Annotated[int, BeforeValidator(_unlimited)] = Field(

@@ -26,7 +26,7 @@ def load(where: str | Path, device: str = "cpu") -> Served[Trace]:
 
     Args:
         where: a folder of ours or of transformers' layout, or a hub id:
-            PATH_OR_HUB_ID[@REVISION][?task=&dtype=&adapter=].
+            PATH_OR_HUB_ID[@REVISION][?task=&dtype=&adapter=&device_map=&quantize=].
         device: where to run.
 
     Raises:
@@ -37,6 +37,12 @@ def load(where: str | Path, device: str = "cpu") -> Served[Trace]:
     if is_native(folder):
         if source.adapter is not None:
             raise CheckpointError("adapters go onto models of transformers' layout, and this one is of Heedmap's own")
+        for name in ("device_map", "quantize"):
+            if value := getattr(source, name):
+                raise CheckpointError(
+                    f"{name}={value} is for models of transformers' layout, and this one is of Heedmap's own, whole "
+                    "and on one device (--device): leave the option out"
+                )
         return native(folder, device)
     from heedmap.model.hub import served  # transformers takes seconds to import, and native models do without
 

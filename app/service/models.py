@@ -239,6 +239,8 @@ class Models:
         """Read a model in a thread of its own, after what was let go has left the memory."""
         import torch
 
+        from heedmap.model.hub.load import placement
+
         garbage.sweep()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
@@ -250,7 +252,7 @@ class Models:
         if device.startswith("cuda"):  # what does not fit there beside the weights cannot be made
             room = torch.cuda.get_device_properties(device).total_memory - torch.cuda.memory_allocated(device)
             model.trace_limit = min(self.trace_limit or room, room)
-        return model, weight_bytes(_network(model))
+        return model, placement.weight_bytes(_network(model))
 
     def _make_room(self, newcomer: _Entry, needed: int) -> bool:
         """Let go of the least recently used until there is room for so many bytes; whether any had to go."""
@@ -268,12 +270,6 @@ def _network(model: Any) -> "nn.Module":
     """The network of a model: our own families have one, transformers' lies in what was loaded."""
     network: nn.Module = model.network if hasattr(model, "network") else model.loaded.model
     return network
-
-
-def weight_bytes(network: "nn.Module") -> int:
-    """Bytes of parameters and buffers, each once where several names share one."""
-    tensors = [*network.parameters(), *network.buffers()]
-    return sum({(tensor.data_ptr(), tensor.shape): tensor.nbytes for tensor in tensors}.values())
 
 
 def _estimate(text: str) -> int:

@@ -19,7 +19,13 @@ def public_source(text: str) -> str:
         return _public_location(text.partition("?")[0])
     revision = "" if source.revision is None else f"@{source.revision}"
     adapter = None if source.adapter is None else _public_location(source.adapter)
-    options = {"task": source.task, "dtype": source.dtype, "adapter": adapter}
+    options = {
+        "task": source.task,
+        "dtype": source.dtype,
+        "adapter": adapter,
+        "device_map": source.device_map,
+        "quantize": source.quantize,
+    }
     query = "&".join(f"{name}={quote(value, safe='/@')}" for name, value in options.items() if value is not None)
     return _public_location(source.location) + revision + (f"?{query}" if query else "")
 

@@ -43,13 +43,16 @@ class Proof:
         CheckpointError: there are layers whose attention cannot be had, or whose attention is not what is computed.
         """
         self.loaded, self.runner = loaded, runner
-        self.wiring = prepare(loaded.model)
+        self.wiring = prepare(loaded.model, quantised=loaded.quantised)
         self.state, self.alone = State(loaded.model), depends_on_length(loaded.model)
         self.bands: Use = "never"
         try:
             self.sites, self.unrecorded, self.cost = self._record_example()
         except TraceError as error:
             raise CheckpointError(f"{self._family} cannot be shown: {error}") from error
+        except RuntimeError as error:  # PyTorch's: shapes or devices that do not fit, too little memory
+            said = " ".join(str(error).split())[:400]
+            raise CheckpointError(f"the model fails on an example of its own task: {said}") from error
         finally:
             self.state.restore()
 
@@ -109,7 +112,7 @@ class Proof:
         """
         if self.wiring.follows and not self._agrees(inputs, "eager"):
             self.state.restore()
-            self.wiring = prepare(self.loaded.model, eager=True)
+            self.wiring = prepare(self.loaded.model, eager=True, quantised=self.loaded.quantised)
             self.state = State(self.loaded.model)
         elif not self.wiring.follows and not self._agrees(inputs, "sdpa"):
             raise CheckpointError(

@@ -16,6 +16,8 @@ from heedmap.model.hub.attention.recorder import record
 from heedmap.model.hub.completions import Completions
 from heedmap.model.hub.load import adapters, loading
 from heedmap.model.hub.load.loading import Source, choose_task, read_config
+from heedmap.model.hub.load.placement import places_of
+from heedmap.model.hub.load.quantisation import parameter_count
 from heedmap.model.hub.loaded import Loaded
 from heedmap.model.hub.proof import Proof
 from heedmap.model.hub.quiet import quiet
@@ -62,13 +64,13 @@ class HubModel:
             "architecture": type(model).__name__,
             "family": config.model_type,
             "revision": self.revision,
-            "parameter_count": sum(p.numel() for p in model.parameters()),
+            "parameter_count": parameter_count(model),
             "parameters": self.runner.takes(),
             "vocabulary": getattr(text, "vocab_size", None),
             "width": getattr(text, "hidden_size", None) or getattr(text, "d_model", None),
             "max_positions": getattr(text, "max_position_embeddings", None),
-            "dtype": str(self.loaded.dtype).removeprefix("torch."),
-            "device": str(self.loaded.device),
+            "dtype": self.loaded.precision,
+            "device": places_of(model),
             "licence": self.loaded.licence,
             "attention": "fused" if self.wiring.follows else "eager",
             "unrecorded": self.unrecorded,
@@ -224,7 +226,15 @@ def load(source: Source, device: str = "cpu") -> HubModel:
     if source.generator is not None and not issubclass(task, TextGeneration):
         raise CheckpointError(f"a generator elsewhere continues texts; {task.name} takes none")
     generator = None if source.generator is None else Completions(source.generator)
-    loaded = loading.load(folder, task.auto_class, device=device, dtype=source.dtype, adapter=adapter)
+    loaded = loading.load(
+        folder,
+        task.auto_class,
+        device=device,
+        dtype=source.dtype,
+        adapter=adapter,
+        device_map=source.device_map,
+        quantize=source.quantize,
+    )
     served = HubModel(loaded, task)
     if isinstance(served.runner, TextGeneration):
         served.runner.generator = generator

@@ -68,6 +68,7 @@ def certify(
     outputs: Mapping[str, Sequence[Tensor | None]],
     kernels: Mapping[str, Sequence[str]],
     versions: Mapping[str, str] | None = None,
+    quantised: str = "",
 ) -> Certificate:
     """Check sampled rows of every layer.
 
@@ -76,6 +77,7 @@ def certify(
         outputs: per site and layer what the model used, (H, Q, E); None where it only gave its weights.
         kernels: per site and layer what computed it.
         versions: of what else had a part in it.
+        quantised: how the model's weights are, which stands beside the dtype of its attention.
     """
     errors: dict[str, list[list[float] | None]] = {}
     absolute, relative, rows, unchecked = [0.0], [0.0], 0, []
@@ -113,7 +115,7 @@ def certify(
         max_error=largest_error if checked else None,
         rows_checked=rows,
         kernel="+".join(names),
-        dtype="+".join(dtypes),
+        dtype=", ".join(filter(None, ("+".join(dtypes), quantised))),
         versions=libraries | dict(versions or {}),
         errors=errors,
         relative_error=worst if checked else None,

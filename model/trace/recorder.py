@@ -59,6 +59,7 @@ class Recorder:
 
     records: dict[str, list[AttentionRecord | WeightsRecord]] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
+    quantised: str = ""  # how the model's weights are
     _biases: dict[tuple[int, int, int, int], Bias | None] = field(default_factory=dict)
     _masks: dict[tuple[int, int, int, int], Mask] = field(default_factory=dict)
 
@@ -141,7 +142,7 @@ class Recorder:
             for site, layers in maps.items()
         }
         kernels = {site: [record.kernel for record in self.records[site]] for site in maps}
-        return certify(maps, outputs, kernels, self.versions)
+        return certify(maps, outputs, kernels, self.versions, self.quantised)
 
     def trace(self, row: int, prediction: Prediction, sites: Mapping[str, tuple[str, str]], **model: str) -> Trace:
         """The trace of one sequence of the batch, cut to its own length and certified.

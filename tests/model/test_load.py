@@ -6,9 +6,10 @@ from typing import get_args
 import pytest
 
 from heedmap import model
+from heedmap.model.errors import CheckpointError
 from heedmap.model.hub.load.loading import read_config
 from heedmap.model.hub.tasks.registry import TASKS
-from heedmap.model.load import NATIVE, is_native, peek
+from heedmap.model.load import NATIVE, is_native, load, peek
 from heedmap.model.native import checkpoint
 from tests.model.hub import checkpoints
 
@@ -26,6 +27,12 @@ def test_our_own_folders_are_told_from_theirs(tiny: Path, tiny_gru: Path, folder
 
 def test_every_architecture_of_our_own_is_known() -> None:
     assert {config.model_fields["architecture"].default for config in get_args(checkpoint.Config)} == set(NATIVE)
+
+
+@pytest.mark.parametrize("option", ["device_map=auto", "quantize=int8"])
+def test_our_own_models_stand_whole_on_one_device(option: str, tiny: Path) -> None:
+    with pytest.raises(CheckpointError, match=f"{option} is for models of transformers' layout.*leave the option out"):
+        load(f"{tiny}?{option}")
 
 
 def test_what_is_known_without_loading(tiny: Path, folder: Path, tmp_path: Path) -> None:

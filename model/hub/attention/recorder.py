@@ -28,7 +28,7 @@ class Wiring:
     """A model on our attention implementation, with what is known of its modules.
 
     names: of its attention modules. eager: those that do not follow the interface and compute attention themselves.
-    windowed: layers that cut a grid into windows, by their attention module.
+    windowed: layers that cut a grid into windows, by their attention module. quantised: how its weights are.
     """
 
     model: Any
@@ -36,6 +36,7 @@ class Wiring:
     names: dict[nn.Module, str]
     eager: frozenset[nn.Module]
     windowed: dict[nn.Module, nn.Module] = field(default_factory=dict)
+    quantised: str = ""
 
     @property
     def follows(self) -> bool:
@@ -43,12 +44,13 @@ class Wiring:
         return not self.eager
 
 
-def prepare(model: Any, *, eager: bool = False) -> Wiring:
+def prepare(model: Any, *, eager: bool = False, quantised: str = "") -> Wiring:
     """Put a model on our attention implementation, where its modules follow the interface; the rest stays eager.
 
     Args:
         model: a transformers model that was loaded with eager attention.
         eager: leave all of it so, for a family that follows the interface in name alone.
+        quantised: how its weights are, for the certificate.
 
     Raises:
         ValueError: it was loaded with another attention, which a module that does not follow the interface would keep.
@@ -75,7 +77,7 @@ def prepare(model: Any, *, eager: bool = False) -> Wiring:
         causal=_causal(model, attention),
         staged=frozenset(names[module] for module in windowed),
     )
-    return Wiring(model, sites, attention, eager_modules, windowed)
+    return Wiring(model, sites, attention, eager_modules, windowed, quantised)
 
 
 @contextlib.contextmanager
@@ -103,7 +105,7 @@ class ModuleRecorder(Recorder):
     """
 
     def __init__(self, wiring: Wiring, versions: dict[str, str]) -> None:
-        super().__init__(versions=versions)
+        super().__init__(versions=versions, quantised=wiring.quantised)
         self.wiring = wiring
         self.recorded_modules: set[nn.Module] = set()
         self._layouts: dict[nn.Module, GridLayout] = {}

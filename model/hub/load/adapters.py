@@ -102,7 +102,7 @@ def find(source: Source) -> tuple[Path, Adapter | None]:
     """
     if source.adapter is not None:
         other = Source.parse(source.adapter)
-        if other.adapter or other.task or other.dtype:
+        if other != Source(other.location, other.revision):
             raise CheckpointError("an adapter has no options of its own; options read like ?adapter=PATH&task=...")
         folder = resolve(other)
         if not is_adapter(folder):

@@ -1,6 +1,7 @@
 """A checkpoint folder into memory: weights from safetensors alone, every one of them there, and no code but our own."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -8,7 +9,7 @@ import torch
 
 from heedmap.model.card import licence
 from heedmap.model.errors import CheckpointError
-from heedmap.model.hub.load import adapters, switches, weights
+from heedmap.model.hub.load import adapters, placement, quantisation, switches, weights
 from heedmap.model.hub.load.safety import CONFIG, check, weight_files
 from heedmap.model.hub.load.sources import Source, read_json, resolve, revision_of
 from heedmap.model.hub.load.task_choice import choose_task
@@ -54,6 +55,8 @@ def load(
     dtype: str | torch.dtype | None = None,
     attention: str = "eager",
     adapter: adapters.Adapter | None = None,
+    device_map: placement.DeviceMap | None = None,
+    quantize: str | None = None,
 ) -> Loaded:
     """Load a model with its head, and the processors that the folder has files of.
 
@@ -64,6 +67,8 @@ def load(
         dtype: of the weights; unless given the checkpoint's own on an accelerator, float32 on the CPU.
         attention: the name of the attention function, as transformers' AttentionInterface has it.
         adapter: what is merged into it.
+        device_map: how accelerate spreads it over several devices, host memory and disk.
+        quantize: how its weights are quantised as they come: int8.
 
     Raises:
         UnsafeCheckpoint: it asks for code of its own, or its weights are pickles.
@@ -73,14 +78,24 @@ def load(
     import transformers
 
     config = read_config(folder)
+    quantised, further = quantisation.read(config), dict[str, Any]()
+    if quantize is not None:
+        quantised, further["quantization_config"] = quantisation.on_the_fly(quantize, quantised)
+    elif quantised is not None:
+        further = quantisation.loading_options(quantised)
     if adapter is not None:
+        _refuse_merging(quantised, device_map)
         adapters.fit(config, adapter)
-    patterns = weights.renamed(weights.names(weight_files(folder)))
-    default = "auto" if torch.device(device).type != "cpu" else torch.float32
+    files = weight_files(folder)
+    patterns = weights.renamed(weights.names(files))
+    device = torch.device(device)
+    default = "auto" if device.type != "cpu" else torch.float32
     chosen = getattr(torch, dtype) if isinstance(dtype, str) else dtype
     options = {"trust_remote_code": False, "local_files_only": True}
+    if device_map is None and quantised is not None:  # packed weights are laid out for the device that they come to
+        device_map = {"": device}
 
-    def build() -> tuple[Any, dict[str, Any]]:
+    def build(**places: Any) -> tuple[Any, dict[str, Any]]:
         built: tuple[Any, dict[str, Any]] = getattr(transformers, auto_class).from_pretrained(
             folder,
             config=config,
@@ -91,12 +106,20 @@ def load(
             ignore_mismatched_sizes=True,  # told below, with both shapes
             output_loading_info=True,
             **options,
+            **further,
+            **places,
         )
         return built
 
+    spread = None if device_map is None else partial(placement.spread, device_map, device, build)
     with quiet_loading():
-        model, info = _attempt(f"{config.model_type} as {auto_class}", build)
+        try:
+            model, info = _attempt(f"{config.model_type} as {auto_class}", spread or build)
+        except CheckpointError as error:
+            raise error if quantised is None else quantisation.explained(error, quantised, device) from error
         replaced = frozenset() if adapter is None else adapter.replaced
+        if quantised is not None and quantised.known.spare is not None:
+            info["unexpected_keys"] -= weights.zeros(files, info["unexpected_keys"], quantised.known.spare)
         unused = weights.check(model, info, bare=auto_class == "AutoModel", replaced=replaced)
         revision, licences, places = revision_of(folder), [licence(folder)], [folder]
         if adapter is not None:
@@ -119,9 +142,28 @@ def load(
         if "audio" in kinds:
             hearing: Any = transformers.AutoFeatureExtractor
             audio = _attempt("the feature extractor", lambda: hearing.from_pretrained(folder, **options))
-        model = _attempt(f"the weights on {device}", lambda: model.to(device).eval().requires_grad_(False))
+        if spread is None:
+            model = _attempt(f"the weights on {device}", lambda: model.to(device))
+        else:
+            placement.check_values(model)
+            quantisation.check_shapes(model)
+        model.eval().requires_grad_(False)
     terms = ", ".join(dict.fromkeys(name for name in licences if name)) or None
-    return Loaded(model, model.config, tokenizer, image, audio, folder, revision, terms, unused)
+    kind = "" if quantised is None else str(quantised)
+    return Loaded(model, model.config, tokenizer, image, audio, folder, revision, terms, unused, kind)
+
+
+def _refuse_merging(quantised: quantisation.Quantisation | None, device_map: placement.DeviceMap | None) -> None:
+    """An adapter is added into plain weights that are all in host memory.
+
+    Raises:
+        CheckpointError: they are not, or not there.
+    """
+    advice = "merge the two first (PEFT's merge_and_unload) and save the whole with save_pretrained"
+    if quantised is not None:
+        raise CheckpointError(f"an adapter cannot be merged into {quantised}: take the base as it was, or {advice}")
+    if device_map is not None:
+        raise CheckpointError(f"an adapter is merged into a base that stands whole in memory, not spread out: {advice}")
 
 
 def _processors(folder: Path) -> set[str]:

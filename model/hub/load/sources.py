@@ -27,14 +27,21 @@ FOREIGN = ("original/*", "onnx/*", "openvino/*", "consolidated*", "*.index.json.
 TRAINING = re.compile(r"(training_args|optimizer|scheduler|scaler|rng_state|random_states)")
 
 
-OPTIONS = ("task", "dtype", "adapter", "generator")
+OPTIONS = ("task", "dtype", "adapter", "generator", "device_map", "quantize")
+# Options that take one of a few words.
+CHOICES = {
+    "dtype": DTYPES,
+    "device_map": ("auto", "balanced", "balanced_low_0", "sequential"),  # accelerate's ways to spread a model
+    "quantize": ("int8",),
+}
 
 
 @dataclass(frozen=True)
 class Source:
     """A model as the command line names it: PATH_OR_HUB_ID[@REVISION][?task=...&dtype=...&adapter=...].
 
-    And &generator=URL, of an OpenAI-compatible API that has the same checkpoint, which then writes.
+    And &generator=URL, of an OpenAI-compatible API that has the same checkpoint, which then writes; &device_map=auto,
+    which spreads it over all devices, host memory and disk; &quantize=int8, which quantises its weights as they come.
     """
 
     location: str
@@ -43,6 +50,8 @@ class Source:
     dtype: str | None = None
     adapter: str | None = None  # PATH_OR_HUB_ID[@REVISION] of a PEFT folder
     generator: str | None = None  # of an OpenAI-compatible API that has the same checkpoint
+    device_map: str | None = None
+    quantize: str | None = None
 
     @classmethod
     def parse(cls, text: str) -> "Source":
@@ -60,8 +69,9 @@ class Source:
             if name not in OPTIONS or name in settings or not value:
                 raise CheckpointError(f"{name}={value} is no option; options read like ?task=fill-mask&dtype=bfloat16")
             settings[name] = value
-        if settings.get("dtype") not in (None, *DTYPES):
-            raise CheckpointError(f"there is no dtype {settings['dtype']!r}; there is {', '.join(DTYPES)}")
+        for name, choices in CHOICES.items():
+            if settings.get(name) not in (None, *choices):
+                raise CheckpointError(f"there is no {name} {settings[name]!r}; there is {', '.join(choices)}")
         before, at, revision = location.rpartition("@")
         if at and HUB_ID.fullmatch(before):  # elsewhere an @ is a part of a folder's name
             location = before

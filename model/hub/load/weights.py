@@ -44,6 +44,18 @@ def names(paths: Iterable[Path]) -> set[str]:
     return collected
 
 
+def zeros(paths: Iterable[Path], tensors: Iterable[str], pattern: re.Pattern[str]) -> set[str]:
+    """Those of these tensors whose names match the pattern and which hold nothing but zeros."""
+    wanted = {name for name in tensors if pattern.search(name)}
+    if not wanted:
+        return set()
+    empty = set[str]()
+    for path in paths:
+        with safe_open(path, framework="pt") as file:
+            empty |= {name for name in wanted & set(file.keys()) if not bool(file.get_tensor(name).any())}
+    return empty
+
+
 def renamed(tensors: set[str]) -> dict[str, str] | None:
     """The patterns that take away what a training wrapper put before the names; None where there is nothing.
 

@@ -15,7 +15,7 @@ import torch
 from heedmap.app.errors import DeadlineExceeded, ModelUnavailable, NotFound
 from heedmap.app.http.observe import Metrics
 from heedmap.app.service.engine import Engine
-from heedmap.app.service.models import AGAIN, Models, _estimate, weight_bytes
+from heedmap.app.service.models import AGAIN, Models, _estimate
 from heedmap.model.contract import Request
 from heedmap.model.errors import CheckpointError, CheckpointMismatch, ParameterError
 
@@ -249,14 +249,6 @@ async def test_a_start_fails_with_the_name_of_the_model(build: Callable[..., Mod
     reader.fail["folder-b"] = CheckpointMismatch("a weight is missing")
     with pytest.raises(CheckpointMismatch, match="the model b cannot be served from folder-b: a weight is missing"):
         await build().start()
-
-
-def test_weights_under_two_names_count_once() -> None:
-    network = torch.nn.Sequential(torch.nn.Embedding(7, 3), torch.nn.Linear(3, 7, bias=False))
-    assert weight_bytes(network) == 2 * 7 * 3 * 4
-    network[1].weight = network[0].weight
-    network.register_buffer("scale", torch.zeros(5, dtype=torch.float64))
-    assert weight_bytes(network) == 7 * 3 * 4 + 5 * 8
 
 
 def test_room_for_an_adapter_is_room_for_its_base_too(tmp_path: Path) -> None:

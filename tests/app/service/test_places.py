@@ -15,6 +15,7 @@ from heedmap.app.service.places import public_message, public_source
         ("~/models/bert", "bert"),
         ("org/name@v1?dtype=float16", "org/name@v1?dtype=float16"),
         ("org/base?adapter=/srv/adapters/one", "org/base?adapter=one"),
+        ("org/name?device_map=auto&quantize=int8", "org/name?device_map=auto&quantize=int8"),
     ],
 )
 def test_a_source_shows_no_folder_above_it(source: str, expected: str) -> None:

@@ -25,6 +25,7 @@ SHA = "0123456789abcdef0123456789abcdef01234567"
         ("/data/a@b/c", Source("/data/a@b/c")),
         ("/data/model@main", Source("/data/model@main")),
         (" org/name ", Source("org/name")),
+        ("org/name?device_map=auto&quantize=int8", Source("org/name", device_map="auto", quantize="int8")),
     ],
 )
 def test_a_source_is_read(text: str, expected: Source) -> None:
@@ -39,6 +40,8 @@ def test_a_source_is_read(text: str, expected: Source) -> None:
         ("org/name?task=", "task= is no option"),
         ("org/name?task=a&task=b", "task=b is no option"),
         ("org/name?dtype=int8", "there is no dtype 'int8'; there is float32, bfloat16, float16"),
+        ("org/name?device_map=banana", "there is no device_map 'banana'; there is auto, balanced, balanced_low_0, seq"),
+        ("org/name?quantize=int3", "there is no quantize 'int3'; there is int8"),
         ("org/name@", "names no revision"),
         ("?task=fill-mask", "names no folder"),
     ],
