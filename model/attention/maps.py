@@ -51,6 +51,9 @@ class AttentionMap:
     logarithm, -inf for a row that sees nothing, the sink's logit included where the head has one; score, mask and bias:
     as the model had them.
 
+    d_output: the gradient of a trace's objective at each head's output (H Q E), and delta: <d_output_i, output_i>
+    (H Q), float32; both None where the trace has no objective.
+
     Where a model only gives its weights A, they stand in the bias: D is 0, the bias is log A and lse is 0.
     """
 
@@ -61,6 +64,8 @@ class AttentionMap:
     score: Score
     mask: Mask
     bias: Bias | None = None
+    d_output: Float[Tensor, "H Q E"] | None = None
+    delta: Float[Tensor, "H Q"] | None = None
 
     @property
     def heads(self) -> int:
@@ -89,16 +94,28 @@ class AttentionMap:
         group = index // (self.heads // self.kv_heads)
         bias = None if self.bias is None else self.bias.head(index)
         one, its = slice(index, index + 1), slice(group, group + 1)
-        return replace(self, q=self.q[one], k=self.k[its], v=self.v[its], lse=self.lse[one], bias=bias)
+        d_output, delta = (None if x is None else x[one] for x in (self.d_output, self.delta))
+        return replace(
+            self,
+            q=self.q[one],
+            k=self.k[its],
+            v=self.v[its],
+            lse=self.lse[one],
+            bias=bias,
+            d_output=d_output,
+            delta=delta,
+        )
 
     def to(self, device: torch.device) -> "AttentionMap":
         """The same maps with their tensors on a device; those that are there already are not copied."""
         if self.q.device == device:
             return self
         q, k, v, lse = (x.to(device) for x in (self.q, self.k, self.v, self.lse))
+        d_output, delta = (None if x is None else x.to(device) for x in (self.d_output, self.delta))
         score = Additive(self.score.vector.to(device)) if isinstance(self.score, Additive) else self.score
         bias = None if self.bias is None else self.bias.to(device)
-        return replace(self, q=q, k=k, v=v, lse=lse, score=score, mask=self.mask.to(device), bias=bias)
+        mask = self.mask.to(device)
+        return replace(self, q=q, k=k, v=v, lse=lse, score=score, mask=mask, bias=bias, d_output=d_output, delta=delta)
 
     def window(self, rows: slice = slice(None), cols: slice = slice(None)) -> Float[Tensor, "H R C"]:
         """The exact weights of a block of rows and columns, in float32 or wider; 0 where masked.

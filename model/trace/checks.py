@@ -63,6 +63,10 @@ def check_layer(where: str, parts: Mapping[str, Tensor], entry: Mapping[str, Any
     require(parts["v"].shape[0] == groups, f"{where}.v has {parts['v'].shape[0]} heads, and k has {groups}")
     require(size == key_size, f"{where} has queries of size {size} and keys of size {key_size}")
     _check(where, parts, "lse", (heads, queries), (torch.float32,))
+    require(("d_output" in parts) == ("delta" in parts), f"{where} has one of d_output and delta without the other")
+    if "d_output" in parts:
+        _check(where, parts, "d_output", (heads, queries, parts["v"].shape[2]))
+        _check(where, parts, "delta", (heads, queries), (torch.float32,))
     _check_score(where, parts, entry["score"], size)
     _check_mask(where, parts, entry["mask"], queries, keys)
     if entry["bias"] is not None:

@@ -1,7 +1,8 @@
 """Traces: what one forward pass leaves behind, and the safetensors file that holds it.
 
 The tensors of layer l of a site are {site}.{l}.q, .k, .v and .lse; an additive score adds .vector, a bias .bias (and
-.place, where it is one table for many windows), a mask of blocks .blocks, one that is given cell by cell .visible. The
+.place, where it is one table for many windows), a mask of blocks .blocks, one that is given cell by cell .visible, an
+objective .d_output and .delta. The
 header's metadata holds `sha256`, the file's digest, `heedmap`, the format's version, and `trace`, JSON: the summary,
 and per site and layer the score with its scale, the mask and the bias. From the file alone anyone can recompute any
 map.
@@ -227,6 +228,8 @@ class Trace:
                         k=parts["k"],
                         v=parts["v"],
                         lse=parts["lse"],
+                        d_output=parts.get("d_output"),
+                        delta=parts.get("delta"),
                         score=scores.from_description(entry["score"], parts.get("vector")),
                         mask=masks.from_description(entry["mask"], parts),
                         bias=biases.from_description(entry["bias"], parts),
@@ -248,6 +251,8 @@ def _tensors(layer: AttentionMap) -> dict[str, Tensor]:
     tensors = {"q": layer.q, "k": layer.k, "v": layer.v, "lse": layer.lse, **layer.mask.tensors()}
     if isinstance(layer.score, Additive):
         tensors["vector"] = layer.score.vector
+    if layer.d_output is not None and layer.delta is not None:
+        tensors |= {"d_output": layer.d_output, "delta": layer.delta}
     return tensors if layer.bias is None else {**tensors, **layer.bias.tensors()}
 
 

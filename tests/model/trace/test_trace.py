@@ -3,6 +3,7 @@
 import json
 import math
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,35 @@ def test_every_map_has_the_shape_of_its_axes_and_rows_of_one(traces: list[Trace]
                 dense = trace.map(site["name"], layer).dense()
                 assert list(dense.shape) == [site["heads"], *shape]
                 torch.testing.assert_close(dense.sum(dim=-1), torch.ones(dense.shape[:2]), atol=1e-5, rtol=0)
+
+
+def test_gradients_are_in_the_file_and_belong_to_their_heads(traces: list[Trace], tmp_path: Path) -> None:
+    trace = traces[0]
+    layer = trace.layers["cross"][0]
+    d_output = torch.randn(layer.heads, layer.shape[0], layer.v.shape[-1])
+    with_gradient = replace(layer, d_output=d_output, delta=d_output.sum(dim=-1))
+    whole = replace(trace, layers={**trace.layers, "cross": [with_gradient, *trace.layers["cross"][1:]]})
+    whole.save(tmp_path / "t.safetensors")
+    again = Trace.load(tmp_path / "t.safetensors").layers["cross"]
+    assert all(layer.d_output is layer.delta is None for layer in again[1:])
+    read = again[0].head(-1)
+    assert read.d_output is not None
+    assert read.delta is not None
+    assert torch.equal(read.d_output, d_output[-1:])
+    assert torch.equal(read.delta, d_output[-1:].sum(dim=-1))
+    for broken in ({"delta": None}, {"d_output": d_output[:, :-1]}, {"delta": d_output[..., 0].double()}):
+        replace(
+            whole,
+            layers={
+                "cross": [replace(with_gradient, **broken)] * len(again),
+                **{site: maps for site, maps in trace.layers.items() if site != "cross"},
+            },
+        ).save(tmp_path / "broken.safetensors")
+        if broken == {"delta": None}:
+            assert Trace.load(tmp_path / "broken.safetensors").layers["cross"][0].d_output is None
+            continue
+        with pytest.raises(TraceError, match=r"d_output|delta"):
+            Trace.load(tmp_path / "broken.safetensors")
 
 
 def test_the_certificate_holds(traces: list[Trace]) -> None:
