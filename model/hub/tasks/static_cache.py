@@ -69,20 +69,20 @@ def candidate(loaded: Loaded, capacity: int | None) -> Choice:
     if loaded.config.is_encoder_decoder:
         return Choice(reason="an encoder-decoder's steps would be compiled for every length of its source")
     free, _ = torch.cuda.mem_get_info(loaded.device)
-    length = longest(loaded, min(capacity or LONGEST, LONGEST), free // SHARE)
+    length = longest(loaded.config, loaded.dtype, min(capacity or LONGEST, LONGEST), free // SHARE)
     if length < LEAST:
         return Choice(reason="there is no memory, or no position, for a static cache")
     return Choice(StaticCache(length))
 
 
-def longest(loaded: Loaded, limit: int, budget: int) -> int:
+def longest(config: Any, dtype: torch.dtype, limit: int, budget: int) -> int:
     """The power of two up to `limit` whose keys and values, L x 2 x G x D a token, take no more bytes than `budget`."""
-    text = loaded.config.get_text_config(decoder=True)
+    text = config.get_text_config(decoder=True)
     try:
         heads = int(text.num_attention_heads)
         groups = int(getattr(text, "num_key_value_heads", None) or heads)
         size = int(getattr(text, "head_dim", None) or text.hidden_size // heads)
-        token = int(text.num_hidden_layers) * 2 * groups * size * loaded.dtype.itemsize
+        token = int(text.num_hidden_layers) * 2 * groups * size * dtype.itemsize
     except (AttributeError, TypeError):  # its attention has no heads of one kind: not for this
         return 0
     fitting = min(limit, budget // token)

@@ -20,7 +20,7 @@ FAMILIES: dict[str, tuple[Any, str, Any]] = {
     "llama": (checkpoints.llama, "text-generation", "Where is the station?"),
     "gpt2": (checkpoints.gpt2, "text-generation", "Where is the station?"),
     "t5": (checkpoints.t5, "text2text-generation", "Where is the station?"),
-    "whisper": (media_checkpoints.whisper, "automatic-speech-recognition", {"audio": media_checkpoints.speech()}),
+    "whisper": (media_checkpoints.whisper, "automatic-speech-recognition", {"audio": media_checkpoints.as_wav(media_checkpoints.speech())}),
 }
 needs_card = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
@@ -81,18 +81,18 @@ def test_a_step_is_one_graph_and_texts_of_other_lengths_share_it(tmp_path: Path)
     assert len(graphs) == 1
 
 
-def test_the_longest_cache_within_memory(tmp_path: Path) -> None:
+def test_the_longest_cache_within_memory() -> None:
     text = SimpleNamespace(num_attention_heads=8, num_key_value_heads=2, hidden_size=64, num_hidden_layers=3)
-    loaded: Any = SimpleNamespace(config=SimpleNamespace(get_text_config=lambda decoder: text), dtype=torch.bfloat16)
+    config = SimpleNamespace(get_text_config=lambda decoder: text)
     token = 3 * 2 * 2 * 8 * 2
-    assert longest(loaded, 4096, token * 4096) == 4096
-    assert longest(loaded, 4096, token * 4096 - 1) == 2048
-    assert longest(loaded, 1000, token * 4096) == 512
-    assert longest(loaded, 4096, token - 1) == 0
+    assert longest(config, torch.bfloat16, 4096, token * 4096) == 4096
+    assert longest(config, torch.bfloat16, 4096, token * 4096 - 1) == 2048
+    assert longest(config, torch.bfloat16, 1000, token * 4096) == 512
+    assert longest(config, torch.bfloat16, 4096, token - 1) == 0
     text.head_dim = 16
-    assert longest(loaded, 4096, token * 4096) == 2048
+    assert longest(config, torch.bfloat16, 4096, token * 4096) == 2048
     del text.num_attention_heads
-    assert longest(loaded, 4096, token * 4096) == 0, "whose attention is of another shape has none"
+    assert longest(config, torch.bfloat16, 4096, token * 4096) == 0, "whose attention is of another shape has none"
 
 
 @pytest.mark.parametrize(
