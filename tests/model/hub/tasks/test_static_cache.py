@@ -16,11 +16,12 @@ from tests.model.hub import checkpoints, media_checkpoints
 from tests.model.hub.serving import ask, request, served
 from tests.model.watching import Notes
 
+SPEECH = {"audio": media_checkpoints.as_wav(media_checkpoints.speech())}
 FAMILIES: dict[str, tuple[Any, str, Any]] = {
     "llama": (checkpoints.llama, "text-generation", "Where is the station?"),
     "gpt2": (checkpoints.gpt2, "text-generation", "Where is the station?"),
     "t5": (checkpoints.t5, "text2text-generation", "Where is the station?"),
-    "whisper": (media_checkpoints.whisper, "automatic-speech-recognition", {"audio": media_checkpoints.as_wav(media_checkpoints.speech())}),
+    "whisper": (media_checkpoints.whisper, "automatic-speech-recognition", SPEECH),
 }
 needs_card = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
