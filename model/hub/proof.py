@@ -77,6 +77,7 @@ class Proof:
                 self.runner.chunk = chunks.CHUNK
             if isinstance(self.runner, GenerativeTask):
                 self.runner.attempt()
+                self.runner.choose_cache()
         if not recorder.records:
             raise CheckpointError(
                 f"{self._family} cannot be shown: their attention neither goes through transformers' "

@@ -4,19 +4,23 @@ Nobody waits for a batch to end, and the batch stays full: a step costs little m
 each sentence becomes is what it becomes alone.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Protocol, runtime_checkable
 
 import torch
+from torch import Tensor
 
 from heedmap.model.contract import Parameters, Prediction, Request
 from heedmap.model.errors import HeedmapError, InputError
 from heedmap.model.generated import Generated
 from heedmap.model.isolation import failure
-from heedmap.model.native.decoding import COMPACT, greedy
+from heedmap.model.native.decoding import COMPACT, advance, greedy
 from heedmap.model.native.inference import InferenceState, InferenceTransformer
-from heedmap.model.native.tokenizer import END, PAD, Encoding
+from heedmap.model.native.static_decoding import Lease, Reserve
+from heedmap.model.native.static_transformer import StaticTransformer
+from heedmap.model.native.tokenizer import END, Encoding
 from heedmap.model.observer import stage, together
 from heedmap.model.sampling import Sampler
 
@@ -61,15 +65,23 @@ class TranslatorSession:
 
     Args:
         rows: sentences that are decoded together.
+        reserve: of buffers that a batch is decoded over, where that is faster.
     """
 
-    def __init__(self, translator: Translates, engine: InferenceTransformer, rows: int = ROWS) -> None:
-        self.translator, self.engine, self.size = translator, engine, rows
+    def __init__(
+        self,
+        translator: Translates,
+        engine: InferenceTransformer,
+        rows: int = ROWS,
+        reserve: Reserve[StaticTransformer] | None = None,
+    ) -> None:
+        self.translator, self.engine, self.size, self._reserve = translator, engine, rows, reserve
+        self._lease: Lease[StaticTransformer] | None = None
         self._tickets = count()
         self._waiting: list[_Row] = []
         self._rows: list[_Row] = []  # as they stand in the state; some are done and have not left yet
         self._failed: list[tuple[int, HeedmapError]] = []
-        self._state: InferenceState | None = None
+        self._state: InferenceState | StaticTransformer | None = None
         self._tokens = torch.empty(0, dtype=torch.long)
         self._steps = 0  # since the last one joined
 
@@ -128,14 +140,11 @@ class TranslatorSession:
         self._leave()
         if self._state is None:
             return outcomes
-        logits = self.engine.decode(self._tokens[:, None], self._state)[:, -1]
-        logits[:, PAD] = -torch.inf
-        chosen = greedy(logits, ())
-        for place, row in enumerate(self._rows):
-            if row.sampler is not None and not row.done:
-                chosen[place] = row.sampler(logits[place : place + 1], [0])[0]
-        parts = logits.float().log_softmax(dim=-1).gather(1, chosen[:, None])[:, 0].tolist()
-        for row, token, part in zip(self._rows, chosen.tolist(), parts, strict=True):
+        decoder = self._state if isinstance(self._state, StaticTransformer) else self.engine
+        drawn = any(row.sampler is not None and not row.done for row in self._rows)
+        choose = self._choose if drawn else greedy
+        self._tokens, ids, parts = advance(decoder, self._tokens, self._state, choose)
+        for row, token, part in zip(self._rows, ids, parts, strict=True):
             if row.done:
                 continue
             row.ids.append(token)
@@ -143,9 +152,16 @@ class TranslatorSession:
             if token == END or len(row.ids) == row.limit:
                 row.done = True
                 outcomes.append((row.ticket, self._outcome(row)))
-        self._tokens = chosen
         self._steps += 1
         return outcomes
+
+    def _choose(self, logits: Tensor, _rows: Sequence[int]) -> Tensor:
+        """What each row asked for: the likeliest, or a draw."""
+        chosen = greedy(logits, ())
+        for place, row in enumerate(self._rows):
+            if row.sampler is not None and not row.done:
+                chosen[place] = row.sampler(logits[place : place + 1], [0])[0]
+        return chosen
 
     def _outcome(self, row: _Row) -> Prediction:
         output = Generated(row.ids, row.score, "stop" if row.ids[-1] == END else "length")
@@ -159,25 +175,36 @@ class TranslatorSession:
         free = [place for place, row in enumerate(self._rows) if row.done]
         if len(free) == len(self._rows):
             free, self._rows, self._state = [], [], None
-        together([len(row.source.ids) for row in self._waiting])
-        ready = self.translator.started([row.source.ids for row in self._waiting])
-        opening = torch.full((len(self._waiting),), END, device=self.translator.device)
+        space = self.size - len(self._rows) + len(free)
+        joining, self._waiting = self._waiting[:space], self._waiting[space:]
+        if not joining:
+            return
+        together([len(row.source.ids) for row in joining])
+        ready = self.translator.started([row.source.ids for row in joining])
+        opening = torch.full((len(joining),), END, device=self.translator.device)
         if self._state is None:
-            self._state, self._tokens, self._rows = ready, opening, self._waiting
+            self._state, self._tokens, self._rows = self._begun(ready), opening, joining
         else:
             places = self._state.join(ready, free)
-            self._rows += self._waiting[len(free) :]
+            self._rows += joining[len(free) :]
             self._tokens = torch.cat([self._tokens, opening[len(free) :]])
             self._tokens[places] = END
-            for place, row in zip(places, self._waiting, strict=True):
+            for place, row in zip(places, joining, strict=True):
                 self._rows[place] = row
-        self._waiting, self._steps = [], 0
+        self._steps = 0
+
+    def _begun(self, ready: InferenceState) -> InferenceState | StaticTransformer:
+        """A batch of its own: over static buffers where there are any."""
+        if self._reserve is not None and self._lease is None:
+            self._lease = self._reserve.lend(self.size, self.engine.steps)
+        static = None if self._lease is None else self._lease.decoding
+        return ready if static is None else static.begin(ready)
 
     def _leave(self) -> None:
         """Rows that are done leave when it pays to move the others, and columns of the caches that nobody sees."""
         alive = [place for place, row in enumerate(self._rows) if not row.done]
         if not alive or self._state is None:
-            self._rows, self._state = [], None
+            self._rows, self._state, self._lease = [], None, None
             return
         done = len(self._rows) - len(alive)
         unseen = 0 if self._state.joined is None else min(self._state.joined[alive].tolist())

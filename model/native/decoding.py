@@ -41,6 +41,17 @@ class Decoder(Protocol):
         """Logits (B Q V) of the token after each of `ids` (B Q); the state moves on."""
 
 
+@runtime_checkable
+class GreedyDecoder(Decoder, Protocol):
+    """A decoder whose step chooses the likeliest token by itself."""
+
+    def greedy(self, tokens: Tensor, state: Any) -> tuple[Tensor, list[int], list[float]]:
+        """The likeliest token after each of `tokens` (B), on the device and on the host, and its log-probability.
+
+        The first holds until the next step.
+        """
+
+
 def generate(
     decoder: Decoder,
     state: State,
@@ -95,6 +106,28 @@ def greedy(logits: Float[Tensor, "N V"], _rows: Sequence[int]) -> Int[Tensor, "N
     return best * CHUNK + chunks[torch.arange(rows), best].argmax(dim=-1)
 
 
+def advance(
+    decoder: Decoder,
+    tokens: Int[Tensor, "N"],
+    state: Any,
+    choose: Callable[[Tensor, Sequence[int]], Tensor],
+    rows: Sequence[int] = (),
+    recorder: AttentionRecorder | None = None,
+) -> tuple[Tensor, list[int], list[float]]:
+    """One token more for every row: on the device and on the host, and its log-probability.
+
+    choose: of logits (N V), and of `rows`, the sequence that each is of, the token of each.
+    """
+    if choose is greedy and recorder is None and isinstance(decoder, GreedyDecoder):
+        return decoder.greedy(tokens, state)
+    listening = () if recorder is None else (recorder,)
+    logits = decoder.decode(tokens[:, None], state, *listening)[:, -1]
+    logits[:, PAD] = -torch.inf
+    chosen = choose(logits, rows)
+    parts = logits.float().log_softmax(dim=-1).gather(1, chosen[:, None])[:, 0]
+    return chosen, chosen.tolist(), parts.tolist()
+
+
 def _generated(ids: list[int], score: float, stopped: bool = False) -> Generated:
     return Generated(ids, score, "stop" if stopped or ids[-1] == END else "length")
 
@@ -113,18 +146,15 @@ def _stepwise(
     """One token per sequence and step, until each has met its end."""
     batch, device = len(opening), opening.device
     assert writing is None or batch == 1, "one output is watched at a time"
-    listening = () if writing is None or writing.recorder is None else (writing.recorder,)
+    recorder = None if writing is None else writing.recorder
     outputs: list[list[int]] = [[] for _ in range(batch)]
     scores, ended = [0.0] * batch, [False] * batch
     rows = list(range(batch))  # of the decoder's batch: finished ones stay until it pays to move the others
-    tokens = opening[:, None]
+    tokens = opening
     for step in range(limit):
         raise_if_cancelled(cancelled)
-        logits = decoder.decode(tokens, state, *listening)[:, -1]
-        logits[:, PAD] = -torch.inf
-        chosen = choose(logits, rows)
-        log_probability = logits.float().log_softmax(dim=-1).gather(1, chosen[:, None])[:, 0]
-        for row, token, part in zip(rows, chosen.tolist(), log_probability.tolist(), strict=True):
+        tokens, ids, parts = advance(decoder, tokens, state, choose, rows, recorder)
+        for row, token, part in zip(rows, ids, parts, strict=True):
             if not ended[row]:
                 outputs[row].append(token)
                 scores[row] += part
@@ -137,8 +167,7 @@ def _stepwise(
         if (len(rows) - len(alive)) * COMPACT >= len(rows):
             kept = torch.tensor(alive, device=device)
             state.reorder(kept)
-            chosen, rows = chosen[kept], [rows[at] for at in alive]
-        tokens = chosen[:, None]
+            tokens, rows = tokens[kept], [rows[at] for at in alive]
     return [_generated(*output) for output in zip(outputs, scores, ended, strict=True)]
 
 

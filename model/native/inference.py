@@ -164,6 +164,11 @@ class InferenceTransformer:
         self.encoder_norm, self.decoder_norm = _Norm(network.encoder_norm), _Norm(network.decoder_norm)
         self.output = PackedLinear.of_weight(network.output_weight)
 
+    @property
+    def steps(self) -> int:
+        """The most that a sequence can have."""
+        return len(self.positions)
+
     def start(self, ids: TokenIds, lengths: Lengths) -> InferenceState:
         """The state before the first token, of source ids (B K) padded on the right to the longest of `lengths`."""
         batch, keys = ids.shape

@@ -1,6 +1,7 @@
 """A native language model, served: a text in, its continuation and traces out."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import torch
 from torch import Tensor
 
 from heedmap.model.card import examples, licence
-from heedmap.model.contract import DECODING, Axis, Prediction, Request, taken
+from heedmap.model.contract import DECODING, Axis, Parameters, Prediction, Request, taken
 from heedmap.model.errors import (
     CheckpointError,
     EmptyInput,
@@ -21,7 +22,10 @@ from heedmap.model.generated import CONTINUATION, Generated
 from heedmap.model.isolation import failure, isolated
 from heedmap.model.native.checkpoint import Checkpoint
 from heedmap.model.native.decoding import generate
+from heedmap.model.native.graphs import CudaGraphs
 from heedmap.model.native.language_model import LanguageModel, LanguageModelState
+from heedmap.model.native.static_decoding import Lease, Reserve
+from heedmap.model.native.static_language_model import StaticArrangement, StaticLanguageModel
 from heedmap.model.native.tokenizer import PAD, SPECIAL, Encoding
 from heedmap.model.observer import stage, together
 from heedmap.model.trace.recorder import Recorder
@@ -32,6 +36,8 @@ from heedmap.model.watch import Stop, never, raise_if_cancelled
 
 SITES = {"decoder": ("tokens", "tokens")}
 CHUNK = 2048  # tokens: a layer can be stopped within a second or two, and the whole takes as long as with 8,192
+
+COLUMNS = 2048  # tokens that static buffers hold at least: what most prompts need, so that few need others
 
 
 class TextGenerator:
@@ -49,6 +55,9 @@ class TextGenerator:
         self.examples = [] if folder is None else examples(folder)
         weight = self.network.output_weight
         self.device, self.dtype = weight.device, weight.dtype
+        self.reserve: Reserve[StaticLanguageModel] | None = None
+        if self.device.type == "cuda":  # a CPU launches nothing
+            self.reserve = StaticArrangement(self.network).reserve(partial(CudaGraphs, self.device))
 
     def describe(self) -> dict[str, Any]:
         """Task, shape, dtype, device, sites and licence, as JSON."""
@@ -163,12 +172,26 @@ class TextGenerator:
         first = torch.tensor(prompt[-1:], device=self.device)
         more: dict[str, Any] = {"first": first, "writing": writing, "place": len(prompt) - 1}
         more["decode"] = self.tokenizer.decode
-        (output,) = generate(self.network, state, 1, request.parameters, limit, self.device, cancelled, **more)
+        decoder: Any = self.network
+        begun: Any = state
+        lease = self._lease(request.parameters, len(prompt) + limit, writing)
+        if lease is not None and lease.decoding is not None:
+            decoder = begun = lease.decoding.begin(state)
+        (output,) = generate(decoder, begun, 1, request.parameters, limit, self.device, cancelled, **more)
         if recorder is not None:
             state.rewind(len(prompt) - 1)
             for _ in self._read([prompt[-1], *output.ids], state, recorder, cancelled):
                 pass
         return output
+
+    def _lease(
+        self, parameters: Parameters, columns: int, writing: Writing | None
+    ) -> Lease[StaticLanguageModel] | None:
+        """Static buffers for an output's hypotheses, unless a recorder listens to their steps."""
+        if self.reserve is None or (writing is not None and writing.recorder is not None):
+            return None
+        rows = 1 if parameters.do_sample else parameters.beam_size
+        return self.reserve.lend(rows, max(columns, COLUMNS))
 
     @torch.inference_mode()
     def _score(self, prompt: list[int], target: list[int], cancelled: Stop, recorder: Recorder | None) -> Generated:

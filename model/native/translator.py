@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,11 @@ from heedmap.model.native import checkpoint
 from heedmap.model.native.checkpoint import Checkpoint
 from heedmap.model.native.continuous import TranslatorSession
 from heedmap.model.native.decoding import generate
+from heedmap.model.native.graphs import CudaGraphs
 from heedmap.model.native.inference import InferenceState, InferenceTransformer
 from heedmap.model.native.language_model import LanguageModel
+from heedmap.model.native.static_decoding import Lease, Reserve
+from heedmap.model.native.static_transformer import StaticTransformer
 from heedmap.model.native.tokenizer import END, PAD, SPECIAL, Encoding
 from heedmap.model.native.transformer import Transformer, TransformerConfig
 from heedmap.model.observer import stage
@@ -48,6 +52,9 @@ class Translator:
         self.engine = InferenceTransformer(self.network) if isinstance(self.network, Transformer) else None
         weight = self.network.output_weight
         self.device, self.dtype = weight.device, weight.dtype
+        self.reserve: Reserve[StaticTransformer] | None = None
+        if self.engine is not None and self.device.type == "cuda":  # a CPU launches nothing
+            self.reserve = StaticTransformer.reserve(self.engine, partial(CudaGraphs, self.device))
 
     @classmethod
     def load(cls, folder: Path, device: str = "cpu") -> "Translator":
@@ -99,7 +106,7 @@ class Translator:
 
     def session(self) -> TranslatorSession | None:
         """A running batch that requests can join; None where the network decodes without the inference engine."""
-        return None if self.engine is None else TranslatorSession(self, self.engine)
+        return None if self.engine is None else TranslatorSession(self, self.engine, reserve=self.reserve)
 
     def _predict(self, requests: Sequence[Request], cancelled: Stop) -> list[Prediction | HeedmapError]:
         results: dict[int, Prediction | HeedmapError] = {}
@@ -175,6 +182,7 @@ class Translator:
     ) -> list[Generated]:
         """Outputs for a batch of source ids, each closed by the end token; `writing` is told of a single one."""
         limit = self.output_limit(parameters)
+        width = 1 if parameters.do_sample else parameters.beam_size
         with torch.inference_mode():
             ids, lengths = self._batch(sources)
             if self.engine is None:
@@ -182,8 +190,17 @@ class Translator:
                 decoder: Any = self.network
             else:
                 decoder, state = self.engine, self.engine.start(ids, lengths)
+                lease = self._lease(len(sources) * width, writing)
+                if lease is not None and lease.decoding is not None:
+                    decoder = state = lease.decoding.begin(state)
             more: dict[str, Any] = {"writing": writing, "decode": self.tokenizer.decode}
             return generate(decoder, state, len(sources), parameters, limit, self.device, cancelled, **more)
+
+    def _lease(self, rows: int, writing: Writing | None) -> Lease[StaticTransformer] | None:
+        """Static buffers for so many hypotheses, unless a recorder listens to their steps."""
+        if self.engine is None or self.reserve is None or (writing is not None and writing.recorder is not None):
+            return None
+        return self.reserve.lend(rows, self.engine.steps)
 
     def _score(self, sources: list[list[int]], targets: list[list[int]]) -> list[Generated]:
         """Given outputs and their summed log-probability under teacher forcing."""

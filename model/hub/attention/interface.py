@@ -91,8 +91,9 @@ def attention(
     Returns:
         The output (B Q H E), and no weights.
     """
-    observer = _observer.get()
-    band = None if attention_mask is None else bands.band_of(attention_mask)
+    compiling = torch.compiler.is_compiling()  # a step of one query: nobody records it, and it has no band
+    observer = None if compiling else _observer.get()
+    band = None if compiling or attention_mask is None else bands.band_of(attention_mask)
     if observer is None and softcap is None and s_aux is None and band is None:
         output, _ = sdpa_attention_forward(
             module,

@@ -16,6 +16,7 @@ from heedmap.model.hub.loaded import Loaded
 from heedmap.model.hub.messages import library_message
 from heedmap.model.hub.tasks.base import Item, Task
 from heedmap.model.hub.tasks.generation_settings import FILE, culprits, settle
+from heedmap.model.hub.tasks.static_cache import TRIAL, Choice, StaticCache, candidate, proven
 from heedmap.model.hub.tasks.text import pad_token
 from heedmap.model.hub.tasks.transformers_generate import generate, score
 from heedmap.model.padding import padded
@@ -41,11 +42,12 @@ class GenerativeTask(Task):
         """
         super().__init__(loaded)
         self.settings_of_checkpoint = settle(loaded.model, loaded.tokenizer)
+        self.cache = Choice()
 
     def describe_generation(self) -> dict[str, Any]:
         """What becomes of the checkpoint's generation settings, and the longest output where nobody names a length."""
         longest = self.output_limit(Parameters(), self.capacity, 1)
-        return {"max_new_tokens": longest, **self.settings_of_checkpoint.to_json()}
+        return {"max_new_tokens": longest, "cache": self.cache.to_json(), **self.settings_of_checkpoint.to_json()}
 
     @property
     def capacity(self) -> int | None:
@@ -71,6 +73,19 @@ class GenerativeTask(Task):
             fault = next((name for name in culprits(self.writer.model) if self._writes_without(name, item)), None)
             cause = f": without {fault} it can, take {fault} out of {FILE} or mend it" if fault else ""
             raise CheckpointError(f"the model cannot write about its own example ({said}){cause}") from error
+
+    def choose_cache(self) -> None:
+        """Try a static cache where one may be faster, and keep it where it is, and writes the same."""
+        choice = candidate(self.writer, self.capacity)
+        self.cache = choice if choice.cache is None else proven(choice.cache, self._tried)
+
+    def _tried(self, cache: StaticCache | None) -> Any:
+        """What the model writes about the example with a cache."""
+        parameters = self.probe_parameters.model_copy(update={"max_new_tokens": TRIAL})
+        self.cache = Choice(cache)
+        item = self.prepare(Request(self.example, None, parameters))
+        [written] = self.predict([item], never)
+        return written.text, written.tokens
 
     def _writes_without(self, name: str, item: Item) -> bool:
         config = self.writer.model.generation_config
@@ -103,7 +118,7 @@ class GenerativeTask(Task):
                 parameters = chosen[0].request.parameters
                 stops = self.settings_of_checkpoint.stop_strings
                 more = {"chunk": self.chunk, "stop_strings": stops, **dict(settings)}
-                more["writing"] = self._writing(chosen[0], cancelled)
+                more |= {"writing": self._writing(chosen[0], cancelled), "cache": self.cache.cache}
                 generated = generate(self.writer, inputs, parameters, limit, cancelled, **more)
             else:
                 targets = [item.facts["given"] for item in chosen]

@@ -14,9 +14,10 @@ from heedmap.model.contract import Parameters
 from heedmap.model.generated import Generated
 from heedmap.model.hub.attention import chunks
 from heedmap.model.hub.loaded import Loaded
+from heedmap.model.hub.tasks.draw import Draw
 from heedmap.model.hub.tasks.generation_settings import looks_back
+from heedmap.model.hub.tasks.static_cache import StaticCache
 from heedmap.model.hub.tasks.stop_criteria import Criterion, stop_criterion
-from heedmap.model.sampling import Sampler
 from heedmap.model.trace.writing import Writing
 from heedmap.model.watch import Stop, never, raise_if_cancelled
 
@@ -30,6 +31,7 @@ def generate(
     chunk: int | None = None,
     stop_strings: Sequence[str] = (),
     writing: Writing | None = None,
+    cache: StaticCache | None = None,
     **settings: Any,
 ) -> list[Generated]:
     """One output per row of a batch: greedy, by beams, or drawn.
@@ -47,6 +49,7 @@ def generate(
         chunk: tokens of a long prompt that go in at once; all of them if None.
         stop_strings: texts that end an output, besides those of the parameters.
         writing: is told every token of a batch of one without beams.
+        cache: for a single output without beams that fits and that nobody watches.
         settings: more of a GenerationConfig: forced_bos_token_id.
 
     Raises:
@@ -63,10 +66,15 @@ def generate(
     batch, began = next(iter(inputs.values())).shape[0], _start_length(model, inputs)
     stops = stop_criterion(loaded, stop_strings, parameters.stop, began)
     assert writing is None or (width == 1 and batch == 1), "one output is watched at a time, and no beams"
+    static = cache if width == batch == 1 and writing is None and "prefill_chunk_size" not in settings else None
+    if static is not None and began + limit <= static.length:
+        settings = {**settings, **static.settings()}
+    else:
+        static = None
     tally = _Tally(batch, ends, stops, cancelled, None if writing is None else _told(writing, limit))
     raise_if_cancelled(cancelled)
     with contextlib.ExitStack() as hooks:
-        if width == 1:
+        if width == 1 and static is None:  # a compiled step calls no hooks
             hooks.callback(model.register_forward_hook(tally.keep).remove)
         if writing is not None:  # Whisper's generate runs its encoder more than once before the first step
             for part in (model, model.get_encoder()) if model.config.is_encoder_decoder else (model,):
@@ -76,11 +84,11 @@ def generate(
                 **inputs,
                 generation_config=_config(model, parameters, limit, width, began, settings),
                 stopping_criteria=[tally],
-                logits_processor=[_Draw(parameters, batch)] if parameters.do_sample else [],
+                logits_processor=[Draw(parameters, batch)] if parameters.do_sample else [],
             )
     lengths = [_length(row, began, ends, stops) for row in rows]
     outputs = [row[began : began + length] for row, (length, _) in zip(rows.tolist(), lengths, strict=True)]
-    if width > 1 or not tally.steps:  # not heard at all: a model within the model generates
+    if width > 1 or not tally.steps:  # not heard at all: a compiled step, or a model within the model generates
         totals = score(loaded, inputs, rows[:, :began], outputs, chunk)
     else:
         totals = [float(total) for total in tally.totals]
@@ -226,21 +234,6 @@ def _told(writing: Writing, limit: int) -> Callable[[int, float | None, int, boo
     return step
 
 
-class _Draw:
-    """A logits processor that leaves one token of each row: drawn with a generator of the row's own.
-
-    transformers' sampling draws a whole batch from one generator, so that an output depends on its neighbours.
-    """
-
-    def __init__(self, parameters: Parameters, batch: int) -> None:
-        self.sampler, self.rows = Sampler(parameters, batch), list(range(batch))
-
-    def __call__(self, _ids: Tensor, scores: Tensor) -> Tensor:
-        """Everything but the token drawn is impossible."""
-        chosen = self.sampler(scores, self.rows)
-        return torch.full_like(scores, -torch.inf).scatter(1, chosen[:, None], 0.0)
-
-
 def _config(model: Any, parameters: Parameters, limit: int, width: int, read: int, settings: Mapping[str, Any]) -> Any:
     """The checkpoint's generation config, as it was settled, with our parameters in it."""
     config = copy.deepcopy(model.generation_config)
@@ -255,7 +248,7 @@ def _config(model: Any, parameters: Parameters, limit: int, width: int, read: in
         "min_new_tokens": None if config.min_new_tokens is None else min(config.min_new_tokens, limit),
         "num_beams": width,
         "length_penalty": parameters.length_penalty,
-        # Drawing is done by `_Draw`; to transformers it is greedy decoding.
+        # Drawing is done by `Draw`; to transformers it is greedy decoding.
         "do_sample": False,
         "temperature": 1.0,
         "top_k": 50,
