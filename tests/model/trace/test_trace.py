@@ -63,19 +63,13 @@ def test_gradients_are_in_the_file_and_belong_to_their_heads(traces: list[Trace]
     assert read.delta is not None
     assert torch.equal(read.d_output, d_output[-1:])
     assert torch.equal(read.delta, d_output[-1:].sum(dim=-1))
-    for broken in ({"delta": None}, {"d_output": d_output[:, :-1]}, {"delta": d_output[..., 0].double()}):
-        replace(
-            whole,
-            layers={
-                "cross": [replace(with_gradient, **broken)] * len(again),
-                **{site: maps for site, maps in trace.layers.items() if site != "cross"},
-            },
-        ).save(tmp_path / "broken.safetensors")
-        if broken == {"delta": None}:
-            assert Trace.load(tmp_path / "broken.safetensors").layers["cross"][0].d_output is None
-            continue
+    for broken in ({"d_output": d_output[:, :-1]}, {"delta": d_output[..., 0].double()}):
+        spoilt = replace(with_gradient)
+        for name, value in broken.items():
+            object.__setattr__(spoilt, name, value)  # past the check of shapes
+        replace(whole, layers={**trace.layers, "cross": [spoilt, *trace.layers["cross"][1:]]}).save(tmp_path / "broken")
         with pytest.raises(TraceError, match=r"d_output|delta"):
-            Trace.load(tmp_path / "broken.safetensors")
+            Trace.load(tmp_path / "broken")
 
 
 def test_the_certificate_holds(traces: list[Trace]) -> None:
