@@ -92,7 +92,7 @@ def unwindowed(network: nn.Module, pictures: Tensor, site: str, layers: list[Ten
         shift = size // 2 if index % 2 and min(high, wide) > size else 0
         windows = members(-(-high // size) * size, -(-wide // size) * size, size, shift)
         cells = sum(map(len, windows))
-        full = torch.zeros(len(pictures), weights.shape[1], cells, cells, dtype=weights.dtype)
+        full = weights.new_zeros(len(pictures), weights.shape[1], cells, cells)
         for position, block in enumerate(weights):
             window = windows[position % len(windows)]
             for row, query in enumerate(window):
