@@ -66,7 +66,7 @@ def test_the_same_on_the_host(name: str) -> None:
 
 @pytest.mark.cuda
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-@pytest.mark.parametrize("name", ["bert", "llama", "gemma2", "gpt_oss", "t5", "whisper"])
+@pytest.mark.parametrize("name", ["bert", "llama", "gemma2", "gpt-oss", "t5", "whisper"])
 def test_traces_stay_there_and_are_certified(name: str) -> None:
     family = moved(BY_NAME[name], "cuda")
     recorder, _ = recorded(prepare(family.build("eager", torch.bfloat16)), family.inputs())
