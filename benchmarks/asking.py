@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 
@@ -101,10 +101,11 @@ class Background:
         """One question."""
         raise NotImplementedError
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Self:
         for thread in self.threads:
             thread.start()
         time.sleep(1)
+        return self
 
     def __exit__(self, *exception: object) -> None:
         self.over.set()
