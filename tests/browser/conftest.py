@@ -197,3 +197,12 @@ def api(server: str) -> Iterator[httpx.Client]:
     """A client that asks the same server what the page asks."""
     with httpx.Client(base_url=server, timeout=60) as client:
         yield client
+
+
+@pytest.fixture
+def page(watch: Opener) -> Page:
+    """A page of the same origin with nothing on it, so that modules are alone."""
+    watched = watch()
+    watched.allow("404")  # a picture links no icon, so Chromium asks for favicon.ico
+    watched.page.goto(watched.server + "/icon.svg")
+    return watched.page

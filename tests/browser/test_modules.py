@@ -7,23 +7,9 @@ import numpy as np
 import pytest
 from playwright.sync_api import Error, Page
 
-from .conftest import Opener
+from .modules import call
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture
-def page(watch: Opener) -> Page:
-    """A page of the same origin with nothing on it, so that modules are alone."""
-    watched = watch()
-    watched.allow("404")  # a picture links no icon, so Chromium asks for favicon.ico
-    watched.page.goto(watched.server + "/icon.svg")
-    return watched.page
-
-
-def call(page: Page, module: str, code: str, argument: Any = None) -> Any:
-    """The value of an expression in which `m` is a module and `a` an argument."""
-    return page.evaluate(f"async (a) => {{ const m = await import('/js/{module}.js'); return {code}; }}", argument)
 
 
 def npy(array: np.ndarray) -> list[int]:

@@ -1,0 +1,115 @@
+/**
+ * Maps out of a trace file: what the service computes, computed here.
+ *
+ *     A_ij = exp(score(q_i, k_j) + bias_ij - lse_i)       0 where masked
+ *
+ * Sums are of 64 bits, the numbers that they are of of 32: a weight is the service's to a millionth.
+ */
+
+import { predicateOf } from "./visible.js";
+
+/** @typedef {import("./tensors.js").TensorFile} TensorFile */
+/** @typedef {import("./visible.js").Mask} Mask */
+/** @typedef {import("../types.js").Range} Range */
+/** @typedef {{kind: string, scale: number, cap?: number}} Score */
+/** @typedef {{kind: string, queries?: number}} Bias */
+/** @typedef {{score: Score, mask: Mask, bias: Bias | null}} Described what the file's header says of a layer */
+/** @typedef {(head: number, query: number, key: number) => number} Term */
+
+export class LayerMaps {
+  /**
+   * @param {TensorFile} file
+   * @param {string} site
+   * @param {number} index of the layer
+   * @param {Described} described
+   */
+  constructor(file, site, index, described) {
+    const prefix = `${site}.${index}.`;
+    const [heads, queries, size] = file.shape(`${prefix}q`);
+    const [groups, keys] = file.shape(`${prefix}k`);
+    this.heads = heads;
+    this.groups = groups;
+    this.queries = queries;
+    this.keys = keys;
+    this.size = size;
+    this.q = file.floats(`${prefix}q`);
+    this.k = file.floats(`${prefix}k`);
+    this.lse = file.floats(`${prefix}lse`);
+    this.score = described.score;
+    this.vector = described.score.kind === "additive" ? file.floats(`${prefix}vector`) : null;
+    this.visible = predicateOf(described.mask, file, prefix);
+    this.bias = described.bias && termOf(described.bias, file, prefix);
+  }
+
+  /**
+   * The exact weights of a block, row-major; 0 where masked.
+   *
+   * @param {number} head
+   * @param {Range} rows half open
+   * @param {Range} cols
+   * @returns {Float32Array}
+   */
+  window(head, [top, bottom], [left, right]) {
+    const width = right - left;
+    const weights = new Float32Array((bottom - top) * width);
+    for (let query = top; query < bottom; query++) {
+      const base = this.lse[head * this.queries + query];
+      for (let key = left; key < right; key++) {
+        if (this.visible && !this.visible(query, key)) continue;
+        weights[(query - top) * width + key - left] = Math.exp(this.logit(head, query, key) - base);
+      }
+    }
+    return weights;
+  }
+
+  /** Score and bias of a cell, whatever the mask. @param {number} head @param {number} query @param {number} key */
+  logit(head, query, key) {
+    const { kind, scale, cap = 0 } = this.score;
+    let score = scale * this.product(head, query, key);
+    if (kind === "soft_capped") score = cap * Math.tanh(score / cap);
+    return this.bias ? score + this.bias(head, query, key) : score;
+  }
+
+  /** <q, k>, or of additive scores v . tanh(q + k). @param {number} head @param {number} query @param {number} key */
+  product(head, query, key) {
+    const { q, k, size, vector } = this;
+    const group = Math.floor(head / (this.heads / this.groups));
+    const from = (head * this.queries + query) * size;
+    const to = (group * this.keys + key) * size;
+    let sum = 0;
+    if (vector) for (let d = 0; d < size; d++) sum += vector[d] * Math.tanh(q[from + d] + k[to + d]);
+    else for (let d = 0; d < size; d++) sum += q[from + d] * k[to + d];
+    return sum;
+  }
+}
+
+/**
+ * A bias as a function of its cell.
+ *
+ * @param {Bias} bias
+ * @param {TensorFile} file
+ * @param {string} prefix
+ * @returns {Term}
+ * @throws {Error} it is of a kind that is not known here
+ */
+function termOf(bias, file, prefix) {
+  const name = `${prefix}bias`;
+  const values = file.floats(name);
+  const [heads, rows, cols] = file.shape(name);
+  /** Heads share what there is once. @param {number} head */
+  const of = (head) => (heads > 1 ? head : 0);
+  switch (bias.kind) {
+    case "dense":
+      return (head, query, key) => values[(of(head) * rows + query) * cols + key];
+    case "toeplitz": {
+      const origin = (bias.queries ?? 1) - 1;
+      return (head, query, key) => values[of(head) * rows + key - query + origin];
+    }
+    case "windowed": {
+      const place = file.integers(`${prefix}place`);
+      return (head, query, key) => values[(of(head) * rows + place[query]) * cols + place[key]];
+    }
+    default:
+      throw new Error(`this page does not know biases of the kind ${bias.kind}`);
+  }
+}

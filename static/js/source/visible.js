@@ -1,0 +1,47 @@
+/** Masks as a trace file describes them: which keys a query may see. */
+
+/** @typedef {import("./tensors.js").TensorFile} TensorFile */
+/** @typedef {(query: number, key: number) => boolean} Predicate */
+/** @typedef {{kind: string, offset?: number, size?: number, lengths?: number[], masks?: Mask[], shape?: number[]}} Mask */
+
+/**
+ * @param {Mask} mask
+ * @param {TensorFile} file
+ * @param {string} prefix of the layer's tensors
+ * @returns {Predicate | null} null where everything is visible
+ * @throws {Error} it is of a kind that is not known here
+ */
+export function predicateOf(mask, file, prefix) {
+  const { offset = 0, size = 0 } = mask;
+  switch (mask.kind) {
+    case "full":
+      return null;
+    case "causal":
+      return (query, key) => key <= query + offset;
+    case "sliding_window":
+      return (query, key) => Math.abs(query + offset - key) < size;
+    case "padding": {
+      const [length] = mask.lengths ?? [];
+      return (_, key) => key < length;
+    }
+    case "both": {
+      const [first, second] = (mask.masks ?? []).map((part) => predicateOf(part, file, prefix));
+      if (!first || !second) return first ?? second;
+      return (query, key) => first(query, key) && second(query, key);
+    }
+    case "blocks": {
+      const numbers = file.integers(`${prefix}blocks`);
+      return (query, key) => numbers[query] === numbers[key];
+    }
+    case "given": {
+      const bits = file.integers(`${prefix}visible`);
+      const [, keys] = mask.shape ?? [];
+      return (query, key) => {
+        const cell = query * keys + key;
+        return ((bits[cell >> 3] >> (7 - (cell & 7))) & 1) === 1;
+      };
+    }
+    default:
+      throw new Error(`this page does not know masks of the kind ${mask.kind}`);
+  }
+}
