@@ -23,6 +23,8 @@ NAME = 100  # characters of a value's name
 ESCAPED = 12  # characters that one takes as JSON at most
 FIRST = ("event", "level", "timestamp", "request_id", "request_ids")  # of a line that has too many values
 CUT = "[...]"
+# What they warn of when they are imported is nothing that whoever runs the service could change.
+NOISY = ("torchao", "torch.utils._pytree")
 
 
 def configure_logging(form: str) -> None:
@@ -45,6 +47,8 @@ def take_over(form: str) -> None:
         )
     )
     logging.getLogger().handlers = [handler]
+    for name in NOISY:
+        logging.getLogger(name).setLevel(logging.ERROR)
     logging.captureWarnings(capture=True)
     logging.raiseExceptions = False  # a line that cannot be made is lost, and says so to nobody
 

