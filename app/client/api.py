@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike
 
 from heedmap.app.client.calls import RETRIES, TIMEOUT, ClientCall, Flow, Operation
 from heedmap.app.client.errors import APIError, ClientError, TimedOut, Unreachable, api_error
+from heedmap.app.client.jobs import JobOperations
 from heedmap.app.client.results import Answer, Attention, TraceSummary, Window
 from heedmap.app.client.streams import AwaitingStreams, BlockingStreams
 from heedmap.app.render.encoding import as_json
@@ -229,7 +230,7 @@ class Operations:
         return Attention.from_json(response.json())
 
 
-class Client(Operations, BlockingStreams):
+class Client(Operations, JobOperations, BlockingStreams):
     """The service, blocking. Use it as a context manager, or `close()` it.
 
     Args:
@@ -253,7 +254,7 @@ class Client(Operations, BlockingStreams):
         super().__init__(http, retries)
 
 
-class AsyncClient(Operations, AwaitingStreams):
+class AsyncClient(Operations, JobOperations, AwaitingStreams):
     """The service, awaited; takes what `Client` takes, and is closed by `aclose()`."""
 
     def __init__(
