@@ -195,6 +195,18 @@ class Operations:
         return {site: None if place is None else (place["layer"], place["head"]) for site, place in best.items()}
 
     @Operation
+    def compare(
+        self, /, trace: TraceSummary | str, other: TraceSummary | str, site: str, **options: Any
+    ) -> Flow[dict[str, Any]]:
+        """Two traces, or one with itself: axes matched, heads by how far they are apart, and a map's difference.
+
+        `options` as POST /v1/compare takes them: layer=-1, head=3, other={"head": 5}, rows=[0, 64], level=2, ...
+        """
+        body = {"traces": [identifier(trace), identifier(other)], "site": site, **options}
+        response = yield ClientCall("POST", "/v1/compare", body=body)
+        return dict(response.json())
+
+    @Operation
     def download(self, /, trace: TraceSummary | str, path: str | Path) -> Flow[Path]:
         """A trace's safetensors file, written whole or not at all; `heedmap.Trace.load` opens it offline."""
         return (yield from fetched(trace, Path(path)))

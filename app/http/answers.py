@@ -217,3 +217,59 @@ class JobList(Answer):
 
     jobs: list[JobAnswer]
     kinds: list[JobKind]
+
+
+class AxisMatch(Answer):
+    """Which positions of two axes stand for the same."""
+
+    axes: list[str] = Field(description="The name of each.")
+    by: Literal["ids", "labels", "position"]
+    equal: list[list[int]] = Field(description="Runs of equal tokens: [first, second, length].")
+    substituted: list[list[int]] = Field(description="Runs in between, as long on both axes, of other tokens.")
+    unmatched: list[list[Pair]] = Field(description="Half-open ranges without a partner, of each axis.")
+
+
+class ComparedRow(Answer):
+    """A row of one head, and its partner."""
+
+    row: int
+    other: int
+    label: str
+    divergence: float
+
+
+class LayerHead(Answer):
+    """A head."""
+
+    layer: int
+    head: int
+
+
+class ComparedHead(LayerHead):
+    """A head, and how far it is from the other."""
+
+    other: LayerHead
+    divergence: float = Field(description="Jensen-Shannon, nats, 0 to log 2: the mean over the rows.")
+    rows: list[ComparedRow] = Field(description="Those that differ most.")
+
+
+class Difference(Answer):
+    """The second map less the first."""
+
+    rows: Pair
+    cols: Pair
+    level: int
+    how: Literal["mean", "max"]
+    values: list[list[float | None]] = Field(description="null where nothing visible has a partner.")
+
+
+class ComparisonAnswer(Answer):
+    """Two traces compared."""
+
+    traces: list[str]
+    site: str
+    queries: AxisMatch
+    keys: AxisMatch
+    rows_compared: int = Field(description="All that match, or of long maps a sample, spread evenly.")
+    heads: list[ComparedHead] = Field(description="Those that differ most first.")
+    difference: Difference | None = Field(None, description="Where a layer and a head were named.")

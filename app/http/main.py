@@ -28,6 +28,7 @@ from heedmap.app.http.logs import configure_logging
 from heedmap.app.http.observe import Observe
 from heedmap.app.http.routes import (
     attention,
+    compare,
     health,
     jobs,
     maps,
@@ -133,7 +134,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.services, app.state.gate = services, gate
     app.include_router(health.router)
     app.include_router(open_inference.probes)
-    for routes in (model_routes, predict, traces, maps, tiles, attention, jobs, open_inference, openai):
+    for routes in (model_routes, predict, traces, maps, tiles, attention, compare, jobs, open_inference, openai):
         app.include_router(routes.router, dependencies=[Depends(ticketed)])
     docs.install(app)
     problems.install(app)
@@ -180,7 +181,7 @@ def line_of(services: Services, path: str) -> Engine | None:
         return services.tracing
     if path == "/v1/predict" or open_inference.INFER.fullmatch(path):
         return services.engine
-    return services.reading if path == "/v1/attention" else None
+    return services.reading if path in ("/v1/attention", "/v1/compare") else None
 
 
 def trace_store(settings: Settings) -> TraceStore:

@@ -47,3 +47,11 @@ def test_awaited(url: str) -> None:
             return await client.wait(await client.job("corpus", inputs=[TEXT]))
 
     assert asyncio.run(work()).result["recorded"] == 1
+
+
+def test_two_traces_are_compared(client: Client) -> None:
+    one, other = client.trace(TEXT), client.trace("Wo ist der alte Bahnhof?")
+    answer = client.compare(one, other, "encoder", layer=-1, head=0)
+    assert answer["queries"]["unmatched"][0] == []
+    assert answer["heads"][0]["divergence"] > 0
+    assert len(answer["difference"]["values"]) == len(one.axes["source"])

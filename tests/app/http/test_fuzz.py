@@ -85,6 +85,7 @@ def recipes(kept: str, doomed: str, job: str) -> dict[str, Recipe]:
         "GET /v1/traces/{id}/tiles/{site}/{layer}/{head}/{how}/{level}/{row}/{col}": Recipe(
             {**tile, "row": 0, "col": 0}
         ),
+        "POST /v1/compare": Recipe(body={"traces": [kept, kept], "site": "cross", "layer": 0, "head": 1}),
         "POST /v1/jobs": Recipe(body=JOB),
         "GET /v1/jobs": Recipe(),
         "GET /v1/jobs/{id}": Recipe({"id": job}),
