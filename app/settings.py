@@ -33,6 +33,7 @@ TILES_PER_REQUEST = 64  # a screen of 2,048 x 2,048 blocks, 4 MiB
 QUEUE = 512  # waiting calls: what decides is whether they can be answered in time, and this bounds what they hold
 BATCH = 64  # sequences decoded together: throughput is nearly flat above, latency is not
 DEADLINE = 60.0  # seconds: about what proxies allow by default
+JOB_SECONDS = 3600.0  # of a job: a corpus on a CPU; whoever has more posts it in parts
 HEAD_SECONDS = 10.0  # for a request's address and headers, and for a connection's first request to begin
 BODY_SECONDS = 10.0  # after which a body must have come in at a kilobyte a second, and again after every so many
 ANSWER_SECONDS = 30.0  # without a byte read, until an answer is given up: a tunnel is mostly shorter
@@ -160,6 +161,7 @@ class Settings(BaseSettings):
     queue: int = Field(QUEUE, ge=1, description="Calls that may wait for the device.")
     batch: int = Field(BATCH, ge=1, description="Sequences decoded together.")
     deadline: float = Field(DEADLINE, gt=0, description="Seconds until a call is given up.")
+    job_seconds: float = Field(JOB_SECONDS, gt=0, description="Seconds until a job is given up.")
     head_seconds: float = Field(HEAD_SECONDS, gt=0, description="Seconds until a request's headers must be here.")
     body_seconds: float = Field(BODY_SECONDS, gt=0, description="Seconds of grace for a body that comes in slowly.")
     answer_seconds: float = Field(

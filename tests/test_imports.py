@@ -32,6 +32,7 @@ ROOMS = {
     "model.attention": set[str](),
     "model.trace": {"model.attention"},
     "model.measures": {"model.attention", "model.trace"},
+    "model.robustness": set[str](),
     "model.card": set[str](),
     "model.native": {"model.attention", "model.trace", "model.card"},
     "model.hub": {"model.attention", "model.trace", "model.card"},

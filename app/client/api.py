@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike
 
 from heedmap.app.client.calls import RETRIES, TIMEOUT, ClientCall, Flow, Operation
 from heedmap.app.client.errors import APIError, ClientError, TimedOut, Unreachable, api_error
+from heedmap.app.client.jobs import JobOperations
 from heedmap.app.client.results import Answer, Attention, TraceSummary, Window
 from heedmap.app.client.streams import AwaitingStreams, BlockingStreams
 from heedmap.app.render.encoding import as_json
@@ -194,6 +195,18 @@ class Operations:
         return {site: None if place is None else (place["layer"], place["head"]) for site, place in best.items()}
 
     @Operation
+    def compare(
+        self, /, trace: TraceSummary | str, other: TraceSummary | str, site: str, **options: Any
+    ) -> Flow[dict[str, Any]]:
+        """Two traces, or one with itself: axes matched, heads by how far they are apart, and a map's difference.
+
+        `options` as POST /v1/compare takes them: layer=-1, head=3, other={"head": 5}, rows=[0, 64], level=2, ...
+        """
+        body = {"traces": [identifier(trace), identifier(other)], "site": site, **options}
+        response = yield ClientCall("POST", "/v1/compare", body=body)
+        return dict(response.json())
+
+    @Operation
     def download(self, /, trace: TraceSummary | str, path: str | Path) -> Flow[Path]:
         """A trace's safetensors file, written whole or not at all; `heedmap.Trace.load` opens it offline."""
         return (yield from fetched(trace, Path(path)))
@@ -229,7 +242,7 @@ class Operations:
         return Attention.from_json(response.json())
 
 
-class Client(Operations, BlockingStreams):
+class Client(Operations, JobOperations, BlockingStreams):
     """The service, blocking. Use it as a context manager, or `close()` it.
 
     Args:
@@ -253,7 +266,7 @@ class Client(Operations, BlockingStreams):
         super().__init__(http, retries)
 
 
-class AsyncClient(Operations, AwaitingStreams):
+class AsyncClient(Operations, JobOperations, AwaitingStreams):
     """The service, awaited; takes what `Client` takes, and is closed by `aclose()`."""
 
     def __init__(

@@ -180,3 +180,96 @@ class OperatorAnswer(Answer):
     weights: Weights | list[list[list[Row]]] | None = None
     shape: list[int]
     kernel: str
+
+
+class JobProgress(Answer):
+    """How far a job is."""
+
+    done: int
+    of: int = Field(description="0 until it is known.")
+    what: str
+
+
+class JobAnswer(Answer):
+    """A job."""
+
+    id: str
+    kind: str
+    state: Literal["queued", "running", "done", "failed", "cancelled"]
+    progress: JobProgress
+    created_at: datetime
+    expires_at: datetime
+    result: Any = Field(None, description="Where it is done; what it holds depends on the kind.")
+    error: dict[str, Any] | None = Field(None, description="The problem that it failed or was cancelled by.")
+
+
+class JobKind(Answer):
+    """A kind of job."""
+
+    name: str
+    description: str
+    cost: str
+    request: dict[str, Any] = Field(description="The JSON schema of its request.")
+
+
+class JobList(Answer):
+    """The caller's jobs, and what kinds there are."""
+
+    jobs: list[JobAnswer]
+    kinds: list[JobKind]
+
+
+class AxisMatch(Answer):
+    """Which positions of two axes stand for the same."""
+
+    axes: list[str] = Field(description="The name of each.")
+    by: Literal["ids", "labels", "position"]
+    equal: list[list[int]] = Field(description="Runs of equal tokens: [first, second, length].")
+    substituted: list[list[int]] = Field(description="Runs in between, as long on both axes, of other tokens.")
+    unmatched: list[list[Pair]] = Field(description="Half-open ranges without a partner, of each axis.")
+
+
+class ComparedRow(Answer):
+    """A row of one head, and its partner."""
+
+    row: int
+    other: int
+    label: str
+    divergence: float
+
+
+class LayerHead(Answer):
+    """A head."""
+
+    layer: int
+    head: int
+
+
+class ComparedHead(LayerHead):
+    """A head, and how far it is from the other."""
+
+    other: LayerHead
+    divergence: float = Field(description="Jensen-Shannon, nats, 0 to log 2: the mean over the rows.")
+    rows: list[ComparedRow] = Field(description="Those that differ most.")
+
+
+class Difference(Answer):
+    """The second map less the first."""
+
+    rows: Pair
+    cols: Pair
+    level: int
+    how: Literal["mean", "max"]
+    values: list[list[float | None]] = Field(description="null where nothing visible has a partner.")
+
+
+class ComparisonAnswer(Answer):
+    """Two traces compared."""
+
+    traces: list[str]
+    site: str
+    queries: AxisMatch
+    keys: AxisMatch
+    rows_compared: int = Field(description="All that match, or of long maps a sample, spread evenly.")
+    heads: list[ComparedHead] = Field(description="Those that differ most first.")
+    difference: Difference | None = Field(None, description="Where a layer and a head were named.")

@@ -20,11 +20,13 @@ from heedmap.app.http.callers import admitted
 from heedmap.app.http.startup import has_keys
 from heedmap.app.problems import status_of
 from heedmap.app.requests.openai import ChatRequest, CompletionRequest
-from heedmap.app.requests.schemas import AttentionRequest, PredictRequest, ProblemDetails, TraceRequest
+from heedmap.app.requests.schemas import AttentionRequest, CompareRequest, PredictRequest, ProblemDetails, TraceRequest
+from heedmap.app.service.jobs.registry import KINDS
 
 MODELS: tuple[type[BaseModel], ...] = (
     *(PredictRequest, TraceRequest, AttentionRequest, ChatRequest, CompletionRequest),
-    *(ProblemDetails, MapWindow),
+    *(CompareRequest, ProblemDetails, MapWindow),
+    *[kind.request for kind in KINDS.values()],
 )
 REQUEST_ID = {"description": "Names the request in the service's log.", "required": True, "schema": {"type": "string"}}
 HEADERS: dict[int, dict[str, Any]] = {

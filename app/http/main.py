@@ -26,7 +26,18 @@ from heedmap.app.http.description import describe
 from heedmap.app.http.head import Head
 from heedmap.app.http.logs import configure_logging
 from heedmap.app.http.observe import Observe
-from heedmap.app.http.routes import attention, health, maps, open_inference, openai, predict, tiles, traces
+from heedmap.app.http.routes import (
+    attention,
+    compare,
+    health,
+    jobs,
+    maps,
+    open_inference,
+    openai,
+    predict,
+    tiles,
+    traces,
+)
 from heedmap.app.http.routes import models as model_routes
 from heedmap.app.http.services import Services
 from heedmap.app.http.startup import has_keys, read_settings
@@ -89,11 +100,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         watching = asyncio.create_task(services.watchdog.watch())
         try:
             await services.write(store.open)
+            await services.jobs.open()
             if settings.load == "start":
                 await services.models.start()
             else:
                 services.models.look()
-            sweeper = asyncio.create_task(keep_swept(lambda: services.write(store.sweep), SWEEP_SECONDS))
+            sweeper = asyncio.create_task(keep_swept(partial(_sweep, services), SWEEP_SECONDS))
             try:
                 with serving_metrics(settings, metrics.registry):
                     yield
@@ -102,6 +114,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         finally:
             watching.cancel()
             services.signals.stop()
+            await services.jobs.close()
             await services.models.stop()
             for worker in services.workers.values():
                 worker.stop(patience=END)
@@ -121,7 +134,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.services, app.state.gate = services, gate
     app.include_router(health.router)
     app.include_router(open_inference.probes)
-    for routes in (model_routes, predict, traces, maps, tiles, attention, open_inference, openai):
+    for routes in (model_routes, predict, traces, maps, tiles, attention, compare, jobs, open_inference, openai):
         app.include_router(routes.router, dependencies=[Depends(ticketed)])
     docs.install(app)
     problems.install(app)
@@ -156,13 +169,19 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     return app
 
 
+async def _sweep(services: Services) -> None:
+    """Tidy the folder of traces and jobs."""
+    await services.write(services.store.sweep)
+    await services.write(services.jobs.files.sweep)
+
+
 def line_of(services: Services, path: str) -> Engine | None:
     """The line in which a POST to an address would wait: for predictions, for recordings, or for reading."""
     if path in ("/v1/traces", *openai.PATHS):
         return services.tracing
     if path == "/v1/predict" or open_inference.INFER.fullmatch(path):
         return services.engine
-    return services.reading if path == "/v1/attention" else None
+    return services.reading if path in ("/v1/attention", "/v1/compare") else None
 
 
 def trace_store(settings: Settings) -> TraceStore:
@@ -195,6 +214,8 @@ def _watch(services: Services, watched: Watched) -> None:
         engine.watching = partial(watched.answering, worker)
     metrics.gauge("models_loaded", "Models in memory.", lambda: float(len(services.models.in_state("loaded"))))
     metrics.gauge("model_bytes", "Bytes of the weights in memory.", lambda: float(services.models.bytes))
+    counts = {state: partial(_number, services.jobs, state) for state in ("queued", "running")}
+    metrics.gauges("jobs_now", "Jobs that wait or run.", "state", counts)
     metrics.gauge("traces", "Traces on disk.", lambda: float(len(services.store)))
     metrics.gauge(
         "device_trace_bytes", "Bytes of traces in the accelerator's memory.", lambda: float(services.residents.bytes)
@@ -217,8 +238,8 @@ def workers(settings: Settings) -> tuple[Engine, Engine, Engine]:
     )
 
 
-def _number(engine: Engine, attribute: str) -> float:
-    value = getattr(engine, attribute)
+def _number(part: object, attribute: str) -> float:
+    value = getattr(part, attribute)
     return float(value() if callable(value) else value)
 
 

@@ -21,6 +21,8 @@ from heedmap.app.service.cost import cost_of, is_long, warming
 from heedmap.app.service.engine import Engine
 from heedmap.app.service.finite import Checking
 from heedmap.app.service.flights import Flights, frozen
+from heedmap.app.service.jobs.files import JobFiles
+from heedmap.app.service.jobs.runner import Jobs
 from heedmap.app.service.metrics import Metrics
 from heedmap.app.service.models import Models
 from heedmap.app.service.resident import Residents
@@ -69,11 +71,14 @@ class Services:
     residents: Residents = field(init=False)
     watchdog: Watchdog = field(init=False)
     signals: HeadSignals = field(init=False)
+    jobs: Jobs = field(init=False)
 
     def __post_init__(self) -> None:
         self.residents = Residents(self.store, self.settings.device_trace_bytes)
         self.watchdog = Watchdog(self.workers, self.settings.hang)
         self.signals = HeadSignals(self.settings.head_signals, self.workers, self.metrics)
+        files = JobFiles(self.store.folder, self.store.lifetime)
+        self.jobs = Jobs(files, self.models, self.tracing, self.metrics, self.write, self.settings.job_seconds)
 
     @property
     def workers(self) -> dict[str, Engine]:
@@ -98,6 +103,7 @@ class Services:
     def drain(self) -> None:
         """Accept nothing more."""
         self.stopping = True
+        self.jobs.drain()
 
     def abandon(self) -> None:
         """Answer whatever is still waited for with 503, and stop the work."""

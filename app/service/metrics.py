@@ -13,6 +13,7 @@ from heedmap.model.trace.trace import Trace
 
 WAITS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100)  # seconds in a line
 STAGES = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30)  # seconds: from a tokenizer's to a long pass's
+JOBS = (1, 3, 10, 30, 100, 300, 1000, 3600)  # seconds: from a few sentences' to the longest that a job may take
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128)  # of batches
 SHARES = (0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 ERRORS = (1e-8, 1e-7, 3e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1)  # relative: float32 rounds at 6e-8, bfloat16 at 4e-3
@@ -101,6 +102,14 @@ class Metrics:
         )
         self.load_failures = Counter(
             "heedmap_model_load_failures", "Models that could not be loaded.", ["model"], registry=registry
+        )
+
+        self.jobs = Counter(
+            "heedmap_jobs", "Jobs that came to be queued, running, done, failed or cancelled.", ["kind", "state"],
+            registry=registry,
+        )  # fmt: skip
+        self.job_seconds = Histogram(
+            "heedmap_job_seconds", "Seconds that a job ran.", ["kind"], buckets=JOBS, registry=registry
         )
 
     def connection_refused(self, kind: str, status: int) -> None:

@@ -125,6 +125,14 @@ class AttentionMap:
         """
         return self._cells(self._indices(span(rows, self.shape[0], "rows")), span(cols, self.shape[1], "cols"))
 
+    def at(self, rows: Int[Tensor, "R"], cols: slice = slice(None)) -> Float[Tensor, "H R C"]:
+        """`window` of rows in any order, which are inside the map: a sample of them, or what another map's rows match.
+
+        Raises:
+            RangeError: the columns are not inside the map.
+        """
+        return self._cells(rows.to(self.q.device), span(cols, self.shape[1], "cols"))
+
     def visible(self, rows: slice = slice(None), cols: slice = slice(None)) -> Bool[Tensor, "R C"]:
         """Which cells of a block the mask leaves visible.
 

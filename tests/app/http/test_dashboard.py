@@ -36,9 +36,8 @@ def test_the_dashboard_asks_for_what_the_service_measures(settings: Callable[...
     collectors = Metrics().registry._names_to_collectors
     labels = {}
     for family in families:
-        declared = getattr(
-            collectors.get(family.name), "_labelnames", ("worker",)
-        )  # gauges are added by the application
+        its = {name for sample in family.samples for name in sample.labels}  # of gauges, which the application adds
+        declared = getattr(collectors.get(family.name), "_labelnames", its)
         for part in PARTS[family.type]:
             labels[family.name + part] = {*declared, *(["le"] if part == "_bucket" else []), "instance"}
     dashboard = orjson.loads((ROOT / ".deploy/grafana/dashboards/heedmap.json").read_bytes())

@@ -3,6 +3,7 @@
 A new route is fuzzed as soon as it is described, and needs its recipe here: a fuzz that gets nothing but 404 is none.
 """
 
+import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ from tests.model.hub import checkpoints
 TEXT = "Wo ist der Bahnhof?"
 KEPT = {"model": "tiny", "inputs": TEXT}
 DOOMED = {"model": "tiny", "inputs": "Ich habe heute keine Zeit."}
+JOB = {"kind": "corpus", "model": "tiny", "inputs": [TEXT], "parameters": {"max_new_tokens": 2}}
 MESSAGES = [{"role": "user", "content": "Where is the station?"}]
 EXAMPLES = 15  # requests an operation, of those that the description allows, and again of those that it does not
 POSITIONS = 48  # of the model: nobody asks it for so many tokens that the answer takes long
@@ -43,7 +45,8 @@ LOCATIONS = {
 class Recipe:
     """What brings an operation to an answer of 2xx; parts of it are put into generated requests.
 
-    before: a path and a body that are posted before every request, for operations that undo something.
+    before: a path and a body that are posted before every request, for operations that undo something; where what they
+    make has another id each time, that takes the place of the one here.
     """
 
     path_parameters: dict[str, Any] = field(default_factory=dict)
@@ -57,8 +60,8 @@ class Recipe:
         return operation.Case(path_parameters=dict(self.path_parameters), query=dict(self.query), **body)
 
 
-def recipes(kept: str, doomed: str) -> dict[str, Recipe]:
-    """A recipe for each operation; `kept` and `doomed` are the ids of traces."""
+def recipes(kept: str, doomed: str, job: str) -> dict[str, Recipe]:
+    """A recipe for each operation; `kept` and `doomed` are the ids of traces, `job` that of a job."""
     trace, place = {"id": kept}, {"site": "cross", "layer": 0, "head": 1}
     tile = {**trace, **place, "how": "max", "level": 0}
     model, version = {"model": "tiny"}, {"model": "tiny", "version": "1"}
@@ -82,6 +85,12 @@ def recipes(kept: str, doomed: str) -> dict[str, Recipe]:
         "GET /v1/traces/{id}/tiles/{site}/{layer}/{head}/{how}/{level}/{row}/{col}": Recipe(
             {**tile, "row": 0, "col": 0}
         ),
+        "POST /v1/compare": Recipe(body={"traces": [kept, kept], "site": "cross", "layer": 0, "head": 1}),
+        "POST /v1/jobs": Recipe(body=JOB),
+        "GET /v1/jobs": Recipe(),
+        "GET /v1/jobs/{id}": Recipe({"id": job}),
+        "GET /v1/jobs/{id}/events": Recipe({"id": job}),
+        "DELETE /v1/jobs/{id}": Recipe({"id": job}, before=("/v1/jobs", JOB)),
         "POST /v1/attention": Recipe(body={"queries": [[1.0, 0.0], [0.5, 2.0]], "mask": "causal"}),
         "POST /v1/chat/completions": Recipe(body={"model": "chat", "messages": MESSAGES, "max_tokens": 4}),
         "POST /v1/completions": Recipe(body={"model": "tiny", "prompt": TEXT, "max_tokens": 4}),
@@ -110,7 +119,10 @@ class Fuzz:
         schema = schemathesis.openapi.from_asgi("/openapi.json", self.app, config=config)
         self.operations = {result.ok().label: result.ok() for result in schema.get_all_operations()}
         kept, doomed = (self.post("/v1/traces", body)["id"] for body in (KEPT, DOOMED))
-        self.recipes = recipes(kept, doomed)
+        job = self.post("/v1/jobs", JOB)["id"]
+        with get_client(self.app) as client:
+            assert client.get(f"/v1/jobs/{job}", params={"wait": 30}).json()["state"] == "done"
+        self.recipes = recipes(kept, doomed, job)
 
     def post(self, path: str, body: Any) -> Any:
         """Call the service beside the fuzz."""
@@ -122,10 +134,24 @@ class Fuzz:
 
         What the description allows may still be refused: it cannot say which layers a trace has.
         """
-        before = self.recipes[case.operation.label].before
-        if before:
-            self.post(*before)
-        return case.call_and_validate(excluded_checks=[positive_data_acceptance])
+        recipe = self.recipes[case.operation.label]
+        if recipe.before:
+            made = self.post(*recipe.before)
+            if (case.path_parameters or {}).get("id") == recipe.path_parameters["id"]:
+                case.path_parameters["id"] = made["id"]
+        response = case.call_and_validate(excluded_checks=[positive_data_acceptance])
+        self.settle()
+        return response
+
+    def settle(self) -> None:
+        """Cancel the jobs that were accepted: what goes on behind a request would disturb how the next is drawn."""
+        services = self.app.state.services
+        with get_client(self.app) as client:
+            for job in client.get("/v1/jobs").json()["jobs"] if services.jobs.running + services.jobs.queued else ():
+                if job["state"] in ("queued", "running"):
+                    client.delete(f"/v1/jobs/{job['id']}")
+        while services.tracing.busy:
+            time.sleep(0.001)
 
     def mix(self, case: Any) -> st.SearchStrategy[Any]:
         """A generated request as it is, or with some of what is right; what is wrong on purpose stays wrong."""
