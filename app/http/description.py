@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from heedmap.app.dialects import dialect_of
 from heedmap.app.errors import ServiceError, raised
-from heedmap.app.http.answers import MapWindow
+from heedmap.app.http.answers import MapWindow, RelevanceAnswer
 from heedmap.app.http.callers import admitted
 from heedmap.app.http.startup import has_keys
 from heedmap.app.problems import status_of
@@ -24,7 +24,7 @@ from heedmap.app.requests.schemas import AttentionRequest, PredictRequest, Probl
 
 MODELS: tuple[type[BaseModel], ...] = (
     *(PredictRequest, TraceRequest, AttentionRequest, ChatRequest, CompletionRequest),
-    *(ProblemDetails, MapWindow),
+    *(ProblemDetails, MapWindow, RelevanceAnswer),
 )
 REQUEST_ID = {"description": "Names the request in the service's log.", "required": True, "schema": {"type": "string"}}
 HEADERS: dict[int, dict[str, Any]] = {

@@ -26,7 +26,18 @@ from heedmap.app.http.description import describe
 from heedmap.app.http.head import Head
 from heedmap.app.http.logs import configure_logging
 from heedmap.app.http.observe import Observe
-from heedmap.app.http.routes import attention, health, maps, open_inference, openai, predict, tiles, traces
+from heedmap.app.http.routes import (
+    attention,
+    health,
+    maps,
+    measures,
+    open_inference,
+    openai,
+    predict,
+    relevance,
+    tiles,
+    traces,
+)
 from heedmap.app.http.routes import models as model_routes
 from heedmap.app.http.services import Services
 from heedmap.app.http.startup import has_keys, read_settings
@@ -121,7 +132,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.services, app.state.gate = services, gate
     app.include_router(health.router)
     app.include_router(open_inference.probes)
-    for routes in (model_routes, predict, traces, maps, tiles, attention, open_inference, openai):
+    for routes in (model_routes, measures, predict, traces, maps, tiles, relevance, attention, open_inference, openai):
         app.include_router(routes.router, dependencies=[Depends(ticketed)])
     docs.install(app)
     problems.install(app)
@@ -129,7 +140,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(BodyLimit, limit=settings.body_bytes)
     app.add_middleware(Access, gate=gate)
     if settings.origins:
-        exposed = ["ETag", "Location", "Retry-After", "X-Request-ID", "X-Tile-Shape", JSON_LENGTH]
+        exposed = ["ETag", "Location", "Retry-After", "X-Request-ID", "X-Tile-Shape", "X-Tile-Encoding", JSON_LENGTH]
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.origins,
