@@ -103,7 +103,9 @@ class TraceMeasure(Measure):
         """
 
 
-STRIP = 1 << 20  # cells of all heads that are computed between two looks at who else waits: some 10 ms of a CPU
+# Cells of all heads that are computed between two looks at who else waits: 16 MiB, some 40 ms of a CPU. Each strip
+# takes all keys into float32 anew, which at fewer rows would be most of its time.
+STRIP = 1 << 22
 
 
 def propagated(

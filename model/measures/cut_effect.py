@@ -1,6 +1,5 @@
 """What hiding one key from one query would do, estimated."""
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -37,5 +36,5 @@ class CutEffect(CellMeasure):
         """The estimate on a block."""
         weights = layer.window(rows, cols)
         left = 1 - weights
-        odds = torch.where(left > LEAST_LEFT, weights / left.clamp(min=LEAST_LEFT), 0.0)
-        return odds.mul_(against_row(layer, rows, cols).to(odds)).neg_()
+        odds = weights.div_(left.clamp(min=LEAST_LEFT)).masked_fill_(left <= LEAST_LEFT, 0)
+        return odds.mul_(against_row(layer, rows, cols)).neg_()

@@ -28,4 +28,4 @@ class GradientAttention(CellMeasure):
     def window(self, layer: AttentionMap, rows: slice, cols: slice) -> Float[Tensor, "H R C"]:
         """The product on a block."""
         weights = layer.window(rows, cols)
-        return weights * products(layer, rows, cols).to(weights)
+        return weights.mul_(products(layer, rows, cols))

@@ -38,4 +38,4 @@ class OutputNorm(CellMeasure):
         keys = span(cols, layer.shape[1], "cols")
         assert layer.output_norm is not None
         weights = layer.window(rows, cols)
-        return weights * layer.output_norm[:, None, keys.start : keys.stop].to(weights)
+        return weights.mul_(layer.output_norm[:, None, keys.start : keys.stop])

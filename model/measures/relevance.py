@@ -70,7 +70,7 @@ class Relevance(TraceMeasure):
 def positive(layer: AttentionMap, rows: slice, cols: slice) -> Float[Tensor, "H N C"]:
     """(dL/dA o A)^+ of a block."""
     weights = layer.window(rows, cols)
-    return (weights * products(layer, rows, cols).to(weights)).clamp_(min=0)
+    return weights.mul_(products(layer, rows, cols)).clamp_(min=0)
 
 
 def _joined(trace: Trace, rows: range) -> Iterator[Float[Tensor, "R K"] | None]:

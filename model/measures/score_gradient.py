@@ -28,4 +28,4 @@ class ScoreGradient(CellMeasure):
     def window(self, layer: AttentionMap, rows: slice, cols: slice) -> Float[Tensor, "H R C"]:
         """The gradient of a block."""
         weights = layer.window(rows, cols)
-        return weights * against_row(layer, rows, cols).to(weights)
+        return weights.mul_(against_row(layer, rows, cols))
