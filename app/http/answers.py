@@ -172,6 +172,39 @@ class MapWindow(Answer):
     visible: list[list[bool]] | None = Field(None, description="Where the mask lets queries see keys; where asked for.")
 
 
+class MeasureAnswer(Answer):
+    """A measure, as it declares itself."""
+
+    name: str
+    kind: Literal["cell", "head", "trace"] = Field(description="What has a value of it.")
+    description: str
+    formula: str
+    source: str
+    range: str
+    signed: bool = Field(description="Whether values may be negative: their colours diverge around zero.")
+    cost: str
+    where: str = Field(description="What a trace needs to have.")
+    example: str = Field(description="A question that it answers.")
+    encoding: str | None = Field(None, description="Of cells: the one-byte code of its tiles.")
+    statistic: str | None = Field(None, description="Of heads: its name in a trace's heads.")
+
+
+class MeasureList(Answer):
+    """All measures."""
+
+    measures: list[MeasureAnswer]
+
+
+class RelevanceAnswer(Answer):
+    """Rows of a measure of a trace, on all keys."""
+
+    site: str
+    measure: str
+    rows: Pair
+    cols: Pair
+    values: list[Row]
+
+
 class OperatorAnswer(Answer):
     """Attention over the caller's arrays; a row that sees no key has lse null."""
 

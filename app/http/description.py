@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from heedmap.app.dialects import dialect_of
 from heedmap.app.errors import ServiceError, raised
-from heedmap.app.http.answers import MapWindow
+from heedmap.app.http.answers import MapWindow, RelevanceAnswer
 from heedmap.app.http.callers import admitted
 from heedmap.app.http.startup import has_keys
 from heedmap.app.problems import status_of
@@ -25,7 +25,7 @@ from heedmap.app.service.jobs.registry import KINDS
 
 MODELS: tuple[type[BaseModel], ...] = (
     *(PredictRequest, TraceRequest, AttentionRequest, ChatRequest, CompletionRequest),
-    *(CompareRequest, ProblemDetails, MapWindow),
+    *(CompareRequest, ProblemDetails, MapWindow, RelevanceAnswer),
     *[kind.request for kind in KINDS.values()],
 )
 REQUEST_ID = {"description": "Names the request in the service's log.", "required": True, "schema": {"type": "string"}}

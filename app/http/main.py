@@ -32,9 +32,11 @@ from heedmap.app.http.routes import (
     health,
     jobs,
     maps,
+    measures,
     open_inference,
     openai,
     predict,
+    relevance,
     tiles,
     traces,
 )
@@ -134,7 +136,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.services, app.state.gate = services, gate
     app.include_router(health.router)
     app.include_router(open_inference.probes)
-    for routes in (model_routes, predict, traces, maps, tiles, attention, compare, jobs, open_inference, openai):
+    lookers = (traces, maps, tiles, measures, relevance, attention, compare, jobs)
+    for routes in (model_routes, predict, *lookers, open_inference, openai):
         app.include_router(routes.router, dependencies=[Depends(ticketed)])
     docs.install(app)
     problems.install(app)
@@ -142,7 +145,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(BodyLimit, limit=settings.body_bytes)
     app.add_middleware(Access, gate=gate)
     if settings.origins:
-        exposed = ["ETag", "Location", "Retry-After", "X-Request-ID", "X-Tile-Shape", JSON_LENGTH]
+        exposed = ["ETag", "Location", "Retry-After", "X-Request-ID", "X-Tile-Shape", "X-Tile-Encoding", JSON_LENGTH]
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.origins,

@@ -1,4 +1,7 @@
-"""The one colour scale of pictures and figures: cividis, legible to colour-blind readers and in greyscale."""
+"""The colour scales of pictures and figures: cividis, and for what has a sign one that diverges around zero.
+
+Both are legible to colour-blind readers, cividis in greyscale too.
+"""
 
 from functools import cache
 
@@ -26,18 +29,38 @@ CIVIDIS = [
     (255, 233, 69),
 ]
 
+# ColorBrewer's RdBu in eleven classes (Brewer, Harrower and Penn State University), blue for what is negative.
+DIVERGING = [
+    (5, 48, 97),
+    (33, 102, 172),
+    (67, 147, 195),
+    (146, 197, 222),
+    (209, 229, 240),
+    (247, 247, 247),
+    (253, 219, 199),
+    (244, 165, 130),
+    (214, 96, 77),
+    (178, 24, 43),
+    (103, 0, 31),
+]
+
 
 @cache
-def palette() -> bytes:
-    """256 RGB triples: the first stands for masked cells, which a picture makes transparent; the others run 0 to 1."""
-    stops = np.linspace(0, 1, len(CIVIDIS))
+def palette(signed: bool = False) -> bytes:
+    """256 RGB triples: the first stands for masked cells, which a picture makes transparent; the others run 0 to 1.
+
+    signed: from -1 to 1, with 0 at code 128.
+    """
+    colours = DIVERGING if signed else CIVIDIS
+    stops = np.linspace(0, 1, len(colours))
     places = np.linspace(0, 1, 255)
-    channels = [np.interp(places, stops, [colour[channel] for colour in CIVIDIS]) for channel in range(3)]
+    channels = [np.interp(places, stops, [colour[channel] for colour in colours]) for channel in range(3)]
     ramp = np.rint(np.stack(channels, axis=1)).astype(np.uint8)
     return bytes(3) + ramp.tobytes()
 
 
-def plotly_scale() -> list[tuple[float, str]]:
+def plotly_scale(signed: bool = False) -> list[tuple[float, str]]:
     """The scale as Plotly takes it."""
-    last = len(CIVIDIS) - 1
-    return [(round(i / last, 4), f"rgb({r},{g},{b})") for i, (r, g, b) in enumerate(CIVIDIS)]
+    colours = DIVERGING if signed else CIVIDIS
+    last = len(colours) - 1
+    return [(round(i / last, 4), f"rgb({r},{g},{b})") for i, (r, g, b) in enumerate(colours)]

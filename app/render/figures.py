@@ -34,14 +34,17 @@ def figure(
     axes: tuple[str, str],
     origin: tuple[int, int] = (0, 0),
     measure: str = WEIGHTS,
+    signed: bool | None = None,
 ) -> dict[str, Any]:
     """A Plotly figure of a window (R, C), or of all heads (H, R, C) with a menu to choose among them.
 
     visible: (R, C), whose other cells are gaps; None where that is not known: all are drawn. queries, keys: the labels
     of its rows and columns; axes: what they are called; origin: the window's first row and column in the map; measure:
-    what the values are: weights have a scale to 1, others to their largest.
+    what the values are: weights have a scale to 1, others to their largest. signed: whether the scale diverges around
+    zero; where that is not known, if one of the values is negative.
     """
-    top, name = (1.0, "weight") if measure == WEIGHTS else (float(weights.max()) or 1.0, measure)
+    signed = bool((weights < 0).any()) if signed is None else signed
+    top, name = (1.0, "weight") if measure == WEIGHTS else (float(np.abs(weights).max()) or 1.0, measure)
     panels = weights if weights.ndim == 3 else weights[None]
     rows, columns = np.arange(len(queries)) + origin[0], np.arange(len(keys)) + origin[1]
     hover = f"{axes[0]} %{{y}}<br>{axes[1]} %{{x}}<br>{name} %{{z:.6g}}"
@@ -52,9 +55,9 @@ def figure(
             "z": panel if visible is None else np.where(visible, panel, np.float32(np.nan)),
             "x": columns,
             "y": rows,
-            "zmin": 0,
+            "zmin": -top if signed else 0,
             "zmax": top,
-            "colorscale": plotly_scale(),
+            "colorscale": plotly_scale(signed),
             "colorbar": {"title": {"text": name}, "thickness": 12, "outlinewidth": 0},
             "hoverongaps": False,
             "hovertemplate": hover + (f"<extra>head {head}</extra>" if weights.ndim == 3 else "<extra></extra>"),

@@ -19,6 +19,9 @@ from heedmap.app.render.colours import palette
 
 FLOOR_EXPONENT = -24  # u8log: the smallest weight that still has a code of its own is 2^-24
 STEPS = 253  # codes 2..255 span the exponents -24..0
+TOP_EXPONENT = 12  # s8log: the largest value with a code of its own is 2^12: what norms and gradients hardly reach
+SIGNED_STEPS = 126  # of s8log: codes 129..255, and 127..1 for what is negative, span the exponents -24..12
+ZERO = 128  # of s8log
 PNG_SIDE = 256  # pixels: a map of few tokens is enlarged to about this, so that it can be looked at
 PNG_CELL = 32  # pixels: the largest cell of an enlarged map
 
@@ -145,15 +148,28 @@ def to_codes(weights: NDArray[np.float32], visible: NDArray[np.bool_]) -> NDArra
     return np.where(visible, codes, 0).astype(np.uint8)
 
 
-def to_png(codes: NDArray[np.uint8], cell: int | None = None) -> bytes:
-    """A picture of codes (rows, columns) in cividis: the colour is the weight, linearly, and masked is transparent.
+def to_signed_codes(values: NDArray[np.float32], visible: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """s8log: 0 masked, 128 zero or within 2^-24 of it, and c = 129..255 for 2^(-24 + 36 (c - 129) / 126).
+
+    256 - c is for minus that; so 255 is 2^12, and 1 is -2^12, as is all beyond. The code of what has a sign, or may be
+    over 1.
+    """
+    with np.errstate(divide="ignore"):
+        exponent = np.log2(np.abs(values.astype(np.float32)))
+    step = np.rint((exponent - FLOOR_EXPONENT) * (SIGNED_STEPS / (TOP_EXPONENT - FLOOR_EXPONENT)))
+    size = np.where(exponent < FLOOR_EXPONENT, 0, 1 + np.clip(step, 0, SIGNED_STEPS))
+    return np.where(visible, ZERO + np.sign(values) * size, 0).astype(np.uint8)
+
+
+def to_png(codes: NDArray[np.uint8], cell: int | None = None, *, signed: bool = False) -> bytes:
+    """A picture of codes (rows, columns) in cividis, or diverging around code 128 where signed; masked is transparent.
 
     cell: pixels a side of each cell; by default the map is enlarged to be about 256 pixels wide or high.
     """
     rows, columns = codes.shape
     side = cell or max(1, min(PNG_CELL, PNG_SIDE // max(rows, columns)))
     image = Image.frombytes("P", (columns, rows), np.ascontiguousarray(codes).tobytes())
-    image.putpalette(palette())
+    image.putpalette(palette(signed))
     if side > 1:
         image = image.resize((columns * side, rows * side), Image.Resampling.NEAREST)
     buffer = io.BytesIO()
@@ -167,6 +183,12 @@ def linear_codes(weights: NDArray[np.float32], visible: NDArray[np.bool_], top: 
     return np.where(visible, scaled, 0).astype(np.uint8)
 
 
+def linear_signed_codes(values: NDArray[np.float32], visible: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """0 masked, 128 zero, and 1..255 for values from minus to plus the one that is farthest from 0."""
+    top = float(np.abs(values).max(initial=0)) or 1.0
+    return np.where(visible, ZERO + np.rint(values / top * (ZERO - 1)), 0).astype(np.uint8)
+
+
 def side_by_side(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Pictures (heads, rows, columns) in one row, a transparent column between them."""
     heads, rows, columns = codes.shape
@@ -176,12 +198,31 @@ def side_by_side(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return canvas
 
 
-def to_square(cells: NDArray[Any], size: int, axes: tuple[int, ...] = (-2, -1)) -> NDArray[Any]:
-    """A map (..., Q, K) at size x size: the maximum of what falls on a pixel; where it is smaller, the nearest cell."""
+def to_square(
+    cells: NDArray[Any], size: int, axes: tuple[int, ...] = (-2, -1), *, signed: bool = False
+) -> NDArray[Any]:
+    """A map (..., Q, K) at size x size: the largest that falls on a pixel; where it is smaller, the nearest cell.
+
+    signed: the largest is the one farthest from 0.
+    """
     for axis in axes:
         length = cells.shape[axis]
         if length > size:
-            cells = np.maximum.reduceat(cells, np.arange(size) * length // size, axis=axis)
+            places = np.arange(size) * length // size
+            most = np.maximum.reduceat(cells, places, axis=axis)
+            if signed:
+                least = np.minimum.reduceat(cells, places, axis=axis)
+                most = np.where(most >= -least, most, least)
+            cells = most
         else:
             cells = np.take(cells, ((np.arange(size) + 0.5) * length / size).astype(np.int64), axis=axis)
     return cells
+
+
+def codes_to_square(codes: NDArray[np.uint8], size: int, *, signed: bool = False) -> NDArray[np.uint8]:
+    """`to_square` of codes, of u8log or, signed, of s8log: a pixel is masked where all that falls on it is."""
+    if not signed:
+        return to_square(codes, size)
+    steps = np.where(codes > 0, codes.astype(np.int16) - ZERO, 0)
+    visible = to_square(codes > 0, size)
+    return np.where(visible, to_square(steps, size, signed=True) + ZERO, 0).astype(np.uint8)

@@ -1,5 +1,6 @@
 """What the routes read from a trace: windows, thumbnails, statistics of heads, in numpy. Runs on the reading worker."""
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -17,7 +18,9 @@ from heedmap.model.attention.maps import span
 from heedmap.model.attention.tiles import below, reduce_strips, size_at
 from heedmap.model.errors import RangeError
 from heedmap.model.measures.alignment import CROSS, alignment_scores, best_aligning, sharpest, too_many
-from heedmap.model.measures.registry import measure
+from heedmap.model.measures.base import CellMeasure, follows
+from heedmap.model.measures.registry import cell_measure, defined_on
+from heedmap.model.measures.token_heads import STATISTICS, token_statistics
 from heedmap.model.trace.trace import Trace
 
 FINE = 16  # blocks under a thumbnail's pixel: its edges fall between cells, and a sixteenth is not seen
@@ -60,6 +63,11 @@ class Place:
         """Whether values are weights, so at most 1."""
         return self.measure == WEIGHTS
 
+    @property
+    def signed(self) -> bool:
+        """Whether values may be negative."""
+        return cell_measure(self.measure).signed
+
 
 def parse_range(text: str | None, field: str) -> slice:
     """`a:b`, half open; either end may be left out.
@@ -89,9 +97,11 @@ def locate(
 
     Raises:
         RangeError: site, layer, head, rows or cols lie outside, or no measure has that name; its field says which.
+        ParameterError: the measure is not defined there.
     """
-    measure(name)
+    cell_measure(name)
     layer_map = trace.map(site, layer)
+    defined_on(name, layer_map)
     if isinstance(head, int):
         if not -layer_map.heads <= head < layer_map.heads:
             raise RangeError(f"head {head} does not exist: {site} has heads 0 to {layer_map.heads - 1}", field="head")
@@ -110,9 +120,19 @@ def locate(
     )
 
 
+def defined_throughout(trace: Trace, site: str, name: str) -> None:
+    """Make sure that every layer of a site has a measure.
+
+    Raises:
+        RangeError: no measure has that name, or no site. ParameterError: it is not defined at one of them.
+    """
+    for layer in range(len(trace.layers.get(site, []))):
+        defined_on(name, trace.map(site, layer))
+
+
 def weights(trace: Trace, place: Place) -> NDArray[np.float32]:
     """The exact values of a window, (R, C) or with head "all" (H, R, C)."""
-    how = measure(place.measure)
+    how = cell_measure(place.measure)
     layer_map = trace.map(place.site, place.layer)
     if isinstance(place.head, int):
         layer_map = layer_map.head(place.head)
@@ -120,8 +140,12 @@ def weights(trace: Trace, place: Place) -> NDArray[np.float32]:
     block = require(_numpy(how.window(layer_map, *place.slices)), "weights")
     if place.head == "all":
         return block
-    reduced: NDArray[np.float32] = block.mean(axis=0) if place.head == "mean" else block.max(axis=0)
-    return reduced
+    if place.head == "mean":
+        mean: NDArray[np.float32] = block.mean(axis=0)
+        return mean
+    most, least = block.max(axis=0), block.min(axis=0)  # of what has a sign, the one farthest from 0
+    farthest: NDArray[np.float32] = np.where(most >= -least, most, least)
+    return farthest
 
 
 def strips(trace: Trace, place: Place) -> Iterator[NDArray[np.float32]]:
@@ -130,6 +154,11 @@ def strips(trace: Trace, place: Place) -> Iterator[NDArray[np.float32]]:
     step = max(1, STRIP // (heads * max(1, len(place.cols))))
     for start in range(place.rows.start, place.rows.stop, step):
         yield weights(trace, replace(place, rows=range(start, min(start + step, place.rows.stop))))
+
+
+def other_values(name: str) -> CellMeasure | None:
+    """The measure of this name as reductions take it: None stands for the weights, which have kernels of their own."""
+    return None if name == WEIGHTS else cell_measure(name)
 
 
 def visible(trace: Trace, place: Place) -> NDArray[np.bool_]:
@@ -141,13 +170,15 @@ def visible(trace: Trace, place: Place) -> NDArray[np.bool_]:
 Picture = tuple[NDArray[np.float32], NDArray[np.bool_]]
 
 
-def thumbnails(trace: Trace, site: str, size: int) -> Iterator[Picture | None]:
-    """All heads of a site, small, a head at a time: weights (size, size), and which pixels have a visible cell.
+def thumbnails(trace: Trace, site: str, size: int, name: str = WEIGHTS) -> Iterator[Picture | None]:
+    """All heads of a site, small, a head at a time: values (size, size), and which pixels have a visible cell.
 
     None comes between, where a long map is not done yet: others may have their turn.
 
-    A pixel is the largest weight of the cells under it; of a map over 16 times its size, to a sixteenth of a pixel.
+    A pixel is the largest value of the cells under it, of what has a sign the farthest from 0; of a map over 16 times
+    its size, to a sixteenth of a pixel.
     """
+    values, signed = other_values(name), cell_measure(name).signed
     for layer_map in trace.watched(iter(trace.layers[site])):
         require_map(layer_map)
         level = 0
@@ -155,27 +186,39 @@ def thumbnails(trace: Trace, site: str, size: int) -> Iterator[Picture | None]:
             level += 1
         whole = [range(size_at(length, level)) for length in layer_map.shape]
         parts = []
-        for _, part in trace.watched(reduce_strips(layer_map, whole[0], whole[1], level)):
+        for _, part in trace.watched(reduce_strips(layer_map, whole[0], whole[1], level, values=values)):
             parts.append(part)
             yield None
         blocks = below(parts)
         visible = to_square(_numpy(blocks.visible) > 0, size)
-        yield from ((to_square(weights, size), visible) for weights in require(_numpy(blocks.values), "weights"))
+        pictures = require(_numpy(blocks.values), "weights")
+        yield from ((to_square(picture, size, signed=signed), visible) for picture in pictures)
 
 
 def heads(trace: Trace, most: int = ROWS) -> Iterator[list[dict[str, Any]]]:
-    """One row per head, a layer at a time: site, layer, head, and the statistics of `AttentionMap.statistics`.
+    """One row per head, a layer at a time: site, layer, head, and the measures of heads, by their `statistic`.
 
-    Of a map of more rows than `most` they are taken from so many, spread evenly.
+    Of a map of more rows than `most` they are taken from so many, spread evenly. None stands for what is not defined:
+    what needs a token that stands in two places, or keys that are the queries' own tokens.
     """
     for site, layers in trace.layers.items():
         for layer, layer_map in trace.watched(enumerate(layers)):
             columns = {name: values.cpu().numpy() for name, values in require_map(layer_map).statistics(most).items()}
             require(columns, "statistics")
-            yield [
-                {"site": site, "layer": layer, "head": head, **{name: values[head] for name, values in columns.items()}}
-                for head in range(layer_map.heads)
-            ]
+            tokens = _tokens(trace, site)
+            by_token = {} if tokens is None else token_statistics(layer_map, tokens)
+            rows = []
+            for head in range(layer_map.heads):
+                row = {"site": site, "layer": layer, "head": head, **{name: of[head] for name, of in columns.items()}}
+                more = {name: float(by_token[name][head]) if by_token else math.nan for name in STATISTICS}
+                rows.append(row | {name: None if math.isnan(value) else value for name, value in more.items()})
+            yield rows
+
+
+def _tokens(trace: Trace, site: str) -> list[int] | None:
+    """The ids of a site's positions, where its keys are its own text's tokens."""
+    axis = trace.axes[trace.site_axes[site][1]]
+    return axis.ids if axis.kind == "text" and follows(trace, site) is None else None
 
 
 def best_heads(trace: Trace, rows: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, int] | None] | None]:

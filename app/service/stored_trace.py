@@ -6,16 +6,25 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from heedmap.app.render.wire import FLOOR_EXPONENT, STEPS
+from heedmap.app.render.wire import FLOOR_EXPONENT, SIGNED_STEPS, STEPS, TOP_EXPONENT
 from heedmap.app.service.finite import require
 from heedmap.app.service.trace_files import Key, TraceFile, Version
 from heedmap.model.attention.tiles import SIDE
 from heedmap.model.trace.trace import Trace
 
-# Half a step of the code of tiles and thumbnails, as a factor; below the floor a weight reads as zero.
-ENCODINGS = {"u8log": {"relative_error": 2 ** (-FLOOR_EXPONENT / STEPS / 2) - 1, "floor": 2.0**FLOOR_EXPONENT}}
+# Half a step of the codes of tiles and thumbnails, as a factor; what is nearer to zero than the floor reads as zero,
+# and what is farther than the ceiling as the ceiling.
+ENCODINGS = {
+    "u8log": {"relative_error": 2 ** (-FLOOR_EXPONENT / STEPS / 2) - 1, "floor": 2.0**FLOOR_EXPONENT},
+    "s8log": {
+        "relative_error": 2 ** ((TOP_EXPONENT - FLOOR_EXPONENT) / SIGNED_STEPS / 2) - 1,
+        "floor": 2.0**FLOOR_EXPONENT,
+        "ceiling": 2.0**TOP_EXPONENT,
+    },
+}
 
-# How the tiles of every site are made; a site's own `levels` says how many there are.
+# How the tiles of every site are made; a site's own `levels` says how many there are. Those of other measures than the
+# weights have the encoding that the measure declares.
 TILESET = {"size": SIDE, "reductions": ["max", "mean"], "encoding": "u8log"}
 
 

@@ -14,15 +14,18 @@ import torch
 from numpy.typing import NDArray
 from starlette.concurrency import run_in_threadpool
 
-from heedmap.app.render.wire import to_codes, to_square
+from heedmap.app.render.figures import WEIGHTS
+from heedmap.app.render.wire import codes_to_square, to_codes, to_signed_codes
 from heedmap.app.service.engine import Engine
 from heedmap.app.service.finite import require, require_map
 from heedmap.app.service.flights import Flights
+from heedmap.app.service.maps import other_values
 from heedmap.app.service.store import TraceStore
 from heedmap.app.service.stored_trace import StoredTrace
 from heedmap.model.attention.maps import AttentionMap
 from heedmap.model.attention.tiles import SIDE, How, Reduced, below, levels, reduce, reduce_strips, size_at
 from heedmap.model.errors import RangeError
+from heedmap.model.measures.registry import cell_measure
 
 Codes = NDArray[np.uint8]
 KEPT = 2048  # pixels a side of the finest level that is kept: what is finer costs 40 ms a tile at most up to 32k tokens
@@ -33,19 +36,21 @@ MEMORY_BYTES = 256 << 20  # of coarse levels and tiles in memory: two dozen head
 
 @dataclass(frozen=True)
 class Address:
-    """One head of a trace."""
+    """One head of a trace, and the measure of its cells."""
 
     site: str
     layer: int
     head: int
+    measure: str = WEIGHTS
 
     def __str__(self) -> str:
-        return f"{self.site}.{self.layer}.{self.head}"
+        place = f"{self.site}.{self.layer}.{self.head}"
+        return place if self.measure == WEIGHTS else f"{place}.{self.measure}"
 
 
 @dataclass(frozen=True, eq=False)
 class Pyramid:
-    """The coarse levels of a head by one reduction, in u8log: `codes[level - base]`."""
+    """The coarse levels of a head by one reduction, in its measure's encoding: `codes[level - base]`."""
 
     base: int
     codes: list[Codes]
@@ -74,22 +79,23 @@ def base_of(shape: tuple[int, int]) -> int:
     return level
 
 
-def finished(reduced: Reduced, base: int, top: int) -> Pyramid:
+def finished(reduced: Reduced, base: int, top: int, measure: str = WEIGHTS) -> Pyramid:
     """All levels of one head from `base` to `top`, each from the one before."""
-    codes = [coded(reduced)]
+    codes = [coded(reduced, measure)]
     for _ in range(base, top):
         reduced = reduced.coarser()
-        codes.append(coded(reduced))
+        codes.append(coded(reduced, measure))
     return Pyramid(base, codes)
 
 
-def coded(reduced: Reduced) -> Codes:
-    """One head's blocks as bytes: 0 masked.
+def coded(reduced: Reduced, measure: str = WEIGHTS) -> Codes:
+    """One head's blocks as bytes, in its measure's encoding: 0 masked.
 
     Raises:
-        NotFinite: a weight is no finite number.
+        NotFinite: a value is no finite number.
     """
-    return to_codes(require(reduced.values[0].cpu().numpy(), "weights"), reduced.visible.cpu().numpy() > 0)
+    encode = to_codes if cell_measure(measure).encoding == "u8log" else to_signed_codes
+    return encode(require(reduced.values[0].cpu().numpy(), "weights"), reduced.visible.cpu().numpy() > 0)
 
 
 def blocks_of(shape: tuple[int, int], level: int, row: int, col: int) -> tuple[range, range]:
@@ -114,13 +120,15 @@ def blocks_of(shape: tuple[int, int], level: int, row: int, col: int) -> tuple[r
     return rows, cols
 
 
-def _strips(layer: AttentionMap, rows: range, cols: range, level: int, how: How) -> Iterator[Codes | None]:
+def _strips(
+    layer: AttentionMap, rows: range, cols: range, level: int, how: How, measure: str
+) -> Iterator[Codes | None]:
     """A tile, after a strip at a time of the cells under it: others may have their turn between two, or it is left."""
     parts = []
-    for _, part in reduce_strips(layer, rows, cols, level, how):
+    for _, part in reduce_strips(layer, rows, cols, level, how, other_values(measure)):
         parts.append(part)
         yield None
-    yield coded(below(parts))
+    yield coded(below(parts), measure)
 
 
 class Tiles:
@@ -132,7 +140,7 @@ class Tiles:
         self._passes: Flights[list[Pyramid]] = Flights(shared=True)
 
     async def tile(self, owner: str, held: StoredTrace, at: Address, how: How, level: int, row: int, col: int) -> Codes:
-        """At most 256 x 256 blocks of a head in u8log.
+        """At most 256 x 256 blocks of a head in its measure's encoding.
 
         Raises:
             RangeError: there is no such level or tile.
@@ -150,11 +158,12 @@ class Tiles:
 
                 def fine() -> Codes:
                     held.trace.check()
-                    return coded(reduce(require_map(layer), rows, cols, level, how))
+                    values = other_values(at.measure)
+                    return coded(reduce(require_map(layer), rows, cols, level, how, values), at.measure)
 
                 made = await self.reading.run(fine)
             else:
-                work = held.trace.watched(_strips(require_map(layer), rows, cols, level, how))
+                work = held.trace.watched(_strips(require_map(layer), rows, cols, level, how, at.measure))
                 *_, made = await self.reading.run_turns(work)
             assert made is not None
             codes = made
@@ -162,8 +171,11 @@ class Tiles:
         assert not isinstance(codes, Pyramid)
         return codes
 
-    async def thumbnails(self, owner: str, held: StoredTrace, site: str, size: int) -> Codes | None:
-        """All heads of a site in u8log (L, H, size, size), from their coarse levels; None where maps have no such."""
+    async def thumbnails(
+        self, owner: str, held: StoredTrace, site: str, size: int, measure: str = WEIGHTS
+    ) -> Codes | None:
+        """All heads of a site as bytes (L, H, size, size), from their coarse levels; None where maps have no such."""
+        signed = cell_measure(measure).encoding == "s8log"
         layers = held.trace.layers[site]
         base = base_of(layers[0].shape)
         if not base:
@@ -174,8 +186,9 @@ class Tiles:
             together = layer.heads if layer.heads * blocks <= TOGETHER else 1
             row = []
             for first in range(0, layer.heads, together):
-                heads = [Address(site, index, first + head) for head in range(together)]
-                row += [to_square(whole.codes[0], size) for whole in await self._pyramids(owner, held, heads, "max")]
+                heads = [Address(site, index, first + head, measure) for head in range(together)]
+                pyramids = await self._pyramids(owner, held, heads, "max")
+                row += [codes_to_square(whole.codes[0], size, signed=signed) for whole in pyramids]
             rows.append(row)
         return np.array(rows)
 
@@ -209,7 +222,7 @@ class Tiles:
 
         def strips() -> Iterator[Reduced]:
             held.trace.check()
-            work = reduce_strips(require_map(layer), rows, cols, base, how)
+            work = reduce_strips(require_map(layer), rows, cols, base, how, other_values(heads[0].measure))
             yield from (part for _, part in held.trace.watched(work))
 
         parts = await self.reading.run_turns(strips())
@@ -217,7 +230,7 @@ class Tiles:
         def end() -> Iterator[Pyramid]:
             whole = below(parts)
             for index in range(len(names)):
-                yield finished(whole.head(index), base, top)
+                yield finished(whole.head(index), base, top, heads[0].measure)
 
         computed = await self.reading.run_turns(end())
 

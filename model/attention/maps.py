@@ -54,6 +54,9 @@ class AttentionMap:
     d_output: the gradient of a trace's objective at each head's output (H Q E), and delta: <d_output_i, output_i>
     (H Q), float32; both None where the trace has no objective.
 
+    output_norm: ||v_j W_O|| (H K), float32, W_O being the head's part of the output projection; None where that is not
+    known.
+
     Where a model only gives its weights A, they stand in the bias: D is 0, the bias is log A and lse is 0.
     """
 
@@ -66,6 +69,7 @@ class AttentionMap:
     bias: Bias | None = None
     d_output: Float[Tensor, "H Q E"] | None = None
     delta: Float[Tensor, "H Q"] | None = None
+    output_norm: Float[Tensor, "H K"] | None = None
 
     @property
     def heads(self) -> int:
@@ -94,7 +98,8 @@ class AttentionMap:
         group = index // (self.heads // self.kv_heads)
         bias = None if self.bias is None else self.bias.head(index)
         one, its = slice(index, index + 1), slice(group, group + 1)
-        d_output, delta = (None if x is None else x[one] for x in (self.d_output, self.delta))
+        kept = (self.d_output, self.delta, self.output_norm)
+        d_output, delta, output_norm = (None if x is None else x[one] for x in kept)
         return replace(
             self,
             q=self.q[one],
@@ -104,6 +109,7 @@ class AttentionMap:
             bias=bias,
             d_output=d_output,
             delta=delta,
+            output_norm=output_norm,
         )
 
     def to(self, device: torch.device) -> "AttentionMap":
@@ -111,11 +117,12 @@ class AttentionMap:
         if self.q.device == device:
             return self
         q, k, v, lse = (x.to(device) for x in (self.q, self.k, self.v, self.lse))
-        d_output, delta = (None if x is None else x.to(device) for x in (self.d_output, self.delta))
+        kept = (self.d_output, self.delta, self.output_norm)
+        d_output, delta, output_norm = (None if x is None else x.to(device) for x in kept)
         score = Additive(self.score.vector.to(device)) if isinstance(self.score, Additive) else self.score
         bias = None if self.bias is None else self.bias.to(device)
-        mask = self.mask.to(device)
-        return replace(self, q=q, k=k, v=v, lse=lse, score=score, mask=mask, bias=bias, d_output=d_output, delta=delta)
+        mask, there = self.mask.to(device), replace(self, d_output=d_output, delta=delta, output_norm=output_norm)
+        return replace(there, q=q, k=k, v=v, lse=lse, score=score, mask=mask, bias=bias)
 
     def window(self, rows: slice = slice(None), cols: slice = slice(None)) -> Float[Tensor, "H R C"]:
         """The exact weights of a block of rows and columns, in float32 or wider; 0 where masked.
@@ -225,6 +232,10 @@ class AttentionMap:
         """The maps as the kernels of an accelerator take them; None on the host, and of maps that they do not know."""
         return dispatch.supports(self.q, self.k, self.lse, self.score, self.mask, self.bias)
 
+    def some_rows(self, rows: Int[Tensor, "R"]) -> Iterator[tuple[Int[Tensor, "N"], range, Float[Tensor, "H N C"]]]:
+        """The weights of these rows, in order, a few at a time: which, the columns that they may see, and the block."""
+        return self._blocks(rows)
+
     def _indices(self, part: range) -> Int[Tensor, "N"]:
         return torch.arange(part.start, part.stop, device=self.q.device)
 
@@ -275,12 +286,12 @@ class AttentionMap:
         """Rows with the columns that they may see, `least` of them at least, a few rows at a time."""
         step = max(1, CELLS // (self.heads * self.shape[1]))
         for part in torch.split(rows, max(step, LEAST_ROWS)):
-            cols = self._visible_columns(range(int(part[0]), int(part[-1]) + 1), least)
+            cols = self.seen(range(int(part[0]), int(part[-1]) + 1), least)
             for few in torch.split(part, max(1, CELLS // (self.heads * len(cols)))):
                 yield few, cols, self._cells(few, cols)
 
-    def _visible_columns(self, rows: range, least: int) -> range:
-        """The run of columns outside which the mask hides everything from these rows."""
+    def seen(self, rows: range, least: int = 1) -> range:
+        """The run of columns, `least` at least, outside which the mask hides everything from these rows."""
         keys = self.shape[1]
         chunks = [range(start, min(start + COLUMNS, keys)) for start in range(0, keys, COLUMNS)]
         visible = [chunk for chunk in chunks if len(chunks) == 1 or self.mask.covers(rows, chunk) != NONE]

@@ -1,13 +1,16 @@
 """Multi-head attention with grouped key/value heads (Vaswani et al. 2017; Ainslie et al. 2023)."""
 
+from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from heedmap.model.attention.kernels import attend, forward_only
 from heedmap.model.attention.masks import Mask
 from heedmap.model.attention.positions import rotate
+from heedmap.model.attention.products import gram_of
 from heedmap.model.attention.scores import ScaledDot, Score
 from heedmap.model.shapes import Angles, Hidden, Memory
 
@@ -28,8 +31,12 @@ class AttentionRecorder(Protocol):
         score: Score,
         mask: Mask | None,
         kernel: str,
+        gram: Callable[[], Tensor | None] | None = None,
     ) -> None:
-        """q (B H Q D), k and v (B G K D), lse (B H Q), output (B H Q D) of one layer of a site."""
+        """q (B H Q D), k and v (B G K D), lse (B H Q), output (B H Q D) of one layer of a site.
+
+        gram: makes W_O W_O^T (H D D), W_O being each head's part of the output projection; or None.
+        """
 
 
 class MultiHeadAttention(nn.Module):
@@ -60,6 +67,15 @@ class MultiHeadAttention(nn.Module):
         self.key = nn.Linear(width, kv_heads * self.size, bias)
         self.value = nn.Linear(width, kv_heads * self.size, bias)
         self.output = nn.Linear(heads * self.size, width, bias)
+        self._gram: tuple[tuple[int, int, torch.device], Tensor] | None = None
+
+    def gram(self) -> Float[Tensor, "H D D"]:
+        """The Gram matrix of each head's part of the output projection, in float32: made when the weights are new."""
+        weight = self.output.weight
+        key = weight.data_ptr(), 0 if weight.is_inference() else weight._version, weight.device
+        if self._gram is None or self._gram[0] != key:
+            self._gram = key, gram_of(weight, self.heads)
+        return self._gram[1]
 
     def keys_values(
         self, memory: Memory, angles: Angles | None = None
@@ -89,6 +105,6 @@ class MultiHeadAttention(nn.Module):
         else:
             mixed, lse, kernel = attend(q, k, v, mask)
             score = ScaledDot.for_size(self.size)
-            recorder.record(site, q, k, v, lse, mixed, score=score, mask=mask, kernel=kernel)
+            recorder.record(site, q, k, v, lse, mixed, score=score, mask=mask, kernel=kernel, gram=self.gram)
         combined: Tensor = self.output(mixed.transpose(1, 2).reshape(batch, queries, -1))  # B Q M
         return combined

@@ -24,6 +24,12 @@ def grouped_product(left: Float[Tensor, "H R D"], right: Float[Tensor, "G D C"])
     return product.view(heads, rows, -1)
 
 
+def gram_of(weight: Float[Tensor, "M N"], heads: int) -> Float[Tensor, "H E E"]:
+    """The Gram matrix of each head's part of an output projection, whose inputs are the heads one after the other."""
+    parts = weight.detach().float().view(weight.shape[0], heads, -1).permute(1, 2, 0)  # H E M
+    return parts @ parts.mT
+
+
 def take(x: Tensor, index: Int[Tensor, "N"]) -> Tensor:
     """The second axis at these indices: a view where they are one run, as in every window."""
     first, count = int(index[0]), len(index)

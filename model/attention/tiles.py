@@ -3,16 +3,19 @@
 Nothing of the map's size is ever made. A strip of rows meets a strip of keys, the scores are reduced while they are in
 the cache, and a block that the mask hides whole is not computed. The largest weight needs no exponential but that of
 the reduced cell: exp is monotonic, so the maximum is taken over score minus log-sum-exp.
+
+Whatever else has a value for each cell is reduced in the same strips. Of signed values the largest is the one that is
+farthest from 0, and it keeps its sign.
 """
 
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from heedmap.model.attention.maps import AttentionMap
@@ -33,11 +36,19 @@ How = Literal["max", "mean"]
 HOW: tuple[How, ...] = ("max", "mean")
 
 
+@runtime_checkable
+class CellValues(Protocol):
+    """What has a value for each cell of a map, as measures have."""
+
+    def window(self, layer: AttentionMap, rows: slice, cols: slice) -> Float[Tensor, "H R C"]:
+        """The values of a block, for every head of the layer; 0 where masked."""
+
+
 @dataclass(frozen=True, eq=False)
 class Reduced:
     """Blocks of H heads' maps, one cell each.
 
-    values: by `how`, the largest weight of each block, or the mean over its visible cells (H R C); visible: how many of
+    values: by `how`, the largest value of each block, or the mean over its visible cells (H R C); visible: how many of
     its cells the mask leaves visible (R C), 0 where the block is masked and its value 0.
     """
 
@@ -49,13 +60,19 @@ class Reduced:
         """The next level: 2 x 2 of these blocks made one."""
         visible = _fold(self.visible).sum(dim=-1)
         if self.how == "max":
-            return Reduced(_fold(self.values).amax(dim=-1), visible, self.how)
+            return Reduced(farthest(_fold(self.values), -1), visible, self.how)
         total = _fold(self.values * self.visible).sum(dim=-1)
         return Reduced(total / visible.clamp(min=1), visible, self.how)
 
     def head(self, index: int) -> "Reduced":
         """One head's."""
         return replace(self, values=self.values[index : index + 1])
+
+
+def farthest(x: Float[Tensor, "*N"], dim: int) -> Float[Tensor, "*M"]:
+    """The value farthest from 0 along an axis, with its sign; of what has no sign the largest."""
+    least, most = x.aminmax(dim=dim)
+    return torch.where(most >= -least, most, least)
 
 
 def _fold(x: Float[Tensor, "*H R C"]) -> Float[Tensor, "*H R2 C2 4"]:
@@ -75,13 +92,15 @@ def size_at(length: int, level: int) -> int:
     return -(-length // (1 << level))
 
 
-def reduce(layer: AttentionMap, rows: range, cols: range, level: int, how: How = "max") -> Reduced:
-    """Blocks of all heads of a map, for the blocks rows x cols of this level.
+def reduce(
+    layer: AttentionMap, rows: range, cols: range, level: int, how: How = "max", values: CellValues | None = None
+) -> Reduced:
+    """Blocks of all heads of a map, for the blocks rows x cols of this level: of its weights, or of other values.
 
     Raises:
         RangeError: the level or the blocks are not of this map.
     """
-    return below([part for _, part in reduce_strips(layer, rows, cols, level, how)])
+    return below([part for _, part in reduce_strips(layer, rows, cols, level, how, values)])
 
 
 def below(parts: list[Reduced]) -> Reduced:
@@ -90,7 +109,7 @@ def below(parts: list[Reduced]) -> Reduced:
 
 
 def reduce_strips(
-    layer: AttentionMap, rows: range, cols: range, level: int, how: How = "max"
+    layer: AttentionMap, rows: range, cols: range, level: int, how: How = "max", values: CellValues | None = None
 ) -> Iterator[tuple[range, Reduced]]:
     """`reduce`, a few rows of blocks at a time: what a caller that has other work to do wants.
 
@@ -107,7 +126,7 @@ def reduce_strips(
                 f"{name}s {part.start}:{part.stop} are not blocks of level {level}, which has {size_at(length, level)}",
                 field=name,
             )
-    problem, made = layer.problem(), 0
+    problem, made = None if values is not None else layer.problem(), 0
     if problem is not None:
         for part, reduced in _by_kernel(problem, rows, cols, level, how):
             yield part, reduced
@@ -122,7 +141,7 @@ def reduce_strips(
     for start in range(rows.start, rows.stop, blocks):
         part = range(start, min(start + blocks, rows.stop))
         strip = range(part.start * side, min(part.stop * side, queries))
-        yield part, _beside([_part(layer, strip, chunk, side, how) for chunk in chunks])
+        yield part, _beside([_part(layer, strip, chunk, side, how, values) for chunk in chunks])
 
 
 def _by_kernel(problem: Problem, rows: range, cols: range, level: int, how: How) -> Iterator[tuple[range, Reduced]]:
@@ -144,7 +163,9 @@ def _by_kernel(problem: Problem, rows: range, cols: range, level: int, how: How)
         yield part, reduced
 
 
-def _part(layer: AttentionMap, rows: range, cols: range, side: int, how: How) -> Reduced:
+def _part(
+    layer: AttentionMap, rows: range, cols: range, side: int, how: How, values: CellValues | None = None
+) -> Reduced:
     """A rectangle of cells: halved where the mask hides some of it, until a part is hidden, seen whole, or small."""
     coverage = layer.mask.covers(rows, cols)
     if coverage == NONE:
@@ -153,7 +174,9 @@ def _part(layer: AttentionMap, rows: range, cols: range, side: int, how: How) ->
     least = max(side, LEAST if layer.q.device.type == "cpu" else DEVICE_LEAST)
     if coverage == SOME and max(len(rows), len(cols)) > least:
         tall, wide = (_halves(part, side, least) for part in (rows, cols))
-        return below([_beside([_part(layer, row, col, side, how) for col in wide]) for row in tall])
+        return below([_beside([_part(layer, row, col, side, how, values) for col in wide]) for row in tall])
+    if values is not None:
+        return _block_of(values, layer, rows, cols, side, how, whole=coverage == ALL)
     return _block(layer, rows, cols, side, how, whole=coverage == ALL)
 
 
@@ -185,14 +208,7 @@ def _block(layer: AttentionMap, rows: range, cols: range, side: int, how: How, *
     if bottom or right:
         exponent = F.pad(exponent, (0, right, 0, bottom), value=-math.inf)
     height, width = exponent.shape[1] // side, exponent.shape[2] // side
-    if hidden is None:
-        tall, wide = (torch.full((count,), float(side), device=exponent.device) for count in (height, width))
-        tall[-1] -= bottom
-        wide[-1] -= right
-        visible = tall[:, None] * wide[None, :]
-    else:
-        cells = F.pad((~hidden).float(), (0, right, 0, bottom))
-        visible = cells.view(height, side, -1).sum(dim=1).view(height, width, side).sum(dim=-1)
+    visible = _visible_cells(hidden, len(rows), len(cols), side, exponent.device)
     # Down first: neighbours in memory then meet neighbours, and what is left to do along a row is a side-th of it.
     down, along = (layer.heads, height, side, -1), (layer.heads, height, width, side)
     if how == "max":
@@ -200,3 +216,35 @@ def _block(layer: AttentionMap, rows: range, cols: range, side: int, how: How, *
     else:
         values = exponent.exp_().view(down).sum(dim=2).view(along).sum(dim=3) / visible.to(exponent).clamp(min=1)
     return Reduced(values.float(), visible, how)
+
+
+def _block_of(
+    values: CellValues, layer: AttentionMap, rows: range, cols: range, side: int, how: How, *, whole: bool
+) -> Reduced:
+    part = slice(rows.start, rows.stop), slice(cols.start, cols.stop)
+    block = values.window(layer, *part)
+    hidden = None if whole else ~layer.visible(*part)
+    block = F.pad(block, (0, -len(cols) % side, 0, -len(rows) % side))  # by 0, which is what a masked cell has
+    height, width = block.shape[1] // side, block.shape[2] // side
+    visible = _visible_cells(hidden, len(rows), len(cols), side, block.device)
+    down, along = (layer.heads, height, side, -1), (layer.heads, height, width, side)
+    if how == "max":
+        reduced = farthest(farthest(block.view(down), 2).view(along), 3)
+    else:
+        reduced = block.view(down).sum(dim=2).view(along).sum(dim=3) / visible.to(block).clamp(min=1)
+    return Reduced(reduced.float(), visible, how)
+
+
+def _visible_cells(
+    hidden: Bool[Tensor, "N C"] | None, rows: int, cols: int, side: int, device: torch.device
+) -> Float[Tensor, "R2 C2"]:
+    """How many cells of each block are visible, of so many rows and columns that begin with a block."""
+    bottom, right = -rows % side, -cols % side
+    height, width = (rows + bottom) // side, (cols + right) // side
+    if hidden is None:
+        tall, wide = (torch.full((count,), float(side), device=device) for count in (height, width))
+        tall[-1] -= bottom
+        wide[-1] -= right
+        return tall[:, None] * wide[None, :]
+    cells = F.pad((~hidden).float(), (0, right, 0, bottom))
+    return cells.view(height, side, -1).sum(dim=1).view(height, width, side).sum(dim=-1)

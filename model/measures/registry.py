@@ -1,19 +1,110 @@
 """The registry of measures: a new one is one file and one line here."""
 
-from heedmap.model.errors import RangeError
-from heedmap.model.measures.base import Measure
+from collections.abc import Mapping
+from typing import TypeVar
+
+from heedmap.model.attention.maps import AttentionMap
+from heedmap.model.errors import ParameterError, RangeError
+from heedmap.model.measures.base import CellMeasure, HeadMeasure, Measure, TraceMeasure
+from heedmap.model.measures.cut_effect import CutEffect
+from heedmap.model.measures.flow import Flow
+from heedmap.model.measures.gradient import Gradient
+from heedmap.model.measures.gradient_attention import GradientAttention
+from heedmap.model.measures.head_statistics import Diagonality, Distance, Entropy, Largest, SinkMass
+from heedmap.model.measures.output_norm import OutputNorm
+from heedmap.model.measures.relevance import Relevance
+from heedmap.model.measures.rollout import Rollout
+from heedmap.model.measures.score_gradient import ScoreGradient
+from heedmap.model.measures.token_heads import DuplicateToken, Induction, PreviousToken
 from heedmap.model.measures.value_norm import ValueNorm
 from heedmap.model.measures.weights import Weights
+from heedmap.model.trace.trace import Trace
 
-MEASURES: dict[str, Measure] = {measure.name: measure for measure in (Weights(), ValueNorm())}
+M = TypeVar("M", bound=Measure)
+
+CELLS: dict[str, CellMeasure] = {
+    each.name: each
+    for each in (
+        Weights(),
+        ValueNorm(),
+        OutputNorm(),
+        Gradient(),
+        GradientAttention(),
+        ScoreGradient(),
+        CutEffect(),
+    )
+}
+HEADS: dict[str, HeadMeasure] = {
+    each.name: each
+    for each in (
+        Entropy(),
+        Distance(),
+        SinkMass(),
+        Diagonality(),
+        Largest(),
+        PreviousToken(),
+        DuplicateToken(),
+        Induction(),
+    )
+}
+TRACES: dict[str, TraceMeasure] = {each.name: each for each in (Rollout(), Flow(), Relevance())}
+MEASURES: dict[str, Measure] = {**CELLS, **HEADS, **TRACES}
 
 
 def measure(name: str) -> Measure:
-    """The measure of this name.
+    """The measure of this name, of whatever kind.
 
     Raises:
         RangeError: there is none.
     """
-    if name not in MEASURES:
-        raise RangeError(f"measure {name!r} does not exist: there are {', '.join(MEASURES)}", field="measure")
-    return MEASURES[name]
+    return _named(name, MEASURES)
+
+
+def cell_measure(name: str) -> CellMeasure:
+    """The measure of cells that has this name.
+
+    Raises:
+        RangeError: there is none, or it is no measure of cells.
+    """
+    return _named(name, CELLS)
+
+
+def defined_on(name: str, layer: AttentionMap) -> CellMeasure:
+    """The measure of cells that has this name, which a layer has all for.
+
+    Raises:
+        RangeError: there is none. ParameterError: the layer lacks what it takes.
+    """
+    chosen = cell_measure(name)
+    if lacks := chosen.defined(layer):
+        others = ", ".join(each.name for each in CELLS.values() if each.defined(layer) is None)
+        raise ParameterError(f"{name} is not defined here: {lacks}. Here there are {others}", field="measure")
+    return chosen
+
+
+def defined_at(name: str, trace: Trace, site: str) -> TraceMeasure:
+    """The measure of traces that has this name, which a trace has all for at a site.
+
+    Raises:
+        RangeError: there is none, or no such site. ParameterError: the trace lacks what it takes.
+    """
+    chosen = _named(name, TRACES)
+    trace.map(site, 0)
+    if lacks := chosen.defined(trace, site):
+        others = [each.name for each in TRACES.values() if each.defined(trace, site) is None]
+        here = f". Here there are {', '.join(others)}" if others else ""
+        raise ParameterError(f"{name} is not defined at {site}: {lacks}{here}", field="measure")
+    return chosen
+
+
+def _named(name: str, those: Mapping[str, M]) -> M:
+    if name in those:
+        return those[name]
+    if name in MEASURES:
+        kinds = {each.kind for each in those.values()}
+        raise RangeError(
+            f"{name} is a measure of a {MEASURES[name].kind}, not of a {' or a '.join(sorted(kinds))}: "
+            f"there are {', '.join(those)}",
+            field="measure",
+        )
+    raise RangeError(f"measure {name[:40]!r} does not exist: there are {', '.join(those)}", field="measure")

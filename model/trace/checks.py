@@ -67,6 +67,8 @@ def check_layer(where: str, parts: Mapping[str, Tensor], entry: Mapping[str, Any
     if "d_output" in parts:
         _check(where, parts, "d_output", (heads, queries, parts["v"].shape[2]))
         _check(where, parts, "delta", (heads, queries), (torch.float32,))
+    if "output_norm" in parts:
+        _check(where, parts, "output_norm", (heads, keys), (torch.float32,))
     _check_score(where, parts, entry["score"], size)
     _check_mask(where, parts, entry["mask"], queries, keys)
     if entry["bias"] is not None:

@@ -1,6 +1,6 @@
 """The recorder: takes what each attention layer of a forward pass computed, and cuts it into traces."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -15,6 +15,7 @@ from heedmap.model.contract import Prediction
 from heedmap.model.errors import TraceError
 from heedmap.model.observer import stage
 from heedmap.model.trace.certificate import EAGER, Certificate, certify
+from heedmap.model.trace.norms import output_norms
 from heedmap.model.trace.trace import Trace
 
 Lengths = Mapping[str, tuple[int, int]]
@@ -33,6 +34,7 @@ class AttentionRecord:
     mask: Mask
     bias: Tensor | Bias | None
     kernel: str
+    gram: Callable[[], Tensor | None] | None = None  # makes W_O W_O^T of each head (H E E); None where it is not known
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -76,10 +78,14 @@ class Recorder:
         mask: Mask | None,
         kernel: str,
         bias: Tensor | Bias | None = None,
+        gram: Callable[[], Tensor | None] | None = None,
     ) -> None:
-        """Keep one layer's tensors, without copying them; a bias is (B H Q K), broadcast."""
+        """Keep one layer's tensors, without copying them.
+
+        A bias is (B H Q K), broadcast; gram makes what `norms` takes, when a trace is cut.
+        """
         self.records.setdefault(site, []).append(
-            AttentionRecord(q, k, v, lse, output, score, mask or Full(), bias, kernel)
+            AttentionRecord(q, k, v, lse, output, score, mask or Full(), bias, kernel, gram)
         )
 
     def record_weights(self, site: str, weights: Tensor) -> None:
@@ -183,14 +189,16 @@ class Recorder:
             cut = part[row, :, :length]
             return cut if alone else cut.contiguous()
 
+        v, gram = row_of(record.v, keys), None if record.gram is None else record.gram()
         return AttentionMap(
             q=row_of(record.q, queries),
             k=row_of(record.k, keys),
-            v=row_of(record.v, keys),
+            v=v,
             lse=row_of(record.lse, queries).float(),
             score=_detached(record.score),
             mask=self._mask(record.mask, row, queries, keys).to(device),
             bias=None if (bias := self._bias(record.bias, row, queries, keys)) is None else bias.to(device),
+            output_norm=None if gram is None else output_norms(v, gram),
         )
 
     def _mask(self, mask: Mask, row: int, queries: int, keys: int) -> Mask:

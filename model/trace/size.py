@@ -14,7 +14,11 @@ def cost_of(layers: Mapping[str, Sequence[AttentionMap]]) -> dict[str, tuple[int
     return {
         site: (
             sum(m.heads * (m.q.shape[-1] * m.q.element_size() + 4) for m in maps),
-            sum(m.kv_heads * (m.k.shape[-1] * m.k.element_size() + m.v.shape[-1] * m.v.element_size()) for m in maps),
+            sum(
+                m.kv_heads * (m.k.shape[-1] * m.k.element_size() + m.v.shape[-1] * m.v.element_size())
+                + (0 if m.output_norm is None else m.heads * 4)
+                for m in maps
+            ),
         )
         for site, maps in layers.items()
     }

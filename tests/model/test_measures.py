@@ -1,5 +1,7 @@
 """Measures against their formulas, and a registry that describes itself."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -7,8 +9,9 @@ from heedmap.model.attention.kernels import attend
 from heedmap.model.attention.maps import AttentionMap
 from heedmap.model.attention.masks import Causal
 from heedmap.model.attention.scores import ScaledDot
-from heedmap.model.errors import RangeError
-from heedmap.model.measures.registry import MEASURES, measure
+from heedmap.model.errors import ParameterError, RangeError
+from heedmap.model.measures.base import CellMeasure
+from heedmap.model.measures.registry import MEASURES, defined_on, measure
 
 
 def layer() -> AttentionMap:
@@ -38,10 +41,20 @@ def test_every_measure_describes_itself() -> None:
     for name, one in MEASURES.items():
         described = one.describe()
         assert described["name"] == name
-        assert all(described[field] for field in ("description", "cost", "example"))
+        texts = ("description", "formula", "source", "range", "cost", "where", "example", "kind")
+        assert all(described[field] and isinstance(described[field], str) for field in texts)
+        assert described["signed"] is one.signed
+        assert not isinstance(one, CellMeasure) or described["encoding"] == one.encoding
 
 
 def test_an_unknown_measure_is_refused_with_the_known_ones() -> None:
     with pytest.raises(RangeError, match="weights, value-norm") as caught:
         measure("magic")
     assert caught.value.field == "measure"
+
+
+def test_a_measure_that_is_undefined_is_refused_with_those_that_are_defined() -> None:
+    alone = replace(layer(), v=torch.zeros(2, 6, 0))
+    with pytest.raises(ParameterError, match=r"value-norm is not defined here: .*no values.* Here there are weights$"):
+        defined_on("value-norm", alone)
+    assert defined_on("weights", alone).name == "weights"

@@ -16,16 +16,19 @@ from heedmap.app.http.callers import Caller, admitted
 from heedmap.app.http.rendering import rendered
 from heedmap.app.http.services import Services, services
 from heedmap.app.render import figures, wire
+from heedmap.app.render.figures import WEIGHTS
 from heedmap.app.render.page import page, page_policy
 from heedmap.app.requests.schemas import parse_head
 from heedmap.app.service import maps
 from heedmap.app.service.stored_trace import StoredTrace
 from heedmap.app.settings import THUMBNAIL_SIZES
 from heedmap.model.errors import InputError, ParameterError, TraceError
+from heedmap.model.measures.registry import cell_measure
 
 router = APIRouter(prefix="/v1/traces/{id}", tags=["maps"])
 CallerNow = Annotated[Caller, Depends(admitted)]
 ServicesNow = Annotated[Services, Depends(services)]
+MeasureName = Annotated[str, Query(description="weights, or another measure of cells: /v1/measures lists them.")]
 Accept = Annotated[str | None, Header(description="The representation; ?format= goes before it.")]
 ADVICE = "ask for windows with ?rows=a:b&cols=c:d, for one head at a time, or for application/x-npy"
 MASKED = tuple(form.name for form in wire.MAP_FORMATS if form.mask)
@@ -67,8 +70,11 @@ def encoded(
         return wire.to_json({**address, "rows": rows, "cols": cols, "weights": weights, **mask})
     assert visible is not None
     if form is wire.PNG:
-        codes = wire.linear_codes(weights, visible, 1.0 if place.plain else float(weights.max()))
-        return wire.to_png(wire.side_by_side(codes) if codes.ndim == 3 else codes, cell)
+        if place.signed:
+            codes = wire.linear_signed_codes(weights, visible)
+        else:
+            codes = wire.linear_codes(weights, visible, 1.0 if place.plain else float(weights.max()))
+        return wire.to_png(wire.side_by_side(codes) if codes.ndim == 3 else codes, cell, signed=place.signed)
     drawn = figures.figure(
         weights,
         visible,
@@ -78,6 +84,7 @@ def encoded(
         axes=(place.queries, place.keys),
         origin=(place.rows.start, place.cols.start),
         measure=place.measure,
+        signed=place.signed,
     )
     return page(drawn, place.title) if form is wire.HTML else wire.to_json(drawn)
 
@@ -99,13 +106,13 @@ async def get_map(
     services: ServicesNow,
     rows: Annotated[str | None, Query(description="Queries a:b, half open.")] = None,
     cols: Annotated[str | None, Query(description="Keys a:b, half open.")] = None,
-    measure: Annotated[str, Query(description="weights, or what is derived from them: value-norm.")] = "weights",
+    measure: MeasureName = WEIGHTS,
     format: Annotated[str | None, Query(description="json, npy, csv, png, plotly or html.")] = None,
     cell: Annotated[int | None, Query(ge=1, le=wire.PNG_CELL, description="png: pixels a side of a cell.")] = None,
     visible: Annotated[bool, Query(description=VISIBLE)] = False,
     accept: Accept = None,
 ) -> Response:
-    """Weights as the kernel has them; masked cells are 0, and gaps where a representation has such."""
+    """Weights as the kernel has them, or another measure; masked cells are 0, or gaps where there are such."""
     form = wire.negotiate(accept, format, wire.MAP_FORMATS)
     if visible and not (form.mask or form.gaps):
         raise ParameterError(
@@ -154,37 +161,43 @@ async def get_thumbnails(
     caller: CallerNow,
     services: ServicesNow,
     size: Annotated[int, Query(ge=THUMBNAIL_SIZES[0], le=THUMBNAIL_SIZES[1], description="Pixels a side.")] = 64,
+    measure: MeasureName = WEIGHTS,
     format: Annotated[str | None, Query(description="raw, npy or png.")] = None,
     accept: Accept = None,
 ) -> Response:
-    """Layers x heads x size x size, named in X-Tile-Shape; each pixel is the largest weight of the cells under it.
+    """Layers x heads x size x size, named in X-Tile-Shape; each pixel is the largest value of the cells under it.
 
-    raw: a byte a pixel, row-major, in the code of tiles (u8log). npy: float32 weights. png: a picture of size x size a
-    head, a line per layer and a column per head, coloured by that code.
+    raw: a byte a pixel, row-major, in the code of tiles, which X-Tile-Encoding names: u8log, or s8log of what has a
+    sign or may be over 1. npy: float32. png: a picture of size x size a head, a line per layer and a column per head,
+    coloured by that code.
     """
     form = wire.negotiate(accept, format, wire.THUMBNAIL_FORMATS)
     held = await services.trace(caller, id)
-    place = maps.locate(held.trace, site, 0, "all")
+    maps.defined_throughout(held.trace, site, measure)
+    place = maps.locate(held.trace, site, 0, "all", name=measure)
+    encoding = cell_measure(measure).encoding
     shape = (len(held.trace.layers[site]), place.heads, size, size)
     wire.check_size(int(np.prod(shape)), form, services.settings.response_bytes, "ask for a smaller size")
 
     async def body() -> bytes:
         if form is not wire.NPY:
-            codes = await services.tiles.thumbnails(caller.owner, held, site, size)
+            codes = await services.tiles.thumbnails(caller.owner, held, site, size, measure)
             if codes is not None:
                 return await rendered(picture, codes)
-        turns = await services.reading.run_turns(maps.thumbnails(held.trace, site, size))
+        turns = await services.reading.run_turns(maps.thumbnails(held.trace, site, size, measure))
         return await rendered(drawn, [pair for pair in turns if pair is not None])
 
     def drawn(pictures: list[maps.Picture]) -> bytes:
         weights = np.stack([weights for weights, _ in pictures]).reshape(shape)
         visible = np.stack([visible for _, visible in pictures]).reshape(shape)
-        return wire.to_npy(weights) if form is wire.NPY else picture(wire.to_codes(weights, visible))
+        encode = wire.to_codes if encoding == "u8log" else wire.to_signed_codes
+        return wire.to_npy(weights) if form is wire.NPY else picture(encode(weights, visible))
 
     def picture(codes: NDArray[np.uint8]) -> bytes:
         if form is wire.RAW:
             return codes.tobytes()
-        return wire.to_png(codes.transpose(0, 2, 1, 3).reshape(shape[0] * size, shape[1] * size), 1)
+        grid = codes.transpose(0, 2, 1, 3).reshape(shape[0] * size, shape[1] * size)
+        return wire.to_png(grid, 1, signed=encoding == "s8log")
 
-    headers = {"X-Tile-Shape": ",".join(str(length) for length in shape)}
-    return await cached(request, caller, held, ("thumbnails", site, size), form.media_type, body, headers)
+    headers = {"X-Tile-Shape": ",".join(str(length) for length in shape), "X-Tile-Encoding": encoding}
+    return await cached(request, caller, held, ("thumbnails", site, size, measure), form.media_type, body, headers)

@@ -11,7 +11,9 @@ from starlette.responses import Response
 from heedmap.app.errors import WORKING, NotFound, raises
 from heedmap.app.http.caching import NOT_MODIFIED, cached
 from heedmap.app.http.callers import Caller, admitted
+from heedmap.app.http.routes.maps import MeasureName
 from heedmap.app.http.services import Services, services
+from heedmap.app.render.figures import WEIGHTS
 from heedmap.app.render.wire import RAW, to_json
 from heedmap.app.service import maps
 from heedmap.app.service.stored_trace import StoredTrace
@@ -19,6 +21,7 @@ from heedmap.app.service.tiles import Address, blocks_of
 from heedmap.app.settings import TILES_PER_REQUEST
 from heedmap.model.attention.tiles import How
 from heedmap.model.errors import InputError, ParameterError, TraceError
+from heedmap.model.measures.registry import cell_measure
 
 PAIR = re.compile(r"([0-9]{1,9}):([0-9]{1,9})")  # of ASCII alone: \d takes digits that no number is written in
 router = APIRouter(prefix="/v1/traces/{id}/tiles/{site}/{layer}/{head}/{how}/{level}", tags=["maps"])
@@ -32,12 +35,18 @@ Level = Annotated[int, Path(description="A block is 2^level x 2^level cells; 0 i
 
 @raises(NotFound, TraceError, InputError, *WORKING)
 async def one_head(
-    id: str, site: str, layer: Layer, head: Head, caller: CallerNow, services: ServicesNow
+    id: str,
+    site: str,
+    layer: Layer,
+    head: Head,
+    caller: CallerNow,
+    services: ServicesNow,
+    measure: MeasureName = WEIGHTS,
 ) -> tuple[StoredTrace, Address]:
-    """A dependency: the trace, which is the caller's to see, and the head that the address means."""
+    """A dependency: the trace, which is the caller's to see, and the head and the measure that the address means."""
     held = await services.trace(caller, id)
-    place = maps.locate(held.trace, site, layer, head)
-    return held, Address(place.site, place.layer, int(place.head))
+    place = maps.locate(held.trace, site, layer, head, name=measure)
+    return held, Address(place.site, place.layer, int(place.head), measure)
 
 
 OneHead = Annotated[tuple[StoredTrace, Address], Depends(one_head)]
@@ -63,7 +72,10 @@ async def get_tile(
     caller: CallerNow,
     services: ServicesNow,
 ) -> Response:
-    """At most 256 x 256 bytes in u8log, row-major; rows and columns stand in X-Tile-Shape."""
+    """At most 256 x 256 bytes, row-major; rows and columns stand in X-Tile-Shape, their code in X-Tile-Encoding.
+
+    u8log of weights; s8log of what has a sign or may be over 1: the largest is then the one farthest from 0.
+    """
     held, at = head
     rows, cols = blocks_of(held.trace.map(at.site, at.layer).shape, level, row, col)
 
@@ -71,7 +83,8 @@ async def get_tile(
         codes = await services.tiles.tile(caller.owner, held, at, how, level, row, col)
         return codes.tobytes() if codes.any() else b""
 
-    what, headers = ("tile", at, how, level, row, col), {"X-Tile-Shape": f"{len(rows)},{len(cols)}"}
+    what = ("tile", at, how, level, row, col)
+    headers = {"X-Tile-Shape": f"{len(rows)},{len(cols)}", **encoding_of(at)}
     response = await cached(request, caller, held, what, RAW.media_type, body, headers)
     if response.status_code == 200 and not response.body:
         response.status_code = 204
@@ -115,7 +128,12 @@ async def get_tiles(
         head_bytes = to_json({"tiles": entries})
         return b"".join([struct.pack("<I", len(head_bytes)), head_bytes, *parts])
 
-    return await cached(request, caller, held, ("tiles", at, how, level, pairs), RAW.media_type, body)
+    return await cached(request, caller, held, ("tiles", at, how, level, pairs), RAW.media_type, body, encoding_of(at))
+
+
+def encoding_of(at: Address) -> dict[str, str]:
+    """The header that names the code of a head's tiles."""
+    return {"X-Tile-Encoding": cell_measure(at.measure).encoding}
 
 
 def parse_tiles(text: str) -> list[tuple[int, int]]:

@@ -170,11 +170,17 @@ STATISTICS = {
     "diagonal": "The weight on the key at the query's own place.",
     "max": "The largest weight of a row.",
 }
+BY_TOKEN = {
+    "previous": "The weight on the token before the query's own.",
+    "duplicate": "The weight on other places where the query's own token stands.",
+    "induction": "The weight on what followed the query's own token elsewhere.",
+}
 PLACE = {
     "site": {"type": "string"},
     "layer": {"type": "integer", "minimum": 0},
     "head": {"type": "integer", "minimum": 0},
 }
+NULL = " null where no query sees such a key, or where keys are not the queries' own tokens."
 HEADS_SCHEMA: dict[str, Any] = {
     "type": "object",
     "required": ["heads", "best"],
@@ -184,9 +190,10 @@ HEADS_SCHEMA: dict[str, Any] = {
             "description": "A row per head of every site; of long maps, means over a sample of their rows.",
             "items": {
                 "type": "object",
-                "required": [*PLACE, *STATISTICS],
+                "required": [*PLACE, *STATISTICS, *BY_TOKEN],
                 "properties": PLACE
-                | {name: {"type": "number", "description": text} for name, text in STATISTICS.items()},
+                | {name: {"type": "number", "description": text} for name, text in STATISTICS.items()}
+                | {name: {"type": ["number", "null"], "description": text + NULL} for name, text in BY_TOKEN.items()},
             },
         },
         "best": {

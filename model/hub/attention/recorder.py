@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from heedmap.model.attention.masks import Mask
 from heedmap.model.attention.scores import Score
 from heedmap.model.errors import TraceError
 from heedmap.model.hub.attention.interface import IMPLEMENTATION, recording
+from heedmap.model.hub.attention.projections import Projections
 from heedmap.model.hub.attention.sites import Sites
 from heedmap.model.hub.attention.swin import GridLayout, grid_layout
 from heedmap.model.hub.families import family_of
@@ -29,6 +31,7 @@ class Wiring:
 
     names: of its attention modules. eager: those that do not follow the interface and compute attention themselves.
     windowed: layers that cut a grid into windows, by their attention module. quantised: how its weights are.
+    projections: the output projections that its modules were seen to have.
     """
 
     model: Any
@@ -37,6 +40,7 @@ class Wiring:
     eager: frozenset[nn.Module]
     windowed: dict[nn.Module, nn.Module] = field(default_factory=dict)
     quantised: str = ""
+    projections: Projections = field(default_factory=Projections)
 
     @property
     def follows(self) -> bool:
@@ -133,13 +137,16 @@ class ModuleRecorder(Recorder):
         """A module on the interface computed its attention."""
         site = self.wiring.sites.of(self.wiring.names[module])
         self._once(module)
+        self.wiring.projections.attended(module, output)
+        gram = partial(self.wiring.projections.gram, module, q.shape[1])
         layer = self.wiring.windowed.get(module)
         if layer is None:
-            self.record(site, q, k, v, lse, output, score=score, mask=mask, kernel=kernel, bias=bias)
+            self.record(site, q, k, v, lse, output, score=score, mask=mask, kernel=kernel, bias=bias, gram=gram)
             return
         cut = self._layouts[layer]
         q, k, v, lse, output = (cut.raster(x) for x in (q, k, v, lse, output))
-        self.record(site, q, k, v, lse, output, score=score, mask=cut.mask(), kernel=kernel, bias=cut.bias(bias))
+        hidden, added = cut.mask(), cut.bias(bias)
+        self.record(site, q, k, v, lse, output, score=score, mask=hidden, kernel=kernel, bias=added, gram=gram)
 
     def record_returned_weights(self, module: nn.Module, inputs: Any, outputs: Any) -> None:
         """A module of its own kind returned, perhaps with its weights."""

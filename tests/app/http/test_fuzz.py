@@ -73,6 +73,7 @@ def recipes(kept: str, doomed: str, job: str) -> dict[str, Recipe]:
         "GET /metrics": Recipe(),
         "GET /v1/models": Recipe(),
         "GET /v1/models/{model}": Recipe({"model": "tiny"}),
+        "GET /v1/measures": Recipe(),
         "POST /v1/predict": Recipe(body={"model": "tiny", "inputs": TEXT, "attention": [{"site": "cross"}]}),
         "POST /v1/traces": Recipe(body={"model": "tiny", "inputs": TEXT}),
         "GET /v1/traces/{id}": Recipe(trace),
@@ -80,6 +81,7 @@ def recipes(kept: str, doomed: str, job: str) -> dict[str, Recipe]:
         "GET /v1/traces/{id}/file": Recipe(trace),
         "GET /v1/traces/{id}/heads": Recipe(trace),
         "GET /v1/traces/{id}/maps/{site}/{layer}/{head}": Recipe({**trace, **place}, {"rows": "0:2", "cols": ":3"}),
+        "GET /v1/traces/{id}/relevance/{site}": Recipe({**trace, "site": "encoder"}, {"rows": "0:2"}),
         "GET /v1/traces/{id}/thumbnails/{site}": Recipe({**trace, "site": "encoder"}),
         "GET /v1/traces/{id}/tiles/{site}/{layer}/{head}/{how}/{level}": Recipe(tile, {"tiles": "0:0"}),
         "GET /v1/traces/{id}/tiles/{site}/{layer}/{head}/{how}/{level}/{row}/{col}": Recipe(

@@ -56,3 +56,15 @@ def test_all_heads_have_a_menu() -> None:
     drawn = figures.figure(np.stack([WEIGHTS] * 3), VISIBLE, ["a", "b"], ["x", "y"], title="t", axes=("q", "k"))
     assert [trace["visible"] for trace in drawn["data"]] == [True, False, False]
     assert drawn["layout"]["updatemenus"][0]["buttons"][2]["args"] == [{"visible": [False, False, True]}]
+
+
+def test_what_has_a_sign_diverges_around_zero() -> None:
+    values = np.array([[-3.0, 1.0]], np.float32)
+    named = {"title": "t", "axes": ("q", "k"), "measure": "gradient"}
+    [heatmap] = figures.figure(values, None, ["c"], ["x", "y"], **named)["data"]
+    assert (heatmap["zmin"], heatmap["zmax"]) == (-3.0, 3.0)
+    assert heatmap["colorscale"][5] == (0.5, "rgb(247,247,247)")
+    [heatmap] = figures.figure(np.abs(values), None, ["c"], ["x", "y"], **named, signed=True)["data"]
+    assert (heatmap["zmin"], heatmap["zmax"]) == (-3.0, 3.0)
+    [heatmap] = figures.figure(np.abs(values), None, ["c"], ["x", "y"], **named)["data"]
+    assert (heatmap["zmin"], heatmap["zmax"]) == (0, 3.0)

@@ -8,6 +8,7 @@ from PIL import Image
 
 from heedmap.app.errors import NotAcceptable, TooLarge
 from heedmap.app.render import wire
+from heedmap.app.service.stored_trace import ENCODINGS
 
 WEIGHTS = np.array([[1.0, 0.0], [0.25, 0.75]], np.float32)
 VISIBLE = np.array([[True, False], [True, True]])
@@ -65,6 +66,42 @@ def test_u8log_stays_within_its_bound() -> None:
     back = 2 ** (-24 * (255 - codes) / 253)
     bound = 2 ** (12 / 253)
     assert np.maximum(back / values, values / back).max() <= bound * (1 + 1e-6)
+
+
+def test_s8log_codes_are_the_contracts() -> None:
+    floor = 2.0**-24
+    values = np.array([[0.0, floor, -floor, floor / 2, -floor / 2, 4096, -4096, 1e9, -1e9, 1.0, -1.0, 0.3]], np.float32)
+    visible = np.array([[True] * 11 + [False]])
+    # 1 is 24 of the 36 powers of two above the floor: step 84 of 126
+    expected = [128, 129, 127, 128, 128, 255, 1, 255, 1, 129 + 84, 127 - 84, 0]
+    assert wire.to_signed_codes(values, visible).tobytes() == bytes(expected)
+
+
+def test_s8log_stays_within_its_bound() -> None:
+    values = np.geomspace(2.0**-24, 2.0**12, 10_000, dtype=np.float32)
+    visible = np.ones_like(values, bool)
+    codes = wire.to_signed_codes(values, visible).astype(np.float64)
+    back = 2 ** (-24 + 36 * (codes - 129) / 126)
+    error = ENCODINGS["s8log"]["relative_error"]
+    assert np.maximum(back / values, values / back).max() <= (1 + error) * (1 + 1e-6)
+    assert np.array_equal(wire.to_signed_codes(-values, visible), 256 - codes)
+
+
+def test_signed_pictures_diverge_around_zero() -> None:
+    values = np.array([[-2.0, 0.0, 1.0, 2.0]], np.float32)
+    codes = wire.linear_signed_codes(values, np.array([[True, True, True, False]]))
+    assert codes.tolist() == [[1, 128, 128 + 64, 0]]
+    image = Image.open(io.BytesIO(wire.to_png(codes, 1, signed=True))).convert("RGBA")
+    assert image.getpixel((0, 0)) == (5, 48, 97, 255)
+    assert image.getpixel((1, 0)) == (247, 247, 247, 255)
+    assert image.getpixel((3, 0))[3] == 0
+    assert wire.linear_signed_codes(values * 0, np.ones((1, 4), bool)).tolist() == [[128] * 4]
+
+
+def test_a_small_picture_of_what_has_a_sign_keeps_what_is_farthest_from_zero() -> None:
+    codes = np.array([[0, 100, 0, 0], [130, 128, 0, 0], [255, 1, 128, 0], [0, 0, 0, 0]], np.uint8)
+    assert wire.codes_to_square(codes, 2, signed=True).tolist() == [[100, 0], [255, 128]]
+    assert wire.codes_to_square(codes, 2).tolist() == [[130, 0], [255, 128]]
 
 
 def test_png_has_a_pixel_a_cell_and_masked_is_transparent() -> None:

@@ -231,7 +231,11 @@ def test_thumbnails_as_a_picture_and_as_numbers(client: TestClient, summary: Sum
 def test_every_head_has_a_row(client: TestClient, summary: Summary, trace: Trace) -> None:
     rows = client.get(f"{base(summary)}/heads").json()["heads"]
     assert len(rows) == 3 * 2 * 4
-    assert set(rows[0]) == {"site", "layer", "head", "entropy", "distance", "sink", "diagonal", "max"}
+    assert set(rows[0]) == {"site", "layer", "head", "entropy", "distance", "sink", "diagonal", "max"} | {
+        "previous",
+        "duplicate",
+        "induction",
+    }
     row = next(r for r in rows if (r["site"], r["layer"], r["head"]) == ("encoder", 1, 2))
     weights = softmax(trace, "encoder", 1)[2]
     index = np.arange(len(weights))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from starlette.testclient import TestClient
 
 from heedmap.app.http.main import create_app
-from heedmap.app.render.wire import to_codes
+from heedmap.app.render.wire import to_codes, to_signed_codes
 from heedmap.app.service import tiles
 from heedmap.app.settings import Settings
 from tests.writer import tiny
@@ -24,6 +24,13 @@ def test_weights_have_the_codes_that_were_worked_out_by_hand() -> None:
     visible = np.array([weight is not None for weight in golden["weights"]])
     weights = np.array([weight or 0 for weight in golden["weights"]], np.float32)
     assert to_codes(weights, visible).tolist() == golden["codes"]
+
+
+def test_signed_values_have_the_codes_that_were_worked_out_by_hand() -> None:
+    golden = json.loads((GOLDEN / "s8log.json").read_text())
+    visible = np.array([value is not None for value in golden["values"]])
+    values = np.array([value or 0 for value in golden["values"]], np.float32)
+    assert to_signed_codes(values, visible).tolist() == golden["codes"]
 
 
 def test_a_batch_has_the_bytes_that_were_worked_out_by_hand(
