@@ -1,28 +1,34 @@
 """What the service knows of a model: requests in, predictions and traces out, whatever the family."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from types import UnionType
-from typing import Annotated, Any, Literal, Protocol, TypeVar, Union, get_args, get_origin, runtime_checkable
+from typing import Annotated, Any, Literal, Protocol, TypeVar, get_args, get_origin, runtime_checkable
 
-from pydantic import BaseModel, ConfigDict, FailFast, Field, field_validator
+from pydantic import ConfigDict, FailFast, Field
 
-from heedmap.model.errors import HeedmapError, ParameterError
+from heedmap.model.edits import AnyEdit, check_edits
+from heedmap.model.errors import HeedmapError
+from heedmap.model.objective import Objective
 from heedmap.model.prediction import Axis, FinishReason, Inputs, Prediction, Unanswered, unanswered
+from heedmap.model.typed import Typed
 from heedmap.model.watch import Stop, never
 
 __all__ = [
     "DECODING",
+    "AnyEdit",
     "Axis",
     "FinishReason",
     "Inputs",
     "Joinable",
+    "Objective",
     "Parameters",
     "Prediction",
     "Request",
     "Served",
     "Session",
+    "Typed",
     "Unanswered",
+    "check_edits",
     "taken",
     "unanswered",
 ]
@@ -33,42 +39,6 @@ Traced = TypeVar("Traced")
 STOPS = 16  # texts that end an output: each is looked for after every token
 STOP_CHARACTERS = 100  # of one: it marks a turn or a line, and is no sentence
 MOST_TOKENS = 32_768  # of an output: a tenth of a second each takes an hour, and no deadline is that far
-
-
-class Typed(BaseModel):
-    """Fields that take what their type says, and no text for a number, number for a flag or flag for a number."""
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _check_type(cls, value: Any, info: Any) -> Any:
-        """Find a value that only a conversion would make right; 3.0 is a whole number, as in JSON Schema."""
-        declared = _scalars(cls.model_fields[info.field_name].annotation)
-        wrong = isinstance(value, str | int | float) and declared and not any(_is_a(value, kind) for kind in declared)
-        if wrong:
-            names = " or ".join(dict.fromkeys(WORDS[kind] for kind in declared))
-            raise ParameterError(f"expected {names}, got {repr(value)[:60]}")
-        return value
-
-
-WORDS: dict[type, str] = {str: "text", bool: "true or false", int: "a whole number", float: "a number"}
-
-
-def _scalars(annotation: Any) -> tuple[type, ...]:
-    """The scalar types that an annotation allows; none where it allows anything."""
-    if annotation in WORDS:
-        return (annotation,)
-    if get_origin(annotation) is Literal:
-        return tuple(dict.fromkeys(type(choice) for choice in get_args(annotation)))
-    if get_origin(annotation) in (Union, UnionType, Annotated):
-        return tuple(kind for part in get_args(annotation) for kind in _scalars(part))
-    return ()
-
-
-def _is_a(value: Any, kind: type) -> bool:
-    """Whether a value is of a type as JSON has them: a number is no flag, and 3.0 is a whole number."""
-    if isinstance(value, bool | str) or kind in (bool, str):
-        return type(value) is kind
-    return kind is float or isinstance(value, int) or (isinstance(value, float) and value.is_integer())
 
 
 class Parameters(Typed):
@@ -135,11 +105,23 @@ def taken(*names: str, **defaults: Any) -> dict[str, dict[str, Any]]:
 
 @dataclass(frozen=True)
 class Request:
-    """One input; with a `target`, that output is scored instead of generating one."""
+    """One input; with a `target`, that output is scored instead of generating one.
+
+    objective: what a trace's gradients are of; a prediction has none. edits: changes to the attention of its passes, or
+    to its input. donors: the traces that edits patch from, by their ids, each an open `Trace`.
+    """
 
     inputs: Inputs
     target: str | None = None
     parameters: Parameters = field(default_factory=Parameters)
+    objective: Objective | None = None
+    edits: tuple[AnyEdit, ...] = ()
+    donors: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+    @property
+    def alone(self) -> bool:
+        """Whether its pass is one of its own kind, which no other request shares."""
+        return self.objective is not None or bool(self.edits)
 
 
 @runtime_checkable

@@ -56,6 +56,7 @@ def native(folder: Path, device: str = "cpu") -> Served[Trace]:
         CheckpointError: it is not a sound checkpoint.
     """
     loaded = checkpoint.load(folder, device)
+    loaded.network.requires_grad_(False)  # it is served: gradients are of attention, never of weights
     if isinstance(loaded.network, LanguageModel):
         return TextGenerator(loaded, folder)
     return Translator(loaded, licence(folder))

@@ -27,6 +27,7 @@ SHARED |= {
     "model.stops",
     "model.observer",
 }
+SHARED |= {"model.typed", "model.objective", "model.edits", "model.one_token"}
 SHARED |= {"model.sampling", "model.whole_file", "model.words", "app.root_path", "app.ticket"}
 ROOMS = {
     "model.attention": set[str](),

@@ -105,15 +105,19 @@ class Operations:
         model: str | None = None,
         target: str | None = None,
         attention: Sequence[Mapping[str, Any]] = (),
+        edits: Sequence[Mapping[str, Any]] = (),
         **parameters: Any,
     ) -> Flow[Answer]:
         """Predict from one input, with `attention` also maps: [{"site": "cross", "layer": -1, "head": "all"}].
 
         With a map comes which of its cells are visible, unless its entry says {"visible": False}.
         An input is a text, or what the model's task reads, files as bytes: {"image": Path("cat.png").read_bytes()}.
-        `target` scores a given output instead; `parameters` are the model's own, such as beam_size=4.
+        `target` scores a given output instead; `parameters` are the model's own, such as beam_size=4. `edits` change
+        the pass: [{"kind": "silence", "site": "cross", "layer": 1, "head": 2}].
         """
         body = prediction_body(inputs, model, target, parameters)
+        if edits:
+            body["edits"] = [dict(edit) for edit in edits]
         if attention:
             body["attention"] = [{"visible": True, **entry} for entry in attention]
         response = yield ClientCall("POST", "/v1/predict", body=body)
@@ -133,10 +137,27 @@ class Operations:
 
     @Operation
     def trace(
-        self, /, inputs: Inputs, *, model: str | None = None, target: str | None = None, **parameters: Any
+        self,
+        /,
+        inputs: Inputs,
+        *,
+        model: str | None = None,
+        target: str | None = None,
+        objective: Mapping[str, Any] | None = None,
+        edits: Sequence[Mapping[str, Any]] = (),
+        **parameters: Any,
     ) -> Flow[TraceSummary]:
-        """Predict, and keep a trace whose maps can be asked for; the same request gives the same trace."""
-        response = yield ClientCall("POST", "/v1/traces", body=prediction_body(inputs, model, target, parameters))
+        """Predict, and keep a trace whose maps can be asked for; the same request gives the same trace.
+
+        `objective` adds gradients, of {"tokens": [3]}, {"label": "good"} or {"tokens": [3], "minus": ["word"]}; `edits`
+        change the pass: [{"kind": "silence", "site": "cross", "layer": 1, "head": 2}].
+        """
+        body = prediction_body(inputs, model, target, parameters)
+        if objective is not None:
+            body["objective"] = dict(objective)
+        if edits:
+            body["edits"] = [dict(edit) for edit in edits]
+        response = yield ClientCall("POST", "/v1/traces", body=body)
         return TraceSummary.from_json(response.json())
 
     @Operation

@@ -113,6 +113,7 @@ class TraceSummary:
     """A trace that the service keeps; its maps are asked for by its id.
 
     durable: whether its file is whole, so that it outlives the service; on an accelerator that follows in a moment.
+    objective: what its gradients are of, and its `value`; edits: what was changed in its pass.
     """
 
     id: str
@@ -125,6 +126,8 @@ class TraceSummary:
     created_at: str | None
     expires_at: str | None
     durable: bool = True
+    objective: dict[str, Any] | None = None
+    edits: tuple[dict[str, Any], ...] = ()
 
     @property
     def text(self) -> str:
@@ -162,6 +165,8 @@ class TraceSummary:
             data.get("created_at"),
             data.get("expires_at"),
             data.get("durable", True),
+            data.get("objective"),
+            tuple(data.get("edits", ())),
         )
 
     def window(

@@ -151,6 +151,8 @@ class TraceSummary(Answer):
     axes: dict[str, AxisAnswer]
     sites: list[SiteAnswer]
     certificate: CertificateAnswer
+    objective: dict[str, Any] | None = Field(None, description="What its gradients are of, and its value.")
+    edits: list[dict[str, Any]] | None = Field(None, description="What was changed in its pass.")
     encodings: dict[str, dict[str, float]]
     tiles: dict[str, Any]
     bytes: int = Field(description="Of its file; of its tensors until that is whole.")

@@ -21,7 +21,7 @@ from heedmap.model.observer import stage
 
 M = TypeVar("M", bound=BaseModel)
 FORM_FIELDS = 400  # the most sentences of a comparison, and the other fields
-STRUCTURED = ("parameters", "attention", "messages")  # form fields that hold JSON
+STRUCTURED = ("parameters", "attention", "messages", "objective", "edits")  # form fields that hold JSON
 VALUES = 1 << 20  # values in a JSON body without arrays: long texts have commas, one in fifty characters, and braces
 DIGITS = 18  # of a Content-Length: Python refuses to read thousands
 SMALL = 16 << 10  # bytes of a body that is read in less time than another thread takes to begin: 0.1 ms

@@ -10,11 +10,13 @@ from pydantic import (
     ConfigDict,
     Field,
     WithJsonSchema,
+    field_validator,
 )
 
 from heedmap.app.requests.inputs import SCHEMA, OneInput, check_inputs, check_text, kind
 from heedmap.app.settings import MAPS_PER_REQUEST
-from heedmap.model.contract import Parameters, Typed
+from heedmap.model.contract import Objective, Parameters, Typed
+from heedmap.model.edits import Edits, Patch
 from heedmap.model.errors import ParameterError
 
 Head = int | Literal["mean", "max", "all"]
@@ -76,7 +78,7 @@ class MapWanted(Strict):
     )
 
 
-class TraceRequest(Strict):
+class InputRequest(Strict):
     """An input to a model."""
 
     model: str | None = Field(None, description="Optional when one model is served.")
@@ -96,13 +98,30 @@ class TraceRequest(Strict):
         Field(description="A given output to score instead of generating one; a list where inputs is a list."),
     ] = None
     parameters: Parameters = Parameters()
+    edits: Edits = Field((), description="What to change in the attention of the passes, or in the input.")
 
 
-class PredictRequest(TraceRequest):
+class TraceRequest(InputRequest):
+    """An input to a model, and what the gradients of its trace are of."""
+
+    objective: Objective | None = Field(
+        None, description="What to differentiate: each layer's trace then holds the gradient at its attention's output."
+    )
+
+
+class PredictRequest(InputRequest):
     """An input to a model, and the maps to answer with."""
 
     attention: list[MapWanted] = Field(default=[], max_length=MAPS_PER_REQUEST)
     stream: bool = Field(False, description="Server-sent events, token by token, with a trace's id at the end.")
+
+    @field_validator("edits")
+    @classmethod
+    def _without_patches(cls, edits: tuple[Any, ...]) -> tuple[Any, ...]:
+        for place, edit in enumerate(edits):
+            if isinstance(edit, Patch):
+                raise ParameterError("a trace can be patched, a prediction cannot: POST /v1/traces", field=str(place))
+        return edits
 
 
 class OtherPlace(Strict):

@@ -4,8 +4,9 @@ A bias answers for any block of rows and columns, so a window of a map needs onl
 kept as the values of its offsets, a windowed one as its table; only what has no such structure is kept cell by cell.
 """
 
+import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -103,6 +104,62 @@ class Windowed(Bias):
         return {"bias": self.table, "place": self.place}
 
 
+@dataclass(frozen=True, eq=False)
+class Edited(Bias):
+    """What edits of a pass made of a layer's bias, cell by cell only where they touch it.
+
+    base: the layer's own, times `factors` (H), one for each head. cuts (N, 5): head (-1 for every), first query, stop
+    query, first key, stop key; there it is -inf. places (P, 2): head and query of rows whose weights were given; their
+    logarithms, `given` (P K), stand instead.
+    """
+
+    base: Bias | None
+    factors: Float[Tensor, "H"]
+    cuts: Int[Tensor, "N 5"]
+    places: Int[Tensor, "P 2"]
+    given: Float[Tensor, "P K"]
+
+    def cells(self, rows: Int[Tensor, "R"], cols: Int[Tensor, "C"]) -> Float[Tensor, "H R C"]:
+        heads, factors = len(self.factors), self.factors.to(rows.device)
+        if self.base is None:
+            cells = torch.zeros(heads, len(rows), len(cols), device=rows.device)
+        else:
+            cells = (self.base.cells(rows, cols) * factors[:, None, None]).contiguous()
+        if not len(rows) or not len(cols):
+            return cells
+        top, bottom = (int(edge) for edge in rows.aminmax())
+        left, right = (int(edge) for edge in cols.aminmax())
+        for place, (head, query) in enumerate(self.places.tolist()):
+            if top <= query <= bottom:
+                cells[head, rows == query] = self.given[place, cols].to(cells)
+        for head, start, stop, first, last in self.cuts.tolist():
+            if start <= bottom and stop > top and first <= right and last > left:
+                within = ((rows >= start) & (rows < stop))[:, None] & ((cols >= first) & (cols < last))[None, :]
+                part = cells if head < 0 else cells[head]
+                part.masked_fill_(within, -math.inf)
+        return cells
+
+    def head(self, index: int) -> "Edited":
+        mine, own = (self.cuts[:, 0] < 0) | (self.cuts[:, 0] == index), self.places[:, 0] == index
+        cuts, places = self.cuts[mine].clone(), self.places[own].clone()
+        cuts[:, 0], places[:, 0] = -1, 0
+        base = None if self.base is None else self.base.head(index)
+        given = self.given[own.to(self.given.device)]
+        return Edited(base, self.factors[index : index + 1], cuts, places, given)
+
+    def to(self, device: torch.device) -> "Edited":
+        """The numbers of many cells on a device; what says where they are stays on the host, which reads it."""
+        base = None if self.base is None else self.base.to(device)
+        return replace(self, base=base, given=self.given.to(device))
+
+    def describe(self) -> dict[str, Any]:
+        return {"kind": "edited", "base": None if self.base is None else self.base.describe()}
+
+    def tensors(self) -> dict[str, Tensor]:
+        own = {"factors": self.factors, "cuts": self.cuts, "places": self.places, "given": self.given}
+        return own if self.base is None else {**self.base.tensors(), **own}
+
+
 def recognise(values: Float[Tensor, "#H Q K"]) -> Bias | None:
     """The smallest form that gives exactly these values: None for zeros, Toeplitz, or every cell."""
     if not values.any():
@@ -133,6 +190,9 @@ def from_description(description: dict[str, Any] | None, tensors: dict[str, Tens
                 return Toeplitz(tensors["bias"], int(description["queries"]))
             case "windowed":
                 return Windowed(tensors["bias"], tensors["place"])
+            case "edited":
+                parts = (tensors[name] for name in ("factors", "cuts", "places", "given"))
+                return Edited(from_description(description["base"], tensors), *parts)
     except (KeyError, TypeError, ValueError) as error:
         raise TraceError(f"not a description of a bias: {description!r}") from error
     raise TraceError(f"unknown kind of bias: {description['kind']!r}")

@@ -6,19 +6,24 @@
 log-sum-exp anyway. The operators that hand it out are private to PyTorch (`operators`); where a build has none that is
 sound, the public one gives the output and the log-sum-exp is computed beside it. `flex` has soft-caps, windows, blocks
 and biases of the offset on an accelerator. `blockwise` takes any other score.
+
+All of them can be differentiated with respect to the output, in memory linear in the length: the fused kernels have
+backward passes of their own, and `blockwise` computes a block once more instead of keeping its scores. Only `plain` and
+`blockwise` hand out a log-sum-exp that knows its gradient.
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from heedmap.model.attention import flex
 from heedmap.model.attention.biases import Bias
 from heedmap.model.attention.masks import Blocks, Both, Causal, Full, Given, Mask, SlidingWindow
-from heedmap.model.attention.operators import attempt, spread
+from heedmap.model.attention.operators import attempt, differentiated, spread
 from heedmap.model.attention.scores import ScaledDot, Score
 from heedmap.model.shapes import Keys, LogSumExp, Output, Queries, Values
 
@@ -63,12 +68,19 @@ def blockwise(
 ) -> tuple[Output, LogSumExp]:
     """`plain` a block of rows at a time: memory linear in the length, public operators only."""
     parts = []
+    tracked = differentiated(q, k, v) or (bias is not None and differentiated(bias))
     for start in range(0, q.shape[2], BLOCK):
         rows = slice(start, min(start + BLOCK, q.shape[2]))
         block_bias = bias[..., rows, :] if bias is not None and bias.shape[-2] > 1 else bias
-        part = plain(q[:, :, rows], k, v, None if mask is None else _Rows(mask, start), block_bias, score)
-        parts.append(part)
+        block = (q[:, :, rows], k, v, None if mask is None else _Rows(mask, start), block_bias, score)
+        parts.append(_again(*block) if tracked else plain(*block))
     return torch.cat([o for o, _ in parts], dim=2), torch.cat([lse for _, lse in parts], dim=2)
+
+
+def _again(*block: Any) -> tuple[Output, LogSumExp]:
+    """`plain`, computed once more in the backward pass instead of keeping its scores until then."""
+    computed: tuple[Tensor, Tensor] = checkpoint(plain, *block, use_reentrant=False, preserve_rng_state=False)
+    return computed
 
 
 class _Rows(Mask):
@@ -95,7 +107,8 @@ def fused(
         assert mask is not None
         return _banded(q, k, v, mask, size, scale)
     queries, keys = q.shape[2], k.shape[2]
-    if isinstance(mask, Causal) and mask.offset == keys - queries > 0 and bias is None and queries * keys > MASK_CELLS:
+    long = queries * keys > MASK_CELLS and not differentiated(q, k, v)  # two parts are joined by their denominators
+    if isinstance(mask, Causal) and mask.offset == keys - queries > 0 and bias is None and long:
         return _after_cache(q, k, v, mask.offset, scale)
     dense = None if mask is None or isinstance(mask, Full) or causal else _dense(mask, q, k)
     return fused_cells(q, k, v, dense, bias, causal, scale)
@@ -199,6 +212,7 @@ def public(q: Queries, k: Keys, v: Values, causal: bool, bias: Tensor | None, sc
     """The output by PyTorch's public operator, and the log-sum-exp beside it, a block of rows at a time."""
     grouped = q.shape[1] != k.shape[1]
     output = F.scaled_dot_product_attention(q, k, v, bias, is_causal=causal, scale=scale, enable_gqa=grouped)
+    q, k, bias = q.detach(), k.detach(), None if bias is None else bias.detach()
     wide = torch.promote_types(q.dtype, torch.float32)
     keys, parts = spread(k, q.shape[1]).to(wide).transpose(-1, -2), []
     columns = torch.arange(k.shape[2], device=q.device)
@@ -231,11 +245,13 @@ def attend(
         score: the pair formula, scaled dot by default; one that no kernel has goes blockwise.
     """
     score = score or ScaledDot.for_size(q.shape[-1])
-    if _structured(q, k, mask, bias, score) and flex.suits(q, k, v, score):
+    tracked = differentiated(q, k, v)
+    if _structured(q, k, mask, bias, score) and not tracked and flex.suits(q, k, v, score):
         return Attended(*flex.attend(q, k, v, mask, bias, score), "flex")
     if isinstance(bias, Bias):
         bias = bias.cells(*(torch.arange(n, device=q.device) for n in (q.shape[2], k.shape[2])))[None]
-    if isinstance(score, ScaledDot):
+    added = isinstance(bias, Tensor) and differentiated(bias)  # fused kernels know no gradient of what they add
+    if isinstance(score, ScaledDot) and not added:
         if isinstance(mask, Given):
             return fused_cells(q, k, v, mask.cells[:, None], bias, False, score.scale)
         return fused(q, k, v, mask, bias, score.scale)

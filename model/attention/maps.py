@@ -106,6 +106,7 @@ class AttentionMap:
             k=self.k[its],
             v=self.v[its],
             lse=self.lse[one],
+            score=self.score.of_heads([index]),
             bias=bias,
             d_output=d_output,
             delta=delta,

@@ -1,12 +1,14 @@
 """Multi-head attention with grouped key/value heads (Vaswani et al. 2017; Ainslie et al. 2023)."""
 
-from collections.abc import Callable
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from heedmap.model.attention.biases import Bias, Edited
+from heedmap.model.attention.edits import LayerEdits
 from heedmap.model.attention.kernels import attend, forward_only
 from heedmap.model.attention.masks import Mask
 from heedmap.model.attention.positions import rotate
@@ -32,11 +34,21 @@ class AttentionRecorder(Protocol):
         mask: Mask | None,
         kernel: str,
         gram: Callable[[], Tensor | None] | None = None,
+        edited: Callable[[Bias | None], Edited] | None = None,
+        tapes: Sequence[Tensor] = (),
     ) -> None:
         """q (B H Q D), k and v (B G K D), lse (B H Q), output (B H Q D) of one layer of a site.
 
-        gram: makes W_O W_O^T (H D D), W_O being each head's part of the output projection; or None.
+        It may make `output` the beginning of a graph, so nobody goes on with it before.
+
+        Args:
+            gram: makes W_O W_O^T (H D D), W_O being each head's part of the output projection; or None.
+            edited: makes the bias that edits left of the layer's own.
+            tapes: what the pass went on with, where that is not `output`; parts along the queries were followed first.
         """
+
+    def follow(self, output: Tensor) -> None:
+        """See to it that the graph, if there will be one, knows an output with which the pass goes on."""
 
 
 class MultiHeadAttention(nn.Module):
@@ -94,13 +106,21 @@ class MultiHeadAttention(nn.Module):
         recorder: AttentionRecorder | None = None,
         site: str = "encoder",
         angles: Angles | None = None,
+        edits: LayerEdits | None = None,
+        start: int = 0,
     ) -> Hidden:
-        """Attend from `hidden` to keys and values that `keys_values` made; with `recorder`, hand q, k, v, lse over."""
+        """Attend from `hidden` to keys and values that `keys_values` made; with `recorder`, hand q, k, v, lse over.
+
+        Args:
+            edits: changes to it; `start` is then the first query's place in the sequence.
+        """
         batch, queries, _ = hidden.shape
         q = self.query(hidden).view(batch, queries, self.heads, self.size).transpose(1, 2)  # B H Q D
         if angles is not None:
             q = rotate(q, angles)
-        if recorder is None:
+        if edits is not None:
+            mixed = self._edited(q, k, v, mask, recorder, site, edits, start)
+        elif recorder is None:
             mixed = forward_only(q, k, v, mask, self.dropout if self.training else 0.0)
         else:
             mixed, lse, kernel = attend(q, k, v, mask)
@@ -108,3 +128,22 @@ class MultiHeadAttention(nn.Module):
             recorder.record(site, q, k, v, lse, mixed, score=score, mask=mask, kernel=kernel, gram=self.gram)
         combined: Tensor = self.output(mixed.transpose(1, 2).reshape(batch, queries, -1))  # B Q M
         return combined
+
+    def _edited(
+        self,
+        q: Float[Tensor, "B H Q D"],
+        k: Float[Tensor, "B G K D"],
+        v: Float[Tensor, "B G K D"],
+        mask: Mask | None,
+        recorder: AttentionRecorder | None,
+        site: str,
+        edits: LayerEdits,
+        start: int,
+    ) -> Float[Tensor, "B H Q D"]:
+        """The heads' outputs under edits."""
+        done = edits.attend(q, k, v, mask, None, ScaledDot.for_size(self.size), start)
+        if recorder is not None:
+            facts: dict[str, Any] = {"score": done.score, "mask": mask, "kernel": done.kernel, "edited": done.edited}
+            facts |= {"gram": self.gram, "tapes": (done.mixed,)}
+            recorder.record(site, done.q, k, v, done.lse, done.output, **facts)
+        return done.mixed

@@ -4,7 +4,8 @@
 
 They may be missing, change their signature or their meaning from one release to the next. So each is run once per
 device and dtype on tiny inputs, as it will be used, against the formula; one that is missing, raises anything, or
-disagrees is not used, and `kernels` takes the public operator. This is the only file that names them.
+disagrees is not used, and `kernels` takes the public operator. Where a pass is differentiated, the gradients that
+autograd gets through an operator are tried in the same way. This is the only file that names them.
 """
 
 import logging
@@ -24,10 +25,11 @@ Case = tuple[Queries, Keys, Values, bool, Tensor | None]
 
 # How far from the formula a sound kernel lands on inputs of size 1: rounding, on accelerators TF32's too.
 TOLERANCE = {torch.float64: 1e-6, torch.float32: 5e-3, torch.float16: 1e-2, torch.bfloat16: 5e-2}
+SLOPE = 8.0  # times that for gradients, which sum over the queries, and have sizes of up to 8 there
 ALIGNED = 16  # keys; CUDA's efficient kernel wants the bias's rows aligned to 16 bytes
 
 _logger = logging.getLogger(__name__)
-_verdicts: dict[tuple[str, torch.device, torch.dtype], bool] = {}
+_verdicts: dict[tuple[str, torch.device, torch.dtype, bool], bool] = {}
 _lock = threading.Lock()
 
 
@@ -162,8 +164,9 @@ def attempt(
 
     An operator that was sound and refuses these inputs all the same leaves them to the next.
     """
+    tracked = differentiated(q, k, v)
     for name in candidates(q, k, v, causal, bias):
-        if sound(name, q.device, q.dtype):
+        if sound(name, q.device, q.dtype) and (not tracked or differentiable(name, q.device, q.dtype)):
             try:
                 output, lse = run(name, q, k, v, causal, bias, scale)
             except torch.OutOfMemoryError:
@@ -174,14 +177,27 @@ def attempt(
     return None
 
 
+def differentiated(*tensors: Tensor) -> bool:
+    """Whether autograd follows what is computed from these tensors."""
+    return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
+
+
 def sound(name: str, device: torch.device, dtype: torch.dtype) -> bool:
     """Whether the operator agrees with the formula on this device and in this dtype; tried at the first call."""
-    key = (name, device, dtype)
+    return _verdict((name, device, dtype, False))
+
+
+def differentiable(name: str, device: torch.device, dtype: torch.dtype) -> bool:
+    """Whether the gradients of its output agree with the formula's too; those of its log-sum-exp nobody asks for."""
+    return _verdict((name, device, dtype, True))
+
+
+def _verdict(key: tuple[str, torch.device, torch.dtype, bool]) -> bool:
     verdict = _verdicts.get(key)
     if verdict is None:
         with _lock:
             if key not in _verdicts:
-                _verdicts[key] = _try(name, device, dtype)
+                _verdicts[key] = _try(*key)
             verdict = _verdicts[key]
     return verdict
 
@@ -192,18 +208,20 @@ def forget() -> None:
         _verdicts.clear()
 
 
-def _try(name: str, device: torch.device, dtype: torch.dtype) -> bool:
+def _try(name: str, device: torch.device, dtype: torch.dtype, gradients: bool) -> bool:
     tolerance = TOLERANCE.get(dtype)
     if tolerance is None:
         return False
     try:
-        with torch.inference_mode(), torch.autocast(device.type, enabled=False):
+        agrees, what = (_slopes_agree, "gradients") if gradients else (_agrees, "formula")
+        with torch.inference_mode(not gradients), torch.autocast(device.type, enabled=False):
             for case in _cases(device, dtype):
-                if KERNELS[name](*case) and not _agrees(name, case, tolerance):
-                    _logger.warning("%s disagrees with the formula on %s in %s: not used", name, device, dtype)
+                if KERNELS[name](*case) and not agrees(name, case, tolerance):
+                    _logger.warning("%s disagrees with the %s on %s in %s: not used", name, what, device, dtype)
                     return False
     except Exception as error:  # a private operator that changed may raise anything
-        _logger.warning("%s cannot be used on %s in %s: %s", name, device, dtype, error)
+        verb = "differentiated" if gradients else "used"
+        _logger.warning("%s cannot be %s on %s in %s: %s", name, verb, device, dtype, error)
         return False
     return True
 
@@ -219,6 +237,21 @@ def _agrees(name: str, case: Case, tolerance: float) -> bool:
         return False
     errors = ((output.double() - expected).abs().amax(), (lse.double() - denominators).abs().amax())
     return all(float(error) <= tolerance for error in errors)  # NaN is not
+
+
+def _slopes_agree(name: str, case: Case, tolerance: float) -> bool:
+    """Whether the gradients of a weighted sum of the output, at q, k and v, are the formula's."""
+    q, k, v, causal, bias = case
+    with torch.enable_grad():
+        a, b, c = sides = [x.detach().requires_grad_() for x in (q, k, v)]
+        d, e, f = wide = [x.detach().double().requires_grad_() for x in (q, k, v)]
+        output, _ = run(name, a, b, c, causal, bias, 0.3)
+        expected, _ = formula(d, e, f, causal, bias, 0.3)
+        slope = _waves((*expected.shape,), 5).to(q.device)
+        got = torch.autograd.grad(output, sides, slope.to(output.dtype))
+        right = torch.autograd.grad(expected, wide, slope.to(output.dtype).double())
+    errors = [(one.double() - other).abs().amax() for one, other in zip(got, right, strict=True)]
+    return all(float(error) <= SLOPE * tolerance for error in errors)  # NaN is not
 
 
 def formula(q: Tensor, k: Tensor, v: Tensor, causal: bool, bias: Tensor | None, scale: float) -> tuple[Tensor, Tensor]:

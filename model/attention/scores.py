@@ -12,6 +12,7 @@ the pairs. A trace keeps the projected sides, and a map needs only the second st
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +43,10 @@ class Score(ABC):
             NotImplementedError: it is not.
         """
         raise NotImplementedError(f"{type(self).__name__} is no formula of inner products")
+
+    def of_heads(self, heads: Sequence[int]) -> "Score":
+        """The formula of these heads alone, where it is not the same for all."""
+        return self
 
     @abstractmethod
     def describe(self) -> dict[str, Any]:
@@ -92,6 +97,31 @@ class SoftCapped(Score):
         return {"kind": "soft_capped", "scale": self.scale, "cap": self.cap}
 
 
+@dataclass(frozen=True)
+class Tempered(Score):
+    """Another formula, times a number for each head: what no change of the queries can do to a soft-cap."""
+
+    score: Score
+    factors: tuple[float, ...]
+
+    def __call__(self, q: Float[Tensor, "*H Q D"], k: Float[Tensor, "*H K D"]) -> Float[Tensor, "*H Q K"]:
+        return self._times(self.score(q, k))
+
+    def of_products(self, products: Float[Tensor, "*H Q K"]) -> Float[Tensor, "*H Q K"]:
+        return self._times(self.score.of_products(products))
+
+    def _times(self, scores: Float[Tensor, "*H Q K"]) -> Float[Tensor, "*H Q K"]:
+        factors = torch.tensor(self.factors, device=scores.device, dtype=scores.dtype)
+        return scores * factors[:, None, None]
+
+    def of_heads(self, heads: Sequence[int]) -> "Tempered":
+        return Tempered(self.score.of_heads(heads), tuple(self.factors[head] for head in heads))
+
+    def describe(self) -> dict[str, Any]:
+        inner = self.score.describe()
+        return {"kind": "tempered", "scale": inner["scale"], "score": inner, "factors": list(self.factors)}
+
+
 @dataclass(frozen=True, eq=False)
 class Additive(Score):
     """v . tanh(q + k), with the vector v that makes it a scalar."""
@@ -135,6 +165,10 @@ def additive(
     return Additive(vector)(q @ query_matrix.mT, k @ key_matrix.mT)
 
 
+def _are_real(numbers: Any) -> bool:
+    return isinstance(numbers, list) and all(isinstance(n, int | float) and math.isfinite(n) for n in numbers)
+
+
 def from_description(description: dict[str, Any], vector: Tensor | None = None) -> Score:
     """The score that `Score.describe` wrote; an additive one needs its vector.
 
@@ -148,4 +182,6 @@ def from_description(description: dict[str, Any], vector: Tensor | None = None) 
         return SoftCapped(float(description["scale"]), float(description["cap"]))
     if kind == "additive" and vector is not None:
         return Additive(vector)
+    if kind == "tempered" and isinstance(description.get("score"), dict) and _are_real(description.get("factors")):
+        return Tempered(from_description(description["score"], vector), tuple(map(float, description["factors"])))
     raise TraceError(f"not a description of a score: {description!r}")

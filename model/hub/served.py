@@ -7,13 +7,16 @@ from typing import Any
 
 import torch
 
+from heedmap.model.attention.editor import Editor
 from heedmap.model.batches import decoding_batches, forward_batches
 from heedmap.model.contract import Axis, Parameters, Prediction, Request
 from heedmap.model.errors import CheckpointError, HeedmapError, InputTooLong
 from heedmap.model.hub.attention import chunks
 from heedmap.model.hub.attention.bands import banded
+from heedmap.model.hub.attention.editor import edited
 from heedmap.model.hub.attention.recorder import record
 from heedmap.model.hub.completions import Completions
+from heedmap.model.hub.editing import editor_of
 from heedmap.model.hub.load import adapters, loading
 from heedmap.model.hub.load.loading import Source, choose_task, read_config
 from heedmap.model.hub.load.placement import places_of
@@ -28,6 +31,7 @@ from heedmap.model.hub.tasks.registry import TASKS
 from heedmap.model.hub.tasks.text_generation import TextGeneration
 from heedmap.model.isolation import failure, isolated
 from heedmap.model.observer import stage
+from heedmap.model.trace import gradient
 from heedmap.model.trace.size import check
 from heedmap.model.trace.trace import Trace
 from heedmap.model.trace.writing import Recorded
@@ -49,6 +53,7 @@ class HubModel:
             CheckpointError: there are layers whose attention cannot be had.
         """
         self.loaded, self.revision, self.task = loaded, loaded.revision, task.name
+        loaded.model.requires_grad_(False)  # it is served: gradients are of attention, never of weights
         self.runner = task(loaded)
         proof = Proof(loaded, self.runner)
         self.wiring, self.state, self.alone, self.bands = proof.wiring, proof.state, proof.alone, proof.bands
@@ -112,7 +117,7 @@ class HubModel:
             for index, request in enumerate(requests):
                 raise_if_cancelled(cancelled)  # a picture or a recording takes up to a second or two to decode
                 try:
-                    item = self.runner.prepare(request)
+                    item = self.runner.replaced(self.runner.prepare(request))
                 except Exception as error:  # a tokenizer or processor may raise anything at what a caller sent
                     results[index] = failure(error)
                     continue
@@ -121,6 +126,10 @@ class HubModel:
                 else:
                     groups[request.parameters, request.target is None][index] = item
         for group in groups.values():
+            for index in [index for index, item in group.items() if item.request.alone]:
+                yield [index], [group.pop(index)]
+            if not group:
+                continue
             longest = max(len(axis) for item in group.values() for axis in item.axes.values())
             together = self.runner.batchable and longest <= chunks.CHUNK and not self.alone
             members = list(group)
@@ -142,7 +151,8 @@ class HubModel:
     def _predicted(self, items: Sequence[Item], cancelled: Stop) -> list[Prediction]:
         raise_if_cancelled(cancelled)
         self.state.restore()
-        with stage(self._answering), self._watched(cancelled) as watch:
+        editor = editor_of(items[0].request, self.wiring, self.sites, self.runner)
+        with stage(self._answering), self._watched(cancelled) as watch, edited(self.wiring, editor, self.sites):
             return self.runner.predict(items, watch)
 
     @contextlib.contextmanager
@@ -157,13 +167,17 @@ class HubModel:
     def _traced(self, items: Sequence[Item], cancelled: Stop) -> list[Trace]:
         raise_if_cancelled(cancelled)
         self.state.restore()
+        gradients = items[0].request.objective is not None
         for item in items:  # what is known before any work
-            self._check_size(item.axes)
-        with stage(self._answering), self._watched(cancelled) as watch:
+            self._check_size(item.axes, gradients)
+        editor = editor_of(items[0].request, self.wiring, self.sites, self.runner)
+        with stage(self._answering), self._watched(cancelled) as watch, edited(self.wiring, editor, self.sites):
             predictions, inputs = self.runner.trace(items, watch)
         for prediction in predictions:
-            self._check_size(prediction.axes)
+            self._check_size(prediction.axes, gradients)
         self.state.restore()
+        if items[0].request.alone:
+            return [self._alone(items[0], predictions, inputs, editor)]
         with stage("record"), record(self.wiring) as recorder:
             if self._is_cut(inputs):
                 outputs = chunks.read(self.loaded.model, inputs, cancelled, recorder)
@@ -179,13 +193,51 @@ class HubModel:
             traces.append(recorder.trace(row, prediction, sites, task=self.task, revision=self.revision))
         return traces
 
-    def _check_size(self, axes: dict[str, Axis]) -> None:
+    def _alone(self, item: Item, predictions: list[Prediction], inputs: dict[str, Any], editor: Editor | None) -> Trace:
+        """The trace of one request whose pass is its own: edited, in one piece, and differentiated with an objective.
+
+        Raises:
+            InputError: the objective or an edit is none of this output, or gradients cannot be had.
+        """
+        objective, described = item.request.objective, None
+        if editor is not None:
+            axes = predictions[0].axes if predictions else item.axes
+            named = {site["name"]: (site["queries"], site["keys"]) for site in self.sites}
+            editor.check(
+                {site: (len(axes[q]), len(axes[k])) for site, (q, k) in named.items() if {q, k} <= axes.keys()}
+            )
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(torch.inference_mode(objective is None))
+            stack.enter_context(torch.set_grad_enabled(objective is not None))
+            stack.enter_context(edited(self.wiring, editor, self.sites))
+            recorder = stack.enter_context(record(self.wiring, gradients=objective is not None))
+            if objective is not None:  # what was made for inference alone cannot be kept for a backward pass
+                inputs = {n: x.clone() if isinstance(x, torch.Tensor) else x for n, x in inputs.items()}
+                inputs = self.runner.answering(inputs, predictions)
+            with stage("record"):
+                outputs = self.runner.forward(inputs)
+            if self.alone and not recorder.records:
+                raise InputTooLong(SPARSE, field="inputs")
+            if isinstance(self.runner, SinglePass):
+                with torch.no_grad():
+                    predictions = self.runner.read(outputs, [item])
+            if objective is not None:
+                value = self.runner.value(objective, outputs, item, predictions[0])
+                with stage("differentiate"):
+                    recorder.differentiate(value)
+                described = gradient.described(objective, value)
+        sites = {site: self.runner.site_axes(site, predictions[0].axes) for site in recorder.records}
+        edits = [edit.to_json() for edit in item.request.edits]
+        facts = {"task": self.task, "revision": self.revision}
+        return recorder.trace(0, predictions[0], sites, described, edits, **facts)
+
+    def _check_size(self, axes: dict[str, Axis], gradients: bool = False) -> None:
         """Raises:
         TraceTooLarge: the trace would be over the limit.
         InputTooLong: the weights that the model hands out itself, which are kept densely, would be over theirs.
         """
         names = {site["name"]: (site["queries"], site["keys"]) for site in self.sites}
-        check(self.cost, names, axes, self.trace_limit)
+        check(self.cost, names, axes, self.trace_limit, gradients)
         if self.wiring.follows:
             return
         cells = sum(

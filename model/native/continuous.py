@@ -87,8 +87,10 @@ class TranslatorSession:
 
     @staticmethod
     def takes(request: Request) -> bool:
-        """Whether a request can join: one hypothesis, nothing given, and no text that ends it."""
+        """Whether a request can join: one hypothesis, nothing given or edited, and no text that ends it."""
         parameters = request.parameters
+        if request.edits:
+            return False
         return request.target is None and (parameters.beam_size == 1 or parameters.do_sample) and not parameters.stop
 
     @property

@@ -12,6 +12,8 @@ import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
+from heedmap.model.attention.editor import Editor
+from heedmap.model.attention.edits import LayerEdits
 from heedmap.model.attention.masks import Causal, Mask, SlidingWindow
 from heedmap.model.attention.multihead import AttentionRecorder, MultiHeadAttention
 from heedmap.model.attention.positions import rotary_angles
@@ -65,11 +67,19 @@ class Layer(nn.Module):
             return Causal(start) & SlidingWindow(self.window, start)
         return None if queries == 1 and start else Causal(start)
 
-    def forward(self, hidden: Hidden, cache: "Cache", angles: Angles, recorder: AttentionRecorder | None) -> Hidden:
+    def forward(
+        self,
+        hidden: Hidden,
+        cache: "Cache",
+        angles: Angles,
+        recorder: AttentionRecorder | None,
+        edits: LayerEdits | None = None,
+    ) -> Hidden:
         normed = self.attention_norm(hidden)
         start, queries = cache.length, hidden.shape[1]
         k, v = cache.extend(*self.attention.keys_values(normed, angles))
-        mixed = self.attention(normed, k, v, self.mask(start, queries), recorder, "decoder", angles)
+        mask = self.mask(start, queries)
+        mixed = self.attention(normed, k, v, mask, recorder, "decoder", angles, edits, start)
         hidden = hidden + dropout(mixed, self.dropout, self.training)
         normed = self.feed_forward_norm(hidden)
         mixed = self.down(F.silu(self.gate(normed)) * self.up(normed))
@@ -108,8 +118,12 @@ class Cache:
 class LanguageModelState:
     """All that a step needs from before it."""
 
-    def __init__(self, layers: int) -> None:
-        self.caches, self.length = [Cache() for _ in range(layers)], 0
+    def __init__(self, layers: int, editor: Editor | None = None) -> None:
+        self.caches, self.length, self.editor = [Cache() for _ in range(layers)], 0, editor
+
+    def edits(self, layer: int) -> LayerEdits | None:
+        """What is done to a layer's attention."""
+        return None if self.editor is None else self.editor.layer("decoder", layer)
 
     def reorder(self, rows: Tensor) -> None:
         """Keep these rows of the batch, in this order."""
@@ -149,9 +163,9 @@ class LanguageModel(nn.Module):
     def _layers(self) -> Iterator[Layer]:
         return (layer for layer in self.layers if isinstance(layer, Layer))
 
-    def start(self) -> LanguageModelState:
-        """The state before the first token."""
-        return LanguageModelState(self.config.layers)
+    def start(self, editor: Editor | None = None) -> LanguageModelState:
+        """The state before the first token; what it has edits of, every pass over it has."""
+        return LanguageModelState(self.config.layers, editor)
 
     def decode_hidden(
         self,
@@ -168,9 +182,9 @@ class LanguageModel(nn.Module):
         positions = torch.arange(state.length, state.length + ids.shape[1], device=ids.device)
         angles = rotary_angles(positions, self.config.width // self.config.heads, self.config.rotary_base)
         hidden = dropout(self.embedding(ids), self.config.dropout, self.training)
-        for layer, cache in zip(self._layers(), state.caches, strict=True):
+        for index, (layer, cache) in enumerate(zip(self._layers(), state.caches, strict=True)):
             raise_if_cancelled(cancelled)
-            hidden = layer(hidden, cache, angles, recorder)
+            hidden = layer(hidden, cache, angles, recorder, state.edits(index))
         state.length += ids.shape[1]
         normed: Tensor = self.norm(hidden)
         return normed

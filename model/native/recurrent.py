@@ -4,7 +4,7 @@ The decoder's state before a step asks, the encoder's states answer, and the wei
 alignments are maps of the site `cross`: one layer, one head, additive score.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -13,10 +13,11 @@ from pydantic import BaseModel, ConfigDict, PositiveInt
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from heedmap.model.attention.editor import Editor
 from heedmap.model.attention.kernels import attend
 from heedmap.model.attention.masks import Mask, Padding
 from heedmap.model.attention.multihead import AttentionRecorder
-from heedmap.model.attention.scores import Additive
+from heedmap.model.attention.scores import Additive, Score
 from heedmap.model.shapes import Hidden, Lengths, Logits, Memory, TokenIds
 
 
@@ -38,9 +39,17 @@ class RecurrentConfig(BaseModel):
 class RecurrentState:
     """All that a decoding step needs from before it."""
 
-    def __init__(self, memory: Tensor, keys: Tensor, source: Mask, lengths: Tensor, hidden: Tensor) -> None:
+    def __init__(
+        self,
+        memory: Tensor,
+        keys: Tensor,
+        source: Mask,
+        lengths: Tensor,
+        hidden: Tensor,
+        editor: Editor | None = None,
+    ) -> None:
         self.memory, self.keys, self.source, self.lengths, self.hidden = memory, keys, source, lengths, hidden
-        self.length = 0
+        self.length, self.edits = 0, None if editor is None else editor.layer("cross", 0)
 
     def reorder(self, rows: Tensor) -> None:
         """Keep these rows of the batch, in this order."""
@@ -76,30 +85,49 @@ class Recurrent(nn.Module):
     def _embed(self, ids: TokenIds) -> Hidden:
         return F.dropout(self.embedding(ids) * self.config.width**0.5, self.config.dropout, self.training)
 
-    def encode(self, ids: TokenIds, lengths: Lengths, recorder: AttentionRecorder | None = None) -> Memory:
+    def encode(
+        self,
+        ids: TokenIds,
+        lengths: Lengths,
+        recorder: AttentionRecorder | None = None,
+        editor: Editor | None = None,
+    ) -> Memory:
         """Source ids (B Q), padded on the right, to hidden states of both directions side by side (B Q M)."""
         packed = pack_padded_sequence(self._embed(ids), lengths.cpu(), batch_first=True, enforce_sorted=False)
         states, _ = self.encoder(packed)
         memory, _ = pad_packed_sequence(states, batch_first=True, total_length=ids.shape[1])
         return F.dropout(memory, self.config.dropout, self.training)
 
-    def start(self, memory: Memory, lengths: Lengths) -> RecurrentState:
+    def start(self, memory: Memory, lengths: Lengths, editor: Editor | None = None) -> RecurrentState:
         """The state before the first target token: the mean source state through one layer."""
         real = (torch.arange(memory.shape[1], device=memory.device) < lengths[:, None])[..., None]
         mean = (memory * real).sum(dim=1) / lengths[:, None]
         hidden = torch.tanh(self.bridge(mean))
-        return RecurrentState(memory, self.attention_key(memory), Padding(lengths), lengths, hidden)
+        return RecurrentState(memory, self.attention_key(memory), Padding(lengths), lengths, hidden, editor)
 
     def decode_hidden(self, ids: TokenIds, state: RecurrentState, recorder: AttentionRecorder | None = None) -> Hidden:
         """States (B Q M) at each of `ids` (B Q), which follow what `state` has seen; it moves on."""
-        score = Additive(self.attention_vector)
+        score: Score = Additive(self.attention_vector)
         keys, values = state.keys[:, None], state.memory[:, None]  # B G=1 K M
-        queries, contexts, hiddens, lses = [], [], [], []
-        kernel = "blockwise"
+        queries, contexts, outputs, hiddens, lses = [], [], [], [], []
+        kernel, edited = "blockwise", None
         embedded = self._embed(ids)
         for step in range(ids.shape[1]):
             query = self.attention_query(state.hidden)[:, None, None]  # B H=1 Q=1 M
-            context, lse, kernel = attend(query, keys, values, state.source, score=score)
+            if state.edits is None:
+                context, lse, kernel = attend(query, keys, values, state.source, score=score)
+                outputs.append(context)
+            else:
+                place = state.length + step
+                done = state.edits.attend(
+                    query, keys, values, state.source, None, Additive(self.attention_vector), place
+                )
+                query, context, lse, kernel, score, edited = (
+                    done.q, done.mixed, done.lse, done.kernel, done.score, done.edited
+                )  # fmt: skip
+                outputs.append(done.output)
+            if recorder is not None:
+                recorder.follow(context)
             state.hidden = self.cell(torch.cat([embedded[:, step], context[:, 0, 0]], dim=1), state.hidden)
             queries.append(query)
             contexts.append(context)
@@ -109,7 +137,9 @@ class Recurrent(nn.Module):
         mixed = torch.cat(contexts, dim=2)
         if recorder is not None:
             q, lse = torch.cat(queries, dim=2), torch.cat(lses, dim=2)
-            recorder.record("cross", q, keys, values, lse, mixed, score=score, mask=state.source, kernel=kernel)
+            output = torch.cat(outputs, dim=2)
+            facts: dict[str, Any] = {"score": score, "mask": state.source, "kernel": kernel, "edited": edited}
+            recorder.record("cross", q, keys, values, lse, output, **facts, tapes=contexts)
         everything = torch.cat([torch.stack(hiddens, dim=1), mixed[:, 0], embedded], dim=2)
         return F.dropout(torch.tanh(self.readout(everything)), self.config.dropout, self.training)
 
@@ -122,7 +152,12 @@ class Recurrent(nn.Module):
         return self.decode_hidden(target, self.start(self.encode(source, lengths), lengths))
 
     def forward(
-        self, source: TokenIds, lengths: Lengths, target: Int[Tensor, "B T"], recorder: AttentionRecorder | None = None
+        self,
+        source: TokenIds,
+        lengths: Lengths,
+        target: Int[Tensor, "B T"],
+        recorder: AttentionRecorder | None = None,
+        editor: Editor | None = None,
     ) -> Float[Tensor, "B T V"]:
         """Logits of the next token after every target token, under teacher forcing."""
-        return self.decode(target, self.start(self.encode(source, lengths), lengths), recorder)
+        return self.decode(target, self.start(self.encode(source, lengths), lengths, editor), recorder)

@@ -8,8 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from heedmap.model.attention.editor import Editor, Means
 from heedmap.model.card import examples, licence
-from heedmap.model.contract import DECODING, Axis, Parameters, Prediction, Request, taken
+from heedmap.model.contract import DECODING, Axis, Objective, Parameters, Prediction, Request, taken
+from heedmap.model.edits import Replace
 from heedmap.model.errors import (
     CheckpointError,
     EmptyInput,
@@ -24,11 +26,13 @@ from heedmap.model.native.checkpoint import Checkpoint
 from heedmap.model.native.decoding import generate
 from heedmap.model.native.graphs import CudaGraphs
 from heedmap.model.native.language_model import LanguageModel, LanguageModelState
+from heedmap.model.native.passes import answered, replaced
 from heedmap.model.native.static_decoding import Lease, Reserve
 from heedmap.model.native.static_language_model import StaticArrangement, StaticLanguageModel
 from heedmap.model.native.tokenizer import PAD, SPECIAL, Encoding
 from heedmap.model.observer import stage, together
-from heedmap.model.trace.recorder import Recorder
+from heedmap.model.trace import gradient
+from heedmap.model.trace.recorder import Recorder, mean_outputs
 from heedmap.model.trace.size import check
 from heedmap.model.trace.trace import Trace
 from heedmap.model.trace.writing import Writing
@@ -107,12 +111,62 @@ class TextGenerator:
             self._check_trace(request)
         except InputError as error:
             return failure(error)
-        prediction = self._answer(request, cancelled, recorder)
+        prediction = self._answer(request, cancelled, recorder if request.objective is None else None)
         if isinstance(prediction, HeedmapError):
             return prediction
+        if (editor := self._editor(request)) is not None:
+            count = len(prediction.axes["tokens"])
+            editor.check({"decoder": (count, count)})
+        if request.objective is not None:
+            return self._differentiated(request, request.objective, prediction, editor, cancelled)
         recorder.join({"decoder": self.network.config.layers})
+        facts: dict[str, Any] = {"edits": [edit.to_json() for edit in request.edits]}
         with torch.inference_mode():
-            return recorder.trace(0, prediction, SITES, task=self.task, revision=self.revision)
+            return recorder.trace(0, prediction, SITES, **facts, task=self.task, revision=self.revision)
+
+    def _differentiated(
+        self, request: Request, objective: Objective, prediction: Prediction, editor: Editor | None, cancelled: Stop
+    ) -> Trace:
+        """One pass in one piece, forth and back.
+
+        Raises:
+            InputError: the objective is not of this output.
+        """
+        recorder = Recorder(gradients=True)
+        ids, output = prediction.axes["tokens"].ids, len(prediction.tokens)
+        with torch.inference_mode(False), torch.enable_grad():
+            with stage("record"):
+                tokens = torch.tensor([ids], device=self.device)
+                hidden = self.network.decode_hidden(tokens, self.network.start(editor), recorder, cancelled)
+            logits = torch.nn.functional.linear(hidden[0, -output - 1 : -1], self.network.output_weight)
+            padding = torch.tensor([PAD], device=self.device)
+            logits = logits.index_fill(1, padding, -torch.inf)  # as when the output is generated
+            value = gradient.of_tokens(objective, logits, ids[-output:], self.tokenizer.one)
+            with stage("differentiate"):
+                recorder.differentiate(value)
+        described = gradient.described(objective, value)
+        edits = [edit.to_json() for edit in request.edits]
+        return recorder.trace(0, prediction, SITES, described, edits, task=self.task, revision=self.revision)
+
+    def _editor(self, request: Request) -> Editor | None:
+        """What a request's edits do to a pass.
+
+        Raises:
+            InputError: they are none of this model.
+        """
+        if not any(not isinstance(edit, Replace) for edit in request.edits):
+            return None
+        config = self.network.config
+        return Editor(request.edits, {"decoder": (config.layers, config.heads)}, request.donors, self._means)
+
+    @torch.inference_mode()
+    def _means(self, corpus: Sequence[str], field: str) -> Means:
+        recorders = []
+        for prediction in answered(self.predict([Request(text) for text in corpus]), field):
+            recorders.append(Recorder())
+            ids = torch.tensor([prediction.axes["tokens"].ids], device=self.device)
+            self.network.decode_hidden(ids, self.network.start(), recorders[-1])
+        return mean_outputs(recorders)
 
     def _check_trace(self, request: Request) -> None:
         """Raises:
@@ -126,13 +180,14 @@ class TextGenerator:
         key = config.layers * config.kv_heads * 2 * head * size
         ids = self._encode(request.inputs, "inputs").ids
         axes = {"tokens": Axis("text", [""] * len(ids), ids, [], [])}
-        check({"decoder": (query, key)}, SITES, axes, self.trace_limit)
+        check({"decoder": (query, key)}, SITES, axes, self.trace_limit, request.objective is not None)
 
     def _answer(self, request: Request, cancelled: Stop, recorder: Recorder | None = None) -> Prediction | HeedmapError:
         raise_if_cancelled(cancelled)
         try:
             with stage("tokenize"):
-                prompt = self._encode(request.inputs, "inputs")
+                prompt = replaced(self._encode(request.inputs, "inputs"), request.edits, self.tokenizer)
+            editor = self._editor(request)
             together([len(prompt.ids)])
             limit = self.network.config.max_positions - len(prompt.ids)
             if request.target is None:
@@ -140,13 +195,13 @@ class TextGenerator:
                     raise self._too_long(len(prompt.ids), "inputs")
                 limit = min(limit, request.parameters.max_new_tokens or CONTINUATION)
                 with stage("generate"):
-                    output = self._continue(prompt, request, limit, cancelled, recorder)
+                    output = self._continue(prompt, request, limit, cancelled, recorder, editor)
             else:
                 target = self._encode(request.target, "target")
                 if len(target.ids) > limit:
                     raise self._too_long(len(prompt.ids) + len(target.ids), "target")
                 with stage("forward"):
-                    output = self._score(prompt.ids, target.ids, cancelled, recorder)
+                    output = self._score(prompt.ids, target.ids, cancelled, recorder, editor)
         except InputError as error:
             return failure(error)
         written = self.tokenizer.describe(output.ids)
@@ -163,9 +218,10 @@ class TextGenerator:
         limit: int,
         cancelled: Stop,
         recorder: Recorder | None,
+        editor: Editor | None = None,
     ) -> Generated:
         """Generate; what is recorded is the pass over the prompt and one over the output, not its single steps."""
-        prompt, state = encoded.ids, self.network.start()
+        prompt, state = encoded.ids, self.network.start(editor)
         writing = Writing.to(cancelled, {"tokens": _axis(encoded)}, self.tokenizer.detokenizer(), self.tokenizer.label)
         for _ in self._read(prompt[:-1], state, recorder, cancelled):
             pass
@@ -174,7 +230,7 @@ class TextGenerator:
         more["decode"] = self.tokenizer.decode
         decoder: Any = self.network
         begun: Any = state
-        lease = self._lease(request.parameters, len(prompt) + limit, writing)
+        lease = None if editor is not None else self._lease(request.parameters, len(prompt) + limit, writing)
         if lease is not None and lease.decoding is not None:
             decoder = begun = lease.decoding.begin(state)
         (output,) = generate(decoder, begun, 1, request.parameters, limit, self.device, cancelled, **more)
@@ -194,9 +250,16 @@ class TextGenerator:
         return self.reserve.lend(rows, max(columns, COLUMNS))
 
     @torch.inference_mode()
-    def _score(self, prompt: list[int], target: list[int], cancelled: Stop, recorder: Recorder | None) -> Generated:
+    def _score(
+        self,
+        prompt: list[int],
+        target: list[int],
+        cancelled: Stop,
+        recorder: Recorder | None,
+        editor: Editor | None = None,
+    ) -> Generated:
         """The given output and its summed log-probability under teacher forcing."""
-        state = self.network.start()
+        state = self.network.start(editor)
         for _ in self._read(prompt[:-1], state, recorder, cancelled):
             pass
         total, following = 0.0, torch.tensor(target, device=self.device)

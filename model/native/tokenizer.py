@@ -13,6 +13,7 @@ from heedmap.model.beginnings import tokens_over
 from heedmap.model.byte_alphabet import byte_alphabet
 from heedmap.model.detokenizer import Detokenizer
 from heedmap.model.errors import CheckpointError
+from heedmap.model.one_token import one_token
 
 # The ids of BART and M2M100, so that exported checkpoints need no remapping.
 START, PAD, END, UNKNOWN = 0, 1, 2, 3
@@ -121,6 +122,19 @@ class Tokenizer:
     def label(self, token: int) -> str:
         """The label of a token, as `describe` gives it."""
         return self.describe([token]).labels[0]
+
+    def one(self, word: int | str, field: str) -> int:
+        """The id of a word that is one token.
+
+        Raises:
+            ParameterError: it is several, or none; `field` is to blame.
+        """
+        return one_token(word, field, len(self), self._bare, self.backend.token_to_id, UNKNOWN)
+
+    def _bare(self, text: str) -> list[int]:
+        """Its tokens without the end token."""
+        ids: list[int] = self.backend.encode(text, add_special_tokens=False).ids
+        return ids
 
     def describe(self, ids: list[int]) -> Encoding:
         """Labels of ids and their spans in the text that `decode` makes of them."""

@@ -14,6 +14,8 @@ from jaxtyping import Float, Int
 from pydantic import BaseModel, ConfigDict, PositiveInt
 from torch import Tensor, nn
 
+from heedmap.model.attention.editor import Editor
+from heedmap.model.attention.edits import LayerEdits
 from heedmap.model.attention.masks import Causal, Mask, Padding
 from heedmap.model.attention.multihead import AttentionRecorder, MultiHeadAttention
 from heedmap.model.attention.positions import sinusoidal
@@ -80,9 +82,11 @@ class EncoderLayer(nn.Module):
         self.feed_forward = FeedForward(config)
         self.dropout = config.dropout
 
-    def forward(self, hidden: Hidden, mask: Mask | None, recorder: AttentionRecorder | None) -> Hidden:
+    def forward(
+        self, hidden: Hidden, mask: Mask | None, recorder: AttentionRecorder | None, edits: LayerEdits | None = None
+    ) -> Hidden:
         normed = self.attention_norm(hidden)
-        mixed = self.attention(normed, *self.attention.keys_values(normed), mask, recorder, "encoder")
+        mixed = self.attention(normed, *self.attention.keys_values(normed), mask, recorder, "encoder", edits=edits)
         hidden = hidden + dropout(mixed, self.dropout, self.training)
         mixed = self.feed_forward(self.feed_forward_norm(hidden))
         return hidden + dropout(mixed, self.dropout, self.training)
@@ -108,12 +112,16 @@ class DecoderLayer(nn.Module):
         causal: Mask | None,
         source: Mask | None,
         recorder: AttentionRecorder | None,
+        edits: tuple[LayerEdits | None, LayerEdits | None] = (None, None),
+        start: int = 0,
     ) -> Hidden:
+        """One layer; `edits` are of its two attentions, and `start` is the first token's place."""
         normed = self.attention_norm(hidden)
         k, v = cache.extend(*self.attention.keys_values(normed))
-        mixed = self.attention(normed, k, v, causal, recorder, "decoder")
+        mixed = self.attention(normed, k, v, causal, recorder, "decoder", edits=edits[0], start=start)
         hidden = hidden + dropout(mixed, self.dropout, self.training)
-        mixed = self.cross(self.cross_norm(hidden), cache.source_k, cache.source_v, source, recorder, "cross")
+        normed, k, v = self.cross_norm(hidden), cache.source_k, cache.source_v
+        mixed = self.cross(normed, k, v, source, recorder, "cross", edits=edits[1], start=start)
         hidden = hidden + dropout(mixed, self.dropout, self.training)
         mixed = self.feed_forward(self.feed_forward_norm(hidden))
         return hidden + dropout(mixed, self.dropout, self.training)
@@ -143,8 +151,14 @@ class LayerCache:
 class TransformerState:
     """All that a decoding step needs from before it."""
 
-    def __init__(self, caches: Sequence[LayerCache], source: Mask | None) -> None:
-        self.caches, self.source, self.length = caches, source, 0
+    def __init__(self, caches: Sequence[LayerCache], source: Mask | None, editor: Editor | None = None) -> None:
+        self.caches, self.source, self.editor, self.length = caches, source, editor, 0
+
+    def edits(self, layer: int) -> tuple[LayerEdits | None, LayerEdits | None]:
+        """What is done to the two attentions of a layer."""
+        if self.editor is None:
+            return None, None
+        return self.editor.layer("decoder", layer), self.editor.layer("cross", layer)
 
     def reorder(self, rows: Tensor) -> None:
         """Keep these rows of the batch, in this order."""
@@ -189,22 +203,28 @@ class Transformer(nn.Module):
         """The output projection, tied to the embedding (Press and Wolf 2017)."""
         return self.embedding.weight
 
-    def encode(self, ids: TokenIds, lengths: Lengths, recorder: AttentionRecorder | None = None) -> Memory:
+    def encode(
+        self,
+        ids: TokenIds,
+        lengths: Lengths,
+        recorder: AttentionRecorder | None = None,
+        editor: Editor | None = None,
+    ) -> Memory:
         """Source ids (B Q), padded on the right to the longest of `lengths`, to hidden states (B Q M)."""
         hidden = self._embed(ids)
         mask = _padding(ids, lengths)
-        for layer in self.encoder:
-            hidden = layer(hidden, mask, recorder)
+        for index, layer in enumerate(self.encoder):
+            hidden = layer(hidden, mask, recorder, None if editor is None else editor.layer("encoder", index))
         memory: Tensor = self.encoder_norm(hidden)
         return memory
 
     def _decoder_layers(self) -> Iterator[DecoderLayer]:
         return (layer for layer in self.decoder if isinstance(layer, DecoderLayer))
 
-    def start(self, memory: Memory, lengths: Lengths) -> TransformerState:
-        """The state before the first target token."""
+    def start(self, memory: Memory, lengths: Lengths, editor: Editor | None = None) -> TransformerState:
+        """The state before the first target token; what it has edits of, every pass over it has."""
         caches = [LayerCache(*layer.cross.keys_values(memory)) for layer in self._decoder_layers()]
-        return TransformerState(caches, _padding(memory[..., 0], lengths))
+        return TransformerState(caches, _padding(memory[..., 0], lengths), editor)
 
     def decode_hidden(
         self, ids: TokenIds, state: TransformerState, recorder: AttentionRecorder | None = None
@@ -212,8 +232,8 @@ class Transformer(nn.Module):
         """Normed hidden states (B Q M) at each of `ids` (B Q), which follow what `state` has seen; it moves on."""
         hidden = self._embed(ids, state.length)
         causal = None if ids.shape[1] == 1 else Causal(state.length)
-        for layer, cache in zip(self._decoder_layers(), state.caches, strict=True):
-            hidden = layer(hidden, cache, causal, state.source, recorder)
+        for index, (layer, cache) in enumerate(zip(self._decoder_layers(), state.caches, strict=True)):
+            hidden = layer(hidden, cache, causal, state.source, recorder, state.edits(index), state.length)
         state.length += ids.shape[1]
         normed: Tensor = self.decoder_norm(hidden)
         return normed
@@ -227,11 +247,16 @@ class Transformer(nn.Module):
         return self.decode_hidden(target, self.start(self.encode(source, lengths), lengths))
 
     def forward(
-        self, source: TokenIds, lengths: Lengths, target: Int[Tensor, "B T"], recorder: AttentionRecorder | None = None
+        self,
+        source: TokenIds,
+        lengths: Lengths,
+        target: Int[Tensor, "B T"],
+        recorder: AttentionRecorder | None = None,
+        editor: Editor | None = None,
     ) -> Float[Tensor, "B T V"]:
         """Logits of the next token after every target token, under teacher forcing."""
-        memory = self.encode(source, lengths, recorder)
-        return self.decode(target, self.start(memory, lengths), recorder)
+        memory = self.encode(source, lengths, recorder, editor)
+        return self.decode(target, self.start(memory, lengths, editor), recorder)
 
 
 def _padding(ids: Tensor, lengths: Tensor) -> Mask | None:

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
+from heedmap.model.attention.editor import Editor, Means
 from heedmap.model.batches import decoding_batches, forward_batches
 from heedmap.model.card import licence
 from heedmap.model.contract import DECODING, Axis, Parameters, Prediction, Request, taken
+from heedmap.model.edits import Replace
 from heedmap.model.errors import CheckpointError, EmptyInput, HeedmapError, InputError, InputTooLong, ParameterError
 from heedmap.model.generated import Generated
 from heedmap.model.isolation import failure, isolated
@@ -22,13 +23,12 @@ from heedmap.model.native.decoding import generate
 from heedmap.model.native.graphs import CudaGraphs
 from heedmap.model.native.inference import InferenceState, InferenceTransformer
 from heedmap.model.native.language_model import LanguageModel
+from heedmap.model.native.passes import Passes, answered, padded_ids, replaced
 from heedmap.model.native.static_decoding import Lease, Reserve
 from heedmap.model.native.static_transformer import StaticTransformer
-from heedmap.model.native.tokenizer import END, PAD, SPECIAL, Encoding
+from heedmap.model.native.tokenizer import END, SPECIAL, Encoding
 from heedmap.model.native.transformer import Transformer, TransformerConfig
 from heedmap.model.observer import stage
-from heedmap.model.padding import padded
-from heedmap.model.trace.recorder import Recorder
 from heedmap.model.trace.trace import Trace
 from heedmap.model.trace.writing import Writing
 from heedmap.model.watch import Stop, never, raise_if_cancelled
@@ -52,6 +52,7 @@ class Translator:
         self.engine = InferenceTransformer(self.network) if isinstance(self.network, Transformer) else None
         weight = self.network.output_weight
         self.device, self.dtype = weight.device, weight.dtype
+        self.passes = Passes(self.network, self.tokenizer, self.sites, self.revision)
         self.reserve: Reserve[StaticTransformer] | None = None
         if self.engine is not None and self.device.type == "cuda":  # a CPU launches nothing
             self.reserve = StaticTransformer.reserve(self.engine, partial(CudaGraphs, self.device))
@@ -63,7 +64,9 @@ class Translator:
         Raises:
             CheckpointError: the folder is not a sound checkpoint.
         """
-        return cls(checkpoint.load(folder, device), licence(folder))
+        loaded = checkpoint.load(folder, device)
+        loaded.network.requires_grad_(False)
+        return cls(loaded, licence(folder))
 
     def describe(self) -> dict[str, Any]:
         """Task, shape, dtype, device, sites and licence, as JSON."""
@@ -116,14 +119,14 @@ class Translator:
             for index, request in enumerate(requests):
                 raise_if_cancelled(cancelled)
                 try:
-                    sources[index] = self.encode(request)
+                    sources[index] = replaced(self.encode(request), request.edits, self.tokenizer)
                     if request.target is not None:
                         targets[index] = self._encode(request.target, "target")
                 except InputError as error:
                     results[index] = failure(error)
         groups: dict[Parameters, list[int]] = defaultdict(list)
         for index, request in enumerate(requests):
-            if index not in results and index not in targets:
+            if index not in results and index not in targets and not request.edits:
                 groups[request.parameters].append(index)
         outputs: dict[int, Generated] = {}
         for parameters, members in self._by_length(groups, sources):
@@ -132,7 +135,14 @@ class Translator:
             with stage("generate"):
                 generated = self.generate([sources[i].ids for i in members], parameters, cancelled, writing)
             outputs.update(zip(members, generated, strict=True))
-        given = [i for i in targets if i not in results]
+        edited = [index for index in sources if index not in results and requests[index].edits]
+        for index in edited:
+            try:
+                target = targets[index].ids if index in targets else None
+                outputs[index] = self._edited(requests[index], sources[index], target, cancelled)
+            except InputError as error:
+                results[index] = failure(error)
+        given = [i for i in targets if i not in results and i not in outputs]
         lengths = [max(len(sources[i].ids), len(targets[i].ids)) for i in given]
         for batch in forward_batches(lengths, self.device.type):
             scored = [given[place] for place in batch]
@@ -146,24 +156,36 @@ class Translator:
     def _trace(self, requests: Sequence[Request], cancelled: Stop) -> list[Trace | HeedmapError]:
         outcomes: list[Any] = list(self._predict(requests, cancelled))
         done = {index: p for index, p in enumerate(outcomes) if isinstance(p, Prediction)}
+        for index in [index for index in done if requests[index].alone]:
+            raise_if_cancelled(cancelled)
+            request = requests[index]
+            try:
+                outcomes[index] = self.passes.alone(request, done.pop(index), self._editor(request))
+            except InputError as error:
+                outcomes[index] = failure(error)
         places = list(done)
         lengths = [max(len(p.axes["source"]), len(p.axes["prefix"])) for p in done.values()]
         for batch in forward_batches(lengths, self.device.type):
             raise_if_cancelled(cancelled)
             members = [places[place] for place in batch]
-            for index, trace in zip(members, self._record([done[index] for index in members]), strict=True):
+            for index, trace in zip(members, self.passes.together([done[index] for index in members]), strict=True):
                 outcomes[index] = trace
         return outcomes
 
-    def _record(self, predictions: Sequence[Prediction]) -> list[Trace]:
-        """One teacher-forced pass over inputs and outputs."""
-        recorder, facts = Recorder(), {"task": self.task, "revision": self.revision}
-        with torch.inference_mode():
-            source, lengths = self._batch([p.axes["source"].ids for p in predictions])
-            prefix, _ = self._batch([p.axes["prefix"].ids for p in predictions])
-            with stage("record"):
-                self.network(source, lengths, prefix, recorder)
-            return [recorder.trace(row, p, self.sites, **facts) for row, p in enumerate(predictions)]
+    def _editor(self, request: Request) -> Editor | None:
+        """What a request's edits do to a pass.
+
+        Raises:
+            InputError: they are none of this model.
+        """
+        if not any(not isinstance(edit, Replace) for edit in request.edits):
+            return None
+        layers = {site["name"]: (site["layers"], site["heads"]) for site in self.describe()["sites"]}
+        return Editor(request.edits, layers, request.donors, self._means)
+
+    def _means(self, corpus: Sequence[str], field: str) -> Means:
+        answers = self._predict([Request(text) for text in corpus], never)
+        return self.passes.means(answered(answers, field))
 
     def _by_length(
         self, groups: Mapping[Parameters, list[int]], sources: Mapping[int, Encoding]
@@ -184,7 +206,7 @@ class Translator:
         limit = self.output_limit(parameters)
         width = 1 if parameters.do_sample else parameters.beam_size
         with torch.inference_mode():
-            ids, lengths = self._batch(sources)
+            ids, lengths = padded_ids(sources, self.device)
             if self.engine is None:
                 state: Any = self.network.start(self.network.encode(ids, lengths), lengths)
                 decoder: Any = self.network
@@ -196,27 +218,44 @@ class Translator:
             more: dict[str, Any] = {"writing": writing, "decode": self.tokenizer.decode}
             return generate(decoder, state, len(sources), parameters, limit, self.device, cancelled, **more)
 
+    def _edited(self, request: Request, source: Encoding, target: list[int] | None, cancelled: Stop) -> Generated:
+        """A request's output under its edits, by the network as it is defined, alone; a given one is scored.
+
+        Raises:
+            InputError: the edits are none of this model, or leave a row nothing to see.
+        """
+        editor = self._editor(request)
+        if target is not None:
+            with stage("forward"):
+                return self._score([source.ids], [target], editor)[0]
+        axes, parameters = {"source": _axis(source)}, request.parameters
+        writing = Writing.to(cancelled, axes, self.tokenizer.detokenizer(), self.tokenizer.label)
+        with stage("generate"), torch.inference_mode():
+            ids, lengths = padded_ids([source.ids], self.device)
+            state = self.network.start(self.network.encode(ids, lengths, None, editor), lengths, editor)
+            more: dict[str, Any] = {"writing": writing, "decode": self.tokenizer.decode}
+            limit = self.output_limit(parameters)
+            return generate(self.network, state, 1, parameters, limit, self.device, cancelled, **more)[0]
+
     def _lease(self, rows: int, writing: Writing | None) -> Lease[StaticTransformer] | None:
         """Static buffers for so many hypotheses, unless a recorder listens to their steps."""
         if self.engine is None or self.reserve is None or (writing is not None and writing.recorder is not None):
             return None
         return self.reserve.lend(rows, self.engine.steps)
 
-    def _score(self, sources: list[list[int]], targets: list[list[int]]) -> list[Generated]:
+    def _score(
+        self, sources: list[list[int]], targets: list[list[int]], editor: Editor | None = None
+    ) -> list[Generated]:
         """Given outputs and their summed log-probability under teacher forcing."""
         with torch.inference_mode():
-            ids, lengths = self._batch(sources)
-            prefix, _ = self._batch([[END, *target[:-1]] for target in targets])
-            target_ids, target_lengths = self._batch(targets)
-            log_probabilities = self.network(ids, lengths, prefix).float().log_softmax(dim=-1)
+            ids, lengths = padded_ids(sources, self.device)
+            prefix, _ = padded_ids([[END, *target[:-1]] for target in targets], self.device)
+            target_ids, target_lengths = padded_ids(targets, self.device)
+            log_probabilities = self.network(ids, lengths, prefix, None, editor).float().log_softmax(dim=-1)
             parts = log_probabilities.gather(2, target_ids[..., None])[..., 0]
             real = torch.arange(target_ids.shape[1], device=self.device) < target_lengths[:, None]
             totals = (parts * real).sum(dim=1).tolist()
         return [Generated(target, total) for target, total in zip(targets, totals, strict=True)]
-
-    def _batch(self, rows: list[list[int]]) -> tuple[Tensor, Tensor]:
-        lengths = torch.tensor([len(row) for row in rows], device=self.device)
-        return padded(rows, PAD)[0].to(self.device), lengths
 
     def encode(self, request: Request) -> Encoding:
         """The tokens of a request's input.
@@ -236,7 +275,7 @@ class Translator:
     def started(self, sources: list[list[int]]) -> InferenceState:
         """The state of the inference engine before the first token of each."""
         assert self.engine is not None
-        return self.engine.start(*self._batch(sources))
+        return self.engine.start(*padded_ids(sources, self.device))
 
     def _encode(self, text: str, field: str) -> Encoding:
         if not text.strip():

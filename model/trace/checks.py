@@ -69,7 +69,7 @@ def check_layer(where: str, parts: Mapping[str, Tensor], entry: Mapping[str, Any
         _check(where, parts, "delta", (heads, queries), (torch.float32,))
     if "output_norm" in parts:
         _check(where, parts, "output_norm", (heads, keys), (torch.float32,))
-    _check_score(where, parts, entry["score"], size)
+    _check_score(where, parts, entry["score"], size, heads)
     _check_mask(where, parts, entry["mask"], queries, keys)
     if entry["bias"] is not None:
         _check_bias(where, parts, entry["bias"], heads, queries, keys)
@@ -92,13 +92,18 @@ def _check(
     require(part.dtype in dtypes, f"{where}.{name} is of {part.dtype}, and {kinds} would fit")
 
 
-def _check_score(where: str, parts: Mapping[str, Tensor], score: Mapping[str, Any], size: int) -> None:
+def _check_score(where: str, parts: Mapping[str, Tensor], score: Mapping[str, Any], size: int, heads: int) -> None:
     for name in ("scale", "cap"):
         number = score.get(name, 1.0)
         real = isinstance(number, int | float) and abs(number) < FAR and math.isfinite(number)
         require(real and (number != 0 or name == "scale"), f"{where} has a score whose {name} is {str(number)[:40]}")
     if score["kind"] == "additive":
         _check(where, parts, "vector", (size,))
+    if score["kind"] == "tempered":
+        factors, inner = score["factors"], score["score"]
+        holds = isinstance(factors, list) and len(factors) == heads and inner["kind"] not in ("tempered", "additive")
+        require(holds, f"{where} has tempered scores, and no number for each of its {heads} heads")
+        _check_score(where, parts, inner, size, heads)
 
 
 def _check_mask(where: str, parts: Mapping[str, Tensor], mask: Mapping[str, Any], queries: int, keys: int) -> None:
@@ -124,6 +129,12 @@ def _check_mask(where: str, parts: Mapping[str, Tensor], mask: Mapping[str, Any]
 def _check_bias(
     where: str, parts: Mapping[str, Tensor], bias: Mapping[str, Any], heads: int, queries: int, keys: int
 ) -> None:
+    if bias["kind"] == "edited":
+        _check_edited(where, parts, heads, queries, keys)
+        if bias["base"] is not None:
+            require(bias["base"]["kind"] != "edited", f"{where} has edits of edits")
+            _check_bias(where, parts, bias["base"], heads, queries, keys)
+        return
     shape: tuple[int | None, ...] = (None, queries, keys)
     if bias["kind"] == "toeplitz":
         require(bias["queries"] == queries, f"{where} has a bias for {str(bias['queries'])[:40]} queries")
@@ -139,3 +150,15 @@ def _check_bias(
         require(len(place) >= max(queries, keys), f"{where}.place does not name a place for every position")
         inside = int(place.min()) >= 0 and int(place.max()) < min(table[1:])
         require(inside, f"{where}.place names places outside its table")
+
+
+def _check_edited(where: str, parts: Mapping[str, Tensor], heads: int, queries: int, keys: int) -> None:
+    """What edits made of a bias: factors, cuts, and rows of given weights."""
+    _check(where, parts, "factors", (heads,))
+    _check(where, parts, "cuts", (None, 5), INTEGERS)
+    _check(where, parts, "places", (None, 2), INTEGERS)
+    cuts, places = parts["cuts"], parts["places"]
+    require(not len(cuts) or bool((cuts[:, 0] < heads).all()), f"{where}.cuts names heads that the layer has not")
+    _check(where, parts, "given", (len(places), keys if len(places) else None))
+    inside = (places >= 0).all() and (places < torch.tensor([heads, queries])).all()
+    require(not len(places) or bool(inside), f"{where}.places names rows that the layer has not")

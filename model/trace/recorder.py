@@ -1,67 +1,40 @@
 """The recorder: takes what each attention layer of a forward pass computed, and cuts it into traces."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from heedmap.model.attention import biases, masks
-from heedmap.model.attention.biases import Bias
+from heedmap.model.attention.biases import Bias, Edited
 from heedmap.model.attention.maps import AttentionMap
 from heedmap.model.attention.masks import Full, Given, Mask
 from heedmap.model.attention.scores import Additive, ScaledDot, Score
 from heedmap.model.contract import Prediction
-from heedmap.model.errors import TraceError
+from heedmap.model.errors import InputError, TraceError
 from heedmap.model.observer import stage
-from heedmap.model.trace.certificate import EAGER, Certificate, certify
+from heedmap.model.trace.certificate import Certificate, certify
 from heedmap.model.trace.norms import output_norms
+from heedmap.model.trace.records import AttentionRecord, WeightsRecord, differentiated, joined
 from heedmap.model.trace.trace import Trace
 
 Lengths = Mapping[str, tuple[int, int]]
 
 
-@dataclass(frozen=True, eq=False)
-class AttentionRecord:
-    """What one layer handed over, for a whole batch."""
-
-    q: Tensor
-    k: Tensor
-    v: Tensor
-    lse: Tensor
-    output: Tensor
-    score: Score
-    mask: Mask
-    bias: Tensor | Bias | None
-    kernel: str
-    gram: Callable[[], Tensor | None] | None = None  # makes W_O W_O^T of each head (H E E); None where it is not known
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(Q, K), padding included."""
-        return self.q.shape[2], self.k.shape[2]
-
-
-@dataclass(frozen=True, eq=False)
-class WeightsRecord:
-    """What a layer handed over that gives nothing but its weights, (B H Q K)."""
-
-    weights: Tensor
-    kernel: str = EAGER
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(Q, K), padding included."""
-        return self.weights.shape[2], self.weights.shape[3]
-
-
 @dataclass
 class Recorder:
-    """Collects what each attention layer of one forward pass computed: an `AttentionRecorder`."""
+    """Collects what each attention layer of one forward pass computed: an `AttentionRecorder`.
+
+    gradients: whether the pass will be differentiated. The first output of an attention then begins the graph, and
+    whatever frozen weights and inputs came before it is not a part of it.
+    """
 
     records: dict[str, list[AttentionRecord | WeightsRecord]] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     quantised: str = ""  # how the model's weights are
+    gradients: bool = False
     _biases: dict[tuple[int, int, int, int], Bias | None] = field(default_factory=dict)
     _masks: dict[tuple[int, int, int, int], Mask] = field(default_factory=dict)
 
@@ -79,14 +52,53 @@ class Recorder:
         kernel: str,
         bias: Tensor | Bias | None = None,
         gram: Callable[[], Tensor | None] | None = None,
+        edited: Callable[[Bias | None], Edited] | None = None,
+        tapes: Sequence[Tensor] = (),
+        arrange: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
-        """Keep one layer's tensors, without copying them.
+        """Keep one layer's tensors, without copying them; a bias is (B H Q K), broadcast.
 
-        A bias is (B H Q K), broadcast; gram makes what `norms` takes, when a trace is cut.
+        gram makes what `norms` takes, when a trace is cut. tapes: what the pass goes on with, where that is not
+        `output` itself: parts of it along the queries; `arrange` makes `output` of them.
         """
-        self.records.setdefault(site, []).append(
-            AttentionRecord(q, k, v, lse, output, score, mask or Full(), bias, kernel, gram)
-        )
+        if self.gradients:
+            tapes = tapes or (output,)
+            for tape in tapes:
+                self.follow(tape)
+            q, k, v, lse, output = (x.detach() for x in (q, k, v, lse, output))
+            bias = bias.detach() if isinstance(bias, Tensor) and bias.requires_grad else bias
+        record = AttentionRecord(q, k, v, lse, output, score, mask or Full(), bias, kernel, gram=gram, edited=edited)
+        if self.gradients:
+            record = replace(record, tapes=tuple(tapes), arrange=arrange)
+        self.records.setdefault(site, []).append(record)
+
+    def follow(self, output: Tensor) -> None:
+        """Before anybody goes on with an output: see to it that the graph knows it."""
+        if self.gradients and not output.requires_grad:
+            output.requires_grad_()
+
+    def differentiate(self, value: Tensor) -> None:
+        """Keep the gradient of a number at the output of every attention that was recorded; the graph is gone then.
+
+        One that has no part in the number has gradient 0.
+
+        Raises:
+            InputError: layers gave nothing but their weights, or the number depends on no attention.
+        """
+        records = [record for site in self.records.values() for record in site]
+        if any(isinstance(record, WeightsRecord) for record in records):
+            raise InputError(
+                "this model's family hands out its attention weights alone, and no gradient can be had through them: "
+                "leave the objective out",
+                field="objective",
+            )
+        if not value.requires_grad:
+            raise InputError("the objective depends on no attention of this pass: choose another", field="objective")
+        whole = [record for record in records if isinstance(record, AttentionRecord)]
+        tapes = [tape for record in whole for tape in record.tapes]
+        gradients = iter(torch.autograd.grad(value, tapes, allow_unused=True))
+        for site, entries in self.records.items():
+            self.records[site] = [differentiated(entry, gradients) for entry in entries]
 
     def record_weights(self, site: str, weights: Tensor) -> None:
         """Keep the weights (B H Q K) of a layer that gives nothing else."""
@@ -120,7 +132,7 @@ class Recorder:
                 raise TraceError(f"{site} recorded {len(records)} attentions, which is no multiple of {count} layers")
             self.records[site] = []
             for left in range(count, 0, -1):  # layers, which stand in each chunk one after the other
-                self.records[site].append(_joined(records[::left]))
+                self.records[site].append(joined(records[::left]))
                 del records[::left]  # no more than one layer is in memory twice
 
     def maps(self, row: int, lengths: Lengths) -> dict[str, list[AttentionMap]]:
@@ -150,13 +162,22 @@ class Recorder:
         kernels = {site: [record.kernel for record in self.records[site]] for site in maps}
         return certify(maps, outputs, kernels, self.versions, self.quantised)
 
-    def trace(self, row: int, prediction: Prediction, sites: Mapping[str, tuple[str, str]], **model: str) -> Trace:
+    def trace(
+        self,
+        row: int,
+        prediction: Prediction,
+        sites: Mapping[str, tuple[str, str]],
+        objective: Mapping[str, Any] | None = None,
+        edits: Sequence[Mapping[str, Any]] = (),
+        **model: str,
+    ) -> Trace:
         """The trace of one sequence of the batch, cut to its own length and certified.
 
         Args:
             row: its place in the batch.
             prediction: whose axes say how long it is.
             sites: per site, the names of its query and key axes.
+            objective: what was differentiated, as JSON, with its value; edits: what was changed in the pass, as JSON.
             model: what to write down about the model: task, revision.
 
         Raises:
@@ -171,7 +192,7 @@ class Recorder:
         ordered = {site: layers[site] for site in sites}
         with stage("certify"):
             certificate = self.certify(row, ordered)
-        return Trace(model, prediction, dict(sites), certificate, ordered)
+        return Trace(model, prediction, dict(sites), certificate, ordered, objective, tuple(edits))
 
     def _map(
         self, record: AttentionRecord | WeightsRecord, row: int, queries: int, keys: int, where: str
@@ -190,14 +211,19 @@ class Recorder:
             return cut if alone else cut.contiguous()
 
         v, gram = row_of(record.v, keys), None if record.gram is None else record.gram()
+        bias = self._bias(record.bias, row, queries, keys)
+        bias = bias if record.edited is None else record.edited(bias)
+        d_output = None if record.d_output is None else row_of(record.d_output, queries)
         return AttentionMap(
+            d_output=d_output,
+            delta=None if d_output is None else (d_output.float() * row_of(record.output, queries).float()).sum(dim=-1),
             q=row_of(record.q, queries),
             k=row_of(record.k, keys),
             v=v,
             lse=row_of(record.lse, queries).float(),
             score=_detached(record.score),
             mask=self._mask(record.mask, row, queries, keys).to(device),
-            bias=None if (bias := self._bias(record.bias, row, queries, keys)) is None else bias.to(device),
+            bias=None if bias is None else bias.to(device),
             output_norm=None if gram is None else output_norms(v, gram),
         )
 
@@ -221,17 +247,6 @@ class Recorder:
         return self._biases[key]
 
 
-def _joined(chunks: list[AttentionRecord | WeightsRecord]) -> AttentionRecord:
-    """The queries of all chunks with the keys of the last one, which hold those before; the first one's mask."""
-    whole = [chunk for chunk in chunks if isinstance(chunk, AttentionRecord)]
-    if len(whole) < len(chunks):
-        raise TraceError("weights alone cannot be recorded in chunks")
-    if any(isinstance(chunk.mask, Given) for chunk in whole if chunk.shape[0] > 1):
-        raise TraceError("a mask that is given cell by cell cannot be recorded in chunks")
-    q, lse, output = (torch.cat([getattr(chunk, name) for chunk in whole], dim=2) for name in ("q", "lse", "output"))
-    return replace(whole[0], q=q, k=whole[-1].k, v=whole[-1].v, lse=lse, output=output)
-
-
 def _weighed(weights: Tensor) -> AttentionMap:
     """A map whose weights are given: they stand in the bias, as logarithms."""
     heads, queries, keys = weights.shape
@@ -248,6 +263,23 @@ def _weighed(weights: Tensor) -> AttentionMap:
         mask=masks.Causal(keys - queries) if causal else Full(),
         bias=biases.Dense(weights.log()),
     )
+
+
+def mean_outputs(recorders: Iterable[Recorder]) -> dict[tuple[str, int], Tensor]:
+    """Of each site and layer the mean output of its heads (H E), in float32, over all queries of some passes.
+
+    Each pass is of one sequence without padding.
+    """
+    sums: dict[tuple[str, int], Tensor] = {}
+    counts: dict[tuple[str, int], int] = {}
+    for recorder in recorders:
+        for site, records in recorder.records.items():
+            for layer, record in enumerate(records):
+                assert isinstance(record, AttentionRecord), "who has means of outputs has outputs"
+                total = record.output.float().sum(dim=(0, 2))
+                sums[site, layer] = sums[site, layer] + total if (site, layer) in sums else total
+                counts[site, layer] = counts.get((site, layer), 0) + record.output.shape[0] * record.output.shape[2]
+    return {key: total / counts[key] for key, total in sums.items()}
 
 
 def _detached(score: Score) -> Score:

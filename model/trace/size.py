@@ -24,7 +24,9 @@ def cost_of(layers: Mapping[str, Sequence[AttentionMap]]) -> dict[str, tuple[int
     }
 
 
-def check(cost: Cost, sites: Mapping[str, tuple[str, str]], axes: Mapping[str, Axis], limit: int) -> None:
+def check(
+    cost: Cost, sites: Mapping[str, tuple[str, str]], axes: Mapping[str, Axis], limit: int, gradients: bool = False
+) -> None:
     """Refuse a trace that is too large to keep, before any work.
 
     Args:
@@ -32,6 +34,7 @@ def check(cost: Cost, sites: Mapping[str, tuple[str, str]], axes: Mapping[str, A
         sites: the names of each site's query and key axes.
         axes: those that are known so far; an output that is yet to be generated only adds to them.
         limit: in bytes; 0 is none.
+        gradients: whether a trace has them too: for each query as much as the query itself.
 
     Raises:
         TraceTooLarge: with the number of positions that would fit.
@@ -39,6 +42,8 @@ def check(cost: Cost, sites: Mapping[str, tuple[str, str]], axes: Mapping[str, A
     if not limit:
         return
     needs = [(cost[site], len(axes[q]), len(axes[k])) for site, (q, k) in sites.items() if q in axes and k in axes]
+    if gradients:
+        needs = [((2 * query, key), queries, keys) for (query, key), queries, keys in needs]
     needed = sum(query * queries + key * keys for (query, key), queries, keys in needs)
     if needed > limit:
         longest = max(max(queries, keys) for _, queries, keys in needs)

@@ -2,9 +2,10 @@
 
 The tensors of layer l of a site are {site}.{l}.q, .k, .v and .lse; an additive score adds .vector, a bias .bias (and
 .place, where it is one table for many windows), a mask of blocks .blocks, one that is given cell by cell .visible, an
-objective .d_output and .delta, an output projection that is known .output_norm. The header's metadata holds `sha256`,
-the file's digest, `heedmap`, the format's version, and `trace`, JSON: the summary, and per site and layer the score
-with its scale, the mask and the bias. From the file alone anyone can recompute any map.
+objective .d_output and .delta, an output projection that is known .output_norm, edits .factors, .cuts, .places and
+.given (`biases.Edited` says how to read them). The header's metadata holds `sha256`, the file's digest, `heedmap`, the
+format's version, and `trace`, JSON: the summary, and per site and layer the score with its scale, the mask and the
+bias. From the file alone anyone can recompute any map.
 
 The digest is of the whole file as it reads with zeros in the digest's own 64 places (`tensor_file`), and `trace` names
 it as well: a file whose digest is damaged is never taken for one from before there were digests.
@@ -46,6 +47,8 @@ class Trace:
     site_axes: dict[str, tuple[str, str]]
     certificate: Certificate
     layers: dict[str, list[AttentionMap]]
+    objective: Mapping[str, Any] | None = None  # what its gradients are of, as JSON, and its `value`
+    edits: tuple[Mapping[str, Any], ...] = ()  # what was changed in the pass, as JSON
     file: TensorFile | None = None  # where the tensors lie, if they were read
 
     @property
@@ -111,6 +114,8 @@ class Trace:
             "axes": {name: axis.to_json() for name, axis in self.axes.items()},
             "sites": self.sites(),
             "certificate": asdict(self.certificate),
+            **({} if self.objective is None else {"objective": dict(self.objective)}),
+            **({"edits": [dict(edit) for edit in self.edits]} if self.edits else {}),
         }
 
     def check(self) -> None:
@@ -239,7 +244,11 @@ class Trace:
         prediction = Prediction.from_json(summary["prediction"], axes)
         model = dict(summary["model"])
         require(all(isinstance(text, str) for text in model.values()) and "task" in model, "its model is not described")
-        trace = cls(model, prediction, site_axes, Certificate(**summary["certificate"]), layers, file)
+        objective = summary.get("objective")
+        require(objective is None or isinstance(objective, dict), "its objective is not described")
+        edits = tuple(dict(edit) for edit in summary.get("edits", ()))
+        certificate = Certificate(**summary["certificate"])
+        trace = cls(model, prediction, site_axes, certificate, layers, objective, edits, file)
         for says, has in zip(summary["sites"], trace.sites(), strict=True):
             differ = ", ".join(name for name in SITE if says[name] != has[name])
             require(not differ, f"what it says of the {differ} of {says['name']} is not what it holds")
@@ -285,9 +294,13 @@ def _summary(file: TensorFile) -> dict[str, Any]:
 
 
 def content_id(revision: str, request: Request, owner: str = "") -> str:
-    """The trace's id, 32 hexadecimal characters: equal model revision, input, parameters and owner give equal ids."""
+    """The trace's id, 32 hexadecimal characters: equal revision, request and owner give equal ids."""
     parameters = request.parameters.model_dump(exclude_defaults=True)
-    content = [FORMAT, revision, request.inputs, request.target, parameters, owner]
+    content: list[Any] = [FORMAT, revision, request.inputs, request.target, parameters, owner]
+    if request.objective is not None:  # ids of requests without one are those of before there were any
+        content.append({"objective": request.objective.to_json()})
+    if request.edits:
+        content.append({"edits": [edit.to_json() for edit in request.edits]})
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=_digest).encode()).hexdigest()[:32]
 
 

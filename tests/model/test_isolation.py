@@ -12,6 +12,7 @@ from heedmap.model.errors import Cancelled, EmptyInput, HeedmapError, ModelFailu
 from heedmap.model.hub.served import HubModel
 from heedmap.model.isolation import isolated
 from heedmap.model.load import load
+from heedmap.model.native import passes, translator
 from heedmap.model.trace.trace import Trace
 from tests.model.hub import checkpoints, media_checkpoints
 from tests.model.hub.serving import request, served
@@ -169,14 +170,15 @@ def test_an_image_processor_that_raises_anything(tmp_path: Path, monkeypatch: py
 
 def test_a_model_of_our_own_that_raises_anything(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model: Any = load(str(tiny))
-    plain = type(model)._batch
+    plain = translator.padded_ids
 
-    def strict(self: Any, rows: list[list[int]]) -> Any:
+    def strict(rows: list[list[int]], device: Any) -> Any:
         if model.tokenizer.encode(BAD).ids in rows:
             raise IndexError("no such place")
-        return plain(self, rows)
+        return plain(rows, device)
 
-    monkeypatch.setattr(type(model), "_batch", strict)
+    for module in (translator, passes):
+        monkeypatch.setattr(module, "padded_ids", strict)
     failed = neighbours_are_answered(model, [GOOD, BAD, ALSO], ModelFailure)
     assert isinstance(failed.__cause__, IndexError)
 

@@ -1,5 +1,7 @@
 """Traces: made, shown, handed out whole, and forgotten."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
@@ -32,9 +34,10 @@ from heedmap.app.service import maps
 from heedmap.app.service.stored_trace import StoredTrace
 from heedmap.app.ticket import ANYONE
 from heedmap.model.contract import Request
+from heedmap.model.edits import Patch
 from heedmap.model.errors import HeedmapError, InputError, ParameterError, TraceError, TraceTooLarge
 from heedmap.model.measures.alignment import MOST_CELLS
-from heedmap.model.trace.trace import content_id
+from heedmap.model.trace.trace import Trace, content_id
 
 router = APIRouter(prefix="/v1/traces", tags=["traces"])
 CallerNow = Annotated[Caller, Depends(admitted)]
@@ -65,7 +68,29 @@ async def trace_for(services: Services, caller: Caller, body: TraceRequest) -> S
     if isinstance(body.inputs, list):
         raise ParameterError("a trace is of one input; POST /v1/predict takes lists", field="inputs")
     [request] = requests_of(body)
+    if patches := {edit.trace: place for place, edit in enumerate(request.edits) if isinstance(edit, Patch)}:
+        request = replace(request, donors=await donors(services, caller, patches))
     return await trace_of(services, caller, services.models.name(body.model), request)
+
+
+async def donors(services: Services, caller: Caller, patches: Mapping[str, int]) -> dict[str, Trace]:
+    """The traces that edits patch from, by their ids.
+
+    Args:
+        patches: of each id the place of an edit that names it.
+
+    Raises:
+        ParameterError: the caller has no such trace.
+    """
+    found = {}
+    for identifier, place in patches.items():
+        try:
+            found[identifier] = (await services.trace(caller, identifier)).trace
+        except NotFound as error:
+            raise ParameterError(
+                f"there is no trace {identifier!r} to patch from", field=f"edits.{place}.trace"
+            ) from error
+    return found
 
 
 async def trace_of(services: Services, caller: Caller, name: str, request: Request) -> StoredTrace:

@@ -10,7 +10,7 @@ Both functions are registered together: without its mask function an attention f
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any, Protocol, runtime_checkable
 
@@ -20,7 +20,8 @@ from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface
 
-from heedmap.model.attention.kernels import attend
+from heedmap.model.attention.biases import Bias, Edited
+from heedmap.model.attention.edits import LayerEdits, with_sinks
 from heedmap.model.attention.masks import Causal, Full, Given, Mask
 from heedmap.model.attention.scores import ScaledDot, Score, SoftCapped
 from heedmap.model.hub.attention import bands
@@ -45,10 +46,25 @@ class ModuleObserver(Protocol):
         mask: Mask,
         bias: Tensor | None,
         kernel: str,
+        edited: Callable[[Bias | None], Edited] | None = None,
+        tape: Tensor | None = None,
     ) -> None:
-        """q, output: (B H Q D); k, v: (B G K D); lse: (B H Q); bias: (B H Q K), broadcast."""
+        """q, output: (B H Q D); k, v: (B G K D); lse: (B H Q); bias: (B H Q K), broadcast.
+
+        edited: makes the bias that edits left of the layer's own. tape: what the model goes on with, where it is not
+        the output.
+        """
 
 
+@runtime_checkable
+class ModuleEdits(Protocol):
+    """Says what is done to a module's attention."""
+
+    def of_module(self, module: nn.Module) -> LayerEdits | None:
+        """Of the attention that it is about to compute; None where nothing is."""
+
+
+_editor: ContextVar[ModuleEdits | None] = ContextVar("editor", default=None)
 _observer: ContextVar[ModuleObserver | None] = ContextVar("observer", default=None)
 
 
@@ -60,6 +76,16 @@ def recording(observer: ModuleObserver) -> Iterator[None]:
         yield
     finally:
         _observer.reset(token)
+
+
+@contextlib.contextmanager
+def editing(editor: ModuleEdits) -> Iterator[None]:
+    """Do to every attention module what the editor says, in this thread."""
+    token = _editor.set(editor)
+    try:
+        yield
+    finally:
+        _editor.reset(token)
 
 
 def attention(
@@ -92,9 +118,10 @@ def attention(
         The output (B Q H E), and no weights.
     """
     compiling = torch.compiler.is_compiling()  # a step of one query: nobody records it, and it has no band
-    observer = None if compiling else _observer.get()
+    observer, editor = (None, None) if compiling else (_observer.get(), _editor.get())
+    edits = None if editor is None else editor.of_module(module)
     band = None if compiling or attention_mask is None else bands.band_of(attention_mask)
-    if observer is None and softcap is None and s_aux is None and band is None:
+    if observer is None and edits is None and softcap is None and s_aux is None and band is None:
         output, _ = sdpa_attention_forward(
             module,
             query,
@@ -113,16 +140,18 @@ def attention(
     mask, bias = _mask_and_bias(module, query, key, attention_mask, is_causal) if band is None else (band, None)
     if position_bias is not None:
         bias = position_bias if bias is None else bias + position_bias
-    mixed, lse, kernel = attend(query, key, value, mask, bias, score)
-    if s_aux is not None:
-        sinks = s_aux.float()[None, :, None]
-        total = torch.logaddexp(lse.float(), sinks)
-        mixed = mixed * torch.exp(lse - total).to(mixed.dtype)[..., None]
-        lse = total
+    facts: dict[str, Any] = {"mask": mask, "bias": bias}
+    if edits is None:
+        output, lse, kernel = with_sinks(query, key, value, mask, bias, score, s_aux)
+        mixed, facts = output, {**facts, "score": score, "kernel": kernel}
+    else:
+        done = edits.attend(query, key, value, mask, bias, score, 0, s_aux)  # an edited pass reads all that there is
+        query, output, lse, mixed = done.q, done.output, done.lse, done.mixed
+        facts |= {"score": done.score, "kernel": done.kernel, "edited": done.edited, "tape": mixed}
     if observer is not None:
-        observer.record_module(
-            module, query, key, value, lse, mixed, score=score, mask=mask, bias=bias, kernel=kernel
-        )  # fmt: skip
+        observer.record_module(module, query, key, value, lse, output, **facts)
+        if mixed.requires_grad:  # the model may change what it gets, which the graph's own tensor does not survive
+            mixed = mixed.clone()
     return mixed.transpose(1, 2).contiguous(), None
 
 

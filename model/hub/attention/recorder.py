@@ -1,7 +1,7 @@
 """From a transformers model's modules to a recorder's sites: who computed attention, and where in the model that is."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -11,9 +11,10 @@ import transformers
 from torch import Tensor, nn
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES, MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
+from heedmap.model.attention.biases import Bias, Edited
 from heedmap.model.attention.masks import Mask
 from heedmap.model.attention.scores import Score
-from heedmap.model.errors import TraceError
+from heedmap.model.errors import InputError, TraceError
 from heedmap.model.hub.attention.interface import IMPLEMENTATION, recording
 from heedmap.model.hub.attention.projections import Projections
 from heedmap.model.hub.attention.sites import Sites
@@ -85,9 +86,19 @@ def prepare(model: Any, *, eager: bool = False, quantised: str = "") -> Wiring:
 
 
 @contextlib.contextmanager
-def record(wiring: Wiring) -> Iterator["ModuleRecorder"]:
-    """Record the forward pass of the model that runs inside."""
-    recorder = ModuleRecorder(wiring, versions={"transformers": transformers.__version__})
+def record(wiring: Wiring, gradients: bool = False) -> Iterator["ModuleRecorder"]:
+    """Record the forward pass of the model that runs inside; `gradients`, where it will be differentiated.
+
+    Raises:
+        InputError: gradients cannot be had.
+    """
+    if gradients and not wiring.follows:
+        raise InputError(
+            f"models of the family {wiring.model.config.model_type} hand out their attention weights alone, and no "
+            "gradient can be had through them: leave the objective out",
+            field="objective",
+        )
+    recorder = ModuleRecorder(wiring, {"transformers": transformers.__version__}, gradients)
     with contextlib.ExitStack() as stack:
         stack.enter_context(recording(recorder))
         for layer in set(wiring.windowed.values()):
@@ -106,10 +117,11 @@ class ModuleRecorder(Recorder):
     Args:
         wiring: the model's.
         versions: of the libraries that compute, for the certificate.
+        gradients: whether the pass will be differentiated.
     """
 
-    def __init__(self, wiring: Wiring, versions: dict[str, str]) -> None:
-        super().__init__(versions=versions, quantised=wiring.quantised)
+    def __init__(self, wiring: Wiring, versions: dict[str, str], gradients: bool = False) -> None:
+        super().__init__(versions=versions, quantised=wiring.quantised, gradients=gradients)
         self.wiring = wiring
         self.recorded_modules: set[nn.Module] = set()
         self._layouts: dict[nn.Module, GridLayout] = {}
@@ -133,20 +145,24 @@ class ModuleRecorder(Recorder):
         mask: Mask,
         bias: Tensor | None,
         kernel: str,
+        edited: Callable[[Bias | None], Edited] | None = None,
+        tape: Tensor | None = None,
     ) -> None:
         """A module on the interface computed its attention."""
         site = self.wiring.sites.of(self.wiring.names[module])
         self._once(module)
         self.wiring.projections.attended(module, output)
-        gram = partial(self.wiring.projections.gram, module, q.shape[1])
+        facts: dict[str, Any] = {"score": score, "mask": mask, "kernel": kernel, "bias": bias, "edited": edited}
+        facts |= {
+            "gram": partial(self.wiring.projections.gram, module, q.shape[1]),
+            "tapes": (output if tape is None else tape,),
+        }
         layer = self.wiring.windowed.get(module)
-        if layer is None:
-            self.record(site, q, k, v, lse, output, score=score, mask=mask, kernel=kernel, bias=bias, gram=gram)
-            return
-        cut = self._layouts[layer]
-        q, k, v, lse, output = (cut.raster(x) for x in (q, k, v, lse, output))
-        hidden, added = cut.mask(), cut.bias(bias)
-        self.record(site, q, k, v, lse, output, score=score, mask=hidden, kernel=kernel, bias=added, gram=gram)
+        if layer is not None:
+            cut = self._layouts[layer]
+            q, k, v, lse, output = (cut.raster(x) for x in (q, k, v, lse, output))
+            facts |= {"mask": cut.mask(), "bias": cut.bias(bias), "arrange": cut.raster}
+        self.record(site, q, k, v, lse, output, **facts)
 
     def record_returned_weights(self, module: nn.Module, inputs: Any, outputs: Any) -> None:
         """A module of its own kind returned, perhaps with its weights."""

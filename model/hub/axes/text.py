@@ -87,6 +87,16 @@ def prefix_axis(tokenizer: Any, start: Sequence[int], target: Axis) -> Axis:
     )
 
 
+def with_token(tokenizer: Any, axis: Axis, place: int, token: int) -> Axis:
+    """The axis of a text in which one token is another, which keeps its span."""
+    spelling = Spelling(tokenizer)
+    names, special = _names(tokenizer, [token]), token in spelling.special
+    [label] = _labels(spelling, names, spelling.surfaces(names), [special])
+    labels, ids, specials = list(axis.labels), list(axis.ids), list(axis.special)
+    labels[place], ids[place], specials[place] = label, token, special
+    return replace(axis, labels=labels, ids=ids, special=specials)
+
+
 def _names(tokenizer: Any, ids: Sequence[int]) -> list[str]:
     """The tokens as their tokenizer writes them; an id beyond its vocabulary is shown as such."""
     names = tokenizer.convert_ids_to_tokens(list(ids))

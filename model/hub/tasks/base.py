@@ -8,9 +8,12 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from heedmap.model.contract import Axis, Parameters, Prediction, Request
-from heedmap.model.errors import InputError, ParameterError
+from heedmap.model.contract import Axis, Objective, Parameters, Prediction, Request
+from heedmap.model.edits import Replace
+from heedmap.model.errors import InputError, ParameterError, RangeError
+from heedmap.model.hub.axes.text import with_token
 from heedmap.model.hub.loaded import Loaded
+from heedmap.model.one_token import one_token
 from heedmap.model.watch import Stop
 
 
@@ -86,6 +89,61 @@ class Task(ABC):
     def forward(self, inputs: Mapping[str, Any]) -> Any:
         """The pass to record."""
         return self.loaded.model(**inputs)
+
+    def replaced(self, item: Item) -> Item:
+        """An item with other tokens in the place of some, as the request's edits say.
+
+        Raises:
+            InputError: there is no such token, or the task reads no tokens.
+        """
+        for place, edit in enumerate(item.request.edits):
+            if isinstance(edit, Replace):
+                item = self._replaced(item, edit, f"edits.{place}")
+        return item
+
+    def _replaced(self, item: Item, edit: Replace, field: str) -> Item:
+        ids = item.tensors.get("input_ids")
+        name = next((n for n, axis in item.axes.items() if ids is not None and axis.ids == ids[0].tolist()), None)
+        if ids is None or name is None:
+            raise ParameterError(f"{self.name} reads no text whose tokens could be replaced", field=field)
+        axis = item.axes[name]
+        if edit.token >= len(axis):
+            raise RangeError(
+                f"token {edit.token} does not exist: the input has {len(axis)}, 0 to {len(axis) - 1}",
+                field=f"{field}.token",
+            )
+        token, ids = self.one_token(edit.by, f"{field}.by"), ids.clone()
+        ids[0, edit.token] = token
+        axes = {**item.axes, name: with_token(self.loaded.tokenizer, axis, edit.token, token)}
+        return item.with_(axes=axes, tensors={**item.tensors, "input_ids": ids})
+
+    def answering(self, inputs: Mapping[str, Any], predictions: Sequence[Prediction]) -> dict[str, Any]:
+        """The inputs of a pass whose outputs an objective is read from: logits of the whole answer."""
+        return dict(inputs)
+
+    def value(self, objective: Objective, outputs: Any, item: Item, prediction: Prediction) -> Tensor:
+        """The objective in what the recorded pass of a single item returned, to be differentiated.
+
+        Raises:
+            InputError: the task has none, or not this one; `field` is a part of the objective.
+        """
+        raise ParameterError(
+            f"{self.name} answers with nothing that a gradient is taken of: leave the objective out", field="objective"
+        )
+
+    def one_token(self, word: int | str, field: str) -> int:
+        """The id of a word that is one token.
+
+        Raises:
+            ParameterError: it is several, or none; `field` is to blame.
+        """
+        tokenizer = self.loaded.tokenizer
+
+        def encode(text: str) -> list[int]:
+            return list(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
+
+        size = embeddings(self.loaded) or len(tokenizer)
+        return one_token(word, field, size, encode, tokenizer.get_vocab().get, tokenizer.unk_token_id)
 
     @property
     def batchable(self) -> bool:

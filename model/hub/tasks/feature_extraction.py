@@ -6,12 +6,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from heedmap.model.contract import Prediction, Request, taken
+from heedmap.model.contract import Objective, Prediction, Request, taken
 from heedmap.model.errors import ParameterError
 from heedmap.model.hub.loaded import Loaded
 from heedmap.model.hub.tasks.base import Item, SinglePass
 from heedmap.model.hub.tasks.pooling import SentenceHead, sentence_head
 from heedmap.model.hub.tasks.text import Texts, encode, filled, positions, the_texts, wrong_kind
+from heedmap.model.trace.gradient import of_label
 
 READS = 'a text, {"text", "text_pair"} or {"source_sentence", "sentences"}'
 
@@ -86,15 +87,30 @@ class FeatureExtraction(SinglePass):
         """The hidden states of each row's own tokens."""
         return [states[: len(row.axes["tokens"])] for states, row in zip(outputs[0], rows, strict=True)]
 
+    def value(self, objective: Objective, outputs: Any, item: Item, prediction: Prediction) -> Tensor:
+        """The cosine to one of the sentences that it is compared with, which is the label, by its text or number.
+
+        Raises:
+            InputError: there are no others, or the objective is of none of them.
+        """
+        if "others" not in item.facts:
+            return super().value(objective, outputs, item, prediction)
+        hidden = self._hidden(outputs, [item, *item.facts["others"]])
+        inputs = item.request.inputs
+        assert not isinstance(inputs, str), "who has others has sentences"
+        return of_label(objective, self._similarities(item, hidden), inputs["sentences"])
+
+    def _similarities(self, item: Item, hidden: list[Tensor]) -> Tensor:
+        embeddings = [
+            self.pooling(states, row.facts["prompt"], normalize=True)
+            for states, row in zip(hidden, [item, *item.facts["others"]], strict=True)
+        ]
+        return torch.stack(embeddings[1:]) @ embeddings[0]
+
     def _prediction(self, item: Item, hidden: list[Tensor]) -> Prediction:
         normalize = item.request.parameters.normalize
         if "others" in item.facts:
-            embeddings = [
-                self.pooling(states, row.facts["prompt"], normalize=True)
-                for states, row in zip(hidden, [item, *item.facts["others"]], strict=True)
-            ]
-            similarities = torch.stack(embeddings[1:]) @ embeddings[0]
-            return Prediction.from_json(similarities.tolist(), item.axes)
+            return Prediction.from_json(self._similarities(item, hidden).tolist(), item.axes)
         if self.head is not None:
             embedding = self.head(hidden[0], item.facts["prompt"], normalize)
             return Prediction.from_json(embedding.tolist(), item.axes)

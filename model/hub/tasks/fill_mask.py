@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from heedmap.model.contract import Prediction, Request, taken, unanswered
+from heedmap.model.contract import Objective, Prediction, Request, taken, unanswered
 from heedmap.model.errors import CheckpointError, ParameterError
 from heedmap.model.hub.loaded import Loaded
 from heedmap.model.hub.tasks.base import Item, SinglePass
 from heedmap.model.hub.tasks.text import PAIRED, encode_texts, positions, the_texts
+from heedmap.model.trace.gradient import of_tokens
 
 DEFAULT_TOP_K = 5  # tokens per mask unless top_k says otherwise, as model hubs show
 
@@ -40,15 +42,35 @@ class FillMask(SinglePass):
         texts = the_texts(request.inputs, self.name, f"{PAIRED} with {self.mask} in it")
         encoded = encode_texts(self.loaded, texts, self.limit)
         places = [at for at, number in enumerate(encoded.ids) if number == self.loaded.tokenizer.mask_token_id]
-        refusal = ParameterError(
-            f"there is no mask in the text: write {self.mask} where one word is missing", field="inputs"
-        )
         axes = {"tokens": encoded.axis}
-        return Item(request, axes, encoded.tensors, {"places": places}, None if places else refusal)
+        return Item(request, axes, encoded.tensors, {"places": places}, None if places else self._refusal)
+
+    @property
+    def _refusal(self) -> ParameterError:
+        said = f"there is no mask in the text: write {self.mask} where one word is missing"
+        return ParameterError(said, field="inputs")
+
+    def replaced(self, item: Item) -> Item:
+        """As any, and masks are where they are then."""
+        item = super().replaced(item)
+        mask = self.loaded.tokenizer.mask_token_id
+        places = [at for at, number in enumerate(item.axes["tokens"].ids) if number == mask]
+        return item.with_(facts={**item.facts, "places": places}, refusal=None if places else self._refusal)
 
     def read(self, outputs: Any, items: Sequence[Item]) -> list[Prediction]:
         """Probabilities at the masks."""
         return [self._read(logits, item) for logits, item in zip(outputs.logits, items, strict=True)]
+
+    def value(self, objective: Objective, outputs: Any, item: Item, prediction: Prediction) -> Tensor:
+        """The log-probability of the likeliest token behind each mask.
+
+        Raises:
+            InputError: there is no mask, or the objective is not of masks.
+        """
+        if item.refusal is not None:
+            raise item.refusal
+        logits = outputs.logits[0, item.facts["places"]]
+        return of_tokens(objective, logits, logits.argmax(dim=-1).tolist(), self.one_token)
 
     def _read(self, logits: torch.Tensor, item: Item) -> Prediction:
         if item.refusal is not None:

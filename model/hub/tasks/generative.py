@@ -3,12 +3,12 @@
 import inspect
 from abc import abstractmethod
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from torch import Tensor
 
-from heedmap.model.contract import DECODING, Parameters, Prediction, Request, taken
+from heedmap.model.contract import DECODING, Objective, Parameters, Prediction, Request, taken
 from heedmap.model.errors import CheckpointError
 from heedmap.model.generated import WRITTEN, Generated
 from heedmap.model.hub.axes.written import Written
@@ -20,6 +20,7 @@ from heedmap.model.hub.tasks.static_cache import TRIAL, Choice, StaticCache, can
 from heedmap.model.hub.tasks.text import pad_token
 from heedmap.model.hub.tasks.transformers_generate import generate, score
 from heedmap.model.padding import padded
+from heedmap.model.trace.gradient import of_tokens
 from heedmap.model.trace.writing import Writing
 from heedmap.model.watch import Stop, Watch, never
 
@@ -119,10 +120,13 @@ class GenerativeTask(Task):
                 stops = self.settings_of_checkpoint.stop_strings
                 more = {"chunk": self.chunk, "stop_strings": stops, **dict(settings)}
                 more |= {"writing": self._writing(chosen[0], cancelled), "cache": self.cache.cache}
+                if chosen[0].request.edits:  # which count queries and keys from the first: no cache, no chunks
+                    more |= {"use_cache": False, "cache": None, "chunk": None}
                 generated = generate(self.writer, inputs, parameters, limit, cancelled, **more)
             else:
                 targets = [item.facts["given"] for item in chosen]
-                totals = score(self.writer, inputs, self.starts(chosen, inputs), targets, self.chunk)
+                chunk = None if chosen[0].request.edits else self.chunk
+                totals = score(self.writer, inputs, self.starts(chosen, inputs), targets, chunk)
                 generated = [Generated(ids, total) for ids, total in zip(targets, totals, strict=True)]
             outputs.update(zip(members, generated, strict=True))
         return [self.prediction(item, outputs[index]) for index, item in enumerate(items)]
@@ -155,6 +159,23 @@ class GenerativeTask(Task):
     def prediction(self, item: Item, output: Generated) -> Prediction:
         """The prediction, with the axes of the pass that is recorded."""
 
+    def answering(self, inputs: Mapping[str, Any], predictions: Sequence[Prediction]) -> dict[str, Any]:
+        """Logits of every token of the output, and of the one before it."""
+        kept = {"logits_to_keep": _written(predictions[0]) + 1} if "logits_to_keep" in inputs else {}
+        return {**inputs, **kept}
+
+    def value(self, objective: Objective, outputs: Any, item: Item, prediction: Prediction) -> Tensor:
+        """The log-probability of tokens of the output."""
+        count, tokens = _written(prediction), len(prediction.tokens)
+        if "prefix" not in prediction.axes:
+            logits, ids = outputs.logits[0, -count - 1 : -1], prediction.axes["tokens"].ids
+            return of_tokens(objective, logits, ids[len(ids) - count :], self.one_token)
+        # What the decoder had read at each position of the target; it was told the first ones, and the end token, read
+        # as well, is followed by nothing.
+        told = max(len(item.facts["start"]) - 1, 0)
+        logits, ids = outputs.logits[0, -count:][:tokens], prediction.axes["target"].ids[:tokens]
+        return of_tokens(objective, logits, ids, self.one_token, told)
+
     def lean(self) -> dict[str, Any]:
         """Arguments that keep a recorded pass from computing what nobody reads: a cache, logits of every position."""
         accepted = inspect.signature(self.loaded.model.forward).parameters
@@ -164,3 +185,8 @@ class GenerativeTask(Task):
         """Rows of ids and their mask, on the model's device."""
         ids, mask = padded(rows, pad_token(self.loaded))
         return ids.to(self.loaded.device), mask.to(self.loaded.device)
+
+
+def _written(prediction: Prediction) -> int:
+    """Tokens of the output."""
+    return len(prediction.axes["target"]) if "prefix" in prediction.axes else len(prediction.tokens)

@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor
 
-from heedmap.model.contract import Axis, Prediction, Request, taken
+from heedmap.model.contract import Axis, Objective, Prediction, Request, taken
 from heedmap.model.hub.axes.image import picture_axes
 from heedmap.model.hub.loaded import Loaded
 from heedmap.model.hub.tasks.base import Item, SinglePass
@@ -13,6 +13,7 @@ from heedmap.model.hub.tasks.media import example_image
 from heedmap.model.hub.tasks.pictures import one_shape, picture_of, preprocess, ranked, tower_of
 from heedmap.model.hub.tasks.text import labels_of
 from heedmap.model.hub.tasks.text_classification import activated
+from heedmap.model.trace.gradient import of_label
 from heedmap.model.watch import Stop
 
 TOP = 5  # labels, as Hugging Face's endpoint answers
@@ -68,6 +69,10 @@ class ImageClassification(SinglePass):
         parameters = item.request.parameters
         scores = activated(logits, parameters.function_to_apply or self._function())
         return Prediction.from_json(ranked(self.labels, scores, parameters.top_k or TOP), item.axes)
+
+    def value(self, objective: Objective, outputs: Any, item: Item, prediction: Prediction) -> Tensor:
+        """A label's logit."""
+        return of_label(objective, outputs.logits[0], list(self.labels.values()))
 
     def _function(self) -> str:
         """What makes scores of this model's logits."""

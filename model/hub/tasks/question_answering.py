@@ -7,11 +7,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from heedmap.model.contract import Prediction, Request, taken, unanswered
-from heedmap.model.errors import EmptyInput, InputError
+from heedmap.model.contract import Objective, Prediction, Request, taken, unanswered
+from heedmap.model.errors import EmptyInput, InputError, ParameterError
 from heedmap.model.hub.loaded import Loaded
 from heedmap.model.hub.tasks.base import Item, SinglePass
 from heedmap.model.hub.tasks.text import Encoded, Texts, encode_texts, parts, positions, the_texts, wrong_kind
+from heedmap.model.trace.gradient import of_tokens
 
 READS = "a question with its context"
 
@@ -57,6 +58,20 @@ class QuestionAnswering(SinglePass):
         rows = zip(outputs.start_logits.float(), outputs.end_logits.float(), items, strict=True)
         return [self._read(start, end, item) for start, end, item in rows]
 
+    def value(self, objective: Objective, outputs: Any, item: Item, prediction: Prediction) -> Tensor:
+        """The log-probability of the answer's first token as its beginning (0), and of its last as its end (1).
+
+        Raises:
+            InputError: there is no question, or the objective is not of these two.
+        """
+        if item.refusal is not None:
+            raise item.refusal
+        answers, sides = item.facts["answers"], (outputs.start_logits[0], outputs.end_logits[0])
+        first, last = (logits.detach().float()[list(answers)].softmax(dim=0) for logits in sides)
+        _, *span = best_span(first, last, item.request.parameters.max_answer_len)
+        ids = [list(answers)[at] for at in span]
+        return of_tokens(objective, torch.stack(sides), ids, lambda place, field: _place(place, field, len(sides[0])))
+
     def _read(self, start: Tensor, end: Tensor, item: Item) -> Prediction:
         if item.refusal is not None:
             return unanswered(item.axes, item.refusal)
@@ -70,6 +85,17 @@ class QuestionAnswering(SinglePass):
         left, right = spans[begin][0], spans[stop][1]
         answer = {"score": score, "start": left, "end": right, "answer": context[left:right]}
         return Prediction.from_json(answer, item.axes)
+
+
+def _place(place: int | str, field: str, length: int) -> int:
+    """Another token that an answer might begin or end with.
+
+    Raises:
+        ParameterError: it is none of the text's.
+    """
+    if isinstance(place, int) and 0 <= place < length:
+        return place
+    raise ParameterError(f"an answer's end is a token of the text, by its number from 0 to {length - 1}", field=field)
 
 
 def best_span(start: Float[Tensor, "N"], end: Float[Tensor, "N"], longest: int) -> tuple[float, int, int]:

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from heedmap.model.contract import Prediction, Request, taken
+from heedmap.model.contract import Objective, Prediction, Request, taken
 from heedmap.model.hub.loaded import Loaded
 from heedmap.model.hub.tasks.base import Item, SinglePass, embeddings
 from heedmap.model.hub.tasks.text import encode_texts, labels_of, positions, the_texts
+from heedmap.model.trace.gradient import of_label
 from heedmap.model.watch import Stop
 
 
@@ -64,6 +66,10 @@ class TextClassification(SinglePass):
         ranked = sorted(enumerate(scores), key=lambda pair: -pair[1])
         answer = [{"label": self.labels[index], "score": score} for index, score in ranked]
         return Prediction.from_json(answer[: parameters.top_k or None], item.axes)
+
+    def value(self, objective: Objective, outputs: Any, item: Item, prediction: Prediction) -> Tensor:
+        """A label's logit."""
+        return of_label(objective, outputs.logits[0], list(self.labels.values()))
 
     def _function(self) -> str:
         config = self.loaded.config

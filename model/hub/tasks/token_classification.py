@@ -8,10 +8,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from heedmap.model.contract import Prediction, Request, taken
+from heedmap.model.contract import Objective, Prediction, Request, taken
 from heedmap.model.hub.loaded import Loaded
 from heedmap.model.hub.tasks.base import Item, SinglePass
 from heedmap.model.hub.tasks.text import encode_texts, labels_of, positions, the_texts
+from heedmap.model.trace.gradient import label_index, of_tokens
 
 OUTSIDE = "O"
 STRATEGY = "simple"  # unless another is asked for, as in Hugging Face's endpoint
@@ -68,6 +69,12 @@ class TokenClassification(SinglePass):
         return [
             self._read(logits.float().softmax(dim=-1), item) for logits, item in zip(outputs.logits, items, strict=True)
         ]
+
+    def value(self, objective: Objective, outputs: Any, item: Item, prediction: Prediction) -> Tensor:
+        """The log-probability of the label of chosen tokens of the text; less that of other labels, by name."""
+        logits = outputs.logits[0]
+        ids, names = logits.argmax(dim=-1).tolist(), list(self.labels.values())
+        return of_tokens(objective, logits, ids, lambda label, field: label_index(label, names, field))
 
     def _read(self, scores: Tensor, item: Item) -> Prediction:
         strategy = item.request.parameters.aggregation_strategy or STRATEGY

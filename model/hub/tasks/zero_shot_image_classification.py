@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from heedmap.model.contract import Parameters, Prediction, Request, taken, unanswered
+from heedmap.model.contract import Objective, Parameters, Prediction, Request, taken, unanswered
 from heedmap.model.errors import ParameterError
 from heedmap.model.hub.axes.image import picture_axes
 from heedmap.model.hub.families import family_of
@@ -14,6 +15,7 @@ from heedmap.model.hub.tasks.base import Item, Task, collate
 from heedmap.model.hub.tasks.media import example_image
 from heedmap.model.hub.tasks.pictures import one_shape, picture_of, preprocess, ranked, tower_of
 from heedmap.model.hub.tasks.text import Encoded, encode, filled, positions
+from heedmap.model.trace.gradient import label_index, of_label
 from heedmap.model.watch import Stop
 
 TEMPLATE = "This is a photo of {}."
@@ -80,8 +82,26 @@ class ZeroShotImageClassification(Task):
             return empty, dict(collate(items, self.loaded))
         predictions = self.predict(items, cancelled)
         pairs = zip(predictions, items, strict=True)
-        chosen = [item.with_(tensors={**_best(prediction, item).tensors, **item.tensors}) for prediction, item in pairs]
+        chosen = [
+            item.with_(tensors={**_shown(prediction, item).tensors, **item.tensors}) for prediction, item in pairs
+        ]
         return predictions, dict(collate(chosen, self.loaded))
+
+    def value(self, objective: Objective, outputs: Any, item: Item, prediction: Prediction) -> Tensor:
+        """How well the label's sentence, which the recorded pass reads, describes the picture: its logit.
+
+        Raises:
+            InputError: there are no labels, or the objective is not of one of them alone.
+        """
+        if item.refusal is not None:
+            raise item.refusal
+        names = item.request.parameters.candidate_labels
+        if objective.minus is not None:
+            raise ParameterError(
+                "the pass reads one label's sentence, and no other to compare with: leave minus out",
+                field="objective.minus",
+            )
+        return of_label(objective, outputs.logits_per_image[0].expand(len(names)), names)
 
     def forward(self, inputs: Mapping[str, Any]) -> Any:
         """The pass to record: of the vision tower alone where there is no sentence."""
@@ -103,14 +123,21 @@ class ZeroShotImageClassification(Task):
 
     def _answer(self, scores: torch.Tensor, item: Item) -> Prediction:
         labels = item.request.parameters.candidate_labels
-        best = item.facts["sentences"][int(scores.argmax())]
+        best = item.facts["sentences"][_chosen(item, int(scores.argmax()))]
         output = ranked(labels, scores, item.request.parameters.top_k or len(labels))
         return Prediction.from_json(output, {"text": best.axis, **item.axes})
 
 
-def _best(prediction: Prediction, item: Item) -> Encoded:
-    """The sentence of the label that a prediction names first."""
-    labels: Mapping[str, Encoded] = dict(
-        zip(item.request.parameters.candidate_labels, item.facts["sentences"], strict=True)
-    )
-    return labels[prediction.text]
+def _chosen(item: Item, best: int) -> int:
+    """The label whose sentence is shown: the objective's, where there is one, else the best."""
+    objective = item.request.objective
+    if objective is None or objective.label is None:
+        return best
+    return label_index(objective.label, item.request.parameters.candidate_labels, "objective.label")
+
+
+def _shown(prediction: Prediction, item: Item) -> Encoded:
+    """The sentence of the label that a prediction names first, or the objective's."""
+    labels = item.request.parameters.candidate_labels
+    sentence: Encoded = item.facts["sentences"][_chosen(item, labels.index(prediction.text))]
+    return sentence

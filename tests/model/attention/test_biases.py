@@ -1,11 +1,13 @@
 """Biases: the smallest form that gives the same cells, by hand and against random ones."""
 
+import math
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heedmap.model.attention.biases import Dense, Toeplitz, Windowed, from_description, recognise
+from heedmap.model.attention.biases import Dense, Edited, Toeplitz, Windowed, from_description, recognise
 from heedmap.model.errors import TraceError
 
 
@@ -62,3 +64,25 @@ def test_a_description_of_nothing_known_is_an_error() -> None:
         with pytest.raises(TraceError, match="bias"):
             from_description(description, {})
     assert from_description(None, {}) is None
+
+
+def test_an_edited_bias_worked_by_hand() -> None:
+    base = Toeplitz(torch.tensor([[10.0, 20.0, 30.0, 40.0]]), queries=2)
+    cuts = torch.tensor([[-1, 0, 1, 0, 1], [1, 1, 1 << 40, 1, 3]])
+    bias = Edited(base, torch.tensor([1.0, 0.5]), cuts, torch.tensor([[0, 1]]), torch.tensor([[-1.0, -2.0, -3.0]]))
+    hidden = -math.inf
+    whole = [[[hidden, 30, 40], [-1, -2, -3]], [[hidden, 15, 20], [5, hidden, hidden]]]
+    rows, cols = torch.arange(2), torch.arange(3)
+    assert bias.cells(rows, cols).tolist() == whole
+    assert bias.cells(rows[1:], cols[1:]).tolist() == [[[-2, -3]], [[hidden, hidden]]]
+    assert bias.cells(rows[:0], cols).shape == (2, 0, 3)
+    for head in range(2):
+        assert bias.head(head).cells(rows, cols).tolist() == whole[head : head + 1]
+    again = from_description(bias.describe(), bias.tensors())
+    assert again is not None
+    assert again.cells(rows, cols).tolist() == whole
+    bare = Edited(None, torch.ones(2), cuts, torch.zeros(0, 2, dtype=torch.int64), torch.zeros(0, 0))
+    assert bare.cells(rows, cols).tolist() == [[[hidden, 0, 0], [0, 0, 0]], [[hidden, 0, 0], [0, hidden, hidden]]]
+    assert bare.to(torch.device("cpu")).head(1).head(0).cells(rows, cols).tolist() == [
+        bare.cells(rows, cols)[1].tolist()
+    ]

@@ -8,7 +8,7 @@ import torch
 from heedmap.model.attention import kernels
 from heedmap.model.attention.kernels import attend, blockwise, forward_only, fused, plain
 from heedmap.model.attention.masks import Causal, Full, Mask, Padding, SlidingWindow
-from heedmap.model.attention.scores import Additive, ScaledDot
+from heedmap.model.attention.scores import Additive, ScaledDot, SoftCapped
 
 CASES: dict[str, tuple[tuple[int, int, int, int, int, int], Mask | None]] = {
     "full": ((2, 4, 4, 7, 7, 8), None),
@@ -134,3 +134,47 @@ def test_cuda_kernels_agree_with_plain(name: str, dtype: torch.dtype, tolerance:
     got = fused(q.to(dtype), k.to(dtype), v.to(dtype), mask)
     torch.testing.assert_close(got.output.float(), output, atol=tolerance, rtol=tolerance)
     torch.testing.assert_close(got.lse.float(), lse, atol=tolerance, rtol=tolerance)
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("kind", ["plain", "biased", "capped", "learned", "operators"])
+def test_gradients_are_the_formulas(case: str, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    shape, mask = CASES[case]
+    sides = [x.double().requires_grad_() for x in inputs(shape)]
+    bias, score = None, None
+    if kind in ("biased", "learned"):
+        bias = torch.randn(1, shape[1], shape[3], shape[4], dtype=torch.float64)
+    if kind == "learned":
+        assert bias is not None
+        sides.append(bias.requires_grad_())
+    if kind == "capped":
+        score = SoftCapped(0.3, 2.0)
+    if kind == "operators":
+        monkeypatch.setattr(kernels, "attempt", lambda *_: None)
+    monkeypatch.setattr(kernels, "BLOCK", 4)
+    output, lse, _ = attend(*sides[:3], mask, bias, score)
+    expected, denominators = plain(*sides[:3], mask, bias, score)
+    torch.testing.assert_close(output, expected)
+    torch.testing.assert_close(lse.double(), denominators, check_dtype=False)
+    weights = torch.arange(output.numel()).view(output.shape).double().sin()
+    ours, right = (torch.autograd.grad((x * weights).sum(), sides) for x in (output, expected))
+    for one, other in zip(ours, right, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_a_pass_that_is_differentiated_keeps_no_scores() -> None:
+    """What a backward pass waits for is linear in the length, for whatever score."""
+    for score in (None, SoftCapped(0.3, 2.0)):
+        kept = []
+        for length in (512, 1024):
+            q, k, v = (x.requires_grad_() for x in inputs((1, 2, 2, length, length, 8)))
+            sizes: list[int] = []
+
+            def keep(x: torch.Tensor, sizes: list[int] = sizes) -> torch.Tensor:
+                sizes.append(x.numel())
+                return x
+
+            with torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x):
+                attend(q, k, v, Causal(), None, score)
+            kept.append(sum(sizes))
+        assert kept[1] <= 2.1 * kept[0]

@@ -6,7 +6,8 @@ import torch
 from heedmap.model.attention.masks import Causal, Padding
 from heedmap.model.attention.multihead import MultiHeadAttention
 from heedmap.model.attention.positions import sinusoidal
-from heedmap.model.trace.recorder import AttentionRecord, Recorder
+from heedmap.model.trace.recorder import Recorder
+from heedmap.model.trace.records import AttentionRecord
 
 
 def paired(width: int = 16, heads: int = 4) -> tuple[MultiHeadAttention, torch.nn.MultiheadAttention]:

@@ -220,7 +220,7 @@ def test_each_is_tried_once_for_a_device_and_a_dtype(monkeypatch: pytest.MonkeyP
     tried: list[torch.dtype] = []
     attempt = operators._try
     monkeypatch.setattr(
-        operators, "_try", lambda name, device, dtype: tried.append(dtype) or attempt(name, device, dtype)
+        operators, "_try", lambda name, device, dtype, *rest: tried.append(dtype) or attempt(name, device, dtype, *rest)
     )
     state = torch.random.get_rng_state()
     for dtype in (torch.float32, torch.float64, torch.float32):
@@ -246,3 +246,51 @@ def test_cuda_has_sound_operators_and_does_without(dtype: torch.dtype, monkeypat
         torch.testing.assert_close(got.output, output, atol=2e-2, rtol=2e-2)
         torch.testing.assert_close(got.lse, lse, atol=2e-2, rtol=2e-2)
     assert got.kernel == "sdpa"
+
+
+def without_gradients(*arguments: Any) -> tuple[Tensor, Tensor]:
+    with torch.no_grad():
+        return TRUE(*arguments)
+
+
+class Halved(torch.autograd.Function):
+    """An output whose gradient is wrong."""
+
+    @staticmethod
+    def forward(_context: Any, x: Tensor) -> Tensor:
+        return x.clone()
+
+    @staticmethod
+    def backward(_context: Any, gradient: Tensor) -> Tensor:
+        return gradient / 2
+
+
+def with_wrong_gradients(*arguments: Any) -> tuple[Tensor, Tensor]:
+    output, lse = TRUE(*arguments)
+    return Halved.apply(output), lse
+
+
+@pytest.mark.parametrize("broken", [without_gradients, with_wrong_gradients])
+def test_an_operator_without_sound_gradients_is_used_where_nobody_wants_any(
+    broken: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(operators.OPERATORS, "flash_cpu", broken)
+    operators.forget()
+    try:
+        q, k, v = inputs(CASES["grouped causal"][0])
+        assert attend(q, k, v, Causal()).kernel == "flash_cpu"
+        q.requires_grad_()
+        output, _, kernel = attend(q, k, v, Causal())
+        assert kernel == "sdpa"
+        expected, _ = plain(q, k, v, Causal())
+        weights = torch.arange(output.numel()).view(output.shape).sin()
+        ours, right = (torch.autograd.grad((x * weights).sum(), q)[0] for x in (output, expected))
+        torch.testing.assert_close(ours, right)
+    finally:
+        operators.forget()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.float16])
+def test_the_operator_of_the_cpu_has_sound_gradients(dtype: torch.dtype) -> None:
+    operators.forget()
+    assert operators.differentiable("flash_cpu", torch.device("cpu"), dtype)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from heedmap.model.attention import scores
-from heedmap.model.attention.scores import Additive, ScaledDot
+from heedmap.model.attention.scores import Additive, ScaledDot, SoftCapped, Tempered
 from heedmap.model.errors import TraceError
 
 Q = torch.tensor([[1.0, 2.0], [0.0, -1.0]])
@@ -50,3 +50,17 @@ def test_a_description_builds_the_same_score(score: scores.Score) -> None:
 def test_an_additive_description_without_its_vector_is_refused() -> None:
     with pytest.raises(TraceError, match="additive"):
         scores.from_description({"kind": "additive", "scale": 1.0})
+
+
+def test_tempered_scores_are_times_a_number_for_each_head() -> None:
+    q, k = torch.stack([Q, Q]), torch.stack([K, K])
+    inner = SoftCapped(0.5, 4.0)
+    score = Tempered(inner, (0.5, 2.0))
+    right = inner(q, k) * torch.tensor([0.5, 2.0])[:, None, None]
+    torch.testing.assert_close(score(q, k), right)
+    torch.testing.assert_close(score.of_products(q @ k.mT), right)
+    torch.testing.assert_close(score.of_heads([1])(q[1:], k[1:]), right[1:])
+    torch.testing.assert_close(score.less(q, k, torch.ones(2, 2)), right - 1)
+    assert scores.from_description(score.describe()) == score
+    with pytest.raises(TraceError):
+        scores.from_description({**score.describe(), "factors": [math.nan, 1.0]})

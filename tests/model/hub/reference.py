@@ -2,7 +2,7 @@
 
 import importlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from operator import attrgetter
 from typing import Any
@@ -26,6 +26,25 @@ def reference_maps(family: Family, dtype: torch.dtype = torch.float32, inputs: d
     if network.config.model_type == "swin":
         return {site: unwindowed(network, inputs["pixel_values"], site, layers) for site, layers in hooked.items()}
     return {site: (returned | hooked)[site] for site in family.sites}
+
+
+def reference_gradients(family: Family, inputs: dict[str, Tensor], value: Callable[[Any], Tensor]) -> Maps:
+    """The gradient of a value of the outputs at the weights of every layer of every site, by autograd through them."""
+    network = family.build("eager")
+    with overheard(network, family.hooked) as hooked:
+        outputs = network(**inputs, output_attentions=True)
+    weights = {site: list(attrgetter(path)(outputs)) for site, path in family.outputs.items()} | hooked
+    gradients = {
+        site: list(torch.autograd.grad(value(outputs), layers, retain_graph=True, allow_unused=True))
+        for site, layers in weights.items()
+    }
+    gradients = {
+        site: [torch.zeros_like(w) if g is None else g for g, w in zip(layers, weights[site], strict=True)]
+        for site, layers in gradients.items()
+    }
+    if network.config.model_type == "swin":
+        return {site: unwindowed(network, inputs["pixel_values"], site, layers) for site, layers in gradients.items()}
+    return {site: gradients[site] for site in family.sites}
 
 
 def cast(inputs: dict[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:

@@ -8,7 +8,8 @@ import transformers
 
 from heedmap.model.attention.positions import rotary_angles, rotate
 from heedmap.model.native.language_model import LanguageModel, LanguageModelConfig
-from heedmap.model.trace.recorder import AttentionRecord, Recorder
+from heedmap.model.trace.recorder import Recorder
+from heedmap.model.trace.records import AttentionRecord
 
 SHAPE = {"vocabulary": 30, "width": 32, "feed_forward": 48, "heads": 4, "kv_heads": 2}
 NAMES = {

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from heedmap.model.attention import biases, masks
 from heedmap.model.attention.maps import AttentionMap
-from heedmap.model.attention.scores import Additive, ScaledDot, SoftCapped
+from heedmap.model.attention.scores import Additive, ScaledDot, SoftCapped, Tempered
 from heedmap.model.contract import Axis, Prediction
 from heedmap.model.errors import RangeError, TraceError
 from heedmap.model.trace.certificate import Certificate
@@ -43,6 +43,16 @@ LAYERS = {
     "given": layer(mask=masks.Given(torch.rand(1, QUERIES, KEYS) > 0.5)),
     "dense": layer(bias=biases.Dense(torch.randn(4, QUERIES, KEYS))),
     "toeplitz": layer(bias=biases.Toeplitz(torch.randn(1, QUERIES + KEYS - 1), QUERIES)),
+    "edited": layer(
+        Tempered(SoftCapped(0.5, 30.0), (1.0, 0.5, 2.0, 0.0)),
+        bias=biases.Edited(
+            biases.Toeplitz(torch.randn(1, QUERIES + KEYS - 1), QUERIES),
+            torch.tensor([1.0, 0.5, 2.0, 0.0]),
+            torch.tensor([[-1, 0, 2, 1, 2], [3, 0, 1 << 40, 4, 5]]),
+            torch.tensor([[2, 1]]),
+            torch.rand(1, KEYS).log(),
+        ),
+    ),
     "windowed": layer(bias=biases.Windowed(torch.randn(4, 3, 3), torch.tensor([0, 1, 2, 0, 1]))),
 }
 

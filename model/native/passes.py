@@ -1,0 +1,120 @@
+"""Recorded passes of a translator: together, or of one request alone, edited and differentiated; tokens replaced."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from heedmap.model.attention.editor import Editor, Means
+from heedmap.model.contract import AnyEdit, Prediction, Request
+from heedmap.model.edits import Replace
+from heedmap.model.errors import HeedmapError, InputError, RangeError
+from heedmap.model.native.tokenizer import PAD, Encoding, Tokenizer
+from heedmap.model.observer import stage
+from heedmap.model.padding import padded
+from heedmap.model.trace import gradient
+from heedmap.model.trace.recorder import Recorder, mean_outputs
+from heedmap.model.trace.trace import Trace
+
+
+class Passes:
+    """Teacher-forced passes of an encoder-decoder over inputs and outputs.
+
+    Args:
+        network: a `Transformer` or a `Recurrent`.
+        sites: of each site the names of its query and key axes.
+        revision: of the checkpoint.
+    """
+
+    def __init__(self, network: Any, tokenizer: Tokenizer, sites: Mapping[str, tuple[str, str]], revision: str) -> None:
+        self.network, self.tokenizer, self.sites = network, tokenizer, sites
+        self.facts: dict[str, Any] = {"task": "translation", "revision": revision}
+
+    def together(self, predictions: Sequence[Prediction]) -> list[Trace]:
+        """One pass over all of them."""
+        recorder = Recorder()
+        with torch.inference_mode():
+            with stage("record"):
+                self._teach(predictions, recorder)
+            return [recorder.trace(row, p, self.sites, **self.facts) for row, p in enumerate(predictions)]
+
+    def alone(self, request: Request, prediction: Prediction, editor: Editor | None) -> Trace:
+        """One pass of a request's own, edited, and differentiated where it has an objective.
+
+        Raises:
+            InputError: the objective or an edit is none of this output, or an edit leaves a row nothing to see.
+        """
+        objective, axes = request.objective, prediction.axes
+        if editor is not None:
+            editor.check({site: (len(axes[q]), len(axes[k])) for site, (q, k) in self.sites.items()})
+        recorder, described = Recorder(gradients=objective is not None), None
+        with torch.inference_mode(objective is None), torch.set_grad_enabled(objective is not None):
+            with stage("record"):
+                logits = self._teach([prediction], recorder, editor)[0]
+            if objective is not None:
+                value = gradient.of_tokens(objective, logits, axes["target"].ids, self.tokenizer.one)
+                with stage("differentiate"):
+                    recorder.differentiate(value)
+                described = gradient.described(objective, value)
+        edits = [edit.to_json() for edit in request.edits]
+        return recorder.trace(0, prediction, self.sites, described, edits, **self.facts)
+
+    def means(self, predictions: Sequence[Prediction]) -> Means:
+        """The mean output of each head, over all positions of passes over these."""
+        recorders = []
+        with torch.inference_mode():
+            for prediction in predictions:
+                recorders.append(Recorder())
+                self._teach([prediction], recorders[-1])
+        return mean_outputs(recorders)
+
+    def _teach(self, predictions: Sequence[Prediction], recorder: Recorder, editor: Editor | None = None) -> Tensor:
+        """Logits at every token of the outputs."""
+        device = self.network.output_weight.device
+        source, lengths = padded_ids([p.axes["source"].ids for p in predictions], device)
+        prefix, _ = padded_ids([p.axes["prefix"].ids for p in predictions], device)
+        logits: Tensor = self.network(source, lengths, prefix, recorder, editor)
+        return logits
+
+
+def padded_ids(rows: Sequence[list[int]], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Ids, padded on the right, and their lengths."""
+    lengths = torch.tensor([len(row) for row in rows], device=device)
+    return padded(rows, PAD)[0].to(device), lengths
+
+
+def replaced(encoding: Encoding, edits: Sequence[AnyEdit], tokenizer: Tokenizer) -> Encoding:
+    """The input with other tokens in the place of some, which keep their spans.
+
+    Raises:
+        InputError: there is no such token, or it is none of the vocabulary.
+    """
+    for place, edit in enumerate(edits):
+        if not isinstance(edit, Replace):
+            continue
+        if edit.token >= len(encoding.ids):
+            raise RangeError(
+                f"token {edit.token} does not exist: the input has {len(encoding.ids)}, 0 to {len(encoding.ids) - 1}",
+                field=f"edits.{place}.token",
+            )
+        ids, labels = list(encoding.ids), list(encoding.labels)
+        ids[edit.token] = tokenizer.one(edit.by, f"edits.{place}.by")
+        labels[edit.token] = tokenizer.label(ids[edit.token])
+        encoding = replace(encoding, ids=ids, labels=labels)
+    return encoding
+
+
+def answered(answers: Sequence[Prediction | HeedmapError], field: str) -> list[Prediction]:
+    """The predictions of a corpus.
+
+    Raises:
+        InputError: one of its texts cannot be used; `field` with its place says which.
+    """
+    predictions = []
+    for place, answer in enumerate(answers):
+        if isinstance(answer, HeedmapError):
+            raise InputError(f"a text of the corpus cannot be used: {answer}", field=f"{field}.{place}")
+        predictions.append(answer)
+    return predictions
