@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from heedmap.app.service.finite import require, require_map
 from heedmap.model.attention.maps import span
 from heedmap.model.attention.tiles import below, reduce_strips, size_at
 from heedmap.model.errors import RangeError
-from heedmap.model.measures.alignment import CROSS, alignment_scores, best_aligning, sharpest, too_many
+from heedmap.model.measures.alignment import CROSS, TaughtHead, alignment_scores, best_aligning, sharpest, too_many
 from heedmap.model.measures.registry import measure
 from heedmap.model.trace.trace import Trace
 
@@ -178,13 +178,17 @@ def heads(trace: Trace, most: int = ROWS) -> Iterator[list[dict[str, Any]]]:
             ]
 
 
-def best_heads(trace: Trace, rows: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, int] | None] | None]:
+def best_heads(trace: Trace, rows: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any] | None] | None]:
     """Each site with its best head, or with None where its maps are too long to be looked through.
 
     None alone comes between, where a layer is done: others may have their turn. `rows` is what `heads` yields.
     """
     for site, layers in trace.layers.items():
         place = None
+        taught = TaughtHead.of(trace.model, len(layers), layers[0].heads) if site == CROSS else None
+        if taught is not None:
+            yield site, asdict(taught)
+            continue
         if not too_many(len(layers), layers[0].heads, layers[0].shape):
             if site == CROSS:
                 queries, keys = (trace.axes[name] for name in trace.site_axes[site])

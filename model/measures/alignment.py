@@ -1,11 +1,14 @@
 """The one "best head": which head of a site shows most, for the page, the terminal and whoever asks the service.
 
-Of a cross site it is the head that aligns best; of any other the one of the last layer that looks most sharply at
-something other than a sink. Plain numpy, so that a client without PyTorch chooses as the service does.
+Of a cross site it is the head that was taught to align, where the model has one, else the one that aligns best; of any
+other the one of the last layer that looks most sharply at something other than a sink. Plain numpy, so that a client
+without PyTorch chooses as the service does.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +20,42 @@ CROSS = "cross"
 MOST_CELLS = 1 << 24
 """Cells of all maps of a site that are looked through: 64 MiB of float32, some tenths of a second of a CPU. A
 sentence model's maps are a hundredth of that; longer ones have no head that reads as an alignment at a glance."""
+
+Reading = Literal["output", "input"]
+"""Of the two rows of a target token that which writes it, or that which reads it as the next input."""
+
+TAUGHT = re.compile(r"([0-9]{1,4})\.([0-9]{1,4})\.(output|input)", re.ASCII)
+
+
+@dataclass(frozen=True)
+class TaughtHead:
+    """The cross head that a model was taught to align by, and the row of a token to read it in."""
+
+    layer: int
+    head: int
+    reading: Reading
+
+    def __str__(self) -> str:
+        """As a trace names it among what it says of its model, under `alignment`."""
+        return f"{self.layer}.{self.head}.{self.reading}"
+
+    @classmethod
+    def of(cls, model: Mapping[str, str], layers: int, heads: int) -> "TaughtHead | None":
+        """What a trace says of its model; None where it names no head, or none of so many layers and heads."""
+        match = TAUGHT.fullmatch(str(model.get("alignment", "")))
+        if match is None or int(match[1]) >= layers or int(match[2]) >= heads:
+            return None
+        return cls(int(match[1]), int(match[2]), match[3])  # type: ignore[arg-type]  # one of the two by the pattern
+
+
+def token_rows(weights: NDArray[np.floating[Any]], reading: Reading) -> NDArray[np.floating[Any]]:
+    """A cross map (..., Q, K) with each target token's row at its place, as it is read.
+
+    Of the last token, which is never an input, the row that wrote it stands in both readings.
+    """
+    if reading == "output":
+        return weights
+    return np.concatenate([weights[..., 1:, :], weights[..., -1:, :]], axis=-2)
 
 
 def too_many(layers: int, heads: int, shape: Sequence[int]) -> bool:

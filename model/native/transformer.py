@@ -11,13 +11,31 @@ from typing import Literal
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
-from pydantic import BaseModel, ConfigDict, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
 from torch import Tensor, nn
 
 from heedmap.model.attention.masks import Causal, Mask, Padding
 from heedmap.model.attention.multihead import AttentionRecorder, MultiHeadAttention
 from heedmap.model.attention.positions import sinusoidal
 from heedmap.model.shapes import Hidden, Lengths, Logits, Memory, TokenIds
+
+
+class AlignmentHead(BaseModel):
+    """The cross head that was taught to align, and which of a token's two rows it aligns in."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    layer: NonNegativeInt
+    head: NonNegativeInt
+    reading: Literal["output", "input"] = "input"
+
+
+class TappedHead:
+    """Asks a pass for the logarithms of one cross head's weights (B T K); the other heads stay fused."""
+
+    def __init__(self, layer: int, head: int) -> None:
+        self.layer, self.head = layer, head
+        self.log_weights: Float[Tensor, "B T K"] | None = None
 
 
 class TransformerConfig(BaseModel):
@@ -39,6 +57,7 @@ class TransformerConfig(BaseModel):
     dropout: float = 0.1
     max_positions: PositiveInt = 512
     first_position: int = 2  # fairseq counts positions from after the padding id, and M2M100 with it
+    alignment: AlignmentHead | None = Field(None, exclude_if=lambda head: head is None)
 
 
 def dropout(x: Float[Tensor, "*B M"], probability: float, training: bool) -> Float[Tensor, "*B M"]:
@@ -108,12 +127,16 @@ class DecoderLayer(nn.Module):
         causal: Mask | None,
         source: Mask | None,
         recorder: AttentionRecorder | None,
+        tapped: TappedHead | None = None,
     ) -> Hidden:
         normed = self.attention_norm(hidden)
         k, v = cache.extend(*self.attention.keys_values(normed))
         mixed = self.attention(normed, k, v, causal, recorder, "decoder")
         hidden = hidden + dropout(mixed, self.dropout, self.training)
-        mixed = self.cross(self.cross_norm(hidden), cache.source_k, cache.source_v, source, recorder, "cross")
+        normed = self.cross_norm(hidden)
+        if tapped is not None:
+            tapped.log_weights = self.cross.log_weights(normed, cache.source_k, tapped.head, source)
+        mixed = self.cross(normed, cache.source_k, cache.source_v, source, recorder, "cross")
         hidden = hidden + dropout(mixed, self.dropout, self.training)
         mixed = self.feed_forward(self.feed_forward_norm(hidden))
         return hidden + dropout(mixed, self.dropout, self.training)
@@ -207,13 +230,18 @@ class Transformer(nn.Module):
         return TransformerState(caches, _padding(memory[..., 0], lengths))
 
     def decode_hidden(
-        self, ids: TokenIds, state: TransformerState, recorder: AttentionRecorder | None = None
+        self,
+        ids: TokenIds,
+        state: TransformerState,
+        recorder: AttentionRecorder | None = None,
+        tapped: TappedHead | None = None,
     ) -> Hidden:
         """Normed hidden states (B Q M) at each of `ids` (B Q), which follow what `state` has seen; it moves on."""
         hidden = self._embed(ids, state.length)
         causal = None if ids.shape[1] == 1 else Causal(state.length)
-        for layer, cache in zip(self._decoder_layers(), state.caches, strict=True):
-            hidden = layer(hidden, cache, causal, state.source, recorder)
+        for index, (layer, cache) in enumerate(zip(self._decoder_layers(), state.caches, strict=True)):
+            asked = tapped if tapped is not None and tapped.layer == index else None
+            hidden = layer(hidden, cache, causal, state.source, recorder, asked)
         state.length += ids.shape[1]
         normed: Tensor = self.decoder_norm(hidden)
         return normed
@@ -222,9 +250,11 @@ class Transformer(nn.Module):
         """Logits (B Q V) of the token after each of `ids` (B Q), which follow what `state` has seen; it moves on."""
         return F.linear(self.decode_hidden(ids, state, recorder), self.output_weight)
 
-    def hidden(self, source: TokenIds, lengths: Lengths, target: Int[Tensor, "B T"]) -> Float[Tensor, "B T M"]:
+    def hidden(
+        self, source: TokenIds, lengths: Lengths, target: Int[Tensor, "B T"], tapped: TappedHead | None = None
+    ) -> Float[Tensor, "B T M"]:
         """Normed hidden states at every target token under teacher forcing: `output_weight` makes logits of them."""
-        return self.decode_hidden(target, self.start(self.encode(source, lengths), lengths))
+        return self.decode_hidden(target, self.start(self.encode(source, lengths), lengths), tapped=tapped)
 
     def forward(
         self, source: TokenIds, lengths: Lengths, target: Int[Tensor, "B T"], recorder: AttentionRecorder | None = None

@@ -15,6 +15,7 @@ from heedmap.model.contract import DECODING, Axis, Parameters, Prediction, Reque
 from heedmap.model.errors import CheckpointError, EmptyInput, HeedmapError, InputError, InputTooLong, ParameterError
 from heedmap.model.generated import Generated
 from heedmap.model.isolation import failure, isolated
+from heedmap.model.measures.alignment import TaughtHead
 from heedmap.model.native import checkpoint
 from heedmap.model.native.checkpoint import Checkpoint
 from heedmap.model.native.continuous import TranslatorSession
@@ -25,7 +26,7 @@ from heedmap.model.native.language_model import LanguageModel
 from heedmap.model.native.static_decoding import Lease, Reserve
 from heedmap.model.native.static_transformer import StaticTransformer
 from heedmap.model.native.tokenizer import END, PAD, SPECIAL, Encoding
-from heedmap.model.native.transformer import Transformer, TransformerConfig
+from heedmap.model.native.transformer import AlignmentHead, Transformer, TransformerConfig
 from heedmap.model.observer import stage
 from heedmap.model.padding import padded
 from heedmap.model.trace.recorder import Recorder
@@ -94,7 +95,14 @@ class Translator:
                 {"name": n, "layers": layers[n], "heads": heads, "kv_heads": kv_heads, "queries": q, "keys": k}
                 for n, (q, k) in self.sites.items()
             ],
+            **({} if self.alignment is None else {"alignment": self.alignment.model_dump()}),
         }
+
+    @property
+    def alignment(self) -> AlignmentHead | None:
+        """The cross head that was taught to align, if one was."""
+        config = self.network.config
+        return config.alignment if isinstance(config, TransformerConfig) else None
 
     def predict(self, requests: Sequence[Request], cancelled: Stop = never) -> list[Prediction | HeedmapError]:
         """Answer one batch; each request has its own result or its own error, in the same order."""
@@ -158,6 +166,8 @@ class Translator:
     def _record(self, predictions: Sequence[Prediction]) -> list[Trace]:
         """One teacher-forced pass over inputs and outputs."""
         recorder, facts = Recorder(), {"task": self.task, "revision": self.revision}
+        if self.alignment is not None:
+            facts["alignment"] = str(TaughtHead(**self.alignment.model_dump()))
         with torch.inference_mode():
             source, lengths = self._batch([p.axes["source"].ids for p in predictions])
             prefix, _ = self._batch([p.axes["prefix"].ids for p in predictions])
