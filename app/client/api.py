@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike
 
 from heedmap.app.client.calls import RETRIES, TIMEOUT, ClientCall, Flow, Operation
 from heedmap.app.client.errors import APIError, ClientError, TimedOut, Unreachable, api_error
-from heedmap.app.client.results import Answer, Attention, TraceSummary, Window
+from heedmap.app.client.results import AlignedPair, Answer, Attention, TraceSummary, Window
 from heedmap.app.client.streams import AwaitingStreams, BlockingStreams
 from heedmap.app.render.encoding import as_json
 from heedmap.model.prediction import Inputs
@@ -129,6 +129,24 @@ class Operations:
             error = row.get("error")
             results.append(Answer.from_json(row) if error is None else api_error(error["status"], error))
         return results
+
+    @Operation
+    def align(
+        self, /, pairs: Sequence[tuple[str, str]], *, model: str | None = None, **options: Any
+    ) -> Flow[list[AlignedPair | APIError]]:
+        """Align the words of pairs of source and target; each has its own links or its own problem, in the same order.
+
+        `options` as POST /v1/align takes them: symmetrise="grow-diag-final", reverse="en-de", reading="input",
+        layer=1, head=0, parameters={...}.
+        """
+        body = {"model": model, "pairs": [list(pair) for pair in pairs], **options}
+        body = {name: value for name, value in body.items() if value is not None}
+        response = yield ClientCall("POST", "/v1/align", body=body)
+        rows: list[AlignedPair | APIError] = []
+        for row in response.json()["alignments"]:
+            error = row.get("error")
+            rows.append(AlignedPair(**row) if error is None else api_error(error["status"], error))
+        return rows
 
     @Operation
     def trace(

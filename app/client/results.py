@@ -56,6 +56,25 @@ class Window:
 
 
 @dataclass(frozen=True)
+class AlignedPair:
+    """The word alignment of a pair: words by their places from 0, source first, with the weight that each link has."""
+
+    pharaoh: str
+    source: list[str]
+    target: list[str]
+    scores: list[float]
+    layer: int | str
+    head: int | str
+    reading: str
+
+    @property
+    def links(self) -> list[tuple[int, int]]:
+        """The links as numbers."""
+        pairs = (link.split("-") for link in self.pharaoh.split())
+        return [(int(source), int(target)) for source, target in pairs]
+
+
+@dataclass(frozen=True)
 class Answer:
     """A prediction, and the maps that were asked for with it."""
 

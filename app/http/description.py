@@ -20,10 +20,10 @@ from heedmap.app.http.callers import admitted
 from heedmap.app.http.startup import has_keys
 from heedmap.app.problems import status_of
 from heedmap.app.requests.openai import ChatRequest, CompletionRequest
-from heedmap.app.requests.schemas import AttentionRequest, PredictRequest, ProblemDetails, TraceRequest
+from heedmap.app.requests.schemas import AlignRequest, AttentionRequest, PredictRequest, ProblemDetails, TraceRequest
 
 MODELS: tuple[type[BaseModel], ...] = (
-    *(PredictRequest, TraceRequest, AttentionRequest, ChatRequest, CompletionRequest),
+    *(PredictRequest, TraceRequest, AlignRequest, AttentionRequest, ChatRequest, CompletionRequest),
     *(ProblemDetails, MapWindow),
 )
 REQUEST_ID = {"description": "Names the request in the service's log.", "required": True, "schema": {"type": "string"}}

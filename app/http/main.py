@@ -26,7 +26,7 @@ from heedmap.app.http.description import describe
 from heedmap.app.http.head import Head
 from heedmap.app.http.logs import configure_logging
 from heedmap.app.http.observe import Observe
-from heedmap.app.http.routes import attention, health, maps, open_inference, openai, predict, tiles, traces
+from heedmap.app.http.routes import align, attention, health, maps, open_inference, openai, predict, tiles, traces
 from heedmap.app.http.routes import models as model_routes
 from heedmap.app.http.services import Services
 from heedmap.app.http.startup import has_keys, read_settings
@@ -121,7 +121,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.services, app.state.gate = services, gate
     app.include_router(health.router)
     app.include_router(open_inference.probes)
-    for routes in (model_routes, predict, traces, maps, tiles, attention, open_inference, openai):
+    for routes in (model_routes, predict, traces, maps, tiles, align, attention, open_inference, openai):
         app.include_router(routes.router, dependencies=[Depends(ticketed)])
     docs.install(app)
     problems.install(app)
@@ -158,7 +158,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 def line_of(services: Services, path: str) -> Engine | None:
     """The line in which a POST to an address would wait: for predictions, for recordings, or for reading."""
-    if path in ("/v1/traces", *openai.PATHS):
+    if path in ("/v1/traces", "/v1/align", *openai.PATHS):
         return services.tracing
     if path == "/v1/predict" or open_inference.INFER.fullmatch(path):
         return services.engine

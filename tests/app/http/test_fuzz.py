@@ -82,6 +82,7 @@ def recipes(kept: str, doomed: str) -> dict[str, Recipe]:
         "GET /v1/traces/{id}/tiles/{site}/{layer}/{head}/{how}/{level}/{row}/{col}": Recipe(
             {**tile, "row": 0, "col": 0}
         ),
+        "POST /v1/align": Recipe(body={"model": "tiny", "pairs": [[TEXT, "Where is the station?"]]}),
         "POST /v1/attention": Recipe(body={"queries": [[1.0, 0.0], [0.5, 2.0]], "mask": "causal"}),
         "POST /v1/chat/completions": Recipe(body={"model": "chat", "messages": MESSAGES, "max_tokens": 4}),
         "POST /v1/completions": Recipe(body={"model": "tiny", "prompt": TEXT, "max_tokens": 4}),
