@@ -1,4 +1,4 @@
-"""`heedmap serve`, `deploy`, `predict`, `convert`, `train`, `evaluate` and `key`.
+"""`heedmap serve`, `deploy`, `predict`, `align`, `convert`, `train`, `evaluate` and `key`.
 
 Everything heavy is imported inside the commands: `heedmap --help` answers at once.
 """
@@ -16,7 +16,7 @@ try:
 except ModuleNotFoundError:  # the base install is the client alone, yet pip has put the command beside it
     sys.exit("heedmap: the command comes with the service: pip install 'heedmap[serve]'")
 
-from heedmap.app import deploy, options
+from heedmap.app import align, deploy, options
 from heedmap.app.client.errors import ClientError
 from heedmap.app.http.access import commands as key_commands
 from heedmap.app.options import Device
@@ -32,6 +32,7 @@ cli = typer.Typer(
 )
 cli.add_typer(key_commands.cli, name="key")
 cli.command()(deploy.deploy)
+cli.command()(align.align)
 
 
 class Architecture(StrEnum):
@@ -191,15 +192,36 @@ def train(
         Path | None,
         typer.Option(exists=True, dir_okay=False, help="A tokenizer.json to share; one is trained unless given."),
     ] = None,
+    learning_rate: Annotated[float | None, typer.Option(min=1e-8, help="At its peak.")] = None,
+    warmup_steps: Annotated[int | None, typer.Option(min=1, help="Until the peak.")] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option("--from", exists=True, file_okay=False, help="A Transformer checkpoint to begin with."),
+    ] = None,
+    links: Annotated[
+        Path | None,
+        typer.Option(
+            "--align",
+            exists=True,
+            dir_okay=False,
+            help="Teach a cross head to align: links between the words of each pair, a line each, as heedmap align or "
+            "a word aligner writes them.",
+        ),
+    ] = None,
+    align_head: Annotated[str, typer.Option(metavar="LAYER.HEAD", help="The head that is taught.")] = "1.0",
+    align_reading: Annotated[align.Row, typer.Option(help="The row of a token that is taught.")] = align.Row.input,
+    align_weight: Annotated[float, typer.Option(min=0, help="Of its loss beside that of the translation.")] = 0.5,
 ) -> None:
     """Train a translation model, German to English, or a language model, or go on with a run that was stopped."""
     import torch
 
+    from heedmap.model.training.guide import Guide
     from heedmap.model.training.loop import Recipe
     from heedmap.model.training.run import TEXT, score_and_card, score_text, train_text, train_translation
 
-    options = {"epochs": epochs, "batch_tokens": batch_tokens, "seed": seed}
-    overrides: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    options: dict[str, Any] = {"epochs": epochs, "batch_tokens": batch_tokens, "seed": seed}
+    options |= {"learning_rate": learning_rate, "warmup_steps": warmup_steps}
+    overrides = {name: value for name, value in options.items() if value is not None}
     text = architecture is Architecture.language_model
     recipe = Recipe(**(TEXT | overrides if text else overrides))
 
@@ -209,13 +231,19 @@ def train(
         typer.echo(f"epoch {row['epoch']:.0f}: loss {row['loss']:.3f}{valid}, {rate}")
 
     where = torch.device(_device(device))
+    if architecture is not Architecture.transformer and (start is not None or links is not None):
+        raise InputError("only a Transformer is begun from a checkpoint and taught to align: leave --architecture out")
+    if start is not None and tokenizer is not None:
+        raise InputError("a checkpoint brings its own tokenizer: leave --tokenizer out, or --from")
     if text:
         train_text(data, out, recipe, where, report=report)
         for part, bits in score_text(out, str(where)).items():
             typer.echo(f"{part}: {bits:.3f} bits a byte")
         typer.echo(f"{out / 'README.md'} is its model card")
         return
-    train_translation(data, out, architecture.value, recipe, where, tokenizer=tokenizer, report=report)
+    guide = None if links is None else Guide.parse(align_head, align_reading.value, align_weight)
+    more: dict[str, Any] = {"tokenizer": tokenizer, "start": start, "align": links, "guide": guide, "report": report}
+    train_translation(data, out, architecture.value, recipe, where, **more)
     typer.echo(f"{out} holds the checkpoint and its held-out sentences, valid.jsonl and test.jsonl")
     if find_spec("sacrebleu") is None:
         typer.echo(f"no scores and no card without sacreBLEU; pip install {EXTRA}, then run this command again")

@@ -27,7 +27,7 @@ SHARED |= {
     "model.stops",
     "model.observer",
 }
-SHARED |= {"model.typed", "model.objective", "model.edits", "model.one_token"}
+SHARED |= {"model.typed", "model.objective", "model.edits", "model.one_token", "model.taught_head"}
 SHARED |= {"model.sampling", "model.whole_file", "model.words", "app.root_path", "app.ticket"}
 ROOMS = {
     "model.attention": set[str](),
@@ -52,6 +52,7 @@ ROOMS = {
     },
     "app.client": {"app.settings", "app.render", "model"},
     "app.options": set[str](),
+    "app.align": {"app.client", "app.options", "app.settings", "model"},
     "app.cluster": {"app.http", "app.settings", "model"},
     "app.deployment": {"app.cluster", "app.http", "app.settings", "model"},
     "app.deploy": {"app.cluster", "app.deployment", "app.options", "app.http", "model"},

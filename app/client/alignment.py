@@ -11,7 +11,8 @@ from jaxtyping import Float
 
 from heedmap.model.contract import Axis, Inputs, Parameters, Prediction, Request
 from heedmap.model.errors import CheckpointError, RangeError
-from heedmap.model.measures.alignment import CROSS, alignment_scores, best_aligning, too_many
+from heedmap.model.measures.alignment import CROSS, alignment_scores, best_aligning, token_rows, too_many
+from heedmap.model.taught_head import TaughtHead
 
 Maps = Float[np.ndarray, "H Q K"]
 
@@ -45,6 +46,7 @@ class Alignment:
     layers: Sequence[Maps] | Layers
     site: str = CROSS
     best: Callable[[], tuple[int, int] | None] | None = None  # asks a service, which has looked through all maps
+    taught: TaughtHead | None = None  # the head that the model was taught to align by
 
     def choose(self, layer: int | None, head: int | None) -> tuple[int, int | None]:
         """Layer and head, from 0: those asked for, and the best aligning of what was left open.
@@ -56,6 +58,8 @@ class Alignment:
         """
         count = len(self.layers)
         last = count - 1 if layer is None else self._index(layer, count, "layer")
+        if self.taught is not None and layer is None and head is None:
+            return self.taught.layer, self.taught.head
         if self.site == CROSS and layer is None and head is None and self.best is not None:
             return self.best() or (last, None)
         heads = len(self.layers[last])
@@ -80,9 +84,11 @@ class Alignment:
         return index % size
 
     def weights(self, layer: int, head: int | None) -> Float[np.ndarray, "Q K"]:
-        """The map of a head, or the mean of all."""
+        """The map of a head, or the mean of all; of the head that was taught to align, as it is to be read."""
         maps = self.layers[layer]
         chosen: Float[np.ndarray, "Q K"] = maps.mean(axis=0) if head is None else maps[head]
+        if self.taught is not None and (layer, head) == (self.taught.layer, self.taught.head):
+            return token_rows(chosen, self.taught.reading)
         return chosen
 
 
@@ -102,7 +108,7 @@ def run_here(
     """
     from heedmap.model.load import load
 
-    served = load(_source(model or "de-en"), device)
+    served = load(source_of(model or "de-en"), device)
     trace = served.trace([Request(inputs, target, Parameters(**parameters))])[0]
     if isinstance(trace, Exception):
         raise trace
@@ -115,10 +121,11 @@ def run_here(
         return maps
 
     axes = trace.axes[site["queries"]], trace.axes[site["keys"]]
-    return Alignment(trace.prediction, *axes, Layers(site["layers"], read), name)
+    taught = TaughtHead.of(trace.model, site["layers"], site["heads"]) if name == CROSS else None
+    return Alignment(trace.prediction, *axes, Layers(site["layers"], read), name, taught=taught)
 
 
-def _source(model: str) -> str:
+def source_of(model: str) -> str:
     """Where a model is: shipped, in a folder, or on a hub."""
     from heedmap.app.settings import WEIGHTS
     from heedmap.model.hub.load.sources import HUB_ID, Source
@@ -150,6 +157,7 @@ def ask_service(
 
     with Client(url, api_key=api_key) as client:
         trace = client.trace(inputs, model=model, target=target, **parameters)
+        described = [each for each in client.models() if each["name"] == trace.model]
         name = site_to_show(list(trace.sites))
         site = trace.sites[name]
 
@@ -163,4 +171,12 @@ def ask_service(
             return client.best_heads(trace)[name]
 
     axes = trace.axes[site.queries], trace.axes[site.keys]
-    return Alignment(trace.prediction, *axes, Layers(site.layers, read), name, best)
+    taught = _taught(described, site.layers, site.heads) if name == CROSS else None
+    return Alignment(trace.prediction, *axes, Layers(site.layers, read), name, best, taught)
+
+
+def _taught(models: Sequence[Mapping[str, Any]], layers: int, heads: int) -> TaughtHead | None:
+    """The head that a service says of a model it was taught to align by."""
+    said = models[0].get("alignment") if models else None
+    named = {} if said is None else {"alignment": "{layer}.{head}.{reading}".format(**said)}
+    return TaughtHead.of(named, layers, heads)

@@ -20,6 +20,7 @@ import httpx
 import numpy as np
 from numpy.typing import ArrayLike
 
+from heedmap.app.client.aligned import AlignOperations
 from heedmap.app.client.calls import RETRIES, TIMEOUT, ClientCall, Flow, Operation
 from heedmap.app.client.errors import APIError, ClientError, TimedOut, Unreachable, api_error
 from heedmap.app.client.jobs import JobOperations
@@ -263,7 +264,7 @@ class Operations:
         return Attention.from_json(response.json())
 
 
-class Client(Operations, JobOperations, BlockingStreams):
+class Client(Operations, AlignOperations, JobOperations, BlockingStreams):
     """The service, blocking. Use it as a context manager, or `close()` it.
 
     Args:
@@ -287,7 +288,7 @@ class Client(Operations, JobOperations, BlockingStreams):
         super().__init__(http, retries)
 
 
-class AsyncClient(Operations, JobOperations, AwaitingStreams):
+class AsyncClient(Operations, AlignOperations, JobOperations, AwaitingStreams):
     """The service, awaited; takes what `Client` takes, and is closed by `aclose()`."""
 
     def __init__(

@@ -207,6 +207,29 @@ class RelevanceAnswer(Answer):
     values: list[Row]
 
 
+class AlignedPair(Answer):
+    """The word alignment of a pair."""
+
+    pharaoh: str = Field(description='Links of words by their places from 0, source first: "0-0 1-2".')
+    source: list[str] = Field(description="The words of the source.")
+    target: list[str] = Field(description="The words of the target.")
+    scores: list[float] = Field(description="The weight that each link has, in the order of the links.")
+    layer: int | Literal["mean"] = Field(description="Where in the cross site this was read.")
+    head: int | Literal["mean"]
+    reading: Literal["output", "input"] = Field(
+        description="The row of a target token: that which writes it, or that which reads it as the next input."
+    )
+
+
+class AlignAnswer(Answer):
+    """The alignments of a list of pairs, in its order."""
+
+    model: str
+    reverse: str | None = Field(description="The model of the other direction, where links were joined.")
+    symmetrise: Literal["intersection", "union", "grow-diag-final"] | None
+    alignments: list[AlignedPair | Refusal]
+
+
 class OperatorAnswer(Answer):
     """Attention over the caller's arrays; a row that sees no key has lse null."""
 

@@ -27,6 +27,7 @@ from heedmap.app.http.head import Head
 from heedmap.app.http.logs import configure_logging
 from heedmap.app.http.observe import Observe
 from heedmap.app.http.routes import (
+    align,
     attention,
     compare,
     health,
@@ -136,7 +137,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.services, app.state.gate = services, gate
     app.include_router(health.router)
     app.include_router(open_inference.probes)
-    lookers = (traces, maps, tiles, measures, relevance, attention, compare, jobs)
+    lookers = (traces, maps, tiles, measures, relevance, align, attention, compare, jobs)
     for routes in (model_routes, predict, *lookers, open_inference, openai):
         app.include_router(routes.router, dependencies=[Depends(ticketed)])
     docs.install(app)
@@ -180,7 +181,7 @@ async def _sweep(services: Services) -> None:
 
 def line_of(services: Services, path: str) -> Engine | None:
     """The line in which a POST to an address would wait: for predictions, for recordings, or for reading."""
-    if path in ("/v1/traces", *openai.PATHS):
+    if path in ("/v1/traces", "/v1/align", *openai.PATHS):
         return services.tracing
     if path == "/v1/predict" or open_inference.INFER.fullmatch(path):
         return services.engine

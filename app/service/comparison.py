@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from heedmap.app.errors import TooLarge
-from heedmap.app.requests.schemas import CompareRequest
+from heedmap.app.requests.comparison import CompareRequest
 from heedmap.app.service.finite import require_map
 from heedmap.model.attention.maps import AttentionMap, span
 from heedmap.model.attention.tiles import How

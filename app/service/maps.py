@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from heedmap.model.measures.alignment import CROSS, alignment_scores, best_align
 from heedmap.model.measures.base import CellMeasure, follows
 from heedmap.model.measures.registry import cell_measure, defined_on
 from heedmap.model.measures.token_heads import STATISTICS, token_statistics
+from heedmap.model.taught_head import TaughtHead
 from heedmap.model.trace.trace import Trace
 
 FINE = 16  # blocks under a thumbnail's pixel: its edges fall between cells, and a sixteenth is not seen
@@ -221,13 +222,17 @@ def _tokens(trace: Trace, site: str) -> list[int] | None:
     return axis.ids if axis.kind == "text" and follows(trace, site) is None else None
 
 
-def best_heads(trace: Trace, rows: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, int] | None] | None]:
+def best_heads(trace: Trace, rows: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any] | None] | None]:
     """Each site with its best head, or with None where its maps are too long to be looked through.
 
     None alone comes between, where a layer is done: others may have their turn. `rows` is what `heads` yields.
     """
     for site, layers in trace.layers.items():
         place = None
+        taught = TaughtHead.of(trace.model, len(layers), layers[0].heads) if site == CROSS else None
+        if taught is not None:
+            yield site, asdict(taught)
+            continue
         if not too_many(len(layers), layers[0].heads, layers[0].shape):
             if site == CROSS:
                 queries, keys = (trace.axes[name] for name in trace.site_axes[site])

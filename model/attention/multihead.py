@@ -1,9 +1,11 @@
 """Multi-head attention with grouped key/value heads (Vaswani et al. 2017; Ainslie et al. 2023)."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -96,6 +98,19 @@ class MultiHeadAttention(nn.Module):
         shape = (*memory.shape[:2], self.kv_heads, self.size)
         k, v = self.key(memory).view(shape).transpose(1, 2), self.value(memory).view(shape).transpose(1, 2)
         return (k if angles is None else rotate(k, angles)), v
+
+    def log_weights(
+        self, hidden: Hidden, k: Float[Tensor, "B G K D"], head: int, mask: Mask | None = None
+    ) -> Float[Tensor, "B Q K"]:
+        """Logarithms of one head's weights, formed whole and in float32: for losses on them, at training lengths."""
+        rows = slice(head * self.size, (head + 1) * self.size)
+        bias: Tensor | None = self.query.bias  # None where the projections add none
+        q = F.linear(hidden, self.query.weight[rows], bias if bias is None else bias[rows])  # B Q D
+        keys = k[:, head * self.kv_heads // self.heads]  # B K D
+        scores = (q @ keys.mT).float() / math.sqrt(self.size)
+        if mask is not None:
+            scores = scores.masked_fill(~mask.dense(q.shape[1], keys.shape[1], q.device), -math.inf)
+        return scores.log_softmax(dim=-1)
 
     def forward(
         self,

@@ -1,7 +1,8 @@
 """The one "best head": which head of a site shows most, for the page, the terminal and whoever asks the service.
 
-Of a cross site it is the head that aligns best; of any other the one of the last layer that looks most sharply at
-something other than a sink. Plain numpy, so that a client without PyTorch chooses as the service does.
+Of a cross site it is the head that was taught to align, where the model has one, else the one that aligns best; of any
+other the one of the last layer that looks most sharply at something other than a sink. Plain numpy, so that a client
+without PyTorch chooses as the service does.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,12 +12,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heedmap.model.prediction import Axis
+from heedmap.model.taught_head import Reading
 
 CROSS = "cross"
 
 MOST_CELLS = 1 << 24
 """Cells of all maps of a site that are looked through: 64 MiB of float32, some tenths of a second of a CPU. A
 sentence model's maps are a hundredth of that; longer ones have no head that reads as an alignment at a glance."""
+
+
+def token_rows(weights: NDArray[np.floating[Any]], reading: Reading) -> NDArray[np.floating[Any]]:
+    """A cross map (..., Q, K) with each target token's row at its place, as it is read.
+
+    Of the last token, which is never an input, the row that wrote it stands in both readings.
+    """
+    if reading == "output":
+        return weights
+    return np.concatenate([weights[..., 1:, :], weights[..., -1:, :]], axis=-2)
 
 
 def too_many(layers: int, heads: int, shape: Sequence[int]) -> bool:

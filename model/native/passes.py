@@ -25,12 +25,12 @@ class Passes:
     Args:
         network: a `Transformer` or a `Recurrent`.
         sites: of each site the names of its query and key axes.
-        revision: of the checkpoint.
+        facts: about the model, for its traces.
     """
 
-    def __init__(self, network: Any, tokenizer: Tokenizer, sites: Mapping[str, tuple[str, str]], revision: str) -> None:
+    def __init__(self, network: Any, tokenizer: Tokenizer, sites: Mapping[str, tuple[str, str]], **facts: str) -> None:
         self.network, self.tokenizer, self.sites = network, tokenizer, sites
-        self.facts: dict[str, Any] = {"task": "translation", "revision": revision}
+        self.facts: dict[str, Any] = {"task": "translation", **facts}
 
     def together(self, predictions: Sequence[Prediction]) -> list[Trace]:
         """One pass over all of them."""

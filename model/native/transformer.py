@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
-from pydantic import BaseModel, ConfigDict, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
 from torch import Tensor, nn
 
 from heedmap.model.attention.editor import Editor
@@ -20,6 +20,24 @@ from heedmap.model.attention.masks import Causal, Mask, Padding
 from heedmap.model.attention.multihead import AttentionRecorder, MultiHeadAttention
 from heedmap.model.attention.positions import sinusoidal
 from heedmap.model.shapes import Hidden, Lengths, Logits, Memory, TokenIds
+
+
+class AlignmentHead(BaseModel):
+    """The cross head that was taught to align, and which of a token's two rows it aligns in."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    layer: NonNegativeInt
+    head: NonNegativeInt
+    reading: Literal["output", "input"] = "input"
+
+
+class TappedHead:
+    """Asks a pass for the logarithms of one cross head's weights (B T K); the other heads stay fused."""
+
+    def __init__(self, layer: int, head: int) -> None:
+        self.layer, self.head = layer, head
+        self.log_weights: Float[Tensor, "B T K"] | None = None
 
 
 class TransformerConfig(BaseModel):
@@ -41,6 +59,7 @@ class TransformerConfig(BaseModel):
     dropout: float = 0.1
     max_positions: PositiveInt = 512
     first_position: int = 2  # fairseq counts positions from after the padding id, and M2M100 with it
+    alignment: AlignmentHead | None = Field(None, exclude_if=lambda head: head is None)
 
 
 def dropout(x: Float[Tensor, "*B M"], probability: float, training: bool) -> Float[Tensor, "*B M"]:
@@ -114,6 +133,7 @@ class DecoderLayer(nn.Module):
         recorder: AttentionRecorder | None,
         edits: tuple[LayerEdits | None, LayerEdits | None] = (None, None),
         start: int = 0,
+        tapped: TappedHead | None = None,
     ) -> Hidden:
         """One layer; `edits` are of its two attentions, and `start` is the first token's place."""
         normed = self.attention_norm(hidden)
@@ -121,6 +141,8 @@ class DecoderLayer(nn.Module):
         mixed = self.attention(normed, k, v, causal, recorder, "decoder", edits=edits[0], start=start)
         hidden = hidden + dropout(mixed, self.dropout, self.training)
         normed, k, v = self.cross_norm(hidden), cache.source_k, cache.source_v
+        if tapped is not None:
+            tapped.log_weights = self.cross.log_weights(normed, k, tapped.head, source)
         mixed = self.cross(normed, k, v, source, recorder, "cross", edits=edits[1], start=start)
         hidden = hidden + dropout(mixed, self.dropout, self.training)
         mixed = self.feed_forward(self.feed_forward_norm(hidden))
@@ -227,13 +249,19 @@ class Transformer(nn.Module):
         return TransformerState(caches, _padding(memory[..., 0], lengths), editor)
 
     def decode_hidden(
-        self, ids: TokenIds, state: TransformerState, recorder: AttentionRecorder | None = None
+        self,
+        ids: TokenIds,
+        state: TransformerState,
+        recorder: AttentionRecorder | None = None,
+        tapped: TappedHead | None = None,
     ) -> Hidden:
         """Normed hidden states (B Q M) at each of `ids` (B Q), which follow what `state` has seen; it moves on."""
         hidden = self._embed(ids, state.length)
         causal = None if ids.shape[1] == 1 else Causal(state.length)
         for index, (layer, cache) in enumerate(zip(self._decoder_layers(), state.caches, strict=True)):
-            hidden = layer(hidden, cache, causal, state.source, recorder, state.edits(index), state.length)
+            asked = tapped if tapped is not None and tapped.layer == index else None
+            edits = state.edits(index)
+            hidden = layer(hidden, cache, causal, state.source, recorder, edits, state.length, asked)
         state.length += ids.shape[1]
         normed: Tensor = self.decoder_norm(hidden)
         return normed
@@ -242,9 +270,11 @@ class Transformer(nn.Module):
         """Logits (B Q V) of the token after each of `ids` (B Q), which follow what `state` has seen; it moves on."""
         return F.linear(self.decode_hidden(ids, state, recorder), self.output_weight)
 
-    def hidden(self, source: TokenIds, lengths: Lengths, target: Int[Tensor, "B T"]) -> Float[Tensor, "B T M"]:
+    def hidden(
+        self, source: TokenIds, lengths: Lengths, target: Int[Tensor, "B T"], tapped: TappedHead | None = None
+    ) -> Float[Tensor, "B T M"]:
         """Normed hidden states at every target token under teacher forcing: `output_weight` makes logits of them."""
-        return self.decode_hidden(target, self.start(self.encode(source, lengths), lengths))
+        return self.decode_hidden(target, self.start(self.encode(source, lengths), lengths), tapped=tapped)
 
     def forward(
         self,

@@ -27,8 +27,9 @@ from heedmap.model.native.passes import Passes, answered, padded_ids, replaced
 from heedmap.model.native.static_decoding import Lease, Reserve
 from heedmap.model.native.static_transformer import StaticTransformer
 from heedmap.model.native.tokenizer import END, SPECIAL, Encoding
-from heedmap.model.native.transformer import Transformer, TransformerConfig
+from heedmap.model.native.transformer import AlignmentHead, Transformer, TransformerConfig
 from heedmap.model.observer import stage
+from heedmap.model.taught_head import TaughtHead
 from heedmap.model.trace.trace import Trace
 from heedmap.model.trace.writing import Writing
 from heedmap.model.watch import Stop, never, raise_if_cancelled
@@ -52,7 +53,8 @@ class Translator:
         self.engine = InferenceTransformer(self.network) if isinstance(self.network, Transformer) else None
         weight = self.network.output_weight
         self.device, self.dtype = weight.device, weight.dtype
-        self.passes = Passes(self.network, self.tokenizer, self.sites, self.revision)
+        taught = {} if self.alignment is None else {"alignment": str(TaughtHead(**self.alignment.model_dump()))}
+        self.passes = Passes(self.network, self.tokenizer, self.sites, revision=self.revision, **taught)
         self.reserve: Reserve[StaticTransformer] | None = None
         if self.engine is not None and self.device.type == "cuda":  # a CPU launches nothing
             self.reserve = StaticTransformer.reserve(self.engine, partial(CudaGraphs, self.device))
@@ -97,7 +99,14 @@ class Translator:
                 {"name": n, "layers": layers[n], "heads": heads, "kv_heads": kv_heads, "queries": q, "keys": k}
                 for n, (q, k) in self.sites.items()
             ],
+            **({} if self.alignment is None else {"alignment": self.alignment.model_dump()}),
         }
+
+    @property
+    def alignment(self) -> AlignmentHead | None:
+        """The cross head that was taught to align, if one was."""
+        config = self.network.config
+        return config.alignment if isinstance(config, TransformerConfig) else None
 
     def predict(self, requests: Sequence[Request], cancelled: Stop = never) -> list[Prediction | HeedmapError]:
         """Answer one batch; each request has its own result or its own error, in the same order."""

@@ -20,10 +20,11 @@ from heedmap.model.padding import padded
 
 @dataclass(frozen=True)
 class Pair:
-    """A source sentence and one translation."""
+    """A source sentence and one translation; links between their words, source first, where somebody aligned them."""
 
     source: str
     target: str
+    links: frozenset[tuple[int, int]] | None = None
 
 
 @dataclass(frozen=True)
@@ -168,10 +169,15 @@ class Batches:
         sources = tokenizer.backend.encode_batch([p.source for p in pairs], add_special_tokens=False)
         targets = tokenizer.backend.encode_batch([p.target for p in pairs], add_special_tokens=False)
         both = [([*s.ids, END], [*t.ids, END]) for s, t in zip(sources, targets, strict=True)]
-        self.examples = [(s, t) for s, t in both if len(s) <= longest and len(t) <= longest]
+        self.kept = [index for index, (s, t) in enumerate(both) if len(s) <= longest and len(t) <= longest]
+        self.examples = [both[index] for index in self.kept]
 
-    def epoch(self, seed: int) -> list[PairBatch]:
+    def epoch(self, seed: int) -> Sequence[PairBatch]:
         """One pass over all pairs, in batches of like lengths in random order."""
+        return [collate([self.examples[index] for index in members]) for members in self.order(seed)]
+
+    def order(self, seed: int) -> list[list[int]]:
+        """The places of the examples, batch by batch."""
         rng = random.Random(seed)
         order = [(len(s), len(t) + rng.random() * 2, index) for index, (s, t) in enumerate(self.examples)]
         order.sort()
@@ -183,10 +189,10 @@ class Batches:
                 if (stop + 1 - start) * (length + widest) > 2 * self.tokens and stop > start:
                     break
                 stop += 1
-            batches.append([self.examples[index] for _, _, index in order[start:stop]])
+            batches.append([index for _, _, index in order[start:stop]])
             start = stop
         rng.shuffle(batches)
-        return [collate(batch) for batch in batches]
+        return batches
 
     def __iter__(self) -> Iterator[PairBatch]:
         seed = 0

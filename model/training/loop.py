@@ -8,7 +8,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,9 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from heedmap.model.errors import CheckpointError
 from heedmap.model.native.checkpoint import Network
 from heedmap.model.native.tokenizer import PAD
+from heedmap.model.native.transformer import Transformer
 from heedmap.model.training.data import Batch, Epochs
+from heedmap.model.training.guide import Guide, GuidedBatch
 from heedmap.model.training.loss import smoothed_cross_entropy
 
 STATE = "training.safetensors"
@@ -64,7 +66,10 @@ def precision(device: torch.device) -> torch.dtype:
 class Trainer:
     """A network, its optimiser and how far they have come."""
 
-    def __init__(self, network: Network, recipe: Recipe, folder: Path, device: torch.device) -> None:
+    def __init__(
+        self, network: Network, recipe: Recipe, folder: Path, device: torch.device, guide: Guide | None = None
+    ) -> None:
+        self.guide = guide
         self.network, self.recipe, self.folder, self.device = network.to(device), recipe, folder, device
         self.dtype = precision(device)
         matrices = [p for p in network.parameters() if p.dim() > 1]
@@ -106,7 +111,13 @@ class Trainer:
         torch.manual_seed(self.recipe.seed + self.step)  # a resumed run drops out what an unbroken one would
         inputs, labels = [part.to(self.device) for part in batch.inputs], batch.labels.to(self.device)
         with self._precision(), short_attention(self.device, labels.shape[1]):
-            hidden = self.network.hidden(*inputs)
+            if self.guide is None:
+                read: Callable[..., Tensor] = self.network.hidden  # what it takes is the batch's
+                hidden, guided = read(*inputs), None
+            else:
+                assert isinstance(batch, GuidedBatch)
+                assert isinstance(self.network, Transformer)
+                hidden, guided = self.guide.hidden(self.network, inputs, batch.reference.to(self.device))
             loss = smoothed_cross_entropy(
                 hidden.flatten(0, 1),
                 self.network.output_weight,
@@ -115,6 +126,7 @@ class Trainer:
                 self.recipe.label_smoothing,
                 self.dtype,
             )
+            loss = loss if guided is None else loss + guided
         loss.backward()  # type: ignore[no-untyped-call]  # PyTorch leaves it so
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip)
         self.optimizer.step()

@@ -45,7 +45,7 @@ Split by connected groups (pairs joined by an equal sentence of either language 
 
 ## Training
 
-{recipe}
+{recipe}{alignment}
 
 ## What it cannot do
 
@@ -55,6 +55,11 @@ Split by connected groups (pairs joined by an equal sentence of either language 
 - Its data was written by volunteers; what they say about people, and how often they say it, it repeats.
 - Its attention shows what its heads read. That is evidence about the model, not an explanation of the translation.
 """
+
+ALIGNMENT = """
+
+Cross head {head} of layer {layer} was taught to align (Garg et al. 2019), its loss weighted {weight}: read it in the
+row of a token as {reading}. `heedmap align` and `POST /v1/align` use it."""
 
 
 def write_card(folder: Path, facts: Mapping[str, Any], scores: Mapping[tuple[str, str], Scores], beam: int) -> None:
@@ -96,6 +101,7 @@ def write_card(folder: Path, facts: Mapping[str, Any], scores: Mapping[tuple[str
         sha256=facts["data_sha256"],
         split_seed=facts["split_seed"],
         recipe=f"AdamW, linear warm-up and cosine decay; {recipe}.",
+        alignment=ALIGNMENT.format(**facts["alignment"]) if "alignment" in facts else "",
         **pairs,
     )
     _write(folder, text, "translation", [config["source_language"], config["target_language"]])

@@ -14,9 +14,10 @@ from heedmap.model.native import checkpoint
 from heedmap.model.native.language_model import LanguageModel, LanguageModelConfig
 from heedmap.model.native.recurrent import RecurrentConfig
 from heedmap.model.native.tokenizer import ByteTokenizer, Tokenizer
-from heedmap.model.native.transformer import TransformerConfig
+from heedmap.model.native.transformer import AlignmentHead, Transformer, TransformerConfig
 from heedmap.model.training.data import Batches, Reference, Split, read_pairs, sha256, split
 from heedmap.model.training.evaluate import Scores, evaluate
+from heedmap.model.training.guide import Guide, GuidedBatches, read_links, with_links
 from heedmap.model.training.loop import Recipe, Trainer
 from heedmap.model.training.model_card import write_card, write_text_card
 from heedmap.model.training.text import TextSplit, Windows, bits_per_byte, read_text
@@ -68,6 +69,9 @@ def train_translation(
     vocabulary: int = 8000,
     tokenizer: Path | None = None,
     shape: dict[str, Any] | None = None,
+    start: Path | None = None,
+    align: Path | None = None,
+    guide: Guide | None = None,
     report: Callable[[dict[str, float]], None] = lambda row: None,
 ) -> Split:
     """Train German to English from a file of pairs, or go on with the run that `out` holds.
@@ -77,23 +81,43 @@ def train_translation(
         out: the folder for state, held-out parts and, at the end, the checkpoint (float16).
         architecture: "transformer" or "recurrent"; shape: fields of its config.
         tokenizer: a trained tokenizer to share; one is trained on the training part if None.
+        start: the folder of a Transformer checkpoint to begin with, whose shape and tokenizer are taken.
+        align: links between the words of the pairs, a line in Pharaoh's format for each; guide: the head that is
+            taught by them.
         report: called with each epoch's figures.
+
+    Raises:
+        InputError: the data or the links do not read. CheckpointError: `start` cannot be taught to align.
     """
     torch.manual_seed(recipe.seed)
-    parts = split(read_pairs(data, swap), VALID, TEST, SPLIT_SEED)
+    pairs = read_pairs(data, swap)
+    if align is not None:
+        pairs = with_links(pairs, read_links(align))
+    parts = split(pairs, VALID, TEST, SPLIT_SEED)
     out.mkdir(parents=True, exist_ok=True)
     write_references(out / "valid.jsonl", parts.valid)
     write_references(out / "test.jsonl", parts.test)
-    if tokenizer is None:
-        tokens = Tokenizer.train((text for p in parts.train for text in (p.source, p.target)), vocabulary)
+    if start is not None:
+        begun = checkpoint.load(start)
+        network, tokens = begun.network, begun.tokenizer
     else:
-        tokens = Tokenizer.load(tokenizer)
-    languages = {"source_language": "de", "target_language": "en", "vocabulary": len(tokens)}
-    kind = TransformerConfig if architecture == "transformer" else RecurrentConfig
-    network = checkpoint.build(kind(**languages, **(shape or {})))
-    trainer = Trainer(network, recipe, out, device)
+        if tokenizer is None:
+            tokens = Tokenizer.train((text for p in parts.train for text in (p.source, p.target)), vocabulary)
+        else:
+            tokens = Tokenizer.load(tokenizer)
+        languages = {"source_language": "de", "target_language": "en", "vocabulary": len(tokens)}
+        kind = TransformerConfig if architecture == "transformer" else RecurrentConfig
+        network = checkpoint.build(kind(**languages, **(shape or {})))
+    if guide is not None:
+        network = taught(network, guide.head)
+    trainer = Trainer(network, recipe, out, device, guide)
     trainer.resume()
-    for row in trainer.run(Batches(parts.train, tokens, recipe.batch_tokens)):
+    batches = (
+        Batches(parts.train, tokens, recipe.batch_tokens)
+        if guide is None
+        else GuidedBatches(parts.train, tokens, recipe.batch_tokens, guide.head.reading)
+    )
+    for row in trainer.run(batches):
         report(row)
         checkpoint.save(out, network, tokens, torch.float16)
     facts = {
@@ -104,8 +128,26 @@ def train_translation(
         "parameters": sum(p.numel() for p in network.parameters()),
         "recipe": recipe.model_dump(),
     }
+    if guide is not None:
+        facts["alignment"] = {**guide.head.model_dump(), "weight": guide.weight}
     (out / FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     return parts
+
+
+def taught(network: checkpoint.Network, head: AlignmentHead) -> Transformer:
+    """The same Transformer, whose configuration says that this head aligns.
+
+    Raises:
+        CheckpointError: it is none, or has no such head.
+    """
+    if not isinstance(network, Transformer):
+        raise CheckpointError("only a Transformer's cross heads are taught to align: choose that architecture")
+    config = network.config
+    for name, value, count in (("layer", head.layer, config.decoder_layers), ("head", head.head, config.heads)):
+        if value >= count:
+            raise CheckpointError(f"there is no cross {name} {value} to teach: the network has 0 to {count - 1}")
+    network.config = config.model_copy(update={"alignment": head})
+    return network
 
 
 def train_text(

@@ -14,7 +14,7 @@ from heedmap.app.http.rendering import rendered
 from heedmap.app.http.services import Services, services
 from heedmap.app.render.wire import JSON, check_size, to_json
 from heedmap.app.requests.bodies import parsed, request_body
-from heedmap.app.requests.schemas import CompareRequest
+from heedmap.app.requests.comparison import CompareRequest
 from heedmap.app.service import comparison
 from heedmap.app.service.stored_trace import StoredTrace
 from heedmap.model.attention.tiles import size_at

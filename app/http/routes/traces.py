@@ -223,14 +223,17 @@ HEADS_SCHEMA: dict[str, Any] = {
         },
         "best": {
             "type": "object",
-            "description": "By site, the head to look at first. Of `cross` the one that aligns best: sharp, covering "
+            "description": "By site, the head to look at first. Of `cross` the one that was taught to align, with the "
+            "row of a token to read it in: `output` writes it, `input` reads it next. Else the one that aligns best: "
+            "sharp, covering "
             "the source, in reading order, on tokens that are not special. Of another site the one of the last layer "
             "that looks most sharply at neither key 0 nor the query itself. null where the maps of a site have more "
             f"than {MOST_CELLS:,} cells in all.",
             "additionalProperties": {
                 "type": ["object", "null"],
                 "required": ["layer", "head"],
-                "properties": {name: PLACE[name] for name in ("layer", "head")},
+                "properties": {name: PLACE[name] for name in ("layer", "head")}
+                | {"reading": {"enum": ["output", "input"]}},
             },
         },
     },
