@@ -15,8 +15,9 @@ from pydantic import BaseModel
 
 from heedmap.app.dialects import dialect_of
 from heedmap.app.errors import ServiceError, raised
-from heedmap.app.http.answers import MapWindow, RelevanceAnswer
+from heedmap.app.http.answers import MapWindow
 from heedmap.app.http.callers import admitted
+from heedmap.app.http.measure_answers import RelevanceAnswer
 from heedmap.app.http.startup import has_keys
 from heedmap.app.problems import status_of
 from heedmap.app.requests.alignment import AlignRequest

@@ -76,9 +76,10 @@ def fault(outcome: Prediction | Trace | HeedmapError) -> ModelFailure | None:
     if isinstance(outcome, Trace):
         for site, layers in outcome.layers.items():
             for layer, recorded in enumerate(layers):
-                if not all(
-                    bool(torch.isfinite(part).all()) for part in (recorded.q, recorded.k, recorded.v)
-                ) or _overflows(recorded.lse):
+                parts = (recorded.q, recorded.k, recorded.v, recorded.d_output)
+                if _overflows(recorded.lse) or not all(
+                    bool(torch.isfinite(part).all()) for part in parts if part is not None
+                ):
                     return ModelFailure(
                         f"at this input the attention of layer {layer} of {site} holds what is no finite number; "
                         + ADVICE,

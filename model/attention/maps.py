@@ -54,8 +54,7 @@ class AttentionMap:
     d_output: the gradient of a trace's objective at each head's output (H Q E), and delta: <d_output_i, output_i>
     (H Q), float32; both None where the trace has no objective.
 
-    output_norm: ||v_j W_O|| (H K), float32, W_O being the head's part of the output projection; None where that is not
-    known.
+    output_norm: ||v_j W_O|| (H K), float32, W_O being the head's part of the output projection; None if not known.
 
     Where a model only gives its weights A, they stand in the bias: D is 0, the bias is log A and lse is 0.
     """

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-import networkx  # type: ignore[import-untyped]
+import networkx
 import torch
 from jaxtyping import Float
-from networkx.algorithms.flow import preflow_push  # type: ignore[import-untyped]
-from networkx.algorithms.flow.utils import build_residual_network  # type: ignore[import-untyped]
+from networkx.algorithms.flow import preflow_push
+from networkx.algorithms.flow.utils import build_residual_network
 from torch import Tensor
 
 from heedmap.model.errors import InputTooLong

@@ -8,8 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from heedmap.app.errors import WORKING, NotFound, TooLarge, raises
-from heedmap.app.http.answers import ComparisonAnswer
 from heedmap.app.http.callers import Caller, admitted, while_waiting
+from heedmap.app.http.measure_answers import ComparisonAnswer
 from heedmap.app.http.rendering import rendered
 from heedmap.app.http.services import Services, services
 from heedmap.app.render.wire import JSON, check_size, to_json

@@ -11,9 +11,9 @@ from starlette.responses import Response
 
 from heedmap.app.errors import WORKING, ModelUnavailable, NotFound, QuotaExceeded, StorageFull, raises
 from heedmap.app.http.access.quota import check_quota
-from heedmap.app.http.answers import JobAnswer, JobList
 from heedmap.app.http.callers import Caller, admitted, while_waiting
 from heedmap.app.http.event_stream import begin
+from heedmap.app.http.job_answers import JobAnswer, JobList
 from heedmap.app.http.services import Services, services
 from heedmap.app.render.wire import to_json
 from heedmap.app.requests.bodies import parsed

@@ -3,8 +3,8 @@
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
-from heedmap.app.http.answers import MeasureList
 from heedmap.app.http.callers import admitted
+from heedmap.app.http.measure_answers import MeasureList
 from heedmap.app.render.wire import to_json
 from heedmap.model.measures.registry import MEASURES
 

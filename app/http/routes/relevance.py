@@ -9,9 +9,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from heedmap.app.errors import WORKING, NotAcceptable, NotFound, TooLarge, raises
-from heedmap.app.http.answers import RelevanceAnswer
 from heedmap.app.http.caching import NOT_MODIFIED, cached
 from heedmap.app.http.callers import Caller, admitted
+from heedmap.app.http.measure_answers import RelevanceAnswer
 from heedmap.app.http.rendering import rendered
 from heedmap.app.http.routes.maps import Accept, content
 from heedmap.app.http.services import Services, services
