@@ -1,7 +1,7 @@
 """Run the benchmarks, all or those named, and keep what each printed in RESULTS.md.
 
 python -m benchmarks [capture] [families] [length] [explorer] [reading] [decode] [continuous] [wire] [serving]
-    [overload] [sharing] [stored] [soak] [device]
+    [overload] [sharing] [stored] [soak] [alignment] [device]
 """
 
 import argparse
@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from benchmarks import (
+    alignment,
     capture,
     continuous,
     decode,
@@ -43,6 +44,7 @@ BENCHMARKS: dict[str, Callable[[], Report]] = {
     "sharing": sharing.measure,
     "stored": sharing.stored,
     "soak": soak.measure,
+    "alignment": alignment.measure,
     "device": device.measure,
 }
 INTRODUCTION = (

@@ -43,6 +43,7 @@ ROOT = Path(__file__).parents[1]
 CHECKPOINTS = (ROOT / "model" / "weights" / "de-en",)
 HAND_MADE = ROOT / "tests" / "data" / "alignments" / "de-en.tsv"
 COMMAND = "eflomal-align"
+CORPUS = ROOT / "data" / "deu-eng.zip"  # of manythings.org/anki; where it lies there, eflomal learns from it
 TARGET, GOAL = 0.10, 0.06  # error rates of a head that was taught
 PASS = 64  # pairs traced together
 Row = list[str]
@@ -132,7 +133,7 @@ def places(pairs: Sequence[Pair], wanted: Sequence[Aligned]) -> list[int]:
 
 
 def measure(
-    checkpoints: Sequence[Path] = CHECKPOINTS, corpus: Path | None = None, links_to: Path | None = None
+    checkpoints: Sequence[Path] = CHECKPOINTS, corpus: Path = CORPUS, links_to: Path | None = None
 ) -> Report:
     """Error rates of every model's heads and of eflomal, where it and a corpus are there.
 
@@ -145,7 +146,7 @@ def measure(
         traces, seconds = traces_of(folder, pairs)
         some, rates[folder.name] = rows_of(folder.name, traces, pairs, seconds)
         rows += some
-    if corpus is not None and shutil.which(COMMAND):
+    if corpus.exists() and shutil.which(COMMAND):
         whole = read_pairs(corpus, swap=True)
         forward, backward, seconds = eflomal(whole)
         at = places(whole, pairs)
@@ -176,7 +177,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Print the report."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--checkpoint", type=Path, action="append")
-    parser.add_argument("--corpus", type=Path, default=None)
+    parser.add_argument("--corpus", type=Path, default=CORPUS)
     parser.add_argument("--links", type=Path, default=None)
     options = parser.parse_args(arguments)
     print(measure(options.checkpoint or CHECKPOINTS, options.corpus, options.links).markdown())

@@ -12,7 +12,7 @@ import torch
 import transformers
 
 from benchmarks import __main__ as command
-from benchmarks import capture, device, explorer, families, length, measure, wire
+from benchmarks import alignment, capture, device, explorer, families, length, measure, wire
 from benchmarks.measure import Report
 from heedmap.model.native import checkpoint
 from heedmap.model.native.tokenizer import Tokenizer
@@ -258,3 +258,12 @@ def test_device_reports_every_table_and_its_targets(monkeypatch: pytest.MonkeyPa
     ]
     assert any("statistics of all heads, in ms: 40.00" in text for text in verdicts)
     assert any("trace over eager with its maps: 0.50" in text for text in verdicts)
+
+
+def test_alignment_rates_every_way_to_read_a_model(tmp_path: Path) -> None:
+    report = alignment.measure(corpus=tmp_path / "missing.zip")
+    rates = [row[0] for row in numbers(report)]
+    assert len(rates) == 5, "best head and mean in both readings, and the model's own choice"
+    assert all(0.0 < rate < 1.0 for rate in rates)
+    assert rates[0] <= rates[1], "the best head is no worse than the mean of the layer"
+    assert "0.1" in report.targets[0]
