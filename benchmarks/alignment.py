@@ -132,9 +132,7 @@ def places(pairs: Sequence[Pair], wanted: Sequence[Aligned]) -> list[int]:
     return [by_pair[each.source, each.target] for each in wanted]
 
 
-def measure(
-    checkpoints: Sequence[Path] = CHECKPOINTS, corpus: Path = CORPUS, links_to: Path | None = None
-) -> Report:
+def measure(checkpoints: Sequence[Path] = CHECKPOINTS, corpus: Path = CORPUS, links_to: Path | None = None) -> Report:
     """Error rates of every model's heads and of eflomal, where it and a corpus are there.
 
     corpus: English-German pairs as the training reads them; links_to: where eflomal's links of all of it go.
