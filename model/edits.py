@@ -9,7 +9,7 @@
 Softmax hands the mass of a cut on to the other keys; so both ways are there, and their difference is that mass.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
@@ -19,7 +19,7 @@ from heedmap.model.objective import check_name, is_whole
 from heedmap.model.typed import Typed
 
 MOST_EDITS = 4096  # of one pass: a layer x head picture of any model that is served, each head by itself
-MOST_TEXTS = 256  # of a corpus: each is a pass of its own before the one that was asked for
+MOST_TEXTS = 256  # of all corpora: each is a pass of its own before the one that was asked for
 END = 1 << 40  # beyond any sequence: where a span without an end stops
 
 Span = tuple[int, int | None]
@@ -160,7 +160,19 @@ def check_edits(value: Any) -> tuple[AnyEdit, ...]:
     """
     if not isinstance(value, list | tuple) or len(value) > MOST_EDITS:
         raise ParameterError(f"expected a list of at most {MOST_EDITS:,} edits, got {repr(value)[:60]}")
-    return tuple(_checked(edit, str(index)) for index, edit in enumerate(value))
+    edits = tuple(_checked(edit, str(index)) for index, edit in enumerate(value))
+    if (texts := sum(map(len, corpora(edits)))) > MOST_TEXTS:
+        last = next(at for at in reversed(range(len(edits))) if isinstance(edits[at], Silence))
+        raise ParameterError(
+            f"the corpora of all edits have {texts:,} texts, at most {MOST_TEXTS} are run: give all edits the same one",
+            field=f"{last}.corpus",
+        )
+    return edits
+
+
+def corpora(edits: Sequence["AnyEdit"]) -> list[tuple[str, ...]]:
+    """The corpora that edits take means over, each once."""
+    return list(dict.fromkeys(edit.corpus for edit in edits if isinstance(edit, Silence) and edit.corpus))
 
 
 def _checked(value: Any, place: str) -> AnyEdit:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from heedmap.model.contract import Parameters, Request
+from heedmap.model.edits import corpora
 from heedmap.model.generated import CONTINUATION
 
 BASE = 16.0  # of any input: a pass has steps that take as long for one token as for ten
@@ -18,6 +19,8 @@ WORD = "Hallo."  # for a model that has no example
 WARM = 200  # characters of an example that are read before the service is ready
 WARM_TOKENS = 4  # that are written then
 PER_TOKEN = 2  # characters: a translation is about as long as its source
+BACKWARD = 3.5  # of a pass with an objective, forth and back, to one without
+EDITED = 2.0  # of an edited pass to another: it runs alone, and rows that a cut touches are computed once more
 
 
 def characters(value: Any) -> float:
@@ -37,16 +40,29 @@ def cost_of(requests: Sequence[Request], task: str) -> float:
     """The cost of requests that are answered together by a model of this task."""
     total = 0.0
     for request in requests:
-        read = characters(request.inputs)
-        total += BASE + read + (characters(request.target) if request.target is not None else 0.0)
-        if request.target is None:
-            total += STEP * _written(task, read, request.parameters.max_new_tokens) * request.parameters.beam_size
+        mine = _answer(task, request.inputs, request.target, request.parameters)
+        mine *= EDITED if request.edits else 1.0
+        if request.objective is not None:
+            mine += (BACKWARD - 1) * (BASE + characters(request.inputs) + characters(request.target or ""))
+        texts = (text for corpus in corpora(request.edits) for text in corpus)
+        total += mine + sum(_answer(task, text, None, Parameters()) for text in texts)
     return total
+
+
+def _answer(task: str, inputs: Any, target: str | None, parameters: Parameters) -> float:
+    """The cost of one answer, or of scoring a given one."""
+    read = characters(inputs)
+    if target is not None:
+        return BASE + read + characters(target)
+    return BASE + read + STEP * _written(task, read, parameters.max_new_tokens) * parameters.beam_size
 
 
 def is_long(requests: Sequence[Request]) -> bool:
     """Whether one of them takes so long that brief ones should not wait for it."""
-    return any(characters(r.inputs) + characters(r.target or "") > LONG for r in requests)
+    return any(
+        characters(r.inputs) + characters(r.target or "") + sum(characters(texts) for texts in corpora(r.edits)) > LONG
+        for r in requests
+    )
 
 
 def warming(facts: Mapping[str, Any]) -> Request:

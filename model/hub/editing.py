@@ -1,24 +1,26 @@
 """What a request's edits do to the passes of a transformers model."""
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from heedmap.model.attention.editor import Editor, Means
 from heedmap.model.contract import Request
 from heedmap.model.edits import Replace
-from heedmap.model.errors import InputError, ParameterError
+from heedmap.model.errors import ParameterError
 from heedmap.model.hub.attention.recorder import Wiring, record
 from heedmap.model.hub.tasks.base import Task
-from heedmap.model.trace.recorder import mean_outputs
-from heedmap.model.watch import never
+from heedmap.model.trace.recorder import Recorder
+from heedmap.model.watch import Stop
 
 
-def editor_of(request: Request, wiring: Wiring, sites: list[dict[str, Any]], runner: Task) -> Editor | None:
+def editor_of(
+    request: Request, wiring: Wiring, sites: list[dict[str, Any]], means: Callable[[Sequence[str], str], Means]
+) -> Editor | None:
     """The editor of a request; None where its passes are as they are without it.
 
     Args:
         sites: of the model, as it describes them.
+        means: the mean outputs over a corpus.
 
     Raises:
         InputError: the edits are none of this model.
@@ -33,19 +35,16 @@ def editor_of(request: Request, wiring: Wiring, sites: list[dict[str, Any]], run
             field=f"edits.{places[0]}",
         )
     layers = {site["name"]: (site["layers"], site["heads"]) for site in sites}
-    return Editor(request.edits, layers, request.donors, partial(_means, wiring, runner))
+    return Editor(request.edits, layers, request.donors, means)
 
 
-def _means(wiring: Wiring, runner: Task, corpus: Sequence[str], field: str) -> Means:
-    """The mean output of each head over the passes of some texts."""
-    recorders = []
-    for place, text in enumerate(corpus):
-        try:
-            item = runner.prepare(Request(text))
-        except InputError as error:
-            raise InputError(f"a text of the corpus cannot be used: {error}", field=f"{field}.{place}") from error
-        _, inputs = runner.trace([item], never)
-        with record(wiring) as recorder:
-            runner.forward(inputs)
-        recorders.append(recorder)
-    return mean_outputs(recorders)
+def recorded(wiring: Wiring, runner: Task, text: str, cancelled: Stop) -> Recorder:
+    """A recorded pass over a text, and what the model writes to it.
+
+    Raises:
+        InputError: the model cannot use the text.
+    """
+    _, inputs = runner.trace([runner.prepare(Request(text))], cancelled)
+    with record(wiring) as recorder:
+        runner.forward(inputs)
+    return recorder

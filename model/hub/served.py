@@ -3,6 +3,7 @@
 import contextlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,7 +17,7 @@ from heedmap.model.hub.attention.bands import banded
 from heedmap.model.hub.attention.editor import edited
 from heedmap.model.hub.attention.recorder import record
 from heedmap.model.hub.completions import Completions
-from heedmap.model.hub.editing import editor_of
+from heedmap.model.hub.editing import editor_of, recorded
 from heedmap.model.hub.load import adapters, loading
 from heedmap.model.hub.load.loading import Source, choose_task, read_config
 from heedmap.model.hub.load.placement import places_of
@@ -32,6 +33,7 @@ from heedmap.model.hub.tasks.text_generation import TextGeneration
 from heedmap.model.isolation import failure, isolated
 from heedmap.model.observer import stage
 from heedmap.model.trace import gradient
+from heedmap.model.trace.corpus_means import CorpusMeans
 from heedmap.model.trace.size import check
 from heedmap.model.trace.trace import Trace
 from heedmap.model.trace.writing import Recorded
@@ -57,6 +59,7 @@ class HubModel:
         self.runner = task(loaded)
         proof = Proof(loaded, self.runner)
         self.wiring, self.state, self.alone, self.bands = proof.wiring, proof.state, proof.alone, proof.bands
+        self.means = CorpusMeans(partial(recorded, self.wiring, self.runner))
         self.sites, self.unrecorded, self.cost = proof.sites, proof.unrecorded, proof.cost
 
     def describe(self) -> dict[str, Any]:
@@ -151,7 +154,7 @@ class HubModel:
     def _predicted(self, items: Sequence[Item], cancelled: Stop) -> list[Prediction]:
         raise_if_cancelled(cancelled)
         self.state.restore()
-        editor = editor_of(items[0].request, self.wiring, self.sites, self.runner)
+        editor = editor_of(items[0].request, self.wiring, self.sites, partial(self.means, cancelled=cancelled))
         with stage(self._answering), self._watched(cancelled) as watch, edited(self.wiring, editor, self.sites):
             return self.runner.predict(items, watch)
 
@@ -170,7 +173,7 @@ class HubModel:
         gradients = items[0].request.objective is not None
         for item in items:  # what is known before any work
             self._check_size(item.axes, gradients)
-        editor = editor_of(items[0].request, self.wiring, self.sites, self.runner)
+        editor = editor_of(items[0].request, self.wiring, self.sites, partial(self.means, cancelled=cancelled))
         with stage(self._answering), self._watched(cancelled) as watch, edited(self.wiring, editor, self.sites):
             predictions, inputs = self.runner.trace(items, watch)
         for prediction in predictions:

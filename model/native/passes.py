@@ -7,15 +7,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from heedmap.model.attention.editor import Editor, Means
+from heedmap.model.attention.editor import Editor
 from heedmap.model.contract import AnyEdit, Prediction, Request
 from heedmap.model.edits import Replace
-from heedmap.model.errors import HeedmapError, InputError, RangeError
-from heedmap.model.native.tokenizer import PAD, Encoding, Tokenizer
+from heedmap.model.errors import RangeError
+from heedmap.model.generated import Generated
+from heedmap.model.native.tokenizer import END, PAD, Encoding, Tokenizer
 from heedmap.model.observer import stage
 from heedmap.model.padding import padded
 from heedmap.model.trace import gradient
-from heedmap.model.trace.recorder import Recorder, mean_outputs
+from heedmap.model.trace.recorder import Recorder
 from heedmap.model.trace.trace import Trace
 
 
@@ -61,14 +62,27 @@ class Passes:
         edits = [edit.to_json() for edit in request.edits]
         return recorder.trace(0, prediction, self.sites, described, edits, **self.facts)
 
-    def means(self, predictions: Sequence[Prediction]) -> Means:
-        """The mean output of each head, over all positions of passes over these."""
-        recorders = []
+    def recorded(self, prediction: Prediction) -> Recorder:
+        """What one pass over a prediction recorded."""
+        recorder = Recorder()
         with torch.inference_mode():
-            for prediction in predictions:
-                recorders.append(Recorder())
-                self._teach([prediction], recorders[-1])
-        return mean_outputs(recorders)
+            self._teach([prediction], recorder)
+        return recorder
+
+    def score(
+        self, sources: Sequence[list[int]], targets: Sequence[list[int]], editor: Editor | None = None
+    ) -> list[Generated]:
+        """Given outputs, each with its summed log-probability."""
+        device = self.network.output_weight.device
+        with torch.inference_mode():
+            ids, lengths = padded_ids(sources, device)
+            prefix, _ = padded_ids([[END, *target[:-1]] for target in targets], device)
+            target_ids, target_lengths = padded_ids(targets, device)
+            log_probabilities = self.network(ids, lengths, prefix, None, editor).float().log_softmax(dim=-1)
+            parts = log_probabilities.gather(2, target_ids[..., None])[..., 0]
+            real = torch.arange(target_ids.shape[1], device=device) < target_lengths[:, None]
+            totals = (parts * real).sum(dim=1).tolist()
+        return [Generated(list(target), total) for target, total in zip(targets, totals, strict=True)]
 
     def _teach(self, predictions: Sequence[Prediction], recorder: Recorder, editor: Editor | None = None) -> Tensor:
         """Logits at every token of the outputs."""
@@ -104,17 +118,3 @@ def replaced(encoding: Encoding, edits: Sequence[AnyEdit], tokenizer: Tokenizer)
         labels[edit.token] = tokenizer.label(ids[edit.token])
         encoding = replace(encoding, ids=ids, labels=labels)
     return encoding
-
-
-def answered(answers: Sequence[Prediction | HeedmapError], field: str) -> list[Prediction]:
-    """The predictions of a corpus.
-
-    Raises:
-        InputError: one of its texts cannot be used; `field` with its place says which.
-    """
-    predictions = []
-    for place, answer in enumerate(answers):
-        if isinstance(answer, HeedmapError):
-            raise InputError(f"a text of the corpus cannot be used: {answer}", field=f"{field}.{place}")
-        predictions.append(answer)
-    return predictions

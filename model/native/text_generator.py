@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from heedmap.model.attention.editor import Editor, Means
+from heedmap.model.attention.editor import Editor
 from heedmap.model.card import examples, licence
 from heedmap.model.contract import DECODING, Axis, Objective, Parameters, Prediction, Request, taken
 from heedmap.model.edits import Replace
@@ -26,13 +26,14 @@ from heedmap.model.native.checkpoint import Checkpoint
 from heedmap.model.native.decoding import generate
 from heedmap.model.native.graphs import CudaGraphs
 from heedmap.model.native.language_model import LanguageModel, LanguageModelState
-from heedmap.model.native.passes import answered, replaced
+from heedmap.model.native.passes import replaced
 from heedmap.model.native.static_decoding import Lease, Reserve
 from heedmap.model.native.static_language_model import StaticArrangement, StaticLanguageModel
 from heedmap.model.native.tokenizer import PAD, SPECIAL, Encoding
 from heedmap.model.observer import stage, together
 from heedmap.model.trace import gradient
-from heedmap.model.trace.recorder import Recorder, mean_outputs
+from heedmap.model.trace.corpus_means import CorpusMeans
+from heedmap.model.trace.recorder import Recorder
 from heedmap.model.trace.size import check
 from heedmap.model.trace.trace import Trace
 from heedmap.model.trace.writing import Writing
@@ -59,6 +60,7 @@ class TextGenerator:
         self.examples = [] if folder is None else examples(folder)
         weight = self.network.output_weight
         self.device, self.dtype = weight.device, weight.dtype
+        self._means = CorpusMeans(self._recorded)
         self.reserve: Reserve[StaticLanguageModel] | None = None
         if self.device.type == "cuda":  # a CPU launches nothing
             self.reserve = StaticArrangement(self.network).reserve(partial(CudaGraphs, self.device))
@@ -114,7 +116,7 @@ class TextGenerator:
         prediction = self._answer(request, cancelled, recorder if request.objective is None else None)
         if isinstance(prediction, HeedmapError):
             return prediction
-        if (editor := self._editor(request)) is not None:
+        if (editor := self._editor(request, cancelled)) is not None:
             count = len(prediction.axes["tokens"])
             editor.check({"decoder": (count, count)})
         if request.objective is not None:
@@ -148,7 +150,7 @@ class TextGenerator:
         edits = [edit.to_json() for edit in request.edits]
         return recorder.trace(0, prediction, SITES, described, edits, task=self.task, revision=self.revision)
 
-    def _editor(self, request: Request) -> Editor | None:
+    def _editor(self, request: Request, cancelled: Stop) -> Editor | None:
         """What a request's edits do to a pass.
 
         Raises:
@@ -156,17 +158,18 @@ class TextGenerator:
         """
         if not any(not isinstance(edit, Replace) for edit in request.edits):
             return None
-        config = self.network.config
-        return Editor(request.edits, {"decoder": (config.layers, config.heads)}, request.donors, self._means)
+        config, means = self.network.config, partial(self._means, cancelled=cancelled)
+        return Editor(request.edits, {"decoder": (config.layers, config.heads)}, request.donors, means)
 
     @torch.inference_mode()
-    def _means(self, corpus: Sequence[str], field: str) -> Means:
-        recorders = []
-        for prediction in answered(self.predict([Request(text) for text in corpus]), field):
-            recorders.append(Recorder())
-            ids = torch.tensor([prediction.axes["tokens"].ids], device=self.device)
-            self.network.decode_hidden(ids, self.network.start(), recorders[-1])
-        return mean_outputs(recorders)
+    def _recorded(self, text: str, cancelled: Stop) -> Recorder:
+        prediction = self._answer(Request(text), cancelled)
+        if isinstance(prediction, HeedmapError):
+            raise prediction
+        recorder = Recorder()
+        ids = torch.tensor([prediction.axes["tokens"].ids], device=self.device)
+        self.network.decode_hidden(ids, self.network.start(), recorder)
+        return recorder
 
     def _check_trace(self, request: Request) -> None:
         """Raises:
@@ -187,7 +190,7 @@ class TextGenerator:
         try:
             with stage("tokenize"):
                 prompt = replaced(self._encode(request.inputs, "inputs"), request.edits, self.tokenizer)
-            editor = self._editor(request)
+            editor = self._editor(request, cancelled)
             together([len(prompt.ids)])
             limit = self.network.config.max_positions - len(prompt.ids)
             if request.target is None:

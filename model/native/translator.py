@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from heedmap.model.attention.editor import Editor, Means
+from heedmap.model.attention.editor import Editor
 from heedmap.model.batches import decoding_batches, forward_batches
 from heedmap.model.card import licence
 from heedmap.model.contract import DECODING, Axis, Parameters, Prediction, Request, taken
@@ -23,13 +23,15 @@ from heedmap.model.native.decoding import generate
 from heedmap.model.native.graphs import CudaGraphs
 from heedmap.model.native.inference import InferenceState, InferenceTransformer
 from heedmap.model.native.language_model import LanguageModel
-from heedmap.model.native.passes import Passes, answered, padded_ids, replaced
+from heedmap.model.native.passes import Passes, padded_ids, replaced
 from heedmap.model.native.static_decoding import Lease, Reserve
 from heedmap.model.native.static_transformer import StaticTransformer
 from heedmap.model.native.tokenizer import END, SPECIAL, Encoding
 from heedmap.model.native.transformer import AlignmentHead, Transformer, TransformerConfig
 from heedmap.model.observer import stage
 from heedmap.model.taught_head import TaughtHead
+from heedmap.model.trace.corpus_means import CorpusMeans
+from heedmap.model.trace.recorder import Recorder
 from heedmap.model.trace.trace import Trace
 from heedmap.model.trace.writing import Writing
 from heedmap.model.watch import Stop, never, raise_if_cancelled
@@ -55,6 +57,7 @@ class Translator:
         self.device, self.dtype = weight.device, weight.dtype
         taught = {} if self.alignment is None else {"alignment": str(TaughtHead(**self.alignment.model_dump()))}
         self.passes = Passes(self.network, self.tokenizer, self.sites, revision=self.revision, **taught)
+        self._means = CorpusMeans(self._recorded)
         self.reserve: Reserve[StaticTransformer] | None = None
         if self.engine is not None and self.device.type == "cuda":  # a CPU launches nothing
             self.reserve = StaticTransformer.reserve(self.engine, partial(CudaGraphs, self.device))
@@ -156,7 +159,7 @@ class Translator:
         for batch in forward_batches(lengths, self.device.type):
             scored = [given[place] for place in batch]
             with stage("forward"):
-                rated = self._score([sources[i].ids for i in scored], [targets[i].ids for i in scored])
+                rated = self.passes.score([sources[i].ids for i in scored], [targets[i].ids for i in scored])
             outputs.update(zip(scored, rated, strict=True))
         for index, output in outputs.items():
             results[index] = self.prediction(requests[index], sources[index], output)
@@ -169,7 +172,7 @@ class Translator:
             raise_if_cancelled(cancelled)
             request = requests[index]
             try:
-                outcomes[index] = self.passes.alone(request, done.pop(index), self._editor(request))
+                outcomes[index] = self.passes.alone(request, done.pop(index), self._editor(request, cancelled))
             except InputError as error:
                 outcomes[index] = failure(error)
         places = list(done)
@@ -181,20 +184,22 @@ class Translator:
                 outcomes[index] = trace
         return outcomes
 
-    def _editor(self, request: Request) -> Editor | None:
+    def _editor(self, request: Request, cancelled: Stop) -> Editor | None:
         """What a request's edits do to a pass.
 
         Raises:
-            InputError: they are none of this model.
+            InputError: they are none of this model. Cancelled: `cancelled` became true.
         """
         if not any(not isinstance(edit, Replace) for edit in request.edits):
             return None
         layers = {site["name"]: (site["layers"], site["heads"]) for site in self.describe()["sites"]}
-        return Editor(request.edits, layers, request.donors, self._means)
+        return Editor(request.edits, layers, request.donors, partial(self._means, cancelled=cancelled))
 
-    def _means(self, corpus: Sequence[str], field: str) -> Means:
-        answers = self._predict([Request(text) for text in corpus], never)
-        return self.passes.means(answered(answers, field))
+    def _recorded(self, text: str, cancelled: Stop) -> Recorder:
+        [answer] = self._predict([Request(text)], cancelled)
+        if isinstance(answer, HeedmapError):
+            raise answer
+        return self.passes.recorded(answer)
 
     def _by_length(
         self, groups: Mapping[Parameters, list[int]], sources: Mapping[int, Encoding]
@@ -233,10 +238,10 @@ class Translator:
         Raises:
             InputError: the edits are none of this model, or leave a row nothing to see.
         """
-        editor = self._editor(request)
+        editor = self._editor(request, cancelled)
         if target is not None:
             with stage("forward"):
-                return self._score([source.ids], [target], editor)[0]
+                return self.passes.score([source.ids], [target], editor)[0]
         axes, parameters = {"source": _axis(source)}, request.parameters
         writing = Writing.to(cancelled, axes, self.tokenizer.detokenizer(), self.tokenizer.label)
         with stage("generate"), torch.inference_mode():
@@ -251,20 +256,6 @@ class Translator:
         if self.engine is None or self.reserve is None or (writing is not None and writing.recorder is not None):
             return None
         return self.reserve.lend(rows, self.engine.steps)
-
-    def _score(
-        self, sources: list[list[int]], targets: list[list[int]], editor: Editor | None = None
-    ) -> list[Generated]:
-        """Given outputs and their summed log-probability under teacher forcing."""
-        with torch.inference_mode():
-            ids, lengths = padded_ids(sources, self.device)
-            prefix, _ = padded_ids([[END, *target[:-1]] for target in targets], self.device)
-            target_ids, target_lengths = padded_ids(targets, self.device)
-            log_probabilities = self.network(ids, lengths, prefix, None, editor).float().log_softmax(dim=-1)
-            parts = log_probabilities.gather(2, target_ids[..., None])[..., 0]
-            real = torch.arange(target_ids.shape[1], device=self.device) < target_lengths[:, None]
-            totals = (parts * real).sum(dim=1).tolist()
-        return [Generated(target, total) for target, total in zip(targets, totals, strict=True)]
 
     def encode(self, request: Request) -> Encoding:
         """The tokens of a request's input.

@@ -1,6 +1,6 @@
 """The recorder: takes what each attention layer of a forward pass computed, and cuts it into traces."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -263,23 +263,6 @@ def _weighed(weights: Tensor) -> AttentionMap:
         mask=masks.Causal(keys - queries) if causal else Full(),
         bias=biases.Dense(weights.log()),
     )
-
-
-def mean_outputs(recorders: Iterable[Recorder]) -> dict[tuple[str, int], Tensor]:
-    """Of each site and layer the mean output of its heads (H E), in float32, over all queries of some passes.
-
-    Each pass is of one sequence without padding.
-    """
-    sums: dict[tuple[str, int], Tensor] = {}
-    counts: dict[tuple[str, int], int] = {}
-    for recorder in recorders:
-        for site, records in recorder.records.items():
-            for layer, record in enumerate(records):
-                assert isinstance(record, AttentionRecord), "who has means of outputs has outputs"
-                total = record.output.float().sum(dim=(0, 2))
-                sums[site, layer] = sums[site, layer] + total if (site, layer) in sums else total
-                counts[site, layer] = counts.get((site, layer), 0) + record.output.shape[0] * record.output.shape[2]
-    return {key: total / counts[key] for key, total in sums.items()}
 
 
 def _detached(score: Score) -> Score:

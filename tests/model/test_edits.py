@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from heedmap.model.contract import check_edits
-from heedmap.model.edits import END, Cut, Silence, interval
+from heedmap.model.edits import END, MOST_TEXTS, Cut, Silence, corpora, interval
 from heedmap.model.errors import ParameterError
 
 PLACE = {"site": "cross", "layer": 0, "head": 0}
@@ -52,3 +52,13 @@ def test_a_mistake_names_its_field(edit: Any, field: str, says: str) -> None:
     assert caught.value.field == field
     with pytest.raises(ParameterError, match="a list of at most"):
         check_edits({"kind": "silence"})
+
+
+def test_all_corpora_together_are_bounded_and_the_same_one_counts_once() -> None:
+    half = [str(number) for number in range(MOST_TEXTS // 2 + 1)]
+    mean = {"kind": "silence", **PLACE, "how": "mean"}
+    same = check_edits([{**mean, "corpus": half}] * 10)
+    assert corpora(same) == [tuple(half)]
+    with pytest.raises(ParameterError, match=r"258 texts, at most 256") as raised:
+        check_edits([{**mean, "corpus": half}, {**mean, "corpus": [text + "x" for text in half]}, same[0]])
+    assert raised.value.field == "2.corpus"
