@@ -1,4 +1,4 @@
-"""What a request costs, before it is looked into: what it makes the model do counts, wherever it stands in a request."""
+"""What a request costs, before it is looked into: all that it makes the model do counts, wherever it stands."""
 
 from heedmap.app.service.cost import LONG, cost_of, is_long
 from heedmap.model.contract import Objective, Parameters, Request
