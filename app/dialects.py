@@ -12,7 +12,7 @@ from typing import Any
 MEDIA_TYPE = "application/problem+json"
 JSON = "application/json"
 OPENAI_PATH = re.compile(r"/v1/(?:chat/)?completions/?")
-OPEN_INFERENCE_PATH = re.compile(r"/v2(?:/.*)?")
+OPEN_INFERENCE_PATH = re.compile(r"/v2(?:/.*)?", re.DOTALL)  # an address may hold a line break
 Problem = Mapping[str, Any]
 
 CODES = {  # of OpenAI's own, by which clients tell causes

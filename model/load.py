@@ -37,13 +37,16 @@ def load(where: str | Path, device: str = "cpu") -> Served[Trace]:
     if is_native(folder):
         if source.adapter is not None:
             raise CheckpointError("adapters go onto models of transformers' layout, and this one is of Heedmap's own")
-        for name in ("device_map", "quantize"):
+        for name in ("dtype", "generator", "device_map", "quantize"):
             if value := getattr(source, name):
                 raise CheckpointError(
-                    f"{name}={value} is for models of transformers' layout, and this one is of Heedmap's own, whole "
-                    "and on one device (--device): leave the option out"
+                    f"{name}={value} is for models of transformers' layout, and this one is of Heedmap's own, which "
+                    "runs as it was saved, whole and on one device (--device): leave the option out"
                 )
-        return native(folder, device)
+        served = native(folder, device)
+        if source.task not in (None, served.task):
+            raise CheckpointError(f"this checkpoint is for {served.task}, not for {source.task}: leave ?task= out")
+        return served
     from heedmap.model.hub import served  # transformers takes seconds to import, and native models do without
 
     return served.load(source, device)

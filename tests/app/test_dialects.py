@@ -20,6 +20,7 @@ CHAT, TEXT = "/v1/chat/completions", "/v1/completions"
         ("/", HOUSE),
         ("/v2", OPEN_INFERENCE),
         ("/v2/models/org/name/infer", OPEN_INFERENCE),
+        ("/v2/models/a\nb/infer", OPEN_INFERENCE),
         (CHAT, OPENAI),
         (TEXT, OPENAI),
     ],

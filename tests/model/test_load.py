@@ -29,10 +29,18 @@ def test_every_architecture_of_our_own_is_known() -> None:
     assert {config.model_fields["architecture"].default for config in get_args(checkpoint.Config)} == set(NATIVE)
 
 
-@pytest.mark.parametrize("option", ["device_map=auto", "quantize=int8"])
+@pytest.mark.parametrize(
+    "option", ["dtype=bfloat16", "generator=http://localhost:1/v1", "device_map=auto", "quantize=int8"]
+)
 def test_our_own_models_stand_whole_on_one_device(option: str, tiny: Path) -> None:
     with pytest.raises(CheckpointError, match=f"{option} is for models of transformers' layout.*leave the option out"):
         load(f"{tiny}?{option}")
+
+
+def test_our_own_models_have_one_task(tiny: Path) -> None:
+    assert load(f"{tiny}?task=translation").task == "translation"
+    with pytest.raises(CheckpointError, match="is for translation, not for fill-mask"):
+        load(f"{tiny}?task=fill-mask")
 
 
 def test_what_is_known_without_loading(tiny: Path, folder: Path, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ CALLER = "heedmap.caller"  # where a request's scope holds who asks
 PROBES = ("/healthz", "/readyz", "/v2/health/live", "/v2/health/ready")
 VERSIONED = re.compile(r"/v\d+(?:/|$)")  # the API; what is not is the explorer, which everybody may load
 # What any key may ask for: what the service is.
-DESCRIPTIONS = re.compile(r"/v1/(?:models|measures)(?:/.*)?|/v2(?:/(?:health|models)/.*)?")
+DESCRIPTIONS = re.compile(r"/v1/(?:models|measures)(?:/.*)?|/v2(?:/(?:health|models)/.*)?", re.DOTALL)
 ASKED = "/v2/repository/index"  # by a POST, which changes nothing
 DRAINED = 1 << 16  # bytes of a refused body that are read and thrown away; a longer one ends the connection
 

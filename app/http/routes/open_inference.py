@@ -46,7 +46,7 @@ from heedmap.model.errors import HeedmapError, InputError
 
 router = APIRouter(prefix="/v2", tags=["Open Inference Protocol"], dependencies=[Depends(admitted)])
 probes = APIRouter(prefix="/v2/health", tags=["Open Inference Protocol"])
-INFER = re.compile(r"/v2/models/.+/infer/?")
+INFER = re.compile(r"/v2/models/.+/infer/?", re.DOTALL)
 EXTENSIONS = ["binary_tensor_data", "parameters"]
 VERSION = "1"  # of every model: another checkpoint is another name
 BINARY = "application/octet-stream"
