@@ -43,10 +43,10 @@ def load(where: str | Path, device: str = "cpu") -> Served[Trace]:
                     f"{name}={value} is for models of transformers' layout, and this one is of Heedmap's own, which "
                     "runs as it was saved, whole and on one device (--device): leave the option out"
                 )
-        served = native(folder, device)
-        if source.task not in (None, served.task):
-            raise CheckpointError(f"this checkpoint is for {served.task}, not for {source.task}: leave ?task= out")
-        return served
+        ours = native(folder, device)
+        if source.task not in (None, ours.task):
+            raise CheckpointError(f"this checkpoint is for {ours.task}, not for {source.task}: leave ?task= out")
+        return ours
     from heedmap.model.hub import served  # transformers takes seconds to import, and native models do without
 
     return served.load(source, device)
