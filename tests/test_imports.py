@@ -38,7 +38,7 @@ ROOMS = {
     "model.native": {"model.attention", "model.trace", "model.card"},
     "model.hub": {"model.attention", "model.trace", "model.card"},
     "model.load": {"model.native", "model.hub", "model.trace", "model.card"},
-    "model.training": {"model.load", "model.native", "model.card", "model.attention", "model.trace"},
+    "model.training": {"model.load", "model.native", "model.card", "model.attention", "model.trace", "model.measures"},
     "app.errors": set[str](),
     "app.dialects": set[str](),
     "app.problems": {"app.errors", "app.dialects"},
