@@ -1,6 +1,6 @@
 """What a request's edits do to the passes of a transformers model."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -14,11 +14,18 @@ from heedmap.model.trace.recorder import mean_outputs
 from heedmap.model.watch import never
 
 
-def editor_of(request: Request, wiring: Wiring, sites: list[dict[str, Any]], runner: Task) -> Editor | None:
+def editor_of(
+    request: Request,
+    wiring: Wiring,
+    sites: list[dict[str, Any]],
+    runner: Task,
+    means: Callable[[Sequence[str], str], Means] | None = None,
+) -> Editor | None:
     """The editor of a request; None where its passes are as they are without it.
 
     Args:
         sites: of the model, as it describes them.
+        means: the mean outputs over a corpus, unless that is to be read anew.
 
     Raises:
         InputError: the edits are none of this model.
@@ -33,10 +40,10 @@ def editor_of(request: Request, wiring: Wiring, sites: list[dict[str, Any]], run
             field=f"edits.{places[0]}",
         )
     layers = {site["name"]: (site["layers"], site["heads"]) for site in sites}
-    return Editor(request.edits, layers, request.donors, partial(_means, wiring, runner))
+    return Editor(request.edits, layers, request.donors, means or partial(means_of, wiring, runner))
 
 
-def _means(wiring: Wiring, runner: Task, corpus: Sequence[str], field: str) -> Means:
+def means_of(wiring: Wiring, runner: Task, corpus: Sequence[str], field: str) -> Means:
     """The mean output of each head over the passes of some texts."""
     recorders = []
     for place, text in enumerate(corpus):

@@ -24,6 +24,7 @@ from heedmap.model.generated import CONTINUATION, Generated
 from heedmap.model.isolation import failure, isolated
 from heedmap.model.native.checkpoint import Checkpoint
 from heedmap.model.native.decoding import generate
+from heedmap.model.native.edited_values import LanguageModelValues
 from heedmap.model.native.graphs import CudaGraphs
 from heedmap.model.native.language_model import LanguageModel, LanguageModelState
 from heedmap.model.native.passes import answered, replaced
@@ -44,7 +45,7 @@ CHUNK = 2048  # tokens: a layer can be stopped within a second or two, and the w
 COLUMNS = 2048  # tokens that static buffers hold at least: what most prompts need, so that few need others
 
 
-class TextGenerator:
+class TextGenerator(LanguageModelValues):
     """Predictions and traces of a language model; a `Served`."""
 
     task = "text-generation"
@@ -156,8 +157,7 @@ class TextGenerator:
         """
         if not any(not isinstance(edit, Replace) for edit in request.edits):
             return None
-        config = self.network.config
-        return Editor(request.edits, {"decoder": (config.layers, config.heads)}, request.donors, self._means)
+        return Editor(request.edits, self.layers_and_heads(), request.donors, self._means)
 
     @torch.inference_mode()
     def _means(self, corpus: Sequence[str], field: str) -> Means:
