@@ -158,7 +158,8 @@ class Services:
         self, line: Engine, kind: str, name: str, model: Served[Trace], requests: Sequence[Request], run: Checking
     ) -> list[Any]:
         key = (name, kind) if isinstance(run, Continuous) else (name, kind, requests[0].parameters)
-        equal = (kind, id(model), frozen([(r.inputs, r.target, r.parameters) for r in requests]))
+        asked = [(r.inputs, r.target, r.parameters, r.objective, r.edits) for r in requests]
+        equal = (kind, id(model), frozen(asked))
         return await self.passes.join(equal, lambda: self._run(line, key, kind, name, model, requests, run))
 
     async def _run(
