@@ -1,7 +1,7 @@
 """Run the benchmarks, all or those named, and keep what each printed in RESULTS.md.
 
 python -m benchmarks [capture] [families] [length] [explorer] [reading] [decode] [continuous] [wire] [serving]
-    [overload] [sharing] [stored] [soak] [device]
+    [overload] [sharing] [stored] [soak] [effects] [device]
 """
 
 import argparse
@@ -16,6 +16,7 @@ from benchmarks import (
     continuous,
     decode,
     device,
+    effects,
     explorer,
     families,
     length,
@@ -43,6 +44,7 @@ BENCHMARKS: dict[str, Callable[[], Report]] = {
     "sharing": sharing.measure,
     "stored": sharing.stored,
     "soak": soak.measure,
+    "effects": effects.measure,
     "device": device.measure,
 }
 INTRODUCTION = (
