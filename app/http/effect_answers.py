@@ -49,7 +49,7 @@ class EditEffect(Answer):
     estimated: float | None = Field(description="To first order; null where that is not known.")
     reason: str | None = Field(description="Why there is no estimate.")
     measured: float | None
-    prediction: dict[str, Any] | None = Field(None, description="What the model answers under it, or its error.")
+    prediction: Any = Field(None, description="What the model answers under it, or its error.")
 
 
 class EffectsAnswer(Answer):

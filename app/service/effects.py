@@ -79,6 +79,7 @@ def heads(trace: Trace, how: How, site: str | None = None) -> Iterator[Heads | N
     for part in trace.watched(head_effects(trace, how)):
         if part is not None and site in (None, part[0]):
             grids[part[0]] = part[1].numpy()
+            require(np.nan_to_num(grids[part[0]], nan=0.0, posinf=np.inf, neginf=-np.inf), "effects")
         yield None
     yield Heads(grids, how)
 

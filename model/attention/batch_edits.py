@@ -5,6 +5,7 @@ row's queries: the kernel runs once for all of them. What else is edited is comp
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TypeAlias, cast
 
 import torch
@@ -61,6 +62,10 @@ class BatchEdits(LayerEdits):
         block, rest = divmod(q.shape[0], len(self.rows))
         if rest or not block:
             raise TraceError(f"{self.where} attended over {q.shape[0]} rows, where {len(self.rows)} edits have theirs")
+        if len(self.rows) == 1 and self.rows[0] is not None:
+            with self._blaming(0):
+                return self.rows[0].attend(q, k, v, mask, bias, score, start, sinks)
+        shape = q.shape[2], k.shape[2]
         plain = isinstance(score, ScaledDot) and bias is None and sinks is None
         factors, kept = (torch.ones(len(self.rows), q.shape[1]) for _ in range(2))
         alone: list[tuple[int, LayerEdits]] = []
@@ -83,18 +88,23 @@ class BatchEdits(LayerEdits):
             output = output.masked_fill(gone[:, :, None, None], 0)
         elif alone:
             output = output.clone()
+        masks = [None if mask is None or not alone else mask.of(at, *shape).to(q.device) for at in range(block)]
         for at, row in alone:
-            for place in range(at * block, (at + 1) * block):
-                one = slice(place, place + 1)
-                mine = None if mask is None else mask.of(place, q.shape[2], k.shape[2])
+            for place in range(at * block, (at + 1) * block):  # blocks are copies of one pass: they share its masks
+                one, mine = slice(place, place + 1), masks[place % block]
                 added = bias if bias is None or bias.shape[0] == 1 else bias[one]
-                try:
-                    done = row.attend(q[one], k[one], v[one], mine, added, score, start, sinks)
-                except HeedmapError as error:
-                    error.field = self.places[at] or error.field
-                    raise
-                output[one] = done.mixed
+                with self._blaming(at):
+                    output[one] = row.attend(q[one], k[one], v[one], mine, added, score, start, sinks).mixed
         return Attention(q, score, output, lse, kernel, output, _unrecorded)
+
+    @contextmanager
+    def _blaming(self, row: int) -> Iterator[None]:
+        """Errors name the place of a row's edit in the request."""
+        try:
+            yield
+        except HeedmapError as error:
+            error.field = self.places[row] or error.field
+            raise
 
 
 class BatchEditor(Editor):
