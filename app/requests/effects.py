@@ -9,9 +9,9 @@ from heedmap.app.requests.schemas import Strict
 from heedmap.model.contract import AnyEdit, Objective
 from heedmap.model.edits import SCHEMA, check_edits
 from heedmap.model.errors import ParameterError
-from heedmap.model.measures.edge_effects import MOST_EDGES
 
 MOST_LISTED = 1024  # edits of one request, each with an effect of its own
+MOST_EDGES = 4096  # that are found at once: a page of JSON
 MOST_PREDICTED = 16  # new outputs of one request: each is written token by token
 NAMED = ("heads", "edges")
 LIST = {"type": "array", "minItems": 1, "maxItems": MOST_LISTED, "items": SCHEMA}

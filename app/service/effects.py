@@ -42,11 +42,11 @@ class Heads:
         """All of them in the order of `edits`."""
         return np.concatenate([grid.ravel() for grid in self.sites.values()])
 
-    def like(self, values: Sequence[float]) -> "Heads":
+    def like(self, values: Grid) -> "Heads":
         """Other values of the same heads, in the order of `edits`."""
-        numbers, grids, start = np.asarray(values, dtype=np.float64), {}, 0
+        grids, start = dict[str, Grid](), 0
         for site, grid in self.sites.items():
-            grids[site] = numbers[start : start + grid.size].reshape(grid.shape)
+            grids[site] = values[start : start + grid.size].reshape(grid.shape)
             start += grid.size
         return Heads(grids, self.how)
 
@@ -174,7 +174,7 @@ def ranking(estimated: Heads, measured: Heads | None) -> list[dict[str, Any]]:
     table = []
     for site, grid in estimated.sites.items():
         for layer, head in np.ndindex(grid.shape):
-            other = None if measured is None else known(measured.sites[site][layer, head])
-            value = {"estimated": known(grid[layer, head]), "measured": other}
+            other = None if measured is None else known(float(measured.sites[site][layer, head]))
+            value = {"estimated": known(float(grid[layer, head])), "measured": other}
             table.append({"site": site, "layer": int(layer), "head": int(head), **value})
     return sorted(table, key=lambda row: -abs(row[by] or 0.0))

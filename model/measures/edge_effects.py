@@ -15,7 +15,6 @@ from heedmap.model.measures.gradient_attention import GradientAttention
 from heedmap.model.trace.trace import Trace
 
 CELLS = 1 << 22  # that are in memory at once, of all heads of a layer: 16 MiB in float32
-MOST_EDGES = 4096  # that are found at once: a page of JSON
 Mass = Literal["renormalise", "drop"]
 
 
@@ -134,4 +133,7 @@ def top_edges(trace: Trace, site: str, count: int, mass: Mass = "renormalise") -
             kept = torch.cat([kept, found[found[:, 4] != 0]])
             kept = kept[kept[:, 4].abs().argsort(descending=True, stable=True)[:count]]
             yield None
-    yield [Edge(site, *(int(part) for part in row[:4]), float(row[4])) for row in kept.tolist()]
+    yield [
+        Edge(site, int(layer), int(head), int(query), int(key), effect)
+        for layer, head, query, key, effect in kept.tolist()
+    ]

@@ -21,7 +21,7 @@ from heedmap.model.attention.editor import Donor, Editor
 from heedmap.model.attention.edits import LayerEdits, Rows
 from heedmap.model.attention.maps import AttentionMap
 from heedmap.model.attention.masks import Full
-from heedmap.model.edits import AnyEdit, Cut, HeadEdit, Patch, Replace, Silence, Temper, check_edits
+from heedmap.model.edits import AnyEdit, Cut, Patch, Replace, Silence, Temper, check_edits
 from heedmap.model.errors import InputError
 from heedmap.model.measures.edge_effects import check_objective, cut_effect, strips
 from heedmap.model.measures.gradient import products
@@ -213,9 +213,8 @@ def _stand_in(edit: AnyEdit, donors: Mapping[str, Donor]) -> AnyEdit:
 def _replaced(trace: Trace) -> frozenset[tuple[str, int, int]]:
     """Heads whose output an edit of the trace put there, so that what the map computes is not what was used."""
     sites = {site: (len(layers), layers[0].heads) for site, layers in trace.layers.items()}
-    edits = [edit for edit in check_edits(trace.edits) if isinstance(edit, HeadEdit)]
-    stands = [_stand_in(edit, {}) for edit in edits if _stand_in(edit, {}) is not edit]
-    outputs = [edit for edit in stands if edit.site in sites]
+    edits = [edit for edit in check_edits(trace.edits) if not isinstance(edit, Replace) and edit.site in sites]
+    outputs = [stand for edit in edits if (stand := _stand_in(edit, {})) is not edit]
     return frozenset(
         (site, index, head)
         for (site, index), done in Editor(outputs, sites)

@@ -86,7 +86,7 @@ async def answer(services: Services, caller: Caller, id: str, body: EffectsReque
     edge_effects.check_objective(trace)
     effects.check_objective(trace, body.objective)
     assert trace.objective is not None
-    edits = () if isinstance(body.edits, str) else body.edits
+    edits: Sequence[AnyEdit] = () if isinstance(body.edits, str) else body.edits
     patches = {edit.trace: place for place, edit in enumerate(edits) if isinstance(edit, Patch)}
     given = await donors(services, caller, patches) if patches else {}
     needed = body.measured or body.predict
@@ -107,7 +107,7 @@ async def answer(services: Services, caller: Caller, id: str, body: EffectsReque
     else:
         edits, guesses = await estimated_edits(services, trace, body, given)
         values = await measured(services, origin, trace, edits, body)
-        real_effects = [None] * len(edits) if values is None else effects.effects_of(values).tolist()
+        real_effects: list[Any] = [None] * len(edits) if values is None else effects.effects_of(values).tolist()
         rows = [
             {"edit": edit.to_json(), "estimated": guess.effect, "reason": guess.reason, "measured": real}
             for edit, guess, real in zip(edits, guesses, real_effects, strict=True)
