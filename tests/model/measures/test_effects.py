@@ -64,7 +64,7 @@ def test_silencing_is_the_slope_of_fading_a_head_out(model: Any, objective: dict
     grids = dict(part for part in head_effects(recorded(model, **objective)) if part is not None)
     step = 1e-5
     for site, index, attention in attentions(model.network):
-        for head in range(attention.heads):
+        for head in (0, 3):
             columns = slice(head * attention.size, (head + 1) * attention.size)
             values = []
             for sign in (1, -1):
@@ -128,9 +128,9 @@ def test_what_no_gradient_tells_says_why(trace: Trace) -> None:
     assert made == [Estimate(None, effects.NEEDS_PASSES), Estimate(None, effects.NEEDS_INPUT)]
 
 
-def test_a_head_whose_output_was_patched_already_has_no_estimate(model: Any) -> None:
+def test_a_head_whose_output_was_patched_already_has_no_estimate(tiny: Path) -> None:
     mean = {"kind": "silence", "site": "cross", "layer": 0, "head": 1, "how": "mean", "corpus": ["Ja."]}
-    other = recorded(model, [mean])
+    other = recorded(load(tiny), [mean])
     grids = dict(part for part in head_effects(other) if part is not None)
     assert torch.isnan(grids["cross"]).nonzero().tolist() == [[0, 1]]
     assert estimated(other, [{**EDITS[0], "layer": 0, "head": 1}]) == [Estimate(None, effects.REPLACED)]

@@ -13,7 +13,9 @@ from heedmap.model.contract import Measurable, Objective, Parameters, Request, c
 from heedmap.model.errors import Cancelled, ParameterError, RangeError, TraceError
 from heedmap.model.load import load
 from heedmap.model.native import edited_passes
+from heedmap.model.native.tokenizer import Tokenizer
 from heedmap.model.trace.trace import Trace
+from tests.conftest import write_tiny
 from tests.model.native.test_edits import KINDS, SENTENCE, TARGET, WEIGHTS
 
 Edits = list[dict[str, Any]]
@@ -23,7 +25,6 @@ SETS: list[Edits] = [
     [],
     [{"kind": "replace", "token": 1, "by": 9}],
     [{"kind": "replace", "token": 0, "by": 12}, *KINDS["cut"]],
-    [{"kind": "silence", "site": "cross", "layer": 1, "head": 0, "how": "mean", "corpus": ["Ja.", "Das Buch."]}],
     [{"kind": "patch", "site": "decoder", "layer": 0, "head": 1, "trace": "t"}],
     [{"kind": "patch", "site": "cross", "layer": 1, "head": 3, "trace": "t", "what": "weights", "query": [0, 2]}],
 ]
@@ -45,9 +46,10 @@ def values(model: Any, request: Request, sets: list[Edits], **more: Any) -> list
     return [number for some in model.values_under(request, trace.prediction, checked, **more) for number in some]
 
 
-@pytest.mark.parametrize("objective", [ALL, Objective(tokens=(1,), minus=("is",))])
-@pytest.mark.parametrize("budget", [2048, 40])
-@pytest.mark.parametrize("base", [[], KINDS["tempered"], KINDS["silent"]])
+@pytest.mark.parametrize(
+    ("objective", "budget", "base"),
+    [(ALL, 2048, []), (Objective(tokens=(1,), minus=("is",)), 40, []), (ALL, 100, KINDS["silent"])],
+)
 def test_rows_of_a_batch_are_passes_alone(
     tiny: Path, objective: Objective, budget: int, base: Edits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -60,6 +62,17 @@ def test_rows_of_a_batch_are_passes_alone(
     alone = [value_of(model, base + edits, SENTENCE, TARGET, objective, {"t": donor}) for edits in [[], *sets]]
     assert batched == pytest.approx(alone, abs=1e-5)
     assert len({round(number, 4) for number in alone}) > len(sets) / 2, "they differ"
+
+
+def test_means_are_of_other_passes(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    model: Any = load(write_tiny(tmp_path / "model", tokenizer, positions=24))  # a random model writes on to the end
+    mean = {"kind": "silence", "site": "cross", "head": 0, "how": "mean", "corpus": ["Ja.", "Das Buch."]}
+    sets: list[Edits] = [[{**mean, "layer": layer}] for layer in (0, 1)]
+    read, asked = model._means, []
+    model._means = lambda corpus, field: asked.append(corpus) or read(corpus, field)
+    batched = values(model, Request(SENTENCE, "The station", Parameters(), ALL), sets)
+    assert asked == [("Ja.", "Das Buch.")], "once for all"
+    assert batched == pytest.approx([value_of(model, s, SENTENCE, "The station", ALL) for s in [[], *sets]], abs=1e-5)
 
 
 def test_every_head_of_the_shipped_model(tiny: Path) -> None:
