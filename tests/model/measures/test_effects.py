@@ -19,7 +19,9 @@ from heedmap.model.measures.cut_effect import CutEffect
 from heedmap.model.measures.edge_effects import Edge, top_edges
 from heedmap.model.measures.effects import Estimate, estimates, head_effects
 from heedmap.model.measures.gradient_attention import GradientAttention
+from heedmap.model.native.tokenizer import Tokenizer
 from heedmap.model.trace.trace import Trace
+from tests.conftest import write_tiny
 from tests.model import edited
 from tests.model.measures.layers import random_layer, traced
 
@@ -128,9 +130,10 @@ def test_what_no_gradient_tells_says_why(trace: Trace) -> None:
     assert made == [Estimate(None, effects.NEEDS_PASSES), Estimate(None, effects.NEEDS_INPUT)]
 
 
-def test_a_head_whose_output_was_patched_already_has_no_estimate(tiny: Path) -> None:
+def test_a_head_whose_output_was_patched_already_has_no_estimate(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    model = load(write_tiny(tmp_path / "model", tokenizer, positions=32))  # a random model writes on to the end
     mean = {"kind": "silence", "site": "cross", "layer": 0, "head": 1, "how": "mean", "corpus": ["Ja."]}
-    other = recorded(load(tiny), [mean])
+    other = recorded(model, [mean])
     grids = dict(part for part in head_effects(other) if part is not None)
     assert torch.isnan(grids["cross"]).nonzero().tolist() == [[0, 1]]
     assert estimated(other, [{**EDITS[0], "layer": 0, "head": 1}]) == [Estimate(None, effects.REPLACED)]

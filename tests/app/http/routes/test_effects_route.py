@@ -3,7 +3,6 @@
 import base64
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -187,7 +186,7 @@ def test_a_model_that_is_another_now_or_none_is_a_conflict(
         ({"tiny": str(changed)}, "is not the one that made this trace"),
         ({"another": str(folder)}, "is not served here any more"),
     ):
-        with TestClient(create_app(replace(chosen, models=models))) as client:
+        with TestClient(create_app(chosen.model_copy(update={"models": models}))) as client:
             assert asked(client, trace["id"])["sites"], "estimates take no model"
             for body in ({"measured": True}, {"edits": [SILENCE], "predict": True}):
                 response = client.post(f"/v1/traces/{trace['id']}/effects", json=body)
