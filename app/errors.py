@@ -7,6 +7,7 @@
     ├── NotFound            404    no such model or trace
     ├── NotAcceptable       406    no representation that the caller accepts
     ├── TooSlow             408    the request did not come in within its time
+    ├── ModelChanged        409    the model that made the trace is another now
     ├── TraceUnreadable     410    the trace's file is damaged; posting its input again writes it anew
     ├── TooLarge            413    the body or the response is over its limit
     ├── UnsupportedMedia    415    the body is of another type
@@ -85,6 +86,12 @@ class TooSlow(ServiceError):
     """The request did not come in within its time."""
 
     status = 408
+
+
+class ModelChanged(ServiceError):
+    """The model that made the trace is served no more, or is another by now."""
+
+    status = 409
 
 
 class TraceUnreadable(ServiceError):

@@ -1,7 +1,7 @@
 """Run the benchmarks, all or those named, and keep what each printed in RESULTS.md.
 
 python -m benchmarks [capture] [families] [length] [explorer] [reading] [decode] [continuous] [wire] [serving]
-    [overload] [sharing] [stored] [soak] [alignment] [device]
+    [overload] [sharing] [stored] [soak] [alignment] [effects] [device]
 """
 
 import argparse
@@ -17,6 +17,7 @@ from benchmarks import (
     continuous,
     decode,
     device,
+    effects,
     explorer,
     families,
     length,
@@ -45,6 +46,7 @@ BENCHMARKS: dict[str, Callable[[], Report]] = {
     "stored": sharing.stored,
     "soak": soak.measure,
     "alignment": alignment.measure,
+    "effects": effects.measure,
     "device": device.measure,
 }
 INTRODUCTION = (

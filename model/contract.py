@@ -1,6 +1,6 @@
 """What the service knows of a model: requests in, predictions and traces out, whatever the family."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, Protocol, TypeVar, get_args, get_origin, runtime_checkable
 
@@ -20,6 +20,7 @@ __all__ = [
     "FinishReason",
     "Inputs",
     "Joinable",
+    "Measurable",
     "Objective",
     "Parameters",
     "Prediction",
@@ -152,6 +153,34 @@ class Served(Protocol[Traced]):
 
         Raises:
             Cancelled: `cancelled` became true between two steps.
+        """
+
+
+@runtime_checkable
+class Measurable(Protocol):
+    """A model that says what edits do to an objective."""
+
+    def values_under(
+        self,
+        request: Request,
+        prediction: Prediction,
+        sets: Sequence[Sequence[AnyEdit]],
+        cancelled: Stop = never,
+    ) -> Iterator[list[float]]:
+        """The objective's value of the pass over a request's answer, then under each set of edits beside its own.
+
+        The output is the answer's under every edit, teacher-forced. Many sets share a batch where that is possible.
+
+        Args:
+            request: with an objective, and with the donors of all edits.
+            prediction: its answer, as a trace has it.
+
+        Yields:
+            What a batch came to: all of it is 1 + len(sets) numbers, in order. Between two batches the model is free.
+
+        Raises:
+            InputError: a set is none of this pass, or leaves a row nothing to see; `field` is edits.N or a part of it.
+            Cancelled: `cancelled` became true between two batches.
         """
 
 

@@ -53,6 +53,7 @@ ROOMS = {
     "app.client": {"app.settings", "app.render", "model"},
     "app.options": set[str](),
     "app.align": {"app.client", "app.options", "app.settings", "model"},
+    "app.sweep": {"app.client", "app.options", "app.render", "app.requests", "app.service", "model"},
     "app.cluster": {"app.http", "app.settings", "model"},
     "app.deployment": {"app.cluster", "app.http", "app.settings", "model"},
     "app.deploy": {"app.cluster", "app.deployment", "app.options", "app.http", "model"},

@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike
 
 from heedmap.app.client.aligned import AlignOperations
 from heedmap.app.client.calls import RETRIES, TIMEOUT, ClientCall, Flow, Operation
+from heedmap.app.client.effects import EffectOperations
 from heedmap.app.client.errors import APIError, ClientError, TimedOut, Unreachable, api_error
 from heedmap.app.client.jobs import JobOperations
 from heedmap.app.client.results import Answer, Attention, TraceSummary, Window
@@ -264,7 +265,7 @@ class Operations:
         return Attention.from_json(response.json())
 
 
-class Client(Operations, AlignOperations, JobOperations, BlockingStreams):
+class Client(Operations, AlignOperations, EffectOperations, JobOperations, BlockingStreams):
     """The service, blocking. Use it as a context manager, or `close()` it.
 
     Args:
@@ -288,7 +289,7 @@ class Client(Operations, AlignOperations, JobOperations, BlockingStreams):
         super().__init__(http, retries)
 
 
-class AsyncClient(Operations, AlignOperations, JobOperations, AwaitingStreams):
+class AsyncClient(Operations, AlignOperations, EffectOperations, JobOperations, AwaitingStreams):
     """The service, awaited; takes what `Client` takes, and is closed by `aclose()`."""
 
     def __init__(

@@ -30,6 +30,7 @@ from heedmap.app.http.routes import (
     align,
     attention,
     compare,
+    effects,
     health,
     jobs,
     maps,
@@ -137,7 +138,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.services, app.state.gate = services, gate
     app.include_router(health.router)
     app.include_router(open_inference.probes)
-    lookers = (traces, maps, tiles, measures, relevance, align, attention, compare, jobs)
+    lookers = (traces, maps, tiles, measures, relevance, effects, align, attention, compare, jobs)
     for routes in (model_routes, predict, *lookers, open_inference, openai):
         app.include_router(routes.router, dependencies=[Depends(ticketed)])
     docs.install(app)

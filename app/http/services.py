@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -33,15 +33,18 @@ from heedmap.app.service.stream import Feed
 from heedmap.app.service.tiles import Tiles
 from heedmap.app.service.watchdog import Watchdog
 from heedmap.app.settings import Settings
-from heedmap.model.contract import Request, Served
+from heedmap.model.contract import AnyEdit, Measurable, Request, Served
 from heedmap.model.errors import HeedmapError, OutOfMemory
 from heedmap.model.observer import stage
+from heedmap.model.trace.request import request_to_json
 from heedmap.model.trace.trace import Trace
-from heedmap.model.watch import Stop
+from heedmap.model.watch import Stop, never
 
+STEP = 2048  # tokens of a batch of edited passes, about
 WRITERS = 4  # traces written at once: each waits for the disk, and no reader waits for them
 STOPPED = {"Retry-After": "2", "Connection": "close"}
 T = TypeVar("T")
+Edits = Sequence[AnyEdit]
 
 log = structlog.get_logger("heedmap")
 
@@ -149,6 +152,29 @@ class Services:
             raise failure
         return outcomes
 
+    async def measure(self, name: str, model: Measurable, asked: Request, trace: Trace, edits: Edits) -> list[float]:
+        """The value of a trace's objective as it is, then under each edit: a turn of the line for every batch of them.
+
+        Raises:
+            InputError: an edit is none of this trace's pass; `field` says which.
+        """
+        last: Stop = never
+
+        def advance(items: Sequence[None], stop: Stop) -> list[list[float] | None]:
+            nonlocal last
+            last = stop
+            return [next(values, None)]
+
+        values = model.values_under(asked, trace.prediction, [(edit,) for edit in edits], lambda: last())
+        cost = float(min(STEP, (len(edits) + 1) * max(len(axis) for axis in trace.axes.values())))
+        exclusive = None if getattr(model, "reentrant", False) else id(model)
+        key, kind, numbers = ("effects", values), (name, "effects"), list[float]()
+        while True:
+            [some] = await self.tracing.run_batch(key, [None], advance, cost=cost, kind=kind, exclusive=exclusive)
+            if some is None:
+                return numbers
+            numbers += some
+
     async def stream(self, name: str, model: Served[Trace], request: Request, feed: Feed) -> list[Any]:
         """A trace or an error of one request, told to `feed` while it arises: so it is nobody else's too."""
         key = (name, "stream", feed)
@@ -158,7 +184,8 @@ class Services:
         self, line: Engine, kind: str, name: str, model: Served[Trace], requests: Sequence[Request], run: Checking
     ) -> list[Any]:
         key = (name, kind) if isinstance(run, Continuous) else (name, kind, requests[0].parameters)
-        equal = (kind, id(model), frozen([(r.inputs, r.target, r.parameters) for r in requests]))
+        asked = [(r.inputs, r.target, r.parameters, r.objective, r.edits) for r in requests]
+        equal = (kind, id(model), frozen(asked))
         return await self.passes.join(equal, lambda: self._run(line, key, kind, name, model, requests, run))
 
     async def _run(
@@ -187,12 +214,13 @@ class Services:
         context = copy_context()  # whose request id stands in the lines that are logged meanwhile
         return await asyncio.get_running_loop().run_in_executor(self.writers, lambda: context.run(function))
 
-    async def keep(self, owner: str, identifier: str, model: str, trace: Trace) -> StoredTrace:
-        """Keep a trace: on an accelerator readable at once and written behind, else written.
+    async def keep(self, owner: str, identifier: str, model: str, trace: Trace, request: Request) -> StoredTrace:
+        """Keep a trace, with what it was asked by: on an accelerator readable at once and written behind, else written.
 
         Raises:
             StorageFull, StoreUnavailable: as the store does.
         """
+        trace = replace(trace, request=request_to_json(request))
         if self.residents.takes(trace):
             return await self.write(lambda: self.residents.keep(owner, identifier, model, trace))
         with stage("write"):

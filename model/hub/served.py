@@ -17,6 +17,7 @@ from heedmap.model.hub.attention.bands import banded
 from heedmap.model.hub.attention.editor import edited
 from heedmap.model.hub.attention.recorder import record
 from heedmap.model.hub.completions import Completions
+from heedmap.model.hub.edited_values import HubValues
 from heedmap.model.hub.editing import editor_of, recorded
 from heedmap.model.hub.load import adapters, loading
 from heedmap.model.hub.load.loading import Source, choose_task, read_config
@@ -43,7 +44,7 @@ from heedmap.model.watch import Stop, Watch, never, raise_if_cancelled
 EAGER_BYTES = 1 << 30
 
 
-class HubModel:
+class HubModel(HubValues):
     """Predictions and traces of a checkpoint in transformers' layout; a `Served`."""
 
     trace_limit = 0

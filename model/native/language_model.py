@@ -151,7 +151,7 @@ class LanguageModel(nn.Module):
         for parameter in self.parameters():
             if parameter.dim() > 1:
                 nn.init.normal_(parameter, std=0.02)
-        for layer in self._layers():  # the sum of 2L branches begins with the variance of one (GPT-2)
+        for layer in self.each_layer():  # the sum of 2L branches begins with the variance of one (GPT-2)
             for branch in (layer.attention.output, layer.down):
                 nn.init.normal_(branch.weight, std=0.02 / (2 * config.layers) ** 0.5)
 
@@ -160,7 +160,8 @@ class LanguageModel(nn.Module):
         """The output projection (V M), tied to the embedding."""
         return self.embedding.weight
 
-    def _layers(self) -> Iterator[Layer]:
+    def each_layer(self) -> Iterator[Layer]:
+        """The layers, from the first."""
         return (layer for layer in self.layers if isinstance(layer, Layer))
 
     def start(self, editor: Editor | None = None) -> LanguageModelState:
@@ -182,7 +183,7 @@ class LanguageModel(nn.Module):
         positions = torch.arange(state.length, state.length + ids.shape[1], device=ids.device)
         angles = rotary_angles(positions, self.config.width // self.config.heads, self.config.rotary_base)
         hidden = dropout(self.embedding(ids), self.config.dropout, self.training)
-        for index, (layer, cache) in enumerate(zip(self._layers(), state.caches, strict=True)):
+        for index, (layer, cache) in enumerate(zip(self.each_layer(), state.caches, strict=True)):
             raise_if_cancelled(cancelled)
             hidden = layer(hidden, cache, angles, recorder, state.edits(index))
         state.length += ids.shape[1]

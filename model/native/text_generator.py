@@ -24,6 +24,7 @@ from heedmap.model.generated import CONTINUATION, Generated
 from heedmap.model.isolation import failure, isolated
 from heedmap.model.native.checkpoint import Checkpoint
 from heedmap.model.native.decoding import generate
+from heedmap.model.native.edited_values import LanguageModelValues
 from heedmap.model.native.graphs import CudaGraphs
 from heedmap.model.native.language_model import LanguageModel, LanguageModelState
 from heedmap.model.native.passes import replaced
@@ -45,7 +46,7 @@ CHUNK = 2048  # tokens: a layer can be stopped within a second or two, and the w
 COLUMNS = 2048  # tokens that static buffers hold at least: what most prompts need, so that few need others
 
 
-class TextGenerator:
+class TextGenerator(LanguageModelValues):
     """Predictions and traces of a language model; a `Served`."""
 
     task = "text-generation"
@@ -158,8 +159,8 @@ class TextGenerator:
         """
         if not any(not isinstance(edit, Replace) for edit in request.edits):
             return None
-        config, means = self.network.config, partial(self._means, cancelled=cancelled)
-        return Editor(request.edits, {"decoder": (config.layers, config.heads)}, request.donors, means)
+        means = partial(self._means, cancelled=cancelled)
+        return Editor(request.edits, self.layers_and_heads(), request.donors, means)
 
     @torch.inference_mode()
     def _recorded(self, text: str, cancelled: Stop) -> Recorder:

@@ -215,7 +215,8 @@ class Transformer(nn.Module):
             nn.init.xavier_uniform_(module.weight)
             nn.init.zeros_(module.bias)
 
-    def _embed(self, ids: TokenIds, start: int = 0) -> Hidden:
+    def embed(self, ids: TokenIds, start: int = 0) -> Hidden:
+        """What the first layer of a stack reads of `ids` (B Q), which begin at this position (B Q M)."""
         scaled = self.embedding(ids) * math.sqrt(self.config.width)
         hidden = scaled + self.positions[start : start + ids.shape[1]]
         return dropout(hidden, self.config.dropout, self.training)
@@ -233,19 +234,20 @@ class Transformer(nn.Module):
         editor: Editor | None = None,
     ) -> Memory:
         """Source ids (B Q), padded on the right to the longest of `lengths`, to hidden states (B Q M)."""
-        hidden = self._embed(ids)
+        hidden = self.embed(ids)
         mask = _padding(ids, lengths)
         for index, layer in enumerate(self.encoder):
             hidden = layer(hidden, mask, recorder, None if editor is None else editor.layer("encoder", index))
         memory: Tensor = self.encoder_norm(hidden)
         return memory
 
-    def _decoder_layers(self) -> Iterator[DecoderLayer]:
+    def decoder_layers(self) -> Iterator[DecoderLayer]:
+        """The layers of the decoder, from the first."""
         return (layer for layer in self.decoder if isinstance(layer, DecoderLayer))
 
     def start(self, memory: Memory, lengths: Lengths, editor: Editor | None = None) -> TransformerState:
         """The state before the first target token; what it has edits of, every pass over it has."""
-        caches = [LayerCache(*layer.cross.keys_values(memory)) for layer in self._decoder_layers()]
+        caches = [LayerCache(*layer.cross.keys_values(memory)) for layer in self.decoder_layers()]
         return TransformerState(caches, _padding(memory[..., 0], lengths), editor)
 
     def decode_hidden(
@@ -256,9 +258,9 @@ class Transformer(nn.Module):
         tapped: TappedHead | None = None,
     ) -> Hidden:
         """Normed hidden states (B Q M) at each of `ids` (B Q), which follow what `state` has seen; it moves on."""
-        hidden = self._embed(ids, state.length)
+        hidden = self.embed(ids, state.length)
         causal = None if ids.shape[1] == 1 else Causal(state.length)
-        for index, (layer, cache) in enumerate(zip(self._decoder_layers(), state.caches, strict=True)):
+        for index, (layer, cache) in enumerate(zip(self.decoder_layers(), state.caches, strict=True)):
             asked = tapped if tapped is not None and tapped.layer == index else None
             edits = state.edits(index)
             hidden = layer(hidden, cache, causal, state.source, recorder, edits, state.length, asked)

@@ -20,6 +20,7 @@ from heedmap.model.native import checkpoint
 from heedmap.model.native.checkpoint import Checkpoint
 from heedmap.model.native.continuous import TranslatorSession
 from heedmap.model.native.decoding import generate
+from heedmap.model.native.edited_values import TranslatorValues
 from heedmap.model.native.graphs import CudaGraphs
 from heedmap.model.native.inference import InferenceState, InferenceTransformer
 from heedmap.model.native.language_model import LanguageModel
@@ -39,7 +40,7 @@ from heedmap.model.watch import Stop, never, raise_if_cancelled
 SITE_AXES = {"encoder": ("source", "source"), "decoder": ("target", "prefix"), "cross": ("target", "source")}
 
 
-class Translator:
+class Translator(TranslatorValues):
     """Predictions and traces of an encoder-decoder; a `Served`."""
 
     task = "translation"
@@ -192,8 +193,8 @@ class Translator:
         """
         if not any(not isinstance(edit, Replace) for edit in request.edits):
             return None
-        layers = {site["name"]: (site["layers"], site["heads"]) for site in self.describe()["sites"]}
-        return Editor(request.edits, layers, request.donors, partial(self._means, cancelled=cancelled))
+        means = partial(self._means, cancelled=cancelled)
+        return Editor(request.edits, self.layers_and_heads(), request.donors, means)
 
     def _recorded(self, text: str, cancelled: Stop) -> Recorder:
         [answer] = self._predict([Request(text)], cancelled)

@@ -49,6 +49,7 @@ class Trace:
     layers: dict[str, list[AttentionMap]]
     objective: Mapping[str, Any] | None = None  # what its gradients are of, as JSON, and its `value`
     edits: tuple[Mapping[str, Any], ...] = ()  # what was changed in the pass, as JSON
+    request: Mapping[str, Any] | None = None  # what it was asked by, as JSON, where who keeps it said so
     file: TensorFile | None = None  # where the tensors lie, if they were read
 
     @property
@@ -163,6 +164,8 @@ class Trace:
                 }
                 layers.setdefault(site, []).append(entry)
         summary = {**self.to_json(), "model": self.model, "layers": layers, "digest": DIGEST}
+        if self.request is not None:
+            summary["request"] = dict(self.request)
         header = {**(extra or {}), "heedmap": FORMAT, "trace": json.dumps(summary, ensure_ascii=False)}
         with whole_file(path, mode) as file:
             size = write_sealed(file, tensors, header)
@@ -248,7 +251,9 @@ class Trace:
         require(objective is None or isinstance(objective, dict), "its objective is not described")
         edits = tuple(dict(edit) for edit in summary.get("edits", ()))
         certificate = Certificate(**summary["certificate"])
-        trace = cls(model, prediction, site_axes, certificate, layers, objective, edits, file)
+        request = summary.get("request")
+        require(request is None or isinstance(request, dict), "what it was asked by is not described")
+        trace = cls(model, prediction, site_axes, certificate, layers, objective, edits, request, file)
         for says, has in zip(summary["sites"], trace.sites(), strict=True):
             differ = ", ".join(name for name in SITE if says[name] != has[name])
             require(not differ, f"what it says of the {differ} of {says['name']} is not what it holds")

@@ -90,7 +90,7 @@ async def events(
             yield data
     trace = feed.trace
     assert trace is not None, "the events are over"
-    feed.kept = await services.keep(caller.owner, identifier, name, trace)
+    feed.kept = await services.keep(caller.owner, identifier, name, trace, request)
     if told is not None:
         told.append(feed)
     yield feed.rest() + feed.completion.last(trace.prediction, feed.kept.id, body.usage)

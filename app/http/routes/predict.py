@@ -149,7 +149,7 @@ async def events(services: Services, caller: Caller, body: PredictRequest) -> As
             yield data
     trace = feed.trace
     assert trace is not None, "the events are over"
-    held = await services.keep(caller.owner, identifier, name, trace)
+    held = await services.keep(caller.owner, identifier, name, trace, request)
     more: dict[str, Any] = {}
     if rest:
         limit = services.settings.response_bytes

@@ -118,7 +118,7 @@ async def trace_of(services: Services, caller: Caller, name: str, request: Reque
         [trace] = await services.record(name, model, [request])
         if isinstance(trace, HeedmapError):
             raise trace
-        return await services.keep(caller.owner, identifier, name, trace)
+        return await services.keep(caller.owner, identifier, name, trace, request)
 
     return await services.traces.join((caller.owner, identifier), record)
 

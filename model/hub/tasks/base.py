@@ -49,6 +49,7 @@ class Task(ABC):
     example: Any  # an input to begin with; also what the checks at loading run on
     probe_target: ClassVar[str | None] = None  # a given output for that example, where the task generates
     probe_parameters: Parameters = Parameters()  # what the example needs besides
+    rowwise: ClassVar[bool] = True  # whether outputs of a batch have what belongs to each row of it in a row
 
     def __init__(self, loaded: Loaded) -> None:
         self.loaded = loaded
@@ -130,6 +131,13 @@ class Task(ABC):
         raise ParameterError(
             f"{self.name} answers with nothing that a gradient is taken of: leave the objective out", field="objective"
         )
+
+    def settled(self, outputs: Any, item: Item) -> Item:
+        """The item with what it is answered in these outputs, where its objective is about that, whatever others say.
+
+        It is what a pass under edits is measured by: the value of the same answer.
+        """
+        return item
 
     def one_token(self, word: int | str, field: str) -> int:
         """The id of a word that is one token.

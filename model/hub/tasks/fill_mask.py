@@ -70,7 +70,13 @@ class FillMask(SinglePass):
         if item.refusal is not None:
             raise item.refusal
         logits = outputs.logits[0, item.facts["places"]]
-        return of_tokens(objective, logits, logits.argmax(dim=-1).tolist(), self.one_token)
+        return of_tokens(objective, logits, item.facts.get("answer") or _likeliest(logits), self.one_token)
+
+    def settled(self, outputs: Any, item: Item) -> Item:
+        """With the tokens that it puts behind the masks."""
+        if item.refusal is not None:
+            return item
+        return item.with_(facts={**item.facts, "answer": _likeliest(outputs.logits[0, item.facts["places"]])})
 
     def _read(self, logits: torch.Tensor, item: Item) -> Prediction:
         if item.refusal is not None:
@@ -93,3 +99,8 @@ class FillMask(SinglePass):
                 )
             answer.append(row)
         return Prediction.from_json(answer[0] if len(answer) == 1 else answer, item.axes)
+
+
+def _likeliest(logits: Tensor) -> list[int]:
+    ids: list[int] = logits.argmax(dim=-1).tolist()
+    return ids

@@ -66,11 +66,22 @@ class QuestionAnswering(SinglePass):
         """
         if item.refusal is not None:
             raise item.refusal
-        answers, sides = item.facts["answers"], (outputs.start_logits[0], outputs.end_logits[0])
-        first, last = (logits.detach().float()[list(answers)].softmax(dim=0) for logits in sides)
-        _, *span = best_span(first, last, item.request.parameters.max_answer_len)
-        ids = [list(answers)[at] for at in span]
+        sides = (outputs.start_logits[0], outputs.end_logits[0])
+        ids = item.facts.get("answer") or self._span(outputs, item)
         return of_tokens(objective, torch.stack(sides), ids, lambda place, field: _place(place, field, len(sides[0])))
+
+    def settled(self, outputs: Any, item: Item) -> Item:
+        """With the places where the answer begins and ends."""
+        return item if item.refusal else item.with_(facts={**item.facts, "answer": self._span(outputs, item)})
+
+    def _span(self, outputs: Any, item: Item) -> list[int]:
+        """The places of the best answer's first and last tokens."""
+        answers = list(item.facts["answers"])
+        first, last = (
+            side[0].detach().float()[answers].softmax(dim=0) for side in (outputs.start_logits, outputs.end_logits)
+        )
+        _, *span = best_span(first, last, item.request.parameters.max_answer_len)
+        return [answers[at] for at in span]
 
     def _read(self, start: Tensor, end: Tensor, item: Item) -> Prediction:
         if item.refusal is not None:

@@ -73,8 +73,12 @@ class TokenClassification(SinglePass):
     def value(self, objective: Objective, outputs: Any, item: Item, prediction: Prediction) -> Tensor:
         """The log-probability of the label of chosen tokens of the text; less that of other labels, by name."""
         logits = outputs.logits[0]
-        ids, names = logits.argmax(dim=-1).tolist(), list(self.labels.values())
+        ids, names = item.facts.get("answer") or logits.argmax(dim=-1).tolist(), list(self.labels.values())
         return of_tokens(objective, logits, ids, lambda label, field: label_index(label, names, field))
+
+    def settled(self, outputs: Any, item: Item) -> Item:
+        """With the label of each token."""
+        return item.with_(facts={**item.facts, "answer": outputs.logits[0].argmax(dim=-1).tolist()})
 
     def _read(self, scores: Tensor, item: Item) -> Prediction:
         strategy = item.request.parameters.aggregation_strategy or STRATEGY

@@ -29,6 +29,7 @@ class ZeroShotImageClassification(Task):
     """
 
     name = "zero-shot-image-classification"
+    rowwise = False  # every picture is compared with every sentence
     auto_class = "AutoModelForZeroShotImageClassification"
     example: Any = {"image": example_image()}  # noqa: RUF012
     probe_parameters = Parameters(candidate_labels=("a red ball", "a green field"))

@@ -27,7 +27,7 @@ from tests.conftest import write_tiny
 from tests.model.hub import checkpoints
 
 TEXT = "Wo ist der Bahnhof?"
-KEPT = {"model": "tiny", "inputs": TEXT}
+KEPT = {"model": "tiny", "inputs": TEXT, "objective": {"tokens": "all"}, "parameters": {"max_new_tokens": 4}}
 DOOMED = {"model": "tiny", "inputs": "Ich habe heute keine Zeit."}
 JOB = {"kind": "corpus", "model": "tiny", "inputs": [TEXT], "parameters": {"max_new_tokens": 2}}
 MESSAGES = [{"role": "user", "content": "Where is the station?"}]
@@ -82,6 +82,9 @@ def recipes(kept: str, doomed: str, job: str) -> dict[str, Recipe]:
         "GET /v1/traces/{id}/heads": Recipe(trace),
         "GET /v1/traces/{id}/maps/{site}/{layer}/{head}": Recipe({**trace, **place}, {"rows": "0:2", "cols": ":3"}),
         "GET /v1/traces/{id}/relevance/{site}": Recipe({**trace, "site": "encoder"}, {"rows": "0:2"}),
+        "POST /v1/traces/{id}/effects": Recipe(
+            trace, body={"edits": "edges", "site": "cross", "top": 2, "measured": True}
+        ),
         "GET /v1/traces/{id}/thumbnails/{site}": Recipe({**trace, "site": "encoder"}),
         "GET /v1/traces/{id}/tiles/{site}/{layer}/{head}/{how}/{level}": Recipe(tile, {"tiles": "0:0"}),
         "GET /v1/traces/{id}/tiles/{site}/{layer}/{head}/{how}/{level}/{row}/{col}": Recipe(
