@@ -5,9 +5,10 @@ from typing import Any
 from heedmap.app.service.jobs.corpus import Corpus
 from heedmap.app.service.jobs.kind import Kind
 from heedmap.app.service.jobs.robustness import Robustness
+from heedmap.app.service.jobs.sources import Sources
 from heedmap.model.errors import ParameterError
 
-KINDS: dict[str, Kind[Any]] = {kind.name: kind for kind in (Corpus(), Robustness())}
+KINDS: dict[str, Kind[Any]] = {kind.name: kind for kind in (Corpus(), Robustness(), Sources())}
 
 
 def kind_of(name: str) -> Kind[Any]:
