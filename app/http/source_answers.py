@@ -39,8 +39,8 @@ class MethodAnswer(Answer):
 
     top: list[int] = Field(description="The spans of the largest scores, the largest first: those that were checked.")
     agreement: float | None = Field(
-        description="Over ablations that nothing was fitted to: Spearman's correlation of the summed scores of what was "
-        "kept with what came of it; null where there are none."
+        description="Over ablations that nothing was fitted to: Spearman's correlation of the summed scores of what "
+        "was kept with what came of it; null where there are none."
     )
     fit: Fit | None = None
     head_weights: list[Row] | None = Field(None, description="attention: of each layer a weight for each head.")
