@@ -108,7 +108,7 @@ def measure(inputs: int = 12, passages: int = 16) -> Report:
     ]
     about = (
         f"{inputs} scenes of {passages} speeches each, `shakespeare`; the answer is the name of who speaks next. *left "
-        "out* is the rank correlation of a method's scores with what leaving each speech out alone does to the answer's "
+        "out* is the rank correlation of a method's scores with what leaving out each speech does to the answer's "
         f"log-probability, mean and range; *held out* that with {ABLATIONS // 4} random removals of half of them that "
         f"nothing was fitted to. Ablation and attention are fitted to {ABLATIONS} such removals. *passes* is the time "
         "in plain passes over the whole, a pass with cuts being dearer than one."
