@@ -231,7 +231,7 @@ class Search:
         rows = self.prompt.answer_rows(prediction) if self._rows() == "answer" else None
         count = len(trace.axes["tokens"]) if rows is None else len(rows)
         cells = {"gradient": scores.gradients, "attention": scores.weights}
-        summed = {}
+        summed: dict[str, Array] = {}
         for name in [name for name in self.body.method if name in cells]:
             parts = scores.between(trace, self.site, cells[name], self.ranges, rows, self.causal)
             while True:

@@ -51,7 +51,8 @@ def test_where_nothing_changes_every_weight_is_zero(how: object) -> None:
 
 
 def test_ridge_is_the_closed_form_and_its_penalty_that_of_leaving_each_out() -> None:
-    x, y = DRAW.normal(size=(20, 6)), DRAW.normal(size=20)
+    x = DRAW.normal(size=(20, 6))
+    y = x @ np.array([1.0, -1, 0.5, 0, 0, 0]) + DRAW.normal(size=20)
     line = fit.ridge(x, y)
 
     def solved(some: fit.Array, values: fit.Array, penalty: float) -> fit.Linear:

@@ -81,7 +81,7 @@ def reference(cls: Any, folder: Path, trace: Trace, **more: Any) -> tuple[torch.
         first, last = outputs.start_logits[0].log_softmax(-1), outputs.end_logits[0].log_softmax(-1)
         chosen = first[inside[0]] + last[inside[-1]]
     assert trace.objective is not None
-    assert float(chosen) == pytest.approx(trace.objective["value"], abs=1e-4)
+    assert float(chosen.detach()) == pytest.approx(trace.objective["value"], abs=1e-4)
     gradients = torch.autograd.grad(chosen, outputs.attentions)
     weights = torch.stack([layer[0].detach() for layer in outputs.attentions])
     return weights, weights * torch.stack([gradient[0] for gradient in gradients])
