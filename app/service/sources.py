@@ -175,6 +175,8 @@ class Search:
         methods, tables = scored(self.body.method, summed, ablations, self.body.head_weights)
         top = {name: best(table, self.ranges, self.body.check) for name, table in tables.items()}
         checked = yield from self._checked(request, sorted({place for places in top.values() for place in places}))
+        self.most = self.passes
+        yield self.progress()
         for name, places in top.items():
             methods[name]["top"] = places
         return {

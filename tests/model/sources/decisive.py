@@ -1,6 +1,6 @@
 """A causal model by hand, whose answer one sign of the context decides.
 
-One of its heads looks for the sign 7 wherever it is, and what it copies from there makes the answer's token likely;
+One of its heads looks for the sign 7 wherever it is, and what it copies from there makes the answer's tokens likely;
 nothing else of the text matters but for taking some of that head's weight.
 """
 
@@ -36,6 +36,7 @@ def decisive(folder: Path, positions: int = 256) -> Path:
     )
     model = hf.LlamaForCausalLM(config)
     secret, answer = (tokenizer.convert_tokens_to_ids(f"<0x{ord(sign):02X}>") for sign in (SECRET, ANSWER))
+    begin = tokenizer.convert_tokens_to_ids("▁")  # what every text of this tokenizer begins with, the answer too
     with torch.no_grad():
         for name, weight in model.named_parameters():
             if "norm" not in name:
@@ -47,5 +48,5 @@ def decisive(folder: Path, positions: int = 256) -> Path:
         layer.k_proj.weight[STILL, SECRETS] = 1
         layer.v_proj.weight[0, SECRETS] = 1
         layer.o_proj.weight[COPIED, 0] = 1
-        model.lm_head.weight[answer, COPIED] = 3
+        model.lm_head.weight[[begin, answer], COPIED] = 3
     return save(folder, model.eval(), tokenizer)
