@@ -18,6 +18,7 @@ MOST_HEADS = 16_384  # weights of heads that are given: no model has more
 Method = Literal["gradient", "ablation", "attention"]
 METHODS: tuple[Method, ...] = ("gradient", "ablation", "attention")
 CONTEXT, QUESTION = "{context}", "{question}"
+BOTH = r"\{context\}[\s\S]*\{question\}|\{question\}[\s\S]*\{context\}"
 TEMPLATE = f"{CONTEXT}\n\n{QUESTION}\n"
 CHAT = f"{CONTEXT}\n\n{QUESTION}"  # what a user says; the model's own template goes around it
 
@@ -132,7 +133,7 @@ class SourcesFields(Strict):
             f"template, by default {CHAT!r}, and to another the whole text, {TEMPLATE!r}. Question answering has none.",
             examples=[TEMPLATE],
         ),
-        WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "null"}]}),
+        WithJsonSchema({"anyOf": [{"type": "string", "pattern": BOTH}, {"type": "null"}]}),
     ] = None
     method: Annotated[
         list[Method],
