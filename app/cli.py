@@ -1,4 +1,4 @@
-"""`heedmap serve`, `deploy`, `predict`, `align`, `sweep`, `convert`, `train`, `evaluate` and `key`.
+"""`heedmap serve`, `deploy`, `predict`, `align`, `sweep`, `sources`, `convert`, `train`, `evaluate` and `key`.
 
 Everything heavy is imported inside the commands: `heedmap --help` answers at once.
 """
@@ -16,7 +16,7 @@ try:
 except ModuleNotFoundError:  # the base install is the client alone, yet pip has put the command beside it
     sys.exit("heedmap: the command comes with the service: pip install 'heedmap[serve]'")
 
-from heedmap.app import align, deploy, options, sweep
+from heedmap.app import align, deploy, options, sources, sweep
 from heedmap.app.client.errors import ClientError
 from heedmap.app.http.access import commands as key_commands
 from heedmap.app.options import Device
@@ -34,6 +34,7 @@ cli.add_typer(key_commands.cli, name="key")
 cli.command()(deploy.deploy)
 cli.command()(align.align)
 cli.command()(sweep.sweep)
+cli.command()(sources.sources)
 
 
 class Architecture(StrEnum):

@@ -26,6 +26,7 @@ from heedmap.app.client.effects import EffectOperations
 from heedmap.app.client.errors import APIError, ClientError, TimedOut, Unreachable, api_error
 from heedmap.app.client.jobs import JobOperations
 from heedmap.app.client.results import Answer, Attention, TraceSummary, Window
+from heedmap.app.client.sources import SourceOperations
 from heedmap.app.client.streams import AwaitingStreams, BlockingStreams
 from heedmap.app.render.encoding import as_json
 from heedmap.model.prediction import Inputs
@@ -265,7 +266,7 @@ class Operations:
         return Attention.from_json(response.json())
 
 
-class Client(Operations, AlignOperations, EffectOperations, JobOperations, BlockingStreams):
+class Client(Operations, AlignOperations, EffectOperations, JobOperations, SourceOperations, BlockingStreams):
     """The service, blocking. Use it as a context manager, or `close()` it.
 
     Args:
@@ -289,7 +290,7 @@ class Client(Operations, AlignOperations, EffectOperations, JobOperations, Block
         super().__init__(http, retries)
 
 
-class AsyncClient(Operations, AlignOperations, EffectOperations, JobOperations, AwaitingStreams):
+class AsyncClient(Operations, AlignOperations, EffectOperations, JobOperations, SourceOperations, AwaitingStreams):
     """The service, awaited; takes what `Client` takes, and is closed by `aclose()`."""
 
     def __init__(

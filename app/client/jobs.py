@@ -57,6 +57,24 @@ def place(job: JobStatus | str) -> str:
     return f"/v1/jobs/{job if isinstance(job, str) else job.id}"
 
 
+def waited(job: JobStatus | str, progress: Callable[[JobStatus], object] | None = None) -> Flow[JobStatus]:
+    """The job once it is done.
+
+    Raises:
+        APIError: it failed, was cancelled by the service, or is there no more.
+    """
+    while True:
+        response = yield ClientCall("GET", place(job), {"wait": POLL if progress is None else FELT})
+        status = JobStatus.from_json(response.json())
+        if progress is not None:
+            progress(status)
+        if status.state == "done":
+            return status
+        if status.over:
+            error = dict(status.error or {"status": 410, "detail": "the job was cancelled"})
+            raise api_error(int(error["status"]), error)
+
+
 class JobOperations:
     """What both clients can do with jobs."""
 
@@ -76,16 +94,7 @@ class JobOperations:
         Raises:
             APIError: it failed, was cancelled by the service, or is there no more.
         """
-        while True:
-            response = yield ClientCall("GET", place(job), {"wait": POLL if progress is None else FELT})
-            status = JobStatus.from_json(response.json())
-            if progress is not None:
-                progress(status)
-            if status.state == "done":
-                return status
-            if status.over:
-                error = dict(status.error or {"status": 410, "detail": "the job was cancelled"})
-                raise api_error(int(error["status"]), error)
+        return (yield from waited(job, progress))
 
     @Operation
     def job_status(self, /, job: JobStatus | str) -> Flow[JobStatus]:

@@ -39,6 +39,7 @@ from heedmap.app.http.routes import (
     openai,
     predict,
     relevance,
+    sources,
     tiles,
     traces,
 )
@@ -138,7 +139,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.services, app.state.gate = services, gate
     app.include_router(health.router)
     app.include_router(open_inference.probes)
-    lookers = (traces, maps, tiles, measures, relevance, effects, align, attention, compare, jobs)
+    lookers = (traces, maps, tiles, measures, relevance, effects, align, attention, compare, sources, jobs)
     for routes in (model_routes, predict, *lookers, open_inference, openai):
         app.include_router(routes.router, dependencies=[Depends(ticketed)])
     docs.install(app)
@@ -182,7 +183,7 @@ async def _sweep(services: Services) -> None:
 
 def line_of(services: Services, path: str) -> Engine | None:
     """The line in which a POST to an address would wait: for predictions, for recordings, or for reading."""
-    if path in ("/v1/traces", "/v1/align", *openai.PATHS):
+    if path in ("/v1/traces", "/v1/align", "/v1/sources", *openai.PATHS):
         return services.tracing
     if path == "/v1/predict" or open_inference.INFER.fullmatch(path):
         return services.engine

@@ -86,21 +86,22 @@ class Inputs:
 
     def _cells(self, hidden: Sequence[Hidden], heads: Sequence[int], rows: Tensor) -> tuple[Tensor, Tensor, int | None]:
         """Cells (N R K) that the softmax leaves out, those whose mass is dropped, and the first edit of the former."""
-        queries, keys = rows + self.start, torch.arange(self.k.shape[2], device=rows.device)
-        shape = (len(heads), len(rows), len(keys))
+        queries, shape = rows + self.start, (len(heads), len(rows), self.k.shape[2])
         cut, dropped = (torch.zeros(shape, dtype=torch.bool, device=rows.device) for _ in range(2))
+        every = torch.zeros((2, *shape[1:]), dtype=torch.bool, device=rows.device)  # there may be hundreds of spans
         blame = None
         for part in hidden:
             if part.head != EVERY and part.head not in heads:
                 continue
-            (first, last), (left, right) = part.queries, part.keys
-            cells = ((queries >= first) & (queries < last))[:, None] & ((keys >= left) & (keys < right))[None, :]
-            target = dropped if part.drop else cut
+            (first, last), keys = part.queries, slice(*part.keys)
+            there = ((queries >= first) & (queries < last))[:, None]
             if part.head == EVERY:
-                target |= cells
+                every[int(part.drop), :, keys] |= there
             else:
-                target[heads.index(part.head)] |= cells
+                (dropped if part.drop else cut)[heads.index(part.head), :, keys] |= there
             blame = part.edit if blame is None and not part.drop else blame
+        cut |= every[0]
+        dropped |= every[1]
         return cut, dropped, blame
 
 

@@ -1,5 +1,8 @@
 """Question-answering: the span of a context that answers a question."""
 
+import math
+import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,11 +10,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from heedmap.model.contract import Objective, Prediction, Request, taken, unanswered
+from heedmap.model.contract import Axis, Objective, Prediction, Request, taken, unanswered
 from heedmap.model.errors import EmptyInput, InputError, ParameterError
 from heedmap.model.hub.loaded import Loaded
 from heedmap.model.hub.tasks.base import Item, SinglePass
-from heedmap.model.hub.tasks.text import Encoded, Texts, encode_texts, parts, positions, the_texts, wrong_kind
+from heedmap.model.hub.tasks.text import Encoded, Texts, encode_texts, filled, parts, positions, the_texts, wrong_kind
 from heedmap.model.trace.gradient import of_tokens
 
 READS = "a question with its context"
@@ -22,6 +25,7 @@ class QuestionAnswering(SinglePass):
 
     The score is the product of their probabilities; the class token takes part in both, as "no answer here", and is
     never the answer. The span is widened to whole words. Segment 0 of the axis is the question, 1 the context.
+    A given `target` is an answer in the words of the context: its score is that of the likeliest place where it stands.
     """
 
     name = "question-answering"
@@ -50,7 +54,8 @@ class QuestionAnswering(SinglePass):
         refusal = None
         if not answers:
             refusal = EmptyInput("nothing of the context is left after tokenization", field="inputs.context")
-        facts = {"answers": answers, "context": context}
+        given = None if request.target is None or not answers else _given(request.target, context, encoded.axis)
+        facts = {"answers": answers, "context": context, "given": given}
         return Item(request, {"tokens": encoded.axis}, encoded.tensors, facts, refusal)
 
     def read(self, outputs: Any, items: Sequence[Item]) -> list[Prediction]:
@@ -75,13 +80,15 @@ class QuestionAnswering(SinglePass):
         return item if item.refusal else item.with_(facts={**item.facts, "answer": self._span(outputs, item)})
 
     def _span(self, outputs: Any, item: Item) -> list[int]:
-        """The places of the best answer's first and last tokens."""
-        answers = list(item.facts["answers"])
-        first, last = (
-            side[0].detach().float()[answers].softmax(dim=0) for side in (outputs.start_logits, outputs.end_logits)
-        )
-        _, *span = best_span(first, last, item.request.parameters.max_answer_len)
-        return [answers[at] for at in span]
+        """The places of the first and last tokens of the best answer, or of the given one where it stands best."""
+        places = list(item.facts["answers"])
+        first, last = (side[0].detach().float()[places] for side in (outputs.start_logits, outputs.end_logits))
+        if (given := item.facts["given"]) is None:
+            longest = item.request.parameters.max_answer_len
+            _, *span = best_span(first.softmax(dim=0), last.softmax(dim=0), longest)
+        else:
+            _, *span = likeliest(first, last, _inner(given, places))
+        return [places[at] for at in span]
 
     def _read(self, start: Tensor, end: Tensor, item: Item) -> Prediction:
         if item.refusal is not None:
@@ -90,8 +97,13 @@ class QuestionAnswering(SinglePass):
         places = list(answers)
         if item.axes["tokens"].ids[0] == self.loaded.tokenizer.cls_token_id:
             places = [0, *places]
-        first, last = (logits[places].softmax(dim=0)[-len(answers) :] for logits in (start, end))
-        score, begin, stop = best_span(first, last, item.request.parameters.max_answer_len)
+        if (given := item.facts["given"]) is None:
+            first, last = (logits[places].softmax(dim=0)[-len(answers) :] for logits in (start, end))
+            score, begin, stop = best_span(first, last, item.request.parameters.max_answer_len)
+        else:
+            first, last = (logits[places].double().log_softmax(dim=0)[-len(answers) :] for logits in (start, end))
+            score, begin, stop = likeliest(first, last, _inner(given, list(answers)))
+            score = math.exp(score)
         spans = list(answers.values())
         left, right = spans[begin][0], spans[stop][1]
         answer = {"score": score, "start": left, "end": right, "answer": context[left:right]}
@@ -114,6 +126,45 @@ def best_span(start: Float[Tensor, "N"], end: Float[Tensor, "N"], longest: int) 
     products = torch.outer(start, end).triu().tril(longest - 1)
     begin, stop = divmod(int(products.argmax()), len(end))
     return float(products[begin, stop]), begin, stop
+
+
+def likeliest(
+    start: Float[Tensor, "N"], end: Float[Tensor, "N"], spans: Sequence[tuple[int, int]]
+) -> tuple[float, int, int]:
+    """The likeliest of some spans: the sum of its logits, or log-probabilities, its first and its last token."""
+    firsts, lasts = zip(*spans, strict=True)
+    scores = start[list(firsts)] + end[list(lasts)]
+    best = int(scores.argmax())
+    return float(scores[best]), *spans[best]
+
+
+def _inner(given: Sequence[tuple[int, int]], places: Sequence[int]) -> list[tuple[int, int]]:
+    """Tokens of the text as places among those that an answer may be."""
+    at = {place: index for index, place in enumerate(places)}
+    return [(at[first], at[last]) for first, last in given]
+
+
+def _given(answer: str, context: str, axis: Axis) -> list[tuple[int, int]]:
+    """Wherever a given answer stands in the context: its first and its last token.
+
+    Raises:
+        EmptyInput: it is empty. ParameterError: it stands nowhere.
+    """
+    words = filled(answer, "target").strip()
+    segments = axis.segments or []
+    places = [at for at, segment in enumerate(segments) if segment == 1 and not axis.special[at]]
+    starts, stops = ([axis.spans[at][side] for at in places] for side in (0, 1))
+    spans = []
+    for mark in re.finditer(re.escape(words), context):
+        first, last = bisect_right(stops, mark.start()), bisect_left(starts, mark.end()) - 1
+        if first <= last:
+            spans.append((places[first], places[last]))
+    if not spans:
+        raise ParameterError(
+            "this answer does not stand in the context, letter by letter: the model can only point at what does",
+            field="target",
+        )
+    return spans
 
 
 def _words(encoded: Encoded) -> dict[int, tuple[int, int]]:

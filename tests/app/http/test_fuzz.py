@@ -30,6 +30,18 @@ TEXT = "Wo ist der Bahnhof?"
 KEPT = {"model": "tiny", "inputs": TEXT, "objective": {"tokens": "all"}, "parameters": {"max_new_tokens": 4}}
 DOOMED = {"model": "tiny", "inputs": "Ich habe heute keine Zeit."}
 JOB = {"kind": "corpus", "model": "tiny", "inputs": [TEXT], "parameters": {"max_new_tokens": 2}}
+SOURCES = {
+    "model": "chat",
+    "context": ["Here.", "Late."],
+    "question": "Who?",
+    "answer": "a",
+    "by": "passages",
+    "template": None,
+    "method": ["gradient"],
+    "removal": "cut",
+    "ablations": 8,
+    "head_weights": None,
+}
 MESSAGES = [{"role": "user", "content": "Where is the station?"}]
 EXAMPLES = 15  # requests an operation, of those that the description allows, and again of those that it does not
 POSITIONS = 48  # of the model: nobody asks it for so many tokens that the answer takes long
@@ -97,6 +109,7 @@ def recipes(kept: str, doomed: str, job: str) -> dict[str, Recipe]:
         "GET /v1/jobs/{id}/events": Recipe({"id": job}),
         "DELETE /v1/jobs/{id}": Recipe({"id": job}, before=("/v1/jobs", JOB)),
         "POST /v1/align": Recipe(body={"model": "tiny", "pairs": [[TEXT, "Where is the station?"]]}),
+        "POST /v1/sources": Recipe(body=SOURCES),
         "POST /v1/attention": Recipe(body={"queries": [[1.0, 0.0], [0.5, 2.0]], "mask": "causal"}),
         "POST /v1/chat/completions": Recipe(body={"model": "chat", "messages": MESSAGES, "max_tokens": 4}),
         "POST /v1/completions": Recipe(body={"model": "tiny", "prompt": TEXT, "max_tokens": 4}),

@@ -1,6 +1,7 @@
 """Tasks of encoders: the same answers as transformers' own pipelines, in batches too, with axes and maps that fit."""
 
 import functools
+import math
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -10,8 +11,10 @@ import pytest
 import torch
 import transformers as hf
 
-from heedmap.model.contract import Prediction
+from heedmap.model.contract import Objective, Prediction, Request
+from heedmap.model.errors import InputError
 from heedmap.model.hub.served import HubModel
+from heedmap.model.trace.trace import Trace
 from tests.model.hub import checkpoints
 from tests.model.hub.serving import ask, request, served, trace
 
@@ -192,6 +195,46 @@ def test_question_answering(folder: Maker, family: str, longest: int) -> None:
     texts = list(QUESTIONS[0].values())
     pieces = [texts[of][slice(*span)] for of, span in zip(axis.segments or [], axis.spans, strict=True)]
     assert "".join(pieces).replace(" ", "") == "".join(texts).replace(" ", "")
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_question_answering_scores_a_given_answer_where_it_likeliest_stands(folder: Maker, family: str) -> None:
+    place = folder(family, "question-answering")
+    model = served(place, "question-answering")
+    question, context = "Who is late?", "The girl is late. The train is late."
+    [plain], [scored] = (
+        model.trace([Request({"question": question, "context": context}, target, objective=Objective(tokens="all"))])
+        for target in (None, "late")
+    )
+    assert isinstance(plain, Trace)
+    assert isinstance(scored, Trace)
+    network = hf.AutoModelForQuestionAnswering.from_pretrained(place).eval()
+    tokenizer = hf.AutoTokenizer.from_pretrained(place)
+    encoding = tokenizer(question, context, return_tensors="pt")
+    with torch.inference_mode():
+        outputs = network(**encoding)
+    mine = [at for at, of in enumerate(encoding.sequence_ids(0)) if of == 1]
+    places = [0, *mine] if tokenizer.cls_token_id == encoding["input_ids"][0, 0] else mine
+    sides = outputs.start_logits[0].double(), outputs.end_logits[0].double()
+    sums = []
+    for first in (12, 31):  # where "late" begins
+        ends = encoding.char_to_token(0, first, 1), encoding.char_to_token(0, first + 3, 1)
+        logs = [side[places].log_softmax(0)[places.index(end)] for side, end in zip(sides, ends, strict=True)]
+        sums.append((float(sum(logs)), first, ends))
+    best, first, ends = max(sums)
+    output = scored.prediction.output
+    assert math.log(output["score"]) == pytest.approx(best, abs=1e-4)
+    assert output["start"] <= first < output["end"]
+    assert "late" in output["answer"]
+    assert output["score"] <= plain.prediction.output["score"] + 1e-6
+    whole = sum(float(side.log_softmax(0)[end]) for side, end in zip(sides, ends, strict=True))
+    assert scored.objective is not None
+    assert scored.objective["value"] == pytest.approx(whole, abs=1e-4)
+    for answer, words in ((" ", "the text is empty"), ("never", "does not stand in the context")):
+        [refused] = model.predict([Request({"question": question, "context": context}, answer)])
+        assert isinstance(refused, InputError)
+        assert refused.field == "target"
+        assert words in str(refused)
 
 
 def test_sentence_similarity_of_an_encoder_without_a_head_is_that_of_means(folder: Maker) -> None:
