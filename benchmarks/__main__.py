@@ -1,7 +1,7 @@
 """Run the benchmarks, all or those named, and keep what each printed in RESULTS.md.
 
 python -m benchmarks [capture] [families] [length] [explorer] [reading] [decode] [continuous] [wire] [serving]
-    [overload] [sharing] [stored] [soak] [device]
+    [overload] [sharing] [stored] [soak] [device] [faithfulness]
 """
 
 import argparse
@@ -17,6 +17,7 @@ from benchmarks import (
     decode,
     device,
     explorer,
+    faithfulness,
     families,
     length,
     overload,
@@ -44,6 +45,7 @@ BENCHMARKS: dict[str, Callable[[], Report]] = {
     "stored": sharing.stored,
     "soak": soak.measure,
     "device": device.measure,
+    "faithfulness": faithfulness.measure,
 }
 INTRODUCTION = (
     "# Benchmarks\n\nWritten by `make bench`, or a section of it by `make bench ARGS=length`; each table is one run on "

@@ -12,7 +12,7 @@ import torch
 import transformers
 
 from benchmarks import __main__ as command
-from benchmarks import capture, device, explorer, families, length, measure, wire
+from benchmarks import capture, device, explorer, faithfulness, families, length, measure, wire
 from benchmarks.measure import Report
 from heedmap.model.native import checkpoint
 from heedmap.model.native.tokenizer import Tokenizer
@@ -258,3 +258,14 @@ def test_device_reports_every_table_and_its_targets(monkeypatch: pytest.MonkeyPa
     ]
     assert any("statistics of all heads, in ms: 40.00" in text for text in verdicts)
     assert any("trace over eager with its maps: 0.50" in text for text in verdicts)
+
+
+def test_faithfulness_reports_every_measure_beside_random_orders(tiny: Path) -> None:
+    report = faithfulness.measure(sentences=2, steps=2, translator=tiny)
+    rows = numbers(report)
+    names = [row[0] for row in report.rows]
+    measures = 9  # seven of cells, rollout and relevance
+    assert len(rows) == len(names) == 2 * (measures + 1)
+    assert {"tiny: weights", "tiny: random", "all-minilm-l6-v2: cut-effect"} <= set(names)
+    assert all(row[-1].endswith("than chance") for row in report.rows if not row[0].endswith("random"))
+    assert report.targets[0].startswith("measures of the translator")

@@ -34,6 +34,7 @@ ROOMS = {
     "model.trace": {"model.attention"},
     "model.measures": {"model.attention", "model.trace"},
     "model.robustness": set[str](),
+    "model.faithfulness": {"model.attention", "model.trace", "model.measures", "model.robustness"},
     "model.card": set[str](),
     "model.native": {"model.attention", "model.trace", "model.card"},
     "model.hub": {"model.attention", "model.trace", "model.card"},

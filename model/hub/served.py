@@ -138,6 +138,12 @@ class HubModel:
                 yield indices, [group[index] for index in indices]
 
     @property
+    def stand_in(self) -> int | None:
+        """The id of its mask token, or else of what it does not know; None where it has neither."""
+        ids = (getattr(self.loaded.tokenizer, name, None) for name in ("mask_token_id", "unk_token_id"))
+        return next((id for id in ids if isinstance(id, int)), None)
+
+    @property
     def _answering(self) -> str:
         """The stage in which answers arise."""
         return "generate" if isinstance(self.runner, GenerativeTask) else "forward"

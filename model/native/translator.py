@@ -26,7 +26,7 @@ from heedmap.model.native.language_model import LanguageModel
 from heedmap.model.native.passes import Passes, answered, padded_ids, replaced
 from heedmap.model.native.static_decoding import Lease, Reserve
 from heedmap.model.native.static_transformer import StaticTransformer
-from heedmap.model.native.tokenizer import END, SPECIAL, Encoding
+from heedmap.model.native.tokenizer import END, SPECIAL, UNKNOWN, Encoding
 from heedmap.model.native.transformer import AlignmentHead, Transformer, TransformerConfig
 from heedmap.model.observer import stage
 from heedmap.model.taught_head import TaughtHead
@@ -101,6 +101,11 @@ class Translator:
             ],
             **({} if self.alignment is None else {"alignment": self.alignment.model_dump()}),
         }
+
+    @property
+    def stand_in(self) -> int:
+        """The id of what it does not know."""
+        return UNKNOWN
 
     @property
     def alignment(self) -> AlignmentHead | None:
