@@ -7,11 +7,11 @@ from heedmap.model.contract import Request
 from heedmap.model.errors import ParameterError, RangeError
 from heedmap.model.faithfulness.curves import Plan
 from heedmap.model.faithfulness.subject import stand_in
-from heedmap.model.faithfulness.units import Edges, Tokens, Units
+from heedmap.model.faithfulness.units import Edges, Scores, Tokens, Units
 from heedmap.model.faithfulness.values import TOGETHER, Model, values
-from heedmap.model.measures.base import Measure
+from heedmap.model.measures.base import Measure, TokenMeasure
 from heedmap.model.measures.flow import Flow
-from heedmap.model.measures.registry import CELLS, MEASURES, TRACES
+from heedmap.model.measures.registry import CELLS, MEASURES, TOKENS, TRACES
 from heedmap.model.trace.trace import Trace
 from heedmap.model.watch import Stop, never
 
@@ -22,7 +22,7 @@ SLOW = (Flow.name,)  # a second or two a row of a map, and only of short inputs:
 
 def ranking(by: By) -> dict[str, Measure]:
     """The measures that rank tokens, or edges."""
-    return {**CELLS} if by == "edges" else {**CELLS, **TRACES}
+    return {**CELLS} if by == "edges" else {**CELLS, **TRACES, **TOKENS}
 
 
 def defaults(by: By) -> list[str]:
@@ -61,6 +61,17 @@ def units_of(model: Model, trace: Trace, by: By, removal: Removal) -> Units:
     if removal == "replace":
         raise ParameterError("an edge is cut, and has nothing to be replaced by: go by tokens", field="removal")
     return Edges(trace)
+
+
+def scored(model: Model, request: Request, units: Units, measure: Measure, stop: Stop = never) -> Scores:
+    """What a measure says of each unit; the higher, the more important, unless `units.LOWER` has it.
+
+    Raises:
+        InputError: it is not defined here, or would take too long. Cancelled: `stop` became true.
+    """
+    if isinstance(measure, TokenMeasure) and isinstance(units, Tokens):
+        return measure.scores(model, request, units.input, stop)
+    return units.scores(measure)
 
 
 def evaluated(

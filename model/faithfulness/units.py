@@ -16,6 +16,7 @@ from heedmap.model.edits import Cut, Replace
 from heedmap.model.errors import InputTooLong, ParameterError
 from heedmap.model.measures.base import STRIP, CellMeasure, Measure, TraceMeasure
 from heedmap.model.measures.cut_effect import CutEffect
+from heedmap.model.trace.embeddings import InputTokens
 from heedmap.model.trace.trace import Trace
 
 MOST_TOKENS = 1_024  # of an input: each that is removed is an edit or two of a pass, and a pass takes 4,096
@@ -55,11 +56,6 @@ class Units(ABC):
             ParameterError: it is not defined here. InputTooLong: it would take too long.
         """
 
-    def order(self, measure: Measure) -> list[int]:
-        """All of them, the most important first; of equals the first first."""
-        sign = -1 if measure.name in LOWER else 1
-        return [int(place) for place in np.argsort(-sign * self.scores(measure), kind="stable")]
-
 
 class Tokens(Units):
     """The tokens of the input that are not special, at every site that reads them.
@@ -94,6 +90,11 @@ class Tokens(Units):
 
     def __len__(self) -> int:
         return len(self.positions)
+
+    @property
+    def input(self) -> InputTokens:
+        """As passes of a measure's own take them."""
+        return InputTokens(self.axis.ids, self.positions)
 
     def describe(self) -> list[dict[str, Any]]:
         """Position and label."""
@@ -226,6 +227,12 @@ class Edges(Units):
             for site, layers in self.trace.layers.items()
         }
         return np.array([float(totals[site][query, key]) for site, query, key in self.cells])
+
+
+def ordered(measure: Measure, scores: Scores) -> list[int]:
+    """All units, the most important first; of equals the first first."""
+    sign = -1 if measure.name in LOWER else 1
+    return [int(place) for place in np.argsort(-sign * scores, kind="stable")]
 
 
 def input_tokens(trace: Trace) -> tuple[str, Axis, list[int]]:

@@ -22,6 +22,7 @@ from heedmap.model.hub.load.loading import Source, choose_task, read_config
 from heedmap.model.hub.load.placement import places_of
 from heedmap.model.hub.load.quantisation import parameter_count
 from heedmap.model.hub.loaded import Loaded
+from heedmap.model.hub.probing import Probing
 from heedmap.model.hub.proof import Proof
 from heedmap.model.hub.quiet import quiet
 from heedmap.model.hub.state import SPARSE
@@ -41,7 +42,7 @@ from heedmap.model.watch import Stop, Watch, never, raise_if_cancelled
 EAGER_BYTES = 1 << 30
 
 
-class HubModel:
+class HubModel(Probing):
     """Predictions and traces of a checkpoint in transformers' layout; a `Served`."""
 
     trace_limit = 0
@@ -136,12 +137,6 @@ class HubModel:
             for batch in self._by_length(list(group.values())) if together else [[at] for at in range(len(group))]:
                 indices = [members[at] for at in batch]
                 yield indices, [group[index] for index in indices]
-
-    @property
-    def stand_in(self) -> int | None:
-        """The id of its mask token, or else of what it does not know; None where it has neither."""
-        ids = (getattr(self.loaded.tokenizer, name, None) for name in ("mask_token_id", "unk_token_id"))
-        return next((id for id in ids if isinstance(id, int)), None)
 
     @property
     def _answering(self) -> str:

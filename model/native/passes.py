@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from heedmap.model.attention.editor import Editor, Means
-from heedmap.model.contract import AnyEdit, Prediction, Request
+from heedmap.model.contract import AnyEdit, Objective, Prediction, Request
 from heedmap.model.edits import Replace
 from heedmap.model.errors import HeedmapError, InputError, RangeError
 from heedmap.model.native.tokenizer import PAD, Encoding, Tokenizer
@@ -61,6 +61,15 @@ class Passes:
         edits = [edit.to_json() for edit in request.edits]
         return recorder.trace(0, prediction, self.sites, described, edits, **self.facts)
 
+    def value(self, objective: Objective, prediction: Prediction) -> Tensor:
+        """The objective in one pass, which nobody records.
+
+        Raises:
+            InputError: it is none of this output.
+        """
+        logits = self._teach([prediction], None)[0]
+        return gradient.of_tokens(objective, logits, prediction.axes["target"].ids, self.tokenizer.one)
+
     def means(self, predictions: Sequence[Prediction]) -> Means:
         """The mean output of each head, over all positions of passes over these."""
         recorders = []
@@ -70,7 +79,9 @@ class Passes:
                 self._teach([prediction], recorders[-1])
         return mean_outputs(recorders)
 
-    def _teach(self, predictions: Sequence[Prediction], recorder: Recorder, editor: Editor | None = None) -> Tensor:
+    def _teach(
+        self, predictions: Sequence[Prediction], recorder: Recorder | None, editor: Editor | None = None
+    ) -> Tensor:
         """Logits at every token of the outputs."""
         device = self.network.output_weight.device
         source, lengths = padded_ids([p.axes["source"].ids for p in predictions], device)

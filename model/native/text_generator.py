@@ -24,6 +24,7 @@ from heedmap.model.generated import CONTINUATION, Generated
 from heedmap.model.isolation import failure, isolated
 from heedmap.model.native.checkpoint import Checkpoint
 from heedmap.model.native.decoding import generate
+from heedmap.model.native.embeddings import embedded_passes
 from heedmap.model.native.graphs import CudaGraphs
 from heedmap.model.native.language_model import LanguageModel, LanguageModelState
 from heedmap.model.native.passes import answered, replaced
@@ -32,6 +33,7 @@ from heedmap.model.native.static_language_model import StaticArrangement, Static
 from heedmap.model.native.tokenizer import PAD, SPECIAL, Encoding
 from heedmap.model.observer import stage, together
 from heedmap.model.trace import gradient
+from heedmap.model.trace.embeddings import AlongEmbeddings, InputTokens
 from heedmap.model.trace.recorder import Recorder, mean_outputs
 from heedmap.model.trace.size import check
 from heedmap.model.trace.trace import Trace
@@ -133,20 +135,38 @@ class TextGenerator:
             InputError: the objective is not of this output.
         """
         recorder = Recorder(gradients=True)
-        ids, output = prediction.axes["tokens"].ids, len(prediction.tokens)
         with torch.inference_mode(False), torch.enable_grad():
             with stage("record"):
-                tokens = torch.tensor([ids], device=self.device)
-                hidden = self.network.decode_hidden(tokens, self.network.start(editor), recorder, cancelled)
-            logits = torch.nn.functional.linear(hidden[0, -output - 1 : -1], self.network.output_weight)
-            padding = torch.tensor([PAD], device=self.device)
-            logits = logits.index_fill(1, padding, -torch.inf)  # as when the output is generated
-            value = gradient.of_tokens(objective, logits, ids[-output:], self.tokenizer.one)
+                value = self._value(objective, prediction, editor, recorder, cancelled)
             with stage("differentiate"):
                 recorder.differentiate(value)
         described = gradient.described(objective, value)
         edits = [edit.to_json() for edit in request.edits]
         return recorder.trace(0, prediction, SITES, described, edits, task=self.task, revision=self.revision)
+
+    def _value(
+        self,
+        objective: Objective,
+        prediction: Prediction,
+        editor: Editor | None = None,
+        recorder: Recorder | None = None,
+        cancelled: Stop = never,
+    ) -> Tensor:
+        """The objective in one pass in one piece."""
+        ids, output = prediction.axes["tokens"].ids, len(prediction.tokens)
+        tokens = torch.tensor([ids], device=self.device)
+        hidden = self.network.decode_hidden(tokens, self.network.start(editor), recorder, cancelled)
+        logits = torch.nn.functional.linear(hidden[0, -output - 1 : -1], self.network.output_weight)
+        padding = torch.tensor([PAD], device=self.device)
+        logits = logits.index_fill(1, padding, -torch.inf)  # as when the output is generated
+        return gradient.of_tokens(objective, logits, ids[-output:], self.tokenizer.one)
+
+    def along_embeddings(
+        self, request: Request, tokens: InputTokens, scales: Sequence[float], cancelled: Stop = never
+    ) -> AlongEmbeddings:
+        """The objective with some of the input's embeddings scaled; see `Differentiable`."""
+        [answer] = self.predict([request], cancelled)
+        return embedded_passes(self.network, request, answer, self._value, tokens, scales, cancelled)
 
     def _editor(self, request: Request) -> Editor | None:
         """What a request's edits do to a pass.

@@ -15,9 +15,10 @@ from heedmap.app.service.jobs.kind import JobRequest, Kind, Progress, Steps, Wor
 from heedmap.model.contract import Objective, Parameters, Request
 from heedmap.model.errors import Cancelled, EmptyInput, HeedmapError, InputError, ParameterError
 from heedmap.model.faithfulness.curves import FRACTIONS, LEAST_SEEDS, STEPS, Curves, Plan, random_order
-from heedmap.model.faithfulness.orders import By, Removal, defaults, evaluated, named, units_of
+from heedmap.model.faithfulness.orders import By, Removal, defaults, evaluated, named, scored, units_of
 from heedmap.model.faithfulness.subject import settled, traced
 from heedmap.model.faithfulness.table import table
+from heedmap.model.faithfulness.units import Scores, ordered
 from heedmap.model.faithfulness.values import Model
 from heedmap.model.measures.base import Measure
 
@@ -175,9 +176,11 @@ def _input(
     units = units_of(model, trace, body.by, body.removal)
     yield 0
     ranked: dict[str, list[int]] = {}
+    scores: dict[str, Scores] = {}
     for measure in measures:
         try:
-            ranked[measure.name] = units.order(measure)
+            scores[measure.name] = scored(model, request, units, measure, work.stop)
+            ranked[measure.name] = ordered(measure, scores[measure.name])
         except InputError as lacks:
             outcome.undefined[measure.name] = str(lacks)
         yield 0
@@ -197,7 +200,11 @@ def _input(
     for name, own in zip(ranked, curves, strict=False):
         outcome.measures[name][number] = own
     outcome.random[number] = curves[len(ranked) :]
-    outcome.orders, outcome.units = ranked, units.describe()
+    outcome.units = [
+        {**unit, "scores": {name: float(scores[name][place]) for name in ranked}}
+        for place, unit in enumerate(units.describe())
+    ]
+    outcome.orders = ranked
 
 
 def _blamed(error: HeedmapError) -> HeedmapError:

@@ -12,7 +12,7 @@ from heedmap.model.attention.masks import Causal
 from heedmap.model.contract import AnyEdit
 from heedmap.model.errors import InputTooLong, ParameterError
 from heedmap.model.faithfulness import units
-from heedmap.model.faithfulness.units import Edges, Tokens
+from heedmap.model.faithfulness.units import Edges, Tokens, Units, ordered
 from heedmap.model.measures.base import Measure
 from heedmap.model.measures.registry import MEASURES
 from heedmap.model.trace.trace import Trace
@@ -43,6 +43,10 @@ def measure(name: str) -> Measure:
     return MEASURES[name]
 
 
+def order(of: Units, name: str) -> list[int]:
+    return ordered(measure(name), of.scores(measure(name)))
+
+
 def test_a_token_is_cut_wherever_the_input_is_read_and_special_ones_stay() -> None:
     tokens = Tokens(translation())
     assert [unit["token"] for unit in tokens.describe()] == [0, 1]
@@ -70,8 +74,8 @@ def test_weights_of_tokens_are_sums_over_the_cells_that_are_cut() -> None:
     np.testing.assert_allclose(kept.scores(measure("weights")), [1.0 + 1.3, 1.2 + 1.7], atol=1e-6)
     free = Tokens(translation(last=False))
     np.testing.assert_allclose(free.scores(measure("weights")), [0.5 + 1.3, 0.6 + 1.7, 0.6 + 1.0], atol=1e-6)
-    assert kept.order(measure("weights")) == [1, 0]
-    assert free.order(measure("weights")) == [1, 0, 2]
+    assert order(kept, "weights") == [1, 0]
+    assert order(free, "weights") == [1, 0, 2]
 
 
 def test_rollout_of_tokens_is_the_sum_over_rows_of_the_encoder() -> None:
@@ -86,7 +90,7 @@ def test_what_a_cut_does_ranks_the_other_way_round() -> None:
     window = measure("cut-effect").window(layer, slice(None), slice(None))  # type: ignore[attr-defined]
     expected = window.double().sum(dim=(0, 1))[1:]
     np.testing.assert_allclose(tokens.scores(measure("cut-effect")), expected, atol=1e-5)
-    assert tokens.order(measure("cut-effect")) == expected.argsort().tolist()
+    assert order(tokens, "cut-effect") == expected.argsort().tolist()
 
 
 def test_the_output_on_the_same_axis_is_no_input() -> None:

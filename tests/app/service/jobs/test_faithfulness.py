@@ -62,6 +62,8 @@ def test_of_one_input_the_order_is_told(deciding: Work) -> None:
     made, _ = result(deciding, inputs=SENTENCES[2:3], measures=["gradient-attention"])
     first = made["orders"]["gradient-attention"][0]
     assert made["units"][first]["label"] == WORD
+    told = [unit["scores"]["gradient-attention"] for unit in made["units"]]
+    assert told.index(max(told)) == first
     replaced, _ = result(deciding, inputs=SENTENCES[2:3], measures=["gradient-attention"], removal="replace")
     assert replaced["measures"][0]["deletion"]["mean"] < replaced["random"]["deletion"]["mean"]
 
@@ -70,7 +72,7 @@ def test_of_one_input_the_order_is_told(deciding: Work) -> None:
 def test_a_translator_by_all_measures(work: Work, by: str) -> None:
     made, seen = result(work, inputs=TEXTS, by=by)
     names = {row["measure"] for row in made["measures"]}
-    assert names == {*CELLS, *(("rollout", "relevance") if by == "tokens" else ())}
+    assert names == {*CELLS, *(("rollout", "relevance", "integrated-gradients") if by == "tokens" else ())}
     total = 2 * (len(names) + 5)
     assert seen[-1] == Progress(total, total, "orders")
     assert [each.done for each in seen] == sorted(each.done for each in seen)
