@@ -6,6 +6,7 @@ from typing import TypeVar
 from heedmap.model.attention.maps import AttentionMap
 from heedmap.model.errors import ParameterError, RangeError
 from heedmap.model.measures.base import CellMeasure, HeadMeasure, Measure, TokenMeasure, TraceMeasure
+from heedmap.model.measures.copying import Copying
 from heedmap.model.measures.cut_effect import CutEffect
 from heedmap.model.measures.flow import Flow
 from heedmap.model.measures.gradient import Gradient
@@ -46,6 +47,7 @@ HEADS: dict[str, HeadMeasure] = {
         PreviousToken(),
         DuplicateToken(),
         Induction(),
+        Copying(),
     )
 }
 TRACES: dict[str, TraceMeasure] = {each.name: each for each in (Rollout(), Flow(), Relevance())}

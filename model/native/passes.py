@@ -15,6 +15,7 @@ from heedmap.model.native.tokenizer import PAD, Encoding, Tokenizer
 from heedmap.model.observer import stage
 from heedmap.model.padding import padded
 from heedmap.model.trace import gradient
+from heedmap.model.trace.copying import Unembedding
 from heedmap.model.trace.recorder import Recorder, mean_outputs
 from heedmap.model.trace.trace import Trace
 
@@ -30,11 +31,12 @@ class Passes:
 
     def __init__(self, network: Any, tokenizer: Tokenizer, sites: Mapping[str, tuple[str, str]], **facts: str) -> None:
         self.network, self.tokenizer, self.sites = network, tokenizer, sites
+        self.unembedding = Unembedding(network.output_weight)
         self.facts: dict[str, Any] = {"task": "translation", **facts}
 
     def together(self, predictions: Sequence[Prediction]) -> list[Trace]:
         """One pass over all of them."""
-        recorder = Recorder()
+        recorder = Recorder(unembedding=self.unembedding)
         with torch.inference_mode():
             with stage("record"):
                 self._teach(predictions, recorder)
@@ -49,7 +51,8 @@ class Passes:
         objective, axes = request.objective, prediction.axes
         if editor is not None:
             editor.check({site: (len(axes[q]), len(axes[k])) for site, (q, k) in self.sites.items()})
-        recorder, described = Recorder(gradients=objective is not None), None
+        recorder = Recorder(gradients=objective is not None, unembedding=self.unembedding)
+        described = None
         with torch.inference_mode(objective is None), torch.set_grad_enabled(objective is not None):
             with stage("record"):
                 logits = self._teach([prediction], recorder, editor)[0]

@@ -24,7 +24,7 @@ from heedmap.model.generated import CONTINUATION, Generated
 from heedmap.model.isolation import failure, isolated
 from heedmap.model.native.checkpoint import Checkpoint
 from heedmap.model.native.decoding import generate
-from heedmap.model.native.embeddings import embedded_passes
+from heedmap.model.native.embeddings import ScalableGenerator
 from heedmap.model.native.graphs import CudaGraphs
 from heedmap.model.native.language_model import LanguageModel, LanguageModelState
 from heedmap.model.native.passes import answered, replaced
@@ -33,7 +33,7 @@ from heedmap.model.native.static_language_model import StaticArrangement, Static
 from heedmap.model.native.tokenizer import PAD, SPECIAL, Encoding
 from heedmap.model.observer import stage, together
 from heedmap.model.trace import gradient
-from heedmap.model.trace.embeddings import AlongEmbeddings, InputTokens
+from heedmap.model.trace.copying import Unembedding
 from heedmap.model.trace.recorder import Recorder, mean_outputs
 from heedmap.model.trace.size import check
 from heedmap.model.trace.trace import Trace
@@ -46,7 +46,7 @@ CHUNK = 2048  # tokens: a layer can be stopped within a second or two, and the w
 COLUMNS = 2048  # tokens that static buffers hold at least: what most prompts need, so that few need others
 
 
-class TextGenerator:
+class TextGenerator(ScalableGenerator):
     """Predictions and traces of a language model; a `Served`."""
 
     task = "text-generation"
@@ -60,6 +60,7 @@ class TextGenerator:
         self.licence = None if folder is None else licence(folder)
         self.examples = [] if folder is None else examples(folder)
         weight = self.network.output_weight
+        self.unembedding = Unembedding(weight)
         self.device, self.dtype = weight.device, weight.dtype
         self.reserve: Reserve[StaticLanguageModel] | None = None
         if self.device.type == "cuda":  # a CPU launches nothing
@@ -108,7 +109,7 @@ class TextGenerator:
 
     def _traced(self, request: Request, cancelled: Stop) -> Trace | HeedmapError:
         raise_if_cancelled(cancelled)
-        recorder = Recorder()
+        recorder = Recorder(unembedding=self.unembedding)
         try:
             self._check_trace(request)
         except InputError as error:
@@ -134,39 +135,15 @@ class TextGenerator:
         Raises:
             InputError: the objective is not of this output.
         """
-        recorder = Recorder(gradients=True)
+        recorder = Recorder(gradients=True, unembedding=self.unembedding)
         with torch.inference_mode(False), torch.enable_grad():
             with stage("record"):
-                value = self._value(objective, prediction, editor, recorder, cancelled)
+                value = self.value(objective, prediction, editor, recorder, cancelled)
             with stage("differentiate"):
                 recorder.differentiate(value)
         described = gradient.described(objective, value)
         edits = [edit.to_json() for edit in request.edits]
         return recorder.trace(0, prediction, SITES, described, edits, task=self.task, revision=self.revision)
-
-    def _value(
-        self,
-        objective: Objective,
-        prediction: Prediction,
-        editor: Editor | None = None,
-        recorder: Recorder | None = None,
-        cancelled: Stop = never,
-    ) -> Tensor:
-        """The objective in one pass in one piece."""
-        ids, output = prediction.axes["tokens"].ids, len(prediction.tokens)
-        tokens = torch.tensor([ids], device=self.device)
-        hidden = self.network.decode_hidden(tokens, self.network.start(editor), recorder, cancelled)
-        logits = torch.nn.functional.linear(hidden[0, -output - 1 : -1], self.network.output_weight)
-        padding = torch.tensor([PAD], device=self.device)
-        logits = logits.index_fill(1, padding, -torch.inf)  # as when the output is generated
-        return gradient.of_tokens(objective, logits, ids[-output:], self.tokenizer.one)
-
-    def along_embeddings(
-        self, request: Request, tokens: InputTokens, scales: Sequence[float], cancelled: Stop = never
-    ) -> AlongEmbeddings:
-        """The objective with some of the input's embeddings scaled; see `Differentiable`."""
-        [answer] = self.predict([request], cancelled)
-        return embedded_passes(self.network, request, answer, self._value, tokens, scales, cancelled)
 
     def _editor(self, request: Request) -> Editor | None:
         """What a request's edits do to a pass.

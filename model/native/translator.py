@@ -20,18 +20,17 @@ from heedmap.model.native import checkpoint
 from heedmap.model.native.checkpoint import Checkpoint
 from heedmap.model.native.continuous import TranslatorSession
 from heedmap.model.native.decoding import generate
-from heedmap.model.native.embeddings import embedded_passes
+from heedmap.model.native.embeddings import ScalableTranslator
 from heedmap.model.native.graphs import CudaGraphs
 from heedmap.model.native.inference import InferenceState, InferenceTransformer
 from heedmap.model.native.language_model import LanguageModel
 from heedmap.model.native.passes import Passes, answered, padded_ids, replaced
 from heedmap.model.native.static_decoding import Lease, Reserve
 from heedmap.model.native.static_transformer import StaticTransformer
-from heedmap.model.native.tokenizer import END, SPECIAL, UNKNOWN, Encoding
+from heedmap.model.native.tokenizer import END, SPECIAL, Encoding
 from heedmap.model.native.transformer import AlignmentHead, Transformer, TransformerConfig
 from heedmap.model.observer import stage
 from heedmap.model.taught_head import TaughtHead
-from heedmap.model.trace.embeddings import AlongEmbeddings, InputTokens
 from heedmap.model.trace.trace import Trace
 from heedmap.model.trace.writing import Writing
 from heedmap.model.watch import Stop, never, raise_if_cancelled
@@ -39,7 +38,7 @@ from heedmap.model.watch import Stop, never, raise_if_cancelled
 SITE_AXES = {"encoder": ("source", "source"), "decoder": ("target", "prefix"), "cross": ("target", "source")}
 
 
-class Translator:
+class Translator(ScalableTranslator):
     """Predictions and traces of an encoder-decoder; a `Served`."""
 
     task = "translation"
@@ -105,11 +104,6 @@ class Translator:
         }
 
     @property
-    def stand_in(self) -> int:
-        """The id of what it does not know."""
-        return UNKNOWN
-
-    @property
     def alignment(self) -> AlignmentHead | None:
         """The cross head that was taught to align, if one was."""
         config = self.network.config
@@ -122,13 +116,6 @@ class Translator:
     def trace(self, requests: Sequence[Request], cancelled: Stop = never) -> list[Trace | HeedmapError]:
         """Predict, then record one teacher-forced pass over input and output."""
         return isolated(lambda some: self._trace(some, cancelled), requests)
-
-    def along_embeddings(
-        self, request: Request, tokens: InputTokens, scales: Sequence[float], cancelled: Stop = never
-    ) -> AlongEmbeddings:
-        """The objective with some of the input's embeddings scaled; see `Differentiable`."""
-        [answer] = self.predict([request], cancelled)
-        return embedded_passes(self.network, request, answer, self.passes.value, tokens, scales, cancelled)
 
     def session(self) -> TranslatorSession | None:
         """A running batch that requests can join; None where the network decodes without the inference engine."""
