@@ -104,7 +104,7 @@ class AttentionMap:
             name: None if (part := getattr(self, name)) is None else part[one]
             for name in ("d_output", "delta", "output_norm", "copying")
         }
-        own = {"q": self.q[one], "k": self.k[its], "v": self.v[its], "lse": self.lse[one]}
+        own: dict[str, Any] = {"q": self.q[one], "k": self.k[its], "v": self.v[its], "lse": self.lse[one]}
         return replace(self, score=self.score.of_heads([index]), bias=bias, **own, **kept)
 
     def to(self, device: torch.device) -> "AttentionMap":

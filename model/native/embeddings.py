@@ -2,16 +2,16 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from heedmap.model.attention.editor import Editor
 from heedmap.model.contract import Objective, Prediction, Request
 from heedmap.model.errors import HeedmapError, ParameterError
+from heedmap.model.native.language_model import LanguageModel
 from heedmap.model.native.passes import Passes
-from heedmap.model.native.tokenizer import PAD, UNKNOWN
+from heedmap.model.native.tokenizer import PAD, UNKNOWN, Tokenizer
 from heedmap.model.trace import gradient
 from heedmap.model.trace.embeddings import AlongEmbeddings, InputTokens, ScaledPass, along, unedited
 from heedmap.model.trace.recorder import Recorder
@@ -19,9 +19,12 @@ from heedmap.model.watch import Stop, never, raise_if_cancelled
 
 
 class Scalable:
-    """A model whose network has an `embedding`, and whose objective is read from one pass."""
+    """A model whose objective is read from one pass, in which it looks its input up in a table of embeddings."""
 
-    network: Any
+    @property
+    @abstractmethod
+    def table(self) -> nn.Module:
+        """The table."""
 
     @abstractmethod
     def predict(self, requests: Sequence[Request], cancelled: Stop = never) -> list[Prediction | HeedmapError]:
@@ -50,7 +53,7 @@ class Scalable:
         for scale in scales:
             raise_if_cancelled(cancelled)
             one = ScaledPass(tokens, scale)
-            with torch.inference_mode(False), torch.enable_grad(), one.through([self.network.embedding]):
+            with torch.inference_mode(False), torch.enable_grad(), one.through([self.table]):
                 value = self.value(request.objective, answer)
                 points.append((value, one.slopes(value)))
         return along(points)
@@ -60,6 +63,12 @@ class ScalableTranslator(Scalable):
     """The part of a translator."""
 
     passes: Passes
+
+    @property
+    def table(self) -> nn.Module:
+        """That of the network, for source and target."""
+        table: nn.Module = self.passes.network.embedding
+        return table
 
     @property
     def stand_in(self) -> int:
@@ -74,8 +83,14 @@ class ScalableTranslator(Scalable):
 class ScalableGenerator(Scalable):
     """The part of a language model; its bytes are all known, and none stands for what is not."""
 
-    tokenizer: Any
+    network: LanguageModel
+    tokenizer: Tokenizer
     device: torch.device
+
+    @property
+    def table(self) -> nn.Module:
+        """That of the network."""
+        return self.network.embedding
 
     def value(
         self,

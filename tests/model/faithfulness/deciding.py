@@ -7,9 +7,9 @@ import transformers as hf
 
 from tests.model.hub import checkpoints, vocabularies
 
-WORD = "book"
+WORD = "is"
 PLACES = [0, 2, 5, 1, 6, 3]  # where it stands among the words of each sentence
-OTHERS = ["the", "girl", "is", "reading", "a", "beautiful", "about"]
+OTHERS = ["the", "a", "i", "w", "d", "b", "e"]  # each one token
 SENTENCES = [" ".join([*OTHERS[:place], WORD, *OTHERS[place:]]) for place in PLACES]
 
 

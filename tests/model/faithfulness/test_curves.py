@@ -10,7 +10,7 @@ from heedmap.model.faithfulness.table import table
 
 PARTS = (3.0, 2.0, 1.0)  # what each of three tokens adds
 EVERY = chain.from_iterable(combinations(range(3), count) for count in range(4))
-VALUES = {frozenset(removed): 10 - sum(PARTS[unit] for unit in removed) for removed in EVERY}
+VALUES = {frozenset(removed): 10.0 - sum(PARTS[unit] for unit in removed) for removed in EVERY}
 PLAN = Plan.of(3, steps=3)
 
 
@@ -64,11 +64,11 @@ def test_a_plan_names_each_set_once_and_the_sets_are_those_of_its_curves() -> No
 def test_chance_by_hand() -> None:
     """Mean 2, deviation 1: 5 is three above, where more is better, and beats all of them."""
     random = np.array([1.0, 2.0, 3.0])
-    more, less = against_chance(5, random, 1), against_chance(5, random, -1)
+    more, less = against_chance(5.0, random, 1), against_chance(5.0, random, -1)
     assert (more.mean, more.sd, more.z, more.fraction) == (2, 1, 3, 1)
     assert (less.z, less.fraction, less.verdict) == (-3, 0, "worse than chance")
     assert more.verdict == "better than chance"
-    even = against_chance(2, random, 1)
+    even = against_chance(2.0, random, 1)
     assert (even.z, even.fraction, even.verdict) == (0, 0.5, "no better than chance")
     alike = against_chance(1.0, np.array([1.0, 1.0]), 1)
     assert (alike.z, alike.fraction, alike.verdict) == (None, 0.5, "no better than chance")
@@ -82,7 +82,7 @@ def test_random_orders_differ_by_seed_and_input_and_are_the_same_again() -> None
 
 
 def additive(parts: np.ndarray, order: list[int], plan: Plan) -> Curves:
-    values = {s: -sum(parts[unit] for unit in s) for s in (frozenset[int](), *plan.sets(order))}
+    values = {s: -float(sum(parts[unit] for unit in s)) for s in (frozenset[int](), *plan.sets(order))}
     return Curves.of(order, plan, values)
 
 
@@ -91,9 +91,9 @@ def test_the_table_tells_the_right_order_from_the_wrong_one_and_from_a_random_on
     parts = [np.random.default_rng(number).exponential(size=8) for number in range(12)]
     random = {n: [additive(p, random_order(8, seed, n), plan) for seed in range(seeds)] for n, p in enumerate(parts)}
     orders = {
-        "wrong": [list(np.argsort(p)) for p in parts],
+        "wrong": [np.argsort(p).tolist() for p in parts],
         "chance": [random_order(8, 1000, number) for number in range(12)],
-        "right": [list(np.argsort(-p)) for p in parts],
+        "right": [np.argsort(-p).tolist() for p in parts],
     }
     measures = {
         name: {number: additive(parts[number], order, plan) for number, order in enumerate(each)}
