@@ -1,7 +1,7 @@
 """Run the benchmarks, all or those named, and keep what each printed in RESULTS.md.
 
 python -m benchmarks [capture] [families] [length] [explorer] [reading] [decode] [continuous] [wire] [serving]
-    [overload] [sharing] [stored] [soak] [alignment] [effects] [device]
+    [overload] [sharing] [stored] [soak] [alignment] [effects] [faithfulness] [device]
 """
 
 import argparse
@@ -19,6 +19,7 @@ from benchmarks import (
     device,
     effects,
     explorer,
+    faithfulness,
     families,
     length,
     overload,
@@ -47,6 +48,7 @@ BENCHMARKS: dict[str, Callable[[], Report]] = {
     "soak": soak.measure,
     "alignment": alignment.measure,
     "effects": effects.measure,
+    "faithfulness": faithfulness.measure,
     "device": device.measure,
 }
 INTRODUCTION = (

@@ -12,7 +12,7 @@ import torch
 import transformers
 
 from benchmarks import __main__ as command
-from benchmarks import alignment, capture, device, explorer, families, length, measure, wire
+from benchmarks import alignment, capture, device, explorer, faithfulness, families, length, measure, wire
 from benchmarks.measure import Report
 from heedmap.model.native import checkpoint
 from heedmap.model.native.tokenizer import Tokenizer
@@ -267,3 +267,14 @@ def test_alignment_rates_every_way_to_read_a_model(tmp_path: Path) -> None:
     assert all(0.0 < rate < 1.0 for rate in rates)
     assert rates[0] <= rates[1], "the best head is no worse than the mean of the layer"
     assert "0.1" in report.targets[0]
+
+
+def test_faithfulness_reports_every_measure_beside_random_orders(tiny: Path) -> None:
+    report = faithfulness.measure(sentences=2, steps=2, translator=tiny)
+    rows = numbers(report)
+    names = [row[0] for row in report.rows]
+    measures = 10  # seven of cells, rollout, relevance, and integrated gradients
+    assert len(rows) == len(names) == 2 * (measures + 1)
+    assert {"tiny: weights", "tiny: random", "all-minilm-l6-v2: cut-effect"} <= set(names)
+    assert all(row[-1].endswith("than chance") for row in report.rows if not row[0].endswith("random"))
+    assert report.targets[0].startswith("measures of the translator")

@@ -35,6 +35,7 @@ ROOMS = {
     "model.measures": {"model.attention", "model.trace"},
     "model.robustness": set[str](),
     "model.sources": {"model.attention", "model.measures", "model.trace"},
+    "model.faithfulness": {"model.attention", "model.trace", "model.measures", "model.robustness"},
     "model.card": set[str](),
     "model.native": {"model.attention", "model.trace", "model.card"},
     "model.hub": {"model.attention", "model.trace", "model.card"},

@@ -11,7 +11,7 @@ class MeasureAnswer(Answer):
     """A measure, as it declares itself."""
 
     name: str
-    kind: Literal["cell", "head", "trace"] = Field(description="What has a value of it.")
+    kind: Literal["cell", "head", "trace", "token"] = Field(description="What has a value of it.")
     description: str
     formula: str
     source: str

@@ -212,6 +212,7 @@ def heads(trace: Trace, most: int = ROWS) -> Iterator[list[dict[str, Any]]]:
             for head in range(layer_map.heads):
                 row = {"site": site, "layer": layer, "head": head, **{name: of[head] for name, of in columns.items()}}
                 more = {name: float(by_token[name][head]) if by_token else math.nan for name in STATISTICS}
+                more["copying"] = math.nan if layer_map.copying is None else float(layer_map.copying[head])
                 rows.append(row | {name: None if math.isnan(value) else value for name, value in more.items()})
             yield rows
 

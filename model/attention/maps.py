@@ -9,6 +9,7 @@ behind. Nothing here renormalises: a weight is the kernel's own.
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -54,7 +55,8 @@ class AttentionMap:
     d_output: the gradient of a trace's objective at each head's output (H Q E), and delta: <d_output_i, output_i>
     (H Q), float32; both None where the trace has no objective.
 
-    output_norm: ||v_j W_O|| (H K), float32, W_O being the head's part of the output projection; None if not known.
+    output_norm: ||v_j W_O|| (H K), float32, W_O being the head's part of the output projection; copying: how far each
+    head makes likelier what it looks at (H), float32. None where they are not known.
 
     Where a model only gives its weights A, they stand in the bias: D is 0, the bias is log A and lse is 0.
     """
@@ -69,6 +71,7 @@ class AttentionMap:
     d_output: Float[Tensor, "H Q E"] | None = None
     delta: Float[Tensor, "H Q"] | None = None
     output_norm: Float[Tensor, "H K"] | None = None
+    copying: Float[Tensor, "H"] | None = None
 
     @property
     def heads(self) -> int:
@@ -97,20 +100,12 @@ class AttentionMap:
         group = index // (self.heads // self.kv_heads)
         bias = None if self.bias is None else self.bias.head(index)
         one, its = slice(index, index + 1), slice(group, group + 1)
-        kept = (self.d_output, self.delta, self.output_norm)
-        d_output, delta, output_norm = (None if x is None else x[one] for x in kept)
-        return replace(
-            self,
-            q=self.q[one],
-            k=self.k[its],
-            v=self.v[its],
-            lse=self.lse[one],
-            score=self.score.of_heads([index]),
-            bias=bias,
-            d_output=d_output,
-            delta=delta,
-            output_norm=output_norm,
-        )
+        kept: dict[str, Any] = {
+            name: None if (part := getattr(self, name)) is None else part[one]
+            for name in ("d_output", "delta", "output_norm", "copying")
+        }
+        own: dict[str, Any] = {"q": self.q[one], "k": self.k[its], "v": self.v[its], "lse": self.lse[one]}
+        return replace(self, score=self.score.of_heads([index]), bias=bias, **own, **kept)
 
     def to(self, device: torch.device) -> "AttentionMap":
         """The same maps with their tensors on a device; those that are there already are not copied."""

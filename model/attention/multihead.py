@@ -14,7 +14,7 @@ from heedmap.model.attention.edits import LayerEdits
 from heedmap.model.attention.kernels import attend, forward_only
 from heedmap.model.attention.masks import Mask
 from heedmap.model.attention.positions import rotate
-from heedmap.model.attention.products import gram_of
+from heedmap.model.attention.products import gram_of, parts_of
 from heedmap.model.attention.scores import ScaledDot, Score
 from heedmap.model.shapes import Angles, Hidden, Memory
 
@@ -36,6 +36,7 @@ class AttentionRecorder(Protocol):
         mask: Mask | None,
         kernel: str,
         gram: Callable[[], Tensor | None] | None = None,
+        parts: Callable[[], Tensor | None] | None = None,
         edited: Callable[[Bias | None], Edited] | None = None,
         tapes: Sequence[Tensor] = (),
     ) -> None:
@@ -45,6 +46,7 @@ class AttentionRecorder(Protocol):
 
         Args:
             gram: makes W_O W_O^T (H D D), W_O being each head's part of the output projection; or None.
+            parts: makes these parts (H D M); or None.
             edited: makes the bias that edits left of the layer's own.
             tapes: what the pass went on with, where that is not `output`; parts along the queries were followed first.
         """
@@ -90,6 +92,10 @@ class MultiHeadAttention(nn.Module):
         if self._gram is None or self._gram[0] != key:
             self._gram = key, gram_of(weight, self.heads)
         return self._gram[1]
+
+    def parts(self) -> Float[Tensor, "H D M"]:
+        """Each head's part of the output projection, in float32."""
+        return parts_of(self.output.weight, self.heads)
 
     def keys_values(
         self, memory: Memory, angles: Angles | None = None
@@ -140,7 +146,9 @@ class MultiHeadAttention(nn.Module):
         else:
             mixed, lse, kernel = attend(q, k, v, mask)
             score = ScaledDot.for_size(self.size)
-            recorder.record(site, q, k, v, lse, mixed, score=score, mask=mask, kernel=kernel, gram=self.gram)
+            recorder.record(
+                site, q, k, v, lse, mixed, score=score, mask=mask, kernel=kernel, gram=self.gram, parts=self.parts
+            )
         combined: Tensor = self.output(mixed.transpose(1, 2).reshape(batch, queries, -1))  # B Q M
         return combined
 
@@ -159,6 +167,6 @@ class MultiHeadAttention(nn.Module):
         done = edits.attend(q, k, v, mask, None, ScaledDot.for_size(self.size), start)
         if recorder is not None:
             facts: dict[str, Any] = {"score": done.score, "mask": mask, "kernel": done.kernel, "edited": done.edited}
-            facts |= {"gram": self.gram, "tapes": (done.mixed,)}
+            facts |= {"gram": self.gram, "parts": self.parts, "tapes": (done.mixed,)}
             recorder.record(site, done.q, k, v, done.lse, done.output, **facts)
         return done.mixed

@@ -26,8 +26,13 @@ def grouped_product(left: Float[Tensor, "H R D"], right: Float[Tensor, "G D C"])
 
 def gram_of(weight: Float[Tensor, "M N"], heads: int) -> Float[Tensor, "H E E"]:
     """The Gram matrix of each head's part of an output projection, whose inputs are the heads one after the other."""
-    parts = weight.detach().float().view(weight.shape[0], heads, -1).permute(1, 2, 0)  # H E M
+    parts = parts_of(weight, heads)
     return parts @ parts.mT
+
+
+def parts_of(weight: Float[Tensor, "M N"], heads: int) -> Float[Tensor, "H E M"]:
+    """Each head's part of an output projection, whose inputs are the heads one after the other, in float32."""
+    return weight.detach().float().view(weight.shape[0], heads, -1).permute(1, 2, 0)
 
 
 def take(x: Tensor, index: Int[Tensor, "N"]) -> Tensor:

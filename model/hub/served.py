@@ -24,6 +24,7 @@ from heedmap.model.hub.load.loading import Source, choose_task, read_config
 from heedmap.model.hub.load.placement import places_of
 from heedmap.model.hub.load.quantisation import parameter_count
 from heedmap.model.hub.loaded import Loaded
+from heedmap.model.hub.probing import Probing
 from heedmap.model.hub.proof import Proof
 from heedmap.model.hub.quiet import quiet
 from heedmap.model.hub.state import SPARSE
@@ -44,7 +45,7 @@ from heedmap.model.watch import Stop, Watch, never, raise_if_cancelled
 EAGER_BYTES = 1 << 30
 
 
-class HubModel(HubValues):
+class HubModel(HubValues, Probing):
     """Predictions and traces of a checkpoint in transformers' layout; a `Served`."""
 
     trace_limit = 0

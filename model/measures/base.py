@@ -1,21 +1,27 @@
 """What a measure is: anything derived from a trace, and all that it declares of itself.
 
 A cell measure has a value for every cell of a map, from what that window of the trace holds alone; a head measure one
-for every head; a trace measure follows all layers of a site from its top to its input.
+for every head; a trace measure follows all layers of a site from its top to its input; a token measure is of an input's
+tokens, and takes passes of its own.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator
 from typing import Any, ClassVar, Literal
 
+import numpy as np
 import torch
 from jaxtyping import Float
+from numpy.typing import NDArray
 from torch import Tensor
 
 from heedmap.model.attention.maps import AttentionMap
+from heedmap.model.contract import Request
+from heedmap.model.trace.embeddings import InputTokens
 from heedmap.model.trace.trace import Trace
+from heedmap.model.watch import Stop, never
 
-Kind = Literal["cell", "head", "trace"]
+Kind = Literal["cell", "head", "trace", "token"]
 Rows = range  # in a measure's class, `range` is what it declares
 Encoding = Literal["u8log", "s8log"]
 
@@ -100,6 +106,22 @@ class TraceMeasure(Measure):
 
         Raises:
             InputError: it would take too long, or too much memory.
+        """
+
+
+class TokenMeasure(Measure):
+    """A measure of the tokens of an input, by passes of its own: no trace holds what it takes."""
+
+    kind: ClassVar[Kind] = "token"
+
+    @abstractmethod
+    def scores(
+        self, model: object, request: Request, tokens: InputTokens, cancelled: Stop = never
+    ) -> NDArray[np.float64]:
+        """The measure of each of these tokens of a request's input, whose output and objective are given.
+
+        Raises:
+            ParameterError: it is not defined for this model or request. Cancelled: `cancelled` became true.
         """
 
 

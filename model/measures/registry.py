@@ -5,12 +5,14 @@ from typing import TypeVar
 
 from heedmap.model.attention.maps import AttentionMap
 from heedmap.model.errors import ParameterError, RangeError
-from heedmap.model.measures.base import CellMeasure, HeadMeasure, Measure, TraceMeasure
+from heedmap.model.measures.base import CellMeasure, HeadMeasure, Measure, TokenMeasure, TraceMeasure
+from heedmap.model.measures.copying import Copying
 from heedmap.model.measures.cut_effect import CutEffect
 from heedmap.model.measures.flow import Flow
 from heedmap.model.measures.gradient import Gradient
 from heedmap.model.measures.gradient_attention import GradientAttention
 from heedmap.model.measures.head_statistics import Diagonality, Distance, Entropy, Largest, SinkMass
+from heedmap.model.measures.integrated_gradients import IntegratedGradients
 from heedmap.model.measures.output_norm import OutputNorm
 from heedmap.model.measures.relevance import Relevance
 from heedmap.model.measures.rollout import Rollout
@@ -45,10 +47,12 @@ HEADS: dict[str, HeadMeasure] = {
         PreviousToken(),
         DuplicateToken(),
         Induction(),
+        Copying(),
     )
 }
 TRACES: dict[str, TraceMeasure] = {each.name: each for each in (Rollout(), Flow(), Relevance())}
-MEASURES: dict[str, Measure] = {**CELLS, **HEADS, **TRACES}
+TOKENS: dict[str, TokenMeasure] = {each.name: each for each in (IntegratedGradients(),)}
+MEASURES: dict[str, Measure] = {**CELLS, **HEADS, **TRACES, **TOKENS}
 
 
 def measure(name: str) -> Measure:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from heedmap.model.attention.editor import Editor
-from heedmap.model.contract import AnyEdit, Prediction, Request
+from heedmap.model.contract import AnyEdit, Objective, Prediction, Request
 from heedmap.model.edits import Replace
 from heedmap.model.errors import RangeError
 from heedmap.model.generated import Generated
@@ -16,6 +16,7 @@ from heedmap.model.native.tokenizer import END, PAD, Encoding, Tokenizer
 from heedmap.model.observer import stage
 from heedmap.model.padding import padded
 from heedmap.model.trace import gradient
+from heedmap.model.trace.copying import Unembedding
 from heedmap.model.trace.recorder import Recorder
 from heedmap.model.trace.trace import Trace
 
@@ -31,11 +32,12 @@ class Passes:
 
     def __init__(self, network: Any, tokenizer: Tokenizer, sites: Mapping[str, tuple[str, str]], **facts: str) -> None:
         self.network, self.tokenizer, self.sites = network, tokenizer, sites
+        self.unembedding = Unembedding(network.output_weight)
         self.facts: dict[str, Any] = {"task": "translation", **facts}
 
     def together(self, predictions: Sequence[Prediction]) -> list[Trace]:
         """One pass over all of them."""
-        recorder = Recorder()
+        recorder = Recorder(unembedding=self.unembedding)
         with torch.inference_mode():
             with stage("record"):
                 self._teach(predictions, recorder)
@@ -50,7 +52,8 @@ class Passes:
         objective, axes = request.objective, prediction.axes
         if editor is not None:
             editor.check({site: (len(axes[q]), len(axes[k])) for site, (q, k) in self.sites.items()})
-        recorder, described = Recorder(gradients=objective is not None), None
+        recorder = Recorder(gradients=objective is not None, unembedding=self.unembedding)
+        described = None
         with torch.inference_mode(objective is None), torch.set_grad_enabled(objective is not None):
             with stage("record"):
                 logits = self._teach([prediction], recorder, editor)[0]
@@ -61,6 +64,15 @@ class Passes:
                 described = gradient.described(objective, value)
         edits = [edit.to_json() for edit in request.edits]
         return recorder.trace(0, prediction, self.sites, described, edits, **self.facts)
+
+    def value(self, objective: Objective, prediction: Prediction) -> Tensor:
+        """The objective in one pass, which nobody records.
+
+        Raises:
+            InputError: it is none of this output.
+        """
+        logits = self._teach([prediction], None)[0]
+        return gradient.of_tokens(objective, logits, prediction.axes["target"].ids, self.tokenizer.one)
 
     def recorded(self, prediction: Prediction) -> Recorder:
         """What one pass over a prediction recorded."""
@@ -84,7 +96,9 @@ class Passes:
             totals = (parts * real).sum(dim=1).tolist()
         return [Generated(list(target), total) for target, total in zip(targets, totals, strict=True)]
 
-    def _teach(self, predictions: Sequence[Prediction], recorder: Recorder, editor: Editor | None = None) -> Tensor:
+    def _teach(
+        self, predictions: Sequence[Prediction], recorder: Recorder | None, editor: Editor | None = None
+    ) -> Tensor:
         """Logits at every token of the outputs."""
         device = self.network.output_weight.device
         source, lengths = padded_ids([p.axes["source"].ids for p in predictions], device)

@@ -25,6 +25,7 @@ from heedmap.model.isolation import failure, isolated
 from heedmap.model.native.checkpoint import Checkpoint
 from heedmap.model.native.decoding import generate
 from heedmap.model.native.edited_values import LanguageModelValues
+from heedmap.model.native.embeddings import ScalableGenerator
 from heedmap.model.native.graphs import CudaGraphs
 from heedmap.model.native.language_model import LanguageModel, LanguageModelState
 from heedmap.model.native.passes import replaced
@@ -33,6 +34,7 @@ from heedmap.model.native.static_language_model import StaticArrangement, Static
 from heedmap.model.native.tokenizer import PAD, SPECIAL, Encoding
 from heedmap.model.observer import stage, together
 from heedmap.model.trace import gradient
+from heedmap.model.trace.copying import Unembedding
 from heedmap.model.trace.corpus_means import CorpusMeans
 from heedmap.model.trace.recorder import Recorder
 from heedmap.model.trace.size import check
@@ -46,7 +48,7 @@ CHUNK = 2048  # tokens: a layer can be stopped within a second or two, and the w
 COLUMNS = 2048  # tokens that static buffers hold at least: what most prompts need, so that few need others
 
 
-class TextGenerator(LanguageModelValues):
+class TextGenerator(LanguageModelValues, ScalableGenerator):
     """Predictions and traces of a language model; a `Served`."""
 
     task = "text-generation"
@@ -60,6 +62,7 @@ class TextGenerator(LanguageModelValues):
         self.licence = None if folder is None else licence(folder)
         self.examples = [] if folder is None else examples(folder)
         weight = self.network.output_weight
+        self.unembedding = Unembedding(weight)
         self.device, self.dtype = weight.device, weight.dtype
         self._means = CorpusMeans(self._recorded)
         self.reserve: Reserve[StaticLanguageModel] | None = None
@@ -109,7 +112,7 @@ class TextGenerator(LanguageModelValues):
 
     def _traced(self, request: Request, cancelled: Stop) -> Trace | HeedmapError:
         raise_if_cancelled(cancelled)
-        recorder = Recorder()
+        recorder = Recorder(unembedding=self.unembedding)
         try:
             self._check_trace(request)
         except InputError as error:
@@ -135,16 +138,10 @@ class TextGenerator(LanguageModelValues):
         Raises:
             InputError: the objective is not of this output.
         """
-        recorder = Recorder(gradients=True)
-        ids, output = prediction.axes["tokens"].ids, len(prediction.tokens)
+        recorder = Recorder(gradients=True, unembedding=self.unembedding)
         with torch.inference_mode(False), torch.enable_grad():
             with stage("record"):
-                tokens = torch.tensor([ids], device=self.device)
-                hidden = self.network.decode_hidden(tokens, self.network.start(editor), recorder, cancelled)
-            logits = torch.nn.functional.linear(hidden[0, -output - 1 : -1], self.network.output_weight)
-            padding = torch.tensor([PAD], device=self.device)
-            logits = logits.index_fill(1, padding, -torch.inf)  # as when the output is generated
-            value = gradient.of_tokens(objective, logits, ids[-output:], self.tokenizer.one)
+                value = self.value(objective, prediction, editor, recorder, cancelled)
             with stage("differentiate"):
                 recorder.differentiate(value)
         described = gradient.described(objective, value)

@@ -21,6 +21,7 @@ from heedmap.model.native.checkpoint import Checkpoint
 from heedmap.model.native.continuous import TranslatorSession
 from heedmap.model.native.decoding import generate
 from heedmap.model.native.edited_values import TranslatorValues
+from heedmap.model.native.embeddings import ScalableTranslator
 from heedmap.model.native.graphs import CudaGraphs
 from heedmap.model.native.inference import InferenceState, InferenceTransformer
 from heedmap.model.native.language_model import LanguageModel
@@ -40,7 +41,7 @@ from heedmap.model.watch import Stop, never, raise_if_cancelled
 SITE_AXES = {"encoder": ("source", "source"), "decoder": ("target", "prefix"), "cross": ("target", "source")}
 
 
-class Translator(TranslatorValues):
+class Translator(TranslatorValues, ScalableTranslator):
     """Predictions and traces of an encoder-decoder; a `Served`."""
 
     task = "translation"

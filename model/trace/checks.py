@@ -69,6 +69,8 @@ def check_layer(where: str, parts: Mapping[str, Tensor], entry: Mapping[str, Any
         _check(where, parts, "delta", (heads, queries), (torch.float32,))
     if "output_norm" in parts:
         _check(where, parts, "output_norm", (heads, keys), (torch.float32,))
+    if "copying" in parts:
+        _check(where, parts, "copying", (heads,), (torch.float32,))
     _check_score(where, parts, entry["score"], size, heads)
     _check_mask(where, parts, entry["mask"], queries, keys)
     if entry["bias"] is not None:

@@ -16,6 +16,7 @@ from heedmap.model.contract import Prediction
 from heedmap.model.errors import InputError, TraceError
 from heedmap.model.observer import stage
 from heedmap.model.trace.certificate import Certificate, certify
+from heedmap.model.trace.copying import Unembedding, copying
 from heedmap.model.trace.norms import output_norms
 from heedmap.model.trace.records import AttentionRecord, WeightsRecord, differentiated, joined
 from heedmap.model.trace.trace import Trace
@@ -35,6 +36,7 @@ class Recorder:
     versions: dict[str, str] = field(default_factory=dict)
     quantised: str = ""  # how the model's weights are
     gradients: bool = False
+    unembedding: Unembedding | None = None  # what reads the tokens from what attention adds to; None where nothing does
     _biases: dict[tuple[int, int, int, int], Bias | None] = field(default_factory=dict)
     _masks: dict[tuple[int, int, int, int], Mask] = field(default_factory=dict)
 
@@ -52,14 +54,15 @@ class Recorder:
         kernel: str,
         bias: Tensor | Bias | None = None,
         gram: Callable[[], Tensor | None] | None = None,
+        parts: Callable[[], Tensor | None] | None = None,
         edited: Callable[[Bias | None], Edited] | None = None,
         tapes: Sequence[Tensor] = (),
         arrange: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         """Keep one layer's tensors, without copying them; a bias is (B H Q K), broadcast.
 
-        gram makes what `norms` takes, when a trace is cut. tapes: what the pass goes on with, where that is not
-        `output` itself: parts of it along the queries; `arrange` makes `output` of them.
+        gram makes what `norms` takes, and parts what `copying` does, when a trace is cut. tapes: what the pass goes on
+        with, where that is not `output` itself: parts of it along the queries; `arrange` makes `output` of them.
         """
         if self.gradients:
             tapes = tapes or (output,)
@@ -67,7 +70,8 @@ class Recorder:
                 self.follow(tape)
             q, k, v, lse, output = (x.detach() for x in (q, k, v, lse, output))
             bias = bias.detach() if isinstance(bias, Tensor) and bias.requires_grad else bias
-        record = AttentionRecord(q, k, v, lse, output, score, mask or Full(), bias, kernel, gram=gram, edited=edited)
+        more: dict[str, Any] = {"gram": gram, "parts": parts, "edited": edited}
+        record = AttentionRecord(q, k, v, lse, output, score, mask or Full(), bias, kernel, **more)
         if self.gradients:
             record = replace(record, tapes=tuple(tapes), arrange=arrange)
         self.records.setdefault(site, []).append(record)
@@ -189,10 +193,24 @@ class Recorder:
         axes = prediction.axes
         lengths = {site: (len(axes[queries]), len(axes[keys])) for site, (queries, keys) in sites.items()}
         layers = self.maps(row, lengths)
-        ordered = {site: layers[site] for site in sites}
+        ordered = {site: self._copying(site, layers[site], axes[sites[site][1]].ids) for site in sites}
         with stage("certify"):
             certificate = self.certify(row, ordered)
         return Trace(model, prediction, dict(sites), certificate, ordered, objective, tuple(edits))
+
+    def _copying(self, site: str, maps: list[AttentionMap], ids: Sequence[int]) -> list[AttentionMap]:
+        """The maps of a site with what their heads copy, where that is known."""
+        unembedding = self.unembedding
+        if unembedding is None or (site == "encoder" and "decoder" in self.records):  # which writes nothing
+            return maps
+        result = []
+        for record, layer in zip(self.records[site], maps, strict=True):
+            make = record.parts if isinstance(record, AttentionRecord) else None
+            parts = None if make is None else make()
+            fits = parts is not None and parts.shape[1:] == (layer.v.shape[2], unembedding.weight.shape[1])
+            copies = copying(layer.v, parts, unembedding, ids) if parts is not None and fits else None
+            result.append(replace(layer, copying=copies))
+        return result
 
     def _map(
         self, record: AttentionRecord | WeightsRecord, row: int, queries: int, keys: int, where: str

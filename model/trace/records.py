@@ -27,6 +27,7 @@ class AttentionRecord:
     bias: Tensor | Bias | None
     kernel: str
     gram: Callable[[], Tensor | None] | None = None  # makes W_O W_O^T of each head (H E E); None where it is not known
+    parts: Callable[[], Tensor | None] | None = None  # makes W_O of each head (H E M); None where it is not known
     tapes: tuple[Tensor, ...] = ()  # the outputs as the graph knows them, while there is something to differentiate
     arrange: Callable[[Tensor], Tensor] | None = None  # what makes (B H Q E) of their gradients, one after the other
     edited: Callable[[Bias | None], Edited] | None = None  # makes the bias that edits left of the layer's own

@@ -16,7 +16,7 @@ async def list_measures() -> Response:
     """Each with its name, description, formula, source, range, sign, cost, where it is defined, and an example.
 
     Those of cells are for maps, tiles and thumbnails, those of heads stand in a trace's heads, those of traces follow
-    all layers of a site.
+    all layers of a site; those of tokens take passes of their own, in a job of faithfulness.
     """
     body = {"measures": [each.describe() for each in MEASURES.values()]}
     return Response(to_json(body), media_type="application/json")

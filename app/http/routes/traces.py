@@ -200,6 +200,10 @@ BY_TOKEN = {
     "duplicate": "The weight on other places where the query's own token stands.",
     "induction": "The weight on what followed the query's own token elsewhere.",
 }
+OF_VALUES = {
+    "copying": "Whether it makes the tokens that it looks at likelier (1) or less likely (-1). null where the output "
+    "projection or the output embedding is not known.",
+}
 PLACE = {
     "site": {"type": "string"},
     "layer": {"type": "integer", "minimum": 0},
@@ -215,10 +219,11 @@ HEADS_SCHEMA: dict[str, Any] = {
             "description": "A row per head of every site; of long maps, means over a sample of their rows.",
             "items": {
                 "type": "object",
-                "required": [*PLACE, *STATISTICS, *BY_TOKEN],
+                "required": [*PLACE, *STATISTICS, *BY_TOKEN, *OF_VALUES],
                 "properties": PLACE
                 | {name: {"type": "number", "description": text} for name, text in STATISTICS.items()}
-                | {name: {"type": ["number", "null"], "description": text + NULL} for name, text in BY_TOKEN.items()},
+                | {name: {"type": ["number", "null"], "description": text + NULL} for name, text in BY_TOKEN.items()}
+                | {name: {"type": ["number", "null"], "description": text} for name, text in OF_VALUES.items()},
             },
         },
         "best": {

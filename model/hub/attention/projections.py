@@ -12,8 +12,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from transformers.pytorch_utils import Conv1D
 
-from heedmap.model.attention.products import gram_of
+from heedmap.model.attention.products import gram_of, parts_of
 
 ROWS = 4  # of the example, on which a projection is checked
 # How far a projection may be from its weight, of its largest output: rounding, and of quantised inputs theirs.
@@ -80,6 +81,15 @@ class Projections:
                 weight = _weight(linear, *self._seen[linear])
                 self._grams[linear] = None if weight is None else gram_of(weight, heads)
         return self._grams[linear]
+
+    def parts(self, module: nn.Module, heads: int) -> Tensor | None:
+        """Each head's part, (H E M) in float32; None where it is not known, or is kept as no plain matrix."""
+        linear = self.of_module.get(module)
+        if linear is None or self.gram(module, heads) is None:
+            return None
+        if type(linear) is nn.Linear:
+            return parts_of(linear.weight, heads)
+        return parts_of(linear.weight.mT, heads) if type(linear) is Conv1D else None
 
 
 def _is_linear(module: nn.Module) -> bool:

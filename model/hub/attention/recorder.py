@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -21,6 +21,7 @@ from heedmap.model.hub.attention.sites import Sites
 from heedmap.model.hub.attention.swin import GridLayout, grid_layout
 from heedmap.model.hub.families import family_of
 from heedmap.model.hub.quiet import quiet
+from heedmap.model.trace.copying import Unembedding
 from heedmap.model.trace.recorder import Recorder
 
 ROW_SUM = 1e-2  # how far from 1 a row of weights may sum in half precision
@@ -47,6 +48,16 @@ class Wiring:
     def follows(self) -> bool:
         """Whether all attention goes through the interface."""
         return not self.eager
+
+    @cached_property
+    def unembedding(self) -> Unembedding | None:
+        """What reads tokens from what attention adds to; None where the model writes none."""
+        try:
+            table = self.model.get_output_embeddings()
+        except (AttributeError, NotImplementedError):
+            table = None
+        plain = type(table) is nn.Linear and table.weight.device.type != "meta"  # where it is offloaded
+        return Unembedding(table.weight) if plain else None
 
 
 def prepare(model: Any, *, eager: bool = False, quantised: str = "") -> Wiring:
@@ -121,7 +132,8 @@ class ModuleRecorder(Recorder):
     """
 
     def __init__(self, wiring: Wiring, versions: dict[str, str], gradients: bool = False) -> None:
-        super().__init__(versions=versions, quantised=wiring.quantised, gradients=gradients)
+        facts: dict[str, Any] = {"quantised": wiring.quantised, "unembedding": wiring.unembedding}
+        super().__init__(versions=versions, gradients=gradients, **facts)
         self.wiring = wiring
         self.recorded_modules: set[nn.Module] = set()
         self._layouts: dict[nn.Module, GridLayout] = {}
@@ -155,6 +167,7 @@ class ModuleRecorder(Recorder):
         facts: dict[str, Any] = {"score": score, "mask": mask, "kernel": kernel, "bias": bias, "edited": edited}
         facts |= {
             "gram": partial(self.wiring.projections.gram, module, q.shape[1]),
+            "parts": partial(self.wiring.projections.parts, module, q.shape[1]),
             "tapes": (output if tape is None else tape,),
         }
         layer = self.wiring.windowed.get(module)
