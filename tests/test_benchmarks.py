@@ -261,7 +261,7 @@ def test_device_reports_every_table_and_its_targets(monkeypatch: pytest.MonkeyPa
 
 
 def test_faithfulness_reports_every_measure_beside_random_orders(tiny: Path) -> None:
-    report = faithfulness.measure(sentences=2, steps=2, translator=tiny)
+    report = faithfulness.measure(sentences=1, steps=2, translator=tiny, tokens=6)
     rows = numbers(report)
     names = [row[0] for row in report.rows]
     measures = 10  # seven of cells, rollout, relevance, and integrated gradients
