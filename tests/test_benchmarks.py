@@ -270,7 +270,7 @@ def test_alignment_rates_every_way_to_read_a_model(tmp_path: Path) -> None:
 
 
 def test_faithfulness_reports_every_measure_beside_random_orders(tiny: Path) -> None:
-    report = faithfulness.measure(sentences=2, steps=2, translator=tiny)
+    report = faithfulness.measure(sentences=1, steps=2, translator=tiny, tokens=6)
     rows = numbers(report)
     names = [row[0] for row in report.rows]
     measures = 10  # seven of cells, rollout, relevance, and integrated gradients

@@ -1,14 +1,13 @@
 """Which measures rank the parts of an input, and in which orders they would have them removed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
 from heedmap.model.contract import Request
 from heedmap.model.errors import ParameterError, RangeError
-from heedmap.model.faithfulness.curves import Plan
 from heedmap.model.faithfulness.subject import stand_in
 from heedmap.model.faithfulness.units import Edges, Scores, Tokens, Units
-from heedmap.model.faithfulness.values import TOGETHER, Model, values
+from heedmap.model.faithfulness.values import Model, values
 from heedmap.model.measures.base import Measure, TokenMeasure
 from heedmap.model.measures.flow import Flow
 from heedmap.model.measures.registry import CELLS, MEASURES, TOKENS, TRACES
@@ -17,6 +16,7 @@ from heedmap.model.watch import Stop, never
 
 By = Literal["tokens", "edges"]
 Removal = Literal["cut", "replace"]
+CHUNK = 32  # passes between two pauses: half a second of a sentence model on a CPU, less where they are one batch
 SLOW = (Flow.name,)  # a second or two a row of a map, and only of short inputs: where they are named
 
 
@@ -75,24 +75,18 @@ def scored(model: Model, request: Request, units: Units, measure: Measure, stop:
 
 
 def evaluated(
-    model: Model,
-    request: Request,
-    units: Units,
-    order: Sequence[int],
-    plan: Plan,
-    known: dict[frozenset[int], float],
-    stop: Stop = never,
-) -> Iterator[None]:
-    """Make known what the objective is worth without each of an order's sets: pauses after every few passes.
+    model: Model, request: Request, units: Units, sets: Iterable[frozenset[int]], stop: Stop = never
+) -> Iterator[dict[frozenset[int], float]]:
+    """What the objective is worth without each of these sets of units, and of the whole: after every few passes.
 
-    known: by the set that is removed; what other orders have made known is not made again.
+    What orders have in common is evaluated once. The last that is yielded, always the same dictionary, has all of it.
 
     Raises:
         HeedmapError: as `values`.
     """
-    missing = [removed for removed in (frozenset[int](), *plan.sets(order)) if removed not in known]
-    missing = list(dict.fromkeys(missing))
-    for start in range(0, len(missing), TOGETHER):
-        some = missing[start : start + TOGETHER]
+    known: dict[frozenset[int], float] = {}
+    every = list(dict.fromkeys((frozenset[int](), *sets)))
+    for start in range(0, len(every), CHUNK):
+        some = every[start : start + CHUNK]
         known.update(zip(some, values(model, request, [units.edits(removed) for removed in some], stop), strict=True))
-        yield
+        yield known

@@ -187,19 +187,15 @@ def _input(
     if not ranked:
         name, why = next(iter(outcome.undefined.items()))
         raise ParameterError(why if why.startswith(name) else f"{name}: {why}", field="measures")
-    done = len(measures) - len(ranked)
     plan = Plan.of(len(units), body.steps, body.fractions)
-    known: dict[frozenset[int], float] = {}
     random = [random_order(len(units), seed, number) for seed in range(body.seeds)]
-    curves: list[Curves] = []
-    for order in (*ranked.values(), *random):
-        for _ in evaluated(model, request, units, order, plan, known, work.stop):
-            yield done
-        curves.append(Curves.of(order, plan, known))
-        done += 1
-    for name, own in zip(ranked, curves, strict=False):
-        outcome.measures[name][number] = own
-    outcome.random[number] = curves[len(ranked) :]
+    sets = {removed: None for order in (*ranked.values(), *random) for removed in plan.sets(order)}
+    known: dict[frozenset[int], float] = {}
+    for known in evaluated(model, request, units, sets, work.stop):
+        yield (len(measures) + body.seeds) * len(known) // len(sets)
+    for name, order in ranked.items():
+        outcome.measures[name][number] = Curves.of(order, plan, known)
+    outcome.random[number] = [Curves.of(order, plan, known) for order in random]
     outcome.units = [
         {**unit, "scores": {name: float(scores[name][place]) for name in ranked}}
         for place, unit in enumerate(units.describe())

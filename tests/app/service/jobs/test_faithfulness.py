@@ -8,6 +8,7 @@ import pytest
 from heedmap.app.service.jobs.faithfulness import Faithfulness, FaithfulnessRequest
 from heedmap.app.service.jobs.kind import Progress, Work
 from heedmap.model.errors import Cancelled, EmptyInput, InputError, ParameterError, RangeError
+from heedmap.model.faithfulness import orders
 from heedmap.model.load import load
 from heedmap.model.measures.registry import CELLS
 from tests.model.faithfulness.deciding import SENTENCES, WORD, write
@@ -70,7 +71,8 @@ def test_of_one_input_the_order_is_told(deciding: Work) -> None:
 
 @pytest.mark.parametrize("by", ["tokens", "edges"])
 def test_a_translator_by_all_measures(work: Work, by: str) -> None:
-    made, seen = result(work, inputs=TEXTS, by=by)
+    some = {} if by == "tokens" else {"fractions": [0.1, 0.5], "steps": 2}  # edges are many edits
+    made, seen = result(work, inputs=TEXTS, by=by, **some)
     names = {row["measure"] for row in made["measures"]}
     assert names == {*CELLS, *(("rollout", "relevance", "integrated-gradients") if by == "tokens" else ())}
     total = 2 * (len(names) + 5)
@@ -81,7 +83,7 @@ def test_a_translator_by_all_measures(work: Work, by: str) -> None:
         assert row["curves"]["deletion"]["mean"][0] == 0
         assert row["curves"]["insertion"]["mean"][-1] == 0
         assert row["curves"]["deletion"]["mean"][-1] == pytest.approx(row["curves"]["insertion"]["mean"][0])
-    assert len(made["fractions"]) == 5
+    assert len(made["fractions"]) == (5 if by == "tokens" else 3)
     assert "orders" not in made
 
 
@@ -148,7 +150,8 @@ def test_measures_that_the_model_has_nothing_for_are_an_error_where_there_are_no
     assert refused.value.field == "removal"
 
 
-def test_it_ends_half_way(work: Work) -> None:
+def test_it_ends_half_way(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(orders, "CHUNK", 2)
     body = FaithfulnessRequest.model_validate({**SHORT, "inputs": TEXTS})
     steps = Faithfulness().steps(body, work)
     for _ in range(20):
