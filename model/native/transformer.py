@@ -215,8 +215,8 @@ class Transformer(nn.Module):
             nn.init.xavier_uniform_(module.weight)
             nn.init.zeros_(module.bias)
 
-    def _embed(self, ids: TokenIds, start: int = 0) -> Hidden:
-        scaled = self.embedding(ids) * math.sqrt(self.config.width)
+    def _embed(self, ids: TokenIds, start: int = 0, embeddings: Hidden | None = None) -> Hidden:
+        scaled = (self.embedding(ids) if embeddings is None else embeddings) * math.sqrt(self.config.width)
         hidden = scaled + self.positions[start : start + ids.shape[1]]
         return dropout(hidden, self.config.dropout, self.training)
 
@@ -231,9 +231,13 @@ class Transformer(nn.Module):
         lengths: Lengths,
         recorder: AttentionRecorder | None = None,
         editor: Editor | None = None,
+        embeddings: Hidden | None = None,
     ) -> Memory:
-        """Source ids (B Q), padded on the right to the longest of `lengths`, to hidden states (B Q M)."""
-        hidden = self._embed(ids)
+        """Source ids (B Q), padded on the right to the longest of `lengths`, to hidden states (B Q M).
+
+        embeddings: of the ids, in the place of the table's.
+        """
+        hidden = self._embed(ids, embeddings=embeddings)
         mask = _padding(ids, lengths)
         for index, layer in enumerate(self.encoder):
             hidden = layer(hidden, mask, recorder, None if editor is None else editor.layer("encoder", index))
@@ -283,9 +287,10 @@ class Transformer(nn.Module):
         target: Int[Tensor, "B T"],
         recorder: AttentionRecorder | None = None,
         editor: Editor | None = None,
+        embeddings: Hidden | None = None,
     ) -> Float[Tensor, "B T V"]:
-        """Logits of the next token after every target token, under teacher forcing."""
-        memory = self.encode(source, lengths, recorder, editor)
+        """Logits of the next token after every target token, under teacher forcing; `embeddings` as `encode` has it."""
+        memory = self.encode(source, lengths, recorder, editor, embeddings)
         return self.decode(target, self.start(memory, lengths, editor), recorder)
 
 
