@@ -4,7 +4,7 @@ from typing import Any
 
 from heedmap.app.service.jobs.corpus import Corpus
 from heedmap.app.service.jobs.kind import Kind
-from heedmap.app.service.jobs.robustness import Robustness
+from heedmap.app.service.jobs.robustness.job import Robustness
 from heedmap.model.errors import ParameterError
 
 KINDS: dict[str, Kind[Any]] = {kind.name: kind for kind in (Corpus(), Robustness())}
