@@ -1,4 +1,4 @@
-"""`heedmap serve`, `deploy`, `predict`, `align`, `convert`, `train`, `evaluate` and `key`.
+"""`heedmap serve`, `deploy`, `predict`, `align`, `compare`, `robustness`, `convert`, `train`, `evaluate` and `key`.
 
 Everything heavy is imported inside the commands: `heedmap --help` answers at once.
 """
@@ -16,7 +16,7 @@ try:
 except ModuleNotFoundError:  # the base install is the client alone, yet pip has put the command beside it
     sys.exit("heedmap: the command comes with the service: pip install 'heedmap[serve]'")
 
-from heedmap.app import align, deploy, options
+from heedmap.app import align, compare, deploy, options, robustness
 from heedmap.app.client.errors import ClientError
 from heedmap.app.http.access import commands as key_commands
 from heedmap.app.options import Device
@@ -33,6 +33,8 @@ cli = typer.Typer(
 cli.add_typer(key_commands.cli, name="key")
 cli.command()(deploy.deploy)
 cli.command()(align.align)
+cli.command()(compare.compare)
+cli.command()(robustness.robustness)
 
 
 class Architecture(StrEnum):
