@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from heedmap.app.options import Device
+from heedmap.app.options import Device, place
 from heedmap.model.errors import HeedmapError
 
 
@@ -63,7 +63,7 @@ def align(
     if url is not None:
         aligner = there(url, api_key, model, **options)
     else:
-        aligner = here(model or "de-en", _device(device), **options)  # type: ignore[arg-type]  # typer checked them
+        aligner = here(model or "de-en", place(device), **options)  # type: ignore[arg-type]  # typer checked them
     failed = 0
     with Progress(console=Console(stderr=True), transient=True) as progress:
         bar = progress.add_task("aligning", total=len(pairs))
@@ -84,11 +84,3 @@ def _head(text: str | None) -> int | str | None:
         return int(text)
     except ValueError:
         raise typer.BadParameter("expected a number or mean", param_hint="--head") from None
-
-
-def _device(device: Device) -> str:
-    if device is not Device.auto:
-        return device.value
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"

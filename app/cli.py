@@ -1,4 +1,4 @@
-"""`heedmap serve`, `deploy`, `predict`, `align`, `sweep`, `sources`, `convert`, `train`, `evaluate` and `key`.
+"""`heedmap serve`, `predict`, `train` and the other commands, each in a file of its own or here.
 
 Everything heavy is imported inside the commands: `heedmap --help` answers at once.
 """
@@ -16,7 +16,7 @@ try:
 except ModuleNotFoundError:  # the base install is the client alone, yet pip has put the command beside it
     sys.exit("heedmap: the command comes with the service: pip install 'heedmap[serve]'")
 
-from heedmap.app import align, deploy, options, sources, sweep
+from heedmap.app import align, compare, deploy, options, robustness, sources, sweep
 from heedmap.app.client.errors import ClientError
 from heedmap.app.http.access import commands as key_commands
 from heedmap.app.options import Device
@@ -35,6 +35,8 @@ cli.command()(deploy.deploy)
 cli.command()(align.align)
 cli.command()(sweep.sweep)
 cli.command()(sources.sources)
+cli.command()(compare.compare)
+cli.command()(robustness.robustness)
 
 
 class Architecture(StrEnum):

@@ -1,4 +1,4 @@
-"""The options that `heedmap serve` and `heedmap deploy` share."""
+"""The options that the commands share."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -13,6 +13,15 @@ class Device(StrEnum):
     auto = "auto"
     cpu = "cpu"
     cuda = "cuda"
+
+
+def place(device: Device) -> str:
+    """Where a model is put that runs in this process, as PyTorch calls it."""
+    if device is not Device.auto:
+        return device.value
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 class Load(StrEnum):

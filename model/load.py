@@ -4,18 +4,22 @@ from pathlib import Path
 from typing import Any
 
 from heedmap.model.card import examples, licence
-from heedmap.model.contract import Served
-from heedmap.model.errors import CheckpointError
+from heedmap.model.contract import Request, Served
+from heedmap.model.errors import CheckpointError, HeedmapError, ParameterError
 from heedmap.model.hub.load import adapters
 from heedmap.model.hub.load.loading import read_config
 from heedmap.model.hub.load.safety import CONFIG
 from heedmap.model.hub.load.sources import Source, read_json
 from heedmap.model.hub.load.task_choice import choose_task
+from heedmap.model.isolation import failure
 from heedmap.model.native import checkpoint
+from heedmap.model.native.embedded import TranslatorPass, WriterPass
 from heedmap.model.native.language_model import LanguageModel
 from heedmap.model.native.text_generator import TextGenerator
 from heedmap.model.native.translator import Translator
+from heedmap.model.robustness.embeddings import FIELD, EmbeddedPass
 from heedmap.model.trace.trace import Trace
+from heedmap.model.watch import Stop, never
 
 # `architecture` in the config.json of our own checkpoints, and what each is for.
 NATIVE = {"transformer": "translation", "recurrent": "translation", "language-model": "text-generation"}
@@ -63,6 +67,29 @@ def native(folder: Path, device: str = "cpu") -> Served[Trace]:
     if isinstance(loaded.network, LanguageModel):
         return TextGenerator(loaded, folder)
     return Translator(loaded, licence(folder))
+
+
+def embedded(model: Served[Trace], request: Request, cancelled: Stop = never) -> EmbeddedPass:
+    """A request's pass as a function of its input's embeddings; the caller alone uses the model meanwhile.
+
+    Raises:
+        InputError: the input cannot be used, or the model has no gradient at embeddings. ModelFailure: it broke.
+    """
+    try:
+        if isinstance(model, Translator):
+            return TranslatorPass(model, request, cancelled)
+        if isinstance(model, TextGenerator):
+            return WriterPass(model, request, cancelled)
+        from heedmap.model.hub.embedded import HubPass
+        from heedmap.model.hub.served import HubModel
+
+        if isinstance(model, HubModel):
+            return HubPass(model, request, cancelled)
+    except HeedmapError:
+        raise
+    except Exception as error:  # of whatever kind: a model may raise anything at what a caller sent
+        raise failure(error) from None
+    raise ParameterError("this model has no gradient at embeddings: perturb its inputs instead", field=FIELD)
 
 
 def is_native(folder: Path) -> bool:

@@ -220,13 +220,13 @@ class Operations:
 
     @Operation
     def compare(
-        self, /, trace: TraceSummary | str, other: TraceSummary | str, site: str, **options: Any
+        self, trace: TraceSummary | str, second: TraceSummary | str, /, site: str, **options: Any
     ) -> Flow[dict[str, Any]]:
         """Two traces, or one with itself: axes matched, heads by how far they are apart, and a map's difference.
 
         `options` as POST /v1/compare takes them: layer=-1, head=3, other={"head": 5}, rows=[0, 64], level=2, ...
         """
-        body = {"traces": [identifier(trace), identifier(other)], "site": site, **options}
+        body = {"traces": [identifier(trace), identifier(second)], "site": site, **options}
         response = yield ClientCall("POST", "/v1/compare", body=body)
         return dict(response.json())
 

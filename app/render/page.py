@@ -19,13 +19,13 @@ Plotly.newPlot("map", figure.data, figure.layout, figure.config);
 def page(drawn: dict[str, Any], title: str) -> bytes:
     """A page of a figure, Plotly included; serve it with `page_policy`."""
     data = to_json({**drawn, "config": CONFIG}).replace(b"<", b"\\u003c")  # a token "</script>" ends nothing
-    bundle, _ = _bundle()
+    script, _ = bundle()
     return b"".join(
         [
             b'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>',
             html.escape(title).encode(),
             b'</title>\n<meta name="viewport" content="width=device-width">\n<script>',
-            bundle,
+            script,
             b"</script>\n<style>html, body, #map { height: 100%; margin: 0 }</style></head>\n",
             b'<body><div id="map"></div>\n<script type="application/json" id="figure">',
             data,
@@ -38,18 +38,19 @@ def page(drawn: dict[str, Any], title: str) -> bytes:
 
 def page_policy() -> str:
     """The Content-Security-Policy that lets the page's own two scripts run and nothing else, in its own origin."""
-    scripts = f"'{_bundle()[1]}' '{_hash(DRAW.encode())}'"
+    scripts = f"'{bundle()[1]}' '{script_hash(DRAW.encode())}'"
     images = "img-src data: blob:; sandbox allow-scripts allow-downloads"
     return f"default-src 'none'; script-src {scripts}; style-src 'unsafe-inline'; {images}"
 
 
 @cache
-def _bundle() -> tuple[bytes, str]:
-    """The Plotly bundle that the explorer ships, and its hash."""
+def bundle() -> tuple[bytes, str]:
+    """The Plotly bundle that the explorer ships, fit to stand inside a page, and its hash."""
     script = next((STATIC / "vendor").glob("plotly-cartesian*.min.js")).read_bytes()
     script = script.replace(b"</script", b"<\\/script").replace(b"\r\n", b"\n")
-    return script, _hash(script)
+    return script, script_hash(script)
 
 
-def _hash(script: bytes) -> str:
+def script_hash(script: bytes) -> str:
+    """What a Content-Security-Policy knows a script by."""
     return "sha256-" + b64encode(hashlib.sha256(script).digest()).decode()

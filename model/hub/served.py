@@ -105,7 +105,7 @@ class HubModel(HubValues, Probing):
         results: dict[int, Any] = {}
         with torch.inference_mode(), quiet(), banded(self.bands):
             for members, items in self._batches(requests, results, cancelled):
-                traces = isolated(lambda some: self._traced(some, cancelled), items)
+                traces = isolated(lambda some: self.recorded(some, cancelled), items)
                 results |= dict(zip(members, traces, strict=True))
         return [results[index] for index in range(len(requests))]
 
@@ -169,7 +169,12 @@ class HubModel(HubValues, Probing):
         with record(self.wiring) as recorder:
             yield Recorded(cancelled, recorder)
 
-    def _traced(self, items: Sequence[Item], cancelled: Stop) -> list[Trace]:
+    def recorded(self, items: Sequence[Item], cancelled: Stop) -> list[Trace]:
+        """The traces of items that are prepared, of one batch: inside `inference_mode`.
+
+        Raises:
+            InputError: one of them cannot be answered. Cancelled: `cancelled` became true between two steps.
+        """
         raise_if_cancelled(cancelled)
         self.state.restore()
         gradients = items[0].request.objective is not None

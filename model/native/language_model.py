@@ -116,10 +116,21 @@ class Cache:
 
 
 class LanguageModelState:
-    """All that a step needs from before it."""
+    """All that a step needs from before it.
 
-    def __init__(self, layers: int, editor: Editor | None = None) -> None:
+    embeddings: of the first tokens (1 N M), in the place of the table's.
+    """
+
+    def __init__(self, layers: int, editor: Editor | None = None, embeddings: Hidden | None = None) -> None:
         self.caches, self.length, self.editor = [Cache() for _ in range(layers)], 0, editor
+        self.embeddings = embeddings
+
+    def embedded(self, table: Hidden) -> Hidden:
+        """The embeddings of the tokens to come, of those that the table has for them."""
+        given = None if self.embeddings is None else self.embeddings[:, self.length : self.length + table.shape[1]]
+        if given is None or not given.shape[1]:
+            return table
+        return torch.cat([given.to(table.dtype).expand(len(table), -1, -1), table[:, given.shape[1] :]], dim=1)
 
     def edits(self, layer: int) -> LayerEdits | None:
         """What is done to a layer's attention."""
@@ -164,9 +175,9 @@ class LanguageModel(nn.Module):
         """The layers, from the first."""
         return (layer for layer in self.layers if isinstance(layer, Layer))
 
-    def start(self, editor: Editor | None = None) -> LanguageModelState:
-        """The state before the first token; what it has edits of, every pass over it has."""
-        return LanguageModelState(self.config.layers, editor)
+    def start(self, editor: Editor | None = None, embeddings: Hidden | None = None) -> LanguageModelState:
+        """The state before the first token; what it has edits of, and embeddings, every pass over it has."""
+        return LanguageModelState(self.config.layers, editor, embeddings)
 
     def decode_hidden(
         self,
@@ -182,7 +193,7 @@ class LanguageModel(nn.Module):
         """
         positions = torch.arange(state.length, state.length + ids.shape[1], device=ids.device)
         angles = rotary_angles(positions, self.config.width // self.config.heads, self.config.rotary_base)
-        hidden = dropout(self.embedding(ids), self.config.dropout, self.training)
+        hidden = dropout(state.embedded(self.embedding(ids)), self.config.dropout, self.training)
         for index, (layer, cache) in enumerate(zip(self.each_layer(), state.caches, strict=True)):
             raise_if_cancelled(cancelled)
             hidden = layer(hidden, cache, angles, recorder, state.edits(index))

@@ -82,8 +82,9 @@ class Recurrent(nn.Module):
         """The output projection, tied to the embedding (Press and Wolf 2017)."""
         return self.embedding.weight
 
-    def _embed(self, ids: TokenIds) -> Hidden:
-        return F.dropout(self.embedding(ids) * self.config.width**0.5, self.config.dropout, self.training)
+    def _embed(self, ids: TokenIds, embeddings: Hidden | None = None) -> Hidden:
+        embedded = self.embedding(ids) if embeddings is None else embeddings
+        return F.dropout(embedded * self.config.width**0.5, self.config.dropout, self.training)
 
     def encode(
         self,
@@ -91,9 +92,14 @@ class Recurrent(nn.Module):
         lengths: Lengths,
         recorder: AttentionRecorder | None = None,
         editor: Editor | None = None,
+        embeddings: Hidden | None = None,
     ) -> Memory:
-        """Source ids (B Q), padded on the right, to hidden states of both directions side by side (B Q M)."""
-        packed = pack_padded_sequence(self._embed(ids), lengths.cpu(), batch_first=True, enforce_sorted=False)
+        """Source ids (B Q), padded on the right, to hidden states of both directions side by side (B Q M).
+
+        embeddings: of the ids, in the place of the table's.
+        """
+        embedded = self._embed(ids, embeddings)
+        packed = pack_padded_sequence(embedded, lengths.cpu(), batch_first=True, enforce_sorted=False)
         states, _ = self.encoder(packed)
         memory, _ = pad_packed_sequence(states, batch_first=True, total_length=ids.shape[1])
         return F.dropout(memory, self.config.dropout, self.training)
@@ -158,6 +164,8 @@ class Recurrent(nn.Module):
         target: Int[Tensor, "B T"],
         recorder: AttentionRecorder | None = None,
         editor: Editor | None = None,
+        embeddings: Hidden | None = None,
     ) -> Float[Tensor, "B T V"]:
-        """Logits of the next token after every target token, under teacher forcing."""
-        return self.decode(target, self.start(self.encode(source, lengths), lengths, editor), recorder)
+        """Logits of the next token after every target token, under teacher forcing; `embeddings` as `encode` has it."""
+        memory = self.encode(source, lengths, embeddings=embeddings)
+        return self.decode(target, self.start(memory, lengths, editor), recorder)

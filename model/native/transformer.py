@@ -215,9 +215,12 @@ class Transformer(nn.Module):
             nn.init.xavier_uniform_(module.weight)
             nn.init.zeros_(module.bias)
 
-    def embed(self, ids: TokenIds, start: int = 0) -> Hidden:
-        """What the first layer of a stack reads of `ids` (B Q), which begin at this position (B Q M)."""
-        scaled = self.embedding(ids) * math.sqrt(self.config.width)
+    def embed(self, ids: TokenIds, start: int = 0, embeddings: Hidden | None = None) -> Hidden:
+        """What the first layer of a stack reads of `ids` (B Q), which begin at this position (B Q M).
+
+        embeddings: of the ids, in the place of the table's.
+        """
+        scaled = (self.embedding(ids) if embeddings is None else embeddings) * math.sqrt(self.config.width)
         hidden = scaled + self.positions[start : start + ids.shape[1]]
         return dropout(hidden, self.config.dropout, self.training)
 
@@ -232,9 +235,13 @@ class Transformer(nn.Module):
         lengths: Lengths,
         recorder: AttentionRecorder | None = None,
         editor: Editor | None = None,
+        embeddings: Hidden | None = None,
     ) -> Memory:
-        """Source ids (B Q), padded on the right to the longest of `lengths`, to hidden states (B Q M)."""
-        hidden = self.embed(ids)
+        """Source ids (B Q), padded on the right to the longest of `lengths`, to hidden states (B Q M).
+
+        embeddings: of the ids, in the place of the table's.
+        """
+        hidden = self.embed(ids, embeddings=embeddings)
         mask = _padding(ids, lengths)
         for index, layer in enumerate(self.encoder):
             hidden = layer(hidden, mask, recorder, None if editor is None else editor.layer("encoder", index))
@@ -285,9 +292,10 @@ class Transformer(nn.Module):
         target: Int[Tensor, "B T"],
         recorder: AttentionRecorder | None = None,
         editor: Editor | None = None,
+        embeddings: Hidden | None = None,
     ) -> Float[Tensor, "B T V"]:
-        """Logits of the next token after every target token, under teacher forcing."""
-        memory = self.encode(source, lengths, recorder, editor)
+        """Logits of the next token after every target token, under teacher forcing; `embeddings` as `encode` has it."""
+        memory = self.encode(source, lengths, recorder, editor, embeddings)
         return self.decode(target, self.start(memory, lengths, editor), recorder)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from heedmap.app.service.jobs.corpus import Corpus
 from heedmap.app.service.jobs.faithfulness import Faithfulness
 from heedmap.app.service.jobs.kind import Kind
-from heedmap.app.service.jobs.robustness import Robustness
+from heedmap.app.service.jobs.robustness.job import Robustness
 from heedmap.app.service.jobs.sources import Sources
 from heedmap.app.service.jobs.sweep import Sweep
 from heedmap.model.errors import ParameterError

@@ -33,6 +33,11 @@ class Item:
     facts: dict[str, Any] = field(default_factory=dict)
     refusal: InputError | None = None
 
+    @property
+    def whole(self) -> bool:
+        """Whether each of its passes reads all from the first token on: what is done to it counts positions."""
+        return bool(self.request.edits) or bool(self.facts.get("whole"))
+
     def with_(self, **changes: Any) -> "Item":
         """The same item, changed."""
         return replace(self, **changes)

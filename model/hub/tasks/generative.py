@@ -120,12 +120,12 @@ class GenerativeTask(Task):
                 stops = self.settings_of_checkpoint.stop_strings
                 more = {"chunk": self.chunk, "stop_strings": stops, **dict(settings)}
                 more |= {"writing": self._writing(chosen[0], cancelled), "cache": self.cache.cache}
-                if chosen[0].request.edits:  # which count queries and keys from the first: no cache, no chunks
+                if chosen[0].whole:  # edits and embeddings count positions from the first: no cache, no chunks
                     more |= {"use_cache": False, "cache": None, "chunk": None}
                 generated = generate(self.writer, inputs, parameters, limit, cancelled, **more)
             else:
                 targets = [item.facts["given"] for item in chosen]
-                chunk = None if chosen[0].request.edits else self.chunk
+                chunk = None if chosen[0].whole else self.chunk
                 totals = score(self.writer, inputs, self.starts(chosen, inputs), targets, chunk)
                 generated = [Generated(ids, total) for ids, total in zip(targets, totals, strict=True)]
             outputs.update(zip(members, generated, strict=True))

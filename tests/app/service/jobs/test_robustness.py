@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from heedmap.app.service.jobs.kind import Progress, Work
-from heedmap.app.service.jobs.robustness import Robustness, RobustnessRequest, moved
+from heedmap.app.service.jobs.robustness.curves import moved
+from heedmap.app.service.jobs.robustness.job import Robustness
+from heedmap.app.service.jobs.robustness.request import RobustnessRequest
 from heedmap.model.contract import Parameters, Request
 from heedmap.model.errors import ParameterError
 from heedmap.model.load import load
@@ -55,7 +57,10 @@ def test_curves_heads_and_tokens(work: Work) -> None:
     assert len({(head["site"], head["layer"], head["head"]) for head in made["heads"]}) == len(heads)
     assert set(made["heads"][0]["curves"]) == {"typing_errors", "dropped_words"}
     assert made["tokens"]
-    assert {"input", "token", "label", "loss", "touched"} == set(made["tokens"][0])
+    assert {"input", "token", "label", "span", "loss", "touched"} == set(made["tokens"][0])
+    for token in made["tokens"]:
+        text = TEXTS[token["input"]]
+        assert token["label"].lstrip("\u2581") == text[slice(*token["span"])]
     assert made["refused"] == []
     assert made["agreement"] == "chrf"
     again, _ = result(work, perturbations=["typing_errors", "dropped_words"])
@@ -92,6 +97,10 @@ def test_rows_that_moved_by_the_definition(work: Work) -> None:
         ({"strengths": [0.1, 0.1]}, "strengths"),
         ({"perturbations": ["swaps", "swaps"]}, "perturbations"),
         ({"inputs": ["a b"] * 100, "seeds": 50, "strengths": [0.1, 0.2]}, "seeds"),
+        ({"inputs": ["a b"] * 10, "seeds": 50, "steps": 50, "perturbations": ["pgd"]}, "seeds"),
+        ({"strengths": [0.1, 1.5]}, "strengths.1"),
+        ({"strengths": [0]}, "strengths.0"),
+        ({"perturbations": ["swaps", "blur"]}, "perturbations.1"),
     ],
 )
 def test_what_cannot_be_done_is_refused(work: Work, fields: Any, field: str) -> None:

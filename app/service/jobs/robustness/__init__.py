@@ -1,0 +1,1 @@
+"""Robustness: what becomes of a model's answers and of its attention as its input gets worse."""
