@@ -30,6 +30,7 @@ TEXT = "Wo ist der Bahnhof?"
 KEPT = {"model": "tiny", "inputs": TEXT, "objective": {"tokens": "all"}, "parameters": {"max_new_tokens": 4}}
 DOOMED = {"model": "tiny", "inputs": "Ich habe heute keine Zeit."}
 JOB = {"kind": "corpus", "model": "tiny", "inputs": [TEXT], "parameters": {"max_new_tokens": 2}}
+EFFECTS = {"edits": "edges", "site": "cross", "measured": True, "predict": False, "objective": None, "inputs": None}
 MESSAGES = [{"role": "user", "content": "Where is the station?"}]
 EXAMPLES = 15  # requests an operation, of those that the description allows, and again of those that it does not
 POSITIONS = 48  # of the model: nobody asks it for so many tokens that the answer takes long
