@@ -62,7 +62,7 @@ class Corpus(Kind[CorpusRequest]):
         requests = [Request(inputs, None, body.parameters) for inputs in body.inputs]
         predictions: list[Any] = []
         places: list[tuple[str, int, int]] = []
-        sums: dict[tuple[str, int, int], dict[str, float]] = {}
+        known: dict[tuple[str, int, int], dict[str, list[float]]] = {}
         recorded = 0
         for start in range(0, len(requests), TOGETHER):
             for index, outcome in enumerate(work.record(requests[start : start + TOGETHER]), start):
@@ -74,19 +74,24 @@ class Corpus(Kind[CorpusRequest]):
                 for layer in maps.heads(outcome, ROWS):
                     for row in layer:
                         place = row["site"], row["layer"], row["head"]
-                        values = {name: float(value) for name, value in row.items() if name not in PLACE}
-                        if place not in sums:
+                        if place not in known:
                             places.append(place)
-                            sums[place] = dict.fromkeys(values, 0.0)
-                        for name, value in values.items():
-                            sums[place][name] += value
+                            known[place] = {name: [] for name in row if name not in PLACE}
+                        for name, values in known[place].items():
+                            if row[name] is not None:  # as where no token stands twice
+                                values.append(float(row[name]))
             yield Progress(min(start + TOGETHER, len(requests)), len(requests), "inputs")
         heads = [
-            {**dict(zip(PLACE, place, strict=True)), **{k: np.float32(v / recorded) for k, v in sums[place].items()}}
+            {**dict(zip(PLACE, place, strict=True)), **{name: _mean(values) for name, values in known[place].items()}}
             for place in places
         ]
         return {"model": work.name, "inputs": len(requests), "recorded": recorded, "predictions": predictions,
                 "heads": heads}  # fmt: skip
+
+
+def _mean(values: list[float]) -> np.float32 | None:
+    """The mean over the inputs that have the statistic; None where none has."""
+    return np.float32(np.mean(values)) if values else None
 
 
 def failed_input(error: HeedmapError, index: int) -> dict[str, Any]:

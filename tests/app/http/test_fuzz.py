@@ -42,6 +42,7 @@ SOURCES = {
     "ablations": 8,
     "head_weights": None,
 }
+EFFECTS = {"edits": "edges", "site": "cross", "measured": True, "predict": False, "objective": None, "inputs": None}
 MESSAGES = [{"role": "user", "content": "Where is the station?"}]
 EXAMPLES = 15  # requests an operation, of those that the description allows, and again of those that it does not
 POSITIONS = 48  # of the model: nobody asks it for so many tokens that the answer takes long
