@@ -1,6 +1,7 @@
 """`Client.sources` and `heedmap sources`: by a service, as a job, and here."""
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,24 @@ from heedmap.app.client.api import AsyncClient, Client
 from heedmap.app.client.errors import BadRequest
 from heedmap.app.client.jobs import JobStatus
 from heedmap.app.client.sources import Sources
+from tests.live import service
 
+WEIGHTS = Path(__file__).parents[3] / "model" / "weights" / "shakespeare"
 CONTEXT = "ROMEO:\nI pray thee, go. JULIET:\nI will not go. ROMEO:\nThen stay."
 ASKED: dict[str, Any] = {"question": "JULIET:", "answer": "I will", "ablations": 8, "check": 1}
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where a service of a language model listens."""
+    with service(tmp_path_factory.mktemp("language-model"), "--model", f"shakespeare={WEIGHTS}") as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def client(url: str) -> Iterator[Client]:
+    with Client(url) as client:
+        yield client
 
 
 def test_the_client_finds_sources_at_once_and_as_a_job(client: Client) -> None:
