@@ -36,7 +36,7 @@ th { font-weight: 600 }
 td.n { text-align: right }
 td.t { white-space: normal; min-width: 14rem }
 th.n { text-align: right }
-td small { color: var(--faint) }
+td small { display: block; color: var(--faint) }
 .texts { padding: 0; margin: 0; list-style: inside decimal }
 .texts li::marker { color: var(--faint); font-size: .85rem }
 .texts li { background: var(--card); border: 1px solid var(--line); border-radius: .5rem; padding: .6rem .9rem;

@@ -70,14 +70,14 @@ def one(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 
 def test_the_gradient_is_that_of_finite_differences(one: tuple[str, Any, EmbeddedPass]) -> None:
     name, _, passed = one
-    rounded = name in ("llama", "t5")  # whose norms are computed in float32, so that differences need a longer step
+    step = {"llama": 1e-3}.get(name, 1e-5) * passed.length
+    rounded = name in ("llama", "t5")  # whose norms are computed in float32
     assert passed.embeddings.dtype == torch.float64
     value, gradient = passed.gradient()
     assert value == pytest.approx(passed.measure(passed.embeddings), abs=1e-5 if rounded else 1e-9)
     draw = torch.Generator().manual_seed(1)
     for _ in range(3):
         direction = torch.randn(gradient.shape, generator=draw, dtype=torch.float64)
-        step = (1e-3 if rounded else 1e-5) * passed.length
         ends = [passed.measure(passed.embeddings + sign * step * direction) for sign in (1, -1)]
         right = pytest.approx(float((gradient * direction).sum()), rel=2e-2 if rounded else 1e-3, abs=1e-6)
         assert (ends[0] - ends[1]) / (2 * step) == right
@@ -157,15 +157,21 @@ def test_fgsm_hurts_the_shipped_translator_more_than_noise() -> None:
         assert pgd(passed, strength, 0, steps=5).value < min(noise)  # type: ignore[operator]
 
 
-@pytest.mark.parametrize(("folder", "text"), [("tiny", TEXT), ("tiny_gru", "Ich habe Zeit.")])
-def test_the_best_flip_is_among_the_best_by_brute_force(folder: str, text: str, request: pytest.FixtureRequest) -> None:
+@pytest.mark.parametrize(("folder", "text"), [("tiny", TEXT), ("tiny_gru", "Ich habe heute keine Zeit.")])
+def test_the_best_flip_is_among_the_best_by_brute_force(
+    folder: str, text: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model = double(load(request.getfixturevalue(folder)))
     passed = embedded(model, Request(text, None, SIX))
     ids = passed.prediction.axes["source"].ids
+    tokens = range(4, len(model.tokenizer), 3)  # a third of the vocabulary
+    allowed = torch.zeros(len(model.tokenizer), dtype=torch.bool)
+    allowed[list(tokens)] = True
+    monkeypatch.setattr(passed, "allowed", lambda: allowed)
     rows = passed.embed(torch.arange(len(model.tokenizer)))
     real, plain = {}, passed.measure(passed.embeddings)
     for position in torch.nonzero(passed.movable)[:, 0].tolist():
-        for token in torch.nonzero(passed.allowed())[:, 0].tolist():
+        for token in tokens:
             if token != ids[position]:
                 changed = passed.embeddings.clone()
                 changed[position] = rows[token]
@@ -173,7 +179,7 @@ def test_the_best_flip_is_among_the_best_by_brute_force(folder: str, text: str, 
     order = sorted(real, key=lambda place: real[place])
     [flip] = flips(passed, ids, 1)
     assert flip.measured == pytest.approx(real[flip.position, flip.token])
-    assert order.index((flip.position, flip.token)) < len(order) / 100, "among the best one in a hundred"
+    assert order.index((flip.position, flip.token)) < len(order) / 50, "among the best two in a hundred"
     every = best_flips(passed, ids, len(real))
     assert len(every) == len(real)
     estimated = [each.estimated for each in every]
@@ -190,13 +196,11 @@ def test_a_flip_is_what_a_pass_with_the_token_replaced_makes(one: tuple[str, Any
     assert made[0].measured is not None
     if name not in ("tiny", "gru", "writer", "bart", "t5"):
         return
-    edits = tuple(Replace(kind="replace", token=flip.position, by=flip.token) for flip in made)
-    inputs, written = TEXT if name not in HUB else ENGLISH, passed.prediction.text
-    plain, other = model.predict([Request(inputs, written, SIX), Request(inputs, written, SIX, edits=edits)])
+    inputs, written = TEXT if name not in HUB else ENGLISH, "Wo ist der Bahnhof?"
     taught = embedded(model, Request(inputs, written, SIX))
     both = list(flips(taught, ids, 2))
     edits = tuple(Replace(kind="replace", token=flip.position, by=flip.token) for flip in both)
-    [other] = model.predict([Request(inputs, written, SIX, edits=edits)])
+    plain, other = model.predict([Request(inputs, written, SIX), Request(inputs, written, SIX, edits=edits)])
     assert both[-1].measured == pytest.approx(other.score - plain.score, abs=1e-3)
 
 
