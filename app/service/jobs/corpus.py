@@ -52,7 +52,8 @@ class Corpus(Kind[CorpusRequest]):
     name: ClassVar[str] = "corpus"
     description: ClassVar[str] = (
         "The prediction of each input, and of every head the mean over all inputs of entropy (nats), distance "
-        "(tokens), sink, diagonal and max, as GET /v1/traces/{id}/heads has them of one."
+        "(tokens), sink, diagonal, max and whatever else GET /v1/traces/{id}/heads has of one; null where no input has "
+        "what it takes."
     )
     cost: ClassVar[str] = "a trace an input, none of which is kept"
     request = CorpusRequest
@@ -62,7 +63,7 @@ class Corpus(Kind[CorpusRequest]):
         requests = [Request(inputs, None, body.parameters) for inputs in body.inputs]
         predictions: list[Any] = []
         places: list[tuple[str, int, int]] = []
-        sums: dict[tuple[str, int, int], dict[str, float]] = {}
+        known: dict[tuple[str, int, int], dict[str, list[float]]] = {}  # of each statistic sum and number
         recorded = 0
         for start in range(0, len(requests), TOGETHER):
             for index, outcome in enumerate(work.record(requests[start : start + TOGETHER]), start):
@@ -74,15 +75,20 @@ class Corpus(Kind[CorpusRequest]):
                 for layer in maps.heads(outcome, ROWS):
                     for row in layer:
                         place = row["site"], row["layer"], row["head"]
-                        values = {name: float(value) for name, value in row.items() if name not in PLACE}
-                        if place not in sums:
+                        values = {name: value for name, value in row.items() if name not in PLACE}
+                        if place not in known:
                             places.append(place)
-                            sums[place] = dict.fromkeys(values, 0.0)
+                            known[place] = {name: [0.0, 0] for name in values}
                         for name, value in values.items():
-                            sums[place][name] += value
+                            if value is not None:  # not of this input: it has no token twice
+                                known[place][name][0] += float(value)
+                                known[place][name][1] += 1
             yield Progress(min(start + TOGETHER, len(requests)), len(requests), "inputs")
         heads = [
-            {**dict(zip(PLACE, place, strict=True)), **{k: np.float32(v / recorded) for k, v in sums[place].items()}}
+            {
+                **dict(zip(PLACE, place, strict=True)),
+                **{name: np.float32(total / count) if count else None for name, (total, count) in known[place].items()},
+            }
             for place in places
         ]
         return {"model": work.name, "inputs": len(requests), "recorded": recorded, "predictions": predictions,
