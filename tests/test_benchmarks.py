@@ -14,6 +14,7 @@ import transformers
 from benchmarks import __main__ as command
 from benchmarks import capture, device, explorer, faithfulness, families, length, measure, wire
 from benchmarks.measure import Report
+from heedmap.model.measures import integrated_gradients
 from heedmap.model.native import checkpoint
 from heedmap.model.native.tokenizer import Tokenizer
 from heedmap.model.native.transformer import FeedForward, TransformerConfig
@@ -260,7 +261,8 @@ def test_device_reports_every_table_and_its_targets(monkeypatch: pytest.MonkeyPa
     assert any("trace over eager with its maps: 0.50" in text for text in verdicts)
 
 
-def test_faithfulness_reports_every_measure_beside_random_orders(tiny: Path) -> None:
+def test_faithfulness_reports_every_measure_beside_random_orders(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(integrated_gradients, "POINTS", 2)
     report = faithfulness.measure(sentences=1, steps=2, translator=tiny, tokens=6)
     rows = numbers(report)
     names = [row[0] for row in report.rows]
