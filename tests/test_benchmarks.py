@@ -14,6 +14,7 @@ import transformers
 from benchmarks import __main__ as command
 from benchmarks import alignment, capture, device, explorer, faithfulness, families, length, measure, wire
 from benchmarks.measure import Report
+from heedmap.model.measures import integrated_gradients
 from heedmap.model.native import checkpoint
 from heedmap.model.native.tokenizer import Tokenizer
 from heedmap.model.native.transformer import FeedForward, TransformerConfig
@@ -269,7 +270,8 @@ def test_alignment_rates_every_way_to_read_a_model(tmp_path: Path) -> None:
     assert "0.1" in report.targets[0]
 
 
-def test_faithfulness_reports_every_measure_beside_random_orders(tiny: Path) -> None:
+def test_faithfulness_reports_every_measure_beside_random_orders(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(integrated_gradients, "POINTS", 2)
     report = faithfulness.measure(sentences=1, steps=2, translator=tiny, tokens=6)
     rows = numbers(report)
     names = [row[0] for row in report.rows]

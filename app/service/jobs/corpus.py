@@ -52,7 +52,8 @@ class Corpus(Kind[CorpusRequest]):
     name: ClassVar[str] = "corpus"
     description: ClassVar[str] = (
         "The prediction of each input, and of every head the mean over all inputs of entropy (nats), distance "
-        "(tokens), sink, diagonal and max, as GET /v1/traces/{id}/heads has them of one."
+        "(tokens), sink, diagonal, max and whatever else GET /v1/traces/{id}/heads has of one; null where no input has "
+        "what it takes."
     )
     cost: ClassVar[str] = "a trace an input, none of which is kept"
     request = CorpusRequest

@@ -19,7 +19,7 @@ from tests.model.hub.serving import served
 
 TEXT, TARGET = "Wo ist der Bahnhof?", "Where is the station?"
 IG = TOKENS["integrated-gradients"]
-STEPS = 400  # of the plain midpoint sum that it is held against
+STEPS = 200  # of the plain midpoint sum that it is held against
 
 
 def tokens(model: Any, request: Request) -> InputTokens:
@@ -63,7 +63,7 @@ def test_of_a_bert_it_is_the_integral_through_explicit_embeddings(tmp_path: Path
 
 def test_of_our_translator_too(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Random weights are rough near zero, where norms divide by nearly nothing: more points on both sides."""
-    monkeypatch.setattr(integrated_gradients, "POINTS", 100)
+    monkeypatch.setattr(integrated_gradients, "POINTS", 60)
     model: Any = load(tiny)
     request = Request(TEXT, TARGET, objective=Objective(tokens="all"))
     chosen = tokens(model, request)

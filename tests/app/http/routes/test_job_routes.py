@@ -66,6 +66,9 @@ def test_a_corpus_has_each_prediction_and_the_mean_of_every_head(client: TestCli
         assert [mean[name] for name in ("site", "layer", "head")] == [one[name] for name in ("site", "layer", "head")]
         for name in ("entropy", "distance", "sink", "diagonal", "max"):
             assert mean[name] == pytest.approx((one[name] + other[name]) / 2, abs=1e-4)
+        for name in ("previous", "duplicate", "induction", "copying"):
+            there = [value for value in (one[name], other[name]) if value is not None]
+            assert mean[name] == (pytest.approx(sum(there) / len(there), abs=1e-4) if there else None)
     listed = client.get("/v1/jobs").json()
     assert job["id"] in [each["id"] for each in listed["jobs"]]
     assert all("result" not in each for each in listed["jobs"])
