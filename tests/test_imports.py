@@ -53,7 +53,7 @@ ROOMS = {
     "app.client": {"app.settings", "app.render", "model"},
     "app.options": set[str](),
     "app.align": {"app.client", "app.options", "app.settings", "model"},
-    "app.compare": {"app.client", "app.options", "app.requests", "app.service", "app.settings", "model"},
+    "app.compare": {"app.client", "app.options", "app.render", "app.requests", "app.service", "app.settings", "model"},
     "app.robustness": {
         *("app.client", "app.options", "app.render", "app.requests", "app.service", "app.settings"),
         "model",
