@@ -57,7 +57,7 @@ ROOMS = {
     "app.align": {"app.client", "app.options", "app.settings", "model"},
     "app.sweep": {"app.client", "app.options", "app.render", "app.requests", "app.service", "model"},
     "app.sources": {"app.client", "app.options", "app.requests", "app.service", "model"},
-    "app.compare": {"app.client", "app.options", "app.requests", "app.service", "app.settings", "model"},
+    "app.compare": {"app.client", "app.options", "app.render", "app.requests", "app.service", "app.settings", "model"},
     "app.robustness": {
         *("app.client", "app.options", "app.render", "app.requests", "app.service", "app.settings"),
         "model",
