@@ -178,7 +178,7 @@ class TextGenerator(LanguageModelValues, ScalableGenerator):
         config, size = self.network.config, self.dtype.itemsize
         head = config.width // config.heads
         query = config.layers * config.heads * (head * size + 4)
-        key = config.layers * config.kv_heads * 2 * head * size
+        key = config.layers * (config.kv_heads * 2 * head * size + config.heads * 4)  # and each value's output norm
         ids = self._encode(request.inputs, "inputs").ids
         axes = {"tokens": Axis("text", [""] * len(ids), ids, [], [])}
         check({"decoder": (query, key)}, SITES, axes, self.trace_limit, request.objective is not None)

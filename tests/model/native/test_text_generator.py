@@ -91,8 +91,9 @@ def test_the_trace_of_a_long_text_is_certified(model: Served) -> None:
 
 
 def test_a_trace_over_the_limit_is_refused_before_any_work(model: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    # A token takes, in each of 2 layers, 4 x (8 x 4 + 4) bytes of queries and 2 x 2 x 8 x 4 of keys and values.
-    monkeypatch.setattr(model, "trace_limit", 2 * (4 * 36 + 128) * 100)
+    # A token takes, in each of 2 layers, 4 x (8 x 4 + 4) bytes of queries, 2 x 2 x 8 x 4 of keys and values and 4 x 4
+    # of output norms.
+    monkeypatch.setattr(model, "trace_limit", 2 * (4 * 36 + 128 + 16) * 100)
     monkeypatch.setattr(TextGenerator, "_answer", lambda *arguments: pytest.fail("work was done"))
     (refused,) = model.trace([Request("x" * 150)])
     assert isinstance(refused, TraceTooLarge)
@@ -100,7 +101,7 @@ def test_a_trace_over_the_limit_is_refused_before_any_work(model: Served, monkey
     monkeypatch.undo()
     (recorded,) = model.trace([Request("x" * 99, "!")])
     assert isinstance(recorded, Trace)
-    assert recorded.nbytes == 2 * (4 * 36 + 128) * 100
+    assert recorded.nbytes == 2 * (4 * 36 + 128 + 16) * 100 + 2 * 4 * 4, "with what each head copies, at any length"
 
 
 @pytest.mark.parametrize("target", [None, "And so."])
