@@ -1,7 +1,8 @@
 """Run the benchmarks, all or those named, and keep what each printed in RESULTS.md.
 
 python -m benchmarks [capture] [families] [length] [explorer] [reading] [decode] [continuous] [wire] [serving]
-    [overload] [sharing] [stored] [soak] [alignment] [effects] [faithfulness] [device]
+    [overload] [sharing] [stored] [soak] [alignment] [effects] [faithfulness] [sources]
+    [device]
 """
 
 import argparse
@@ -27,6 +28,7 @@ from benchmarks import (
     serving,
     sharing,
     soak,
+    sources,
     wire,
 )
 from benchmarks.measure import Report, machine
@@ -49,6 +51,7 @@ BENCHMARKS: dict[str, Callable[[], Report]] = {
     "alignment": alignment.measure,
     "effects": effects.measure,
     "faithfulness": faithfulness.measure,
+    "sources": sources.measure,
     "device": device.measure,
 }
 INTRODUCTION = (

@@ -12,7 +12,7 @@ import torch
 import transformers
 
 from benchmarks import __main__ as command
-from benchmarks import alignment, capture, device, explorer, faithfulness, families, length, measure, wire
+from benchmarks import alignment, capture, device, explorer, faithfulness, families, length, measure, sources, wire
 from benchmarks.measure import Report
 from heedmap.model.measures import integrated_gradients
 from heedmap.model.native import checkpoint
@@ -280,3 +280,11 @@ def test_faithfulness_reports_every_measure_beside_random_orders(tiny: Path, mon
     assert {"tiny: weights", "tiny: random", "all-minilm-l6-v2: cut-effect"} <= set(names)
     assert all(row[-1].endswith("than chance") for row in report.rows if not row[0].endswith("random"))
     assert report.targets[0].startswith("measures of the translator")
+
+
+@pytest.mark.slow
+def test_sources_stand_beside_leaving_each_passage_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "ABLATIONS", 8)
+    report = sources.measure(inputs=1, passages=3)
+    assert len(numbers(report)) == len(report.rows) == 5
+    assert {row[0].split(",")[0] for row in report.rows} == {"gradient", "attention", "ablation"}

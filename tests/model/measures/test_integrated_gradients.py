@@ -70,20 +70,20 @@ def test_of_our_translator_too(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> N
     got = IG.scores(model, request, chosen)
     network, target = model.network, model.tokenizer.encode(TARGET).ids
     embeddings = network.embedding.weight[torch.tensor(chosen.ids)].detach()
-    plain = network._embed
+    plain = network.embed
 
     def value(scaled: Tensor) -> Tensor:
-        def embed(ids: Tensor, start: int = 0) -> Tensor:
+        def embed(ids: Tensor, start: int = 0, **more: Any) -> Tensor:
             if ids[0].tolist() != list(chosen.ids):
-                return plain(ids, start)
+                return plain(ids, start, **more)
             return scaled[None] * network.config.width**0.5 + network.positions[: len(scaled)]
 
-        network._embed = embed
+        network.embed = embed
         try:
             source = torch.tensor([chosen.ids])
             logits = network(source, torch.tensor([len(chosen.ids)]), torch.tensor([[2, *target[:-1]]]))[0]
         finally:
-            network._embed = plain
+            network.embed = plain
         return logits.log_softmax(-1).gather(1, torch.tensor(target)[:, None]).sum()
 
     np.testing.assert_allclose(got, midpoint(value, embeddings, list(chosen.positions)), rtol=2e-2, atol=5e-3)

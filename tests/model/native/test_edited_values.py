@@ -69,7 +69,7 @@ def test_means_are_of_other_passes(tokenizer: Tokenizer, tmp_path: Path) -> None
     mean = {"kind": "silence", "site": "cross", "head": 0, "how": "mean", "corpus": ["Ja.", "Das Buch."]}
     sets: list[Edits] = [[{**mean, "layer": layer}] for layer in (0, 1)]
     read, asked = model._means, []
-    model._means = lambda corpus, field: asked.append(corpus) or read(corpus, field)
+    model._means = lambda corpus, field, cancelled: asked.append(corpus) or read(corpus, field, cancelled)
     batched = values(model, Request(SENTENCE, "The station", Parameters(), ALL), sets)
     assert asked == [("Ja.", "Das Buch.")], "once for all"
     assert batched == pytest.approx([value_of(model, s, SENTENCE, "The station", ALL) for s in [[], *sets]], abs=1e-5)
