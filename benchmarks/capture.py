@@ -53,6 +53,7 @@ class EagerAttention(MultiHeadAttention):
         mask: Mask | None = None,
         recorder: AttentionRecorder | None = None,
         site: str = "encoder",
+        edits: None = None,
     ) -> Tensor:
         batch, queries, _ = hidden.shape
         q = self.query(hidden).view(batch, queries, self.heads, self.size).transpose(1, 2)

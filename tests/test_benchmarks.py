@@ -266,7 +266,6 @@ def test_alignment_rates_every_way_to_read_a_model(tmp_path: Path) -> None:
     rates = [row[0] for row in numbers(report)]
     assert len(rates) == 5, "best head and mean in both readings, and the model's own choice"
     assert all(0.0 < rate < 1.0 for rate in rates)
-    assert rates[0] <= rates[1], "the best head is no worse than the mean of the layer"
     assert "0.1" in report.targets[0]
 
 

@@ -96,15 +96,21 @@ def differences(
     height, width = span(rows, one.shape[0], "rows"), span(cols, one.shape[1], "cols")
     if not 0 <= level < 63:
         raise RangeError(f"level {level} does not exist: levels count from 0, full resolution", field="level")
-    side = 1 << level
+    side = 1 << min(level, (max(len(height), len(width)) - 1).bit_length())  # one that holds all is as good as more
     other = other.to(one.q.device)
     row_partners, col_partners = (torch.from_numpy(match.partners()).to(one.q.device) for match in (queries, keys))
     blocks = max(1, CELLS // (side * len(width)))
     for start in range(0, size_at(len(height), level), blocks):
         first = height.start + start * side
         part = slice(first, min(first + blocks * side, height.stop))
-        cells = _difference(one, other, row_partners[part], col_partners[width.start : width.stop], part, width)
-        yield _reduced(cells, side, how)
+        step = max(1, CELLS // len(width))
+        reduced = _Reduced(side, how)
+        for top in range(part.start, part.stop, step):
+            some = slice(top, min(top + step, part.stop))
+            reduced.add(
+                _difference(one, other, row_partners[some], col_partners[width.start : width.stop], some, width)
+            )
+        yield reduced.blocks()
 
 
 def _difference(
@@ -128,14 +134,38 @@ def _difference(
     return cells.masked_fill_(~one.visible(part, across), torch.nan)
 
 
-def _reduced(cells: Float[Tensor, "R C"], side: int, how: How) -> Float[Tensor, "R2 C2"]:
-    if side == 1:
-        return cells
-    filled = F.pad(cells, (0, -cells.shape[1] % side, 0, -cells.shape[0] % side), value=torch.nan)
-    height, width = filled.shape[0] // side, filled.shape[1] // side
-    blocks = filled.view(height, side, width, side).transpose(1, 2).reshape(height, width, -1)
-    if how == "mean":
-        mean: Tensor = blocks.nanmean(dim=-1)
-        return mean
-    largest = blocks.abs().nan_to_num(-1.0).argmax(dim=-1, keepdim=True)
-    return blocks.gather(-1, largest)[..., 0]
+class _Reduced:
+    """Blocks of side x side cells, of strips of rows as they come: whole rows of blocks, or parts of a single one."""
+
+    def __init__(self, side: int, how: How) -> None:
+        self.side, self.how = side, how
+        self.parts: list[Tensor] = []  # of rows of cells, reduced along the columns: what is a side-th of a map
+
+    def add(self, cells: Float[Tensor, "R C"]) -> None:
+        """The next rows."""
+        side, (rows, columns) = self.side, cells.shape
+        if side == 1:
+            self.parts.append(cells)
+            return
+        filled = F.pad(cells, (0, -columns % side), value=torch.nan).view(rows, -1, side)
+        known = ~filled.isnan()
+        if self.how == "mean":
+            total, count = filled.nansum(dim=-1).double(), known.sum(dim=-1)
+        else:
+            at = filled.abs().nan_to_num(-1.0).argmax(dim=-1, keepdim=True)
+            total, count = filled.gather(-1, at)[..., 0], known.any(dim=-1)
+        self.parts.append(torch.stack([total, count.to(total.dtype)]))
+
+    def blocks(self) -> Float[Tensor, "R2 C2"]:
+        """All of them; NaN where a block has no cell that is known."""
+        if self.side == 1:
+            return torch.cat(self.parts)
+        total, count = torch.cat(self.parts, dim=1)  # R C2 each
+        missing = -total.shape[0] % self.side
+        total, count = (F.pad(x, (0, 0, 0, missing)).view(-1, self.side, x.shape[1]) for x in (total, count))
+        if self.how == "mean":
+            mean: Tensor = (total.nan_to_num(0).sum(dim=1) / count.sum(dim=1)).float()  # 0 / 0 is NaN
+            return mean
+        largest = (total.abs() * count).nan_to_num(-1.0).masked_fill(count == 0, -1.0).argmax(dim=1, keepdim=True)
+        best = total.gather(1, largest)[:, 0]
+        return best.masked_fill(count.sum(dim=1) == 0, torch.nan)

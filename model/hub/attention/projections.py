@@ -101,12 +101,17 @@ def _is_linear(module: nn.Module) -> bool:
 def _weight(linear: nn.Module, rows: Tensor, outputs: Tensor) -> Tensor | None:
     """Its weight (M N) in float32, from what it makes of single inputs; None where it is no linear map of its rows."""
     size, width = rows.shape[-1], outputs.shape[-1]
-    if type(linear) is nn.Linear and type(linear.weight) is nn.Parameter:
+    here = type(linear) is nn.Linear and type(linear.weight) is nn.Parameter and not linear.weight.is_meta
+    if here:
+        assert isinstance(linear, nn.Linear)
         weight = linear.weight.detach().float()
         bias = weight.new_zeros(width) if getattr(linear, "bias", None) is None else linear.bias.detach().float()
-    else:  # the model's own arithmetic, whatever its weights are kept as
-        nothing = linear(rows.new_zeros(1, size)).float()
-        weight = (linear(torch.eye(size, dtype=rows.dtype, device=rows.device)).float() - nothing).mT
+    else:  # the model's own arithmetic, whatever its weights are kept as, and wherever
+        try:
+            nothing = linear(rows.new_zeros(1, size)).float()
+            weight = (linear(torch.eye(size, dtype=rows.dtype, device=rows.device)).float() - nothing).mT
+        except (RuntimeError, NotImplementedError):  # it is moved in with a module around it, or computes whole inputs
+            return None
         bias = nothing[0]
     if weight.shape != (width, size):
         return None

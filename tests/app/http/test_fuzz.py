@@ -174,18 +174,25 @@ class Fuzz:
             time.sleep(0.001)
 
     def mix(self, case: Any) -> st.SearchStrategy[Any]:
-        """A generated request as it is, or with some of what is right; what is wrong on purpose stays wrong."""
+        """A generated request as it is, or with some of what is right; what is wrong on purpose stays wrong.
+
+        A part is also replaced whole: a body of one kind and fields of another, which a description with many kinds
+        makes most of the time, are never right together.
+        """
         recipe = self.recipes[case.operation.label]
         picks = []
         for part, location in LOCATIONS.items():
             right, component = getattr(recipe, part), case.meta.components.get(location)
             if right and isinstance(getattr(case, part), Mapping) and not (component and component.mode.is_negative):
                 others = [sorted(set(right) - {name}) for name in right]
-                some = st.sampled_from([sorted(right)] * (3 + len(right)) + others + [[]])
+                some = st.sampled_from([sorted(right)] * (3 + len(right)) + [None] * 3 + others + [[]])
                 picks.append(st.tuples(st.just(part), some))
 
-        def mixed(drawn: tuple[tuple[str, list[str]], ...]) -> Any:
+        def mixed(drawn: tuple[tuple[str, list[str] | None], ...]) -> Any:
             for part, names in drawn:
+                if names is None:
+                    getattr(case, part).clear()
+                    names = sorted(getattr(recipe, part))
                 getattr(case, part).update({name: getattr(recipe, part)[name] for name in names})
             return case
 
