@@ -8,7 +8,7 @@ or a norm stands between, there is none. What it does is then held against its w
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -87,9 +87,10 @@ class Projections:
         linear = self.of_module.get(module)
         if linear is None or self.gram(module, heads) is None:
             return None
-        if type(linear) is nn.Linear:
+        if _is_plain(linear):
             return parts_of(linear.weight, heads)
-        return parts_of(linear.weight.mT, heads) if type(linear) is Conv1D else None
+        here = type(linear) is Conv1D and type(linear.weight) is nn.Parameter and not linear.weight.is_meta
+        return parts_of(linear.weight.mT, heads) if here else None
 
 
 def _is_linear(module: nn.Module) -> bool:
@@ -98,12 +99,15 @@ def _is_linear(module: nn.Module) -> bool:
     return hasattr(module, "in_features") or (isinstance(weight, Tensor) and weight.dim() == 2)
 
 
+def _is_plain(module: nn.Module) -> TypeGuard[nn.Linear]:
+    """Whether its weight is a matrix of numbers that are here: no quantised ones, nor any that lie elsewhere."""
+    return type(module) is nn.Linear and type(module.weight) is nn.Parameter and not module.weight.is_meta
+
+
 def _weight(linear: nn.Module, rows: Tensor, outputs: Tensor) -> Tensor | None:
     """Its weight (M N) in float32, from what it makes of single inputs; None where it is no linear map of its rows."""
     size, width = rows.shape[-1], outputs.shape[-1]
-    here = type(linear) is nn.Linear and type(linear.weight) is nn.Parameter and not linear.weight.is_meta
-    if here:
-        assert isinstance(linear, nn.Linear)
+    if _is_plain(linear):
         weight = linear.weight.detach().float()
         bias = weight.new_zeros(width) if getattr(linear, "bias", None) is None else linear.bias.detach().float()
     else:  # the model's own arithmetic, whatever its weights are kept as, and wherever

@@ -56,8 +56,11 @@ class Wiring:
             table = self.model.get_output_embeddings()
         except (AttributeError, NotImplementedError):
             table = None
-        plain = type(table) is nn.Linear and table.weight.device.type != "meta"  # where it is offloaded
-        return Unembedding(table.weight) if plain else None
+        if type(table) is not nn.Linear or type(table.weight) is not nn.Parameter:  # quantised, or with an adapter
+            return None
+        if any(weight.is_meta for weight in self.model.parameters()):  # what is offloaded moves while a pass runs
+            return None
+        return Unembedding(table.weight)
 
 
 def prepare(model: Any, *, eager: bool = False, quantised: str = "") -> Wiring:

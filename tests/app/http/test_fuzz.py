@@ -185,7 +185,7 @@ class Fuzz:
             right, component = getattr(recipe, part), case.meta.components.get(location)
             if right and isinstance(getattr(case, part), Mapping) and not (component and component.mode.is_negative):
                 others = [sorted(set(right) - {name}) for name in right]
-                some = st.sampled_from([sorted(right)] * (3 + len(right)) + [None] * 3 + others + [[]])
+                some = st.sampled_from([sorted(right)] * (3 + len(right)) + [None] * (3 + len(right)) + others + [[]])
                 picks.append(st.tuples(st.just(part), some))
 
         def mixed(drawn: tuple[tuple[str, list[str] | None], ...]) -> Any:
