@@ -89,8 +89,10 @@ class Projections:
             return None
         if _is_plain(linear):
             return parts_of(linear.weight, heads)
-        here = type(linear) is Conv1D and type(linear.weight) is nn.Parameter and not linear.weight.is_meta
-        return parts_of(linear.weight.mT, heads) if here else None
+        weight = linear.weight
+        if type(linear) is not Conv1D or type(weight) is not nn.Parameter or weight.is_meta:
+            return None
+        return parts_of(weight.mT, heads)
 
 
 def _is_linear(module: nn.Module) -> bool:
