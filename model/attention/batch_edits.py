@@ -70,9 +70,9 @@ class BatchEdits(LayerEdits):
         factors, kept = (torch.ones(len(self.rows), q.shape[1]) for _ in range(2))
         alone: list[tuple[int, LayerEdits]] = []
         for at, row in enumerate(self.rows):
-            silent = None if row is None else _silent(row, q.shape[1])
             if row is None:
                 continue
+            silent = _silent(row, q.shape[1])
             if silent is None or (row.factors and not plain):
                 alone.append((at, row))
                 continue
