@@ -169,8 +169,12 @@ class Services:
         cost = float(min(STEP, (len(edits) + 1) * max(len(axis) for axis in trace.axes.values())))
         exclusive = None if getattr(model, "reentrant", False) else id(model)
         key, kind, numbers = ("effects", values), (name, "effects"), list[float]()
+        further = False
         while True:
-            [some] = await self.tracing.run_batch(key, [None], advance, cost=cost, kind=kind, exclusive=exclusive)
+            [some] = await self.tracing.run_batch(
+                key, [None], advance, cost=cost, kind=kind, exclusive=exclusive, further=further
+            )
+            further = True
             if some is None:
                 return numbers
             numbers += some

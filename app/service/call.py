@@ -30,6 +30,7 @@ class Call:
     kind: Hashable = None
     exclusive: Hashable = None
     turn: bool = False  # of a long piece of work
+    further: bool = False  # it goes on with work that was let in: late it may be, but it is not refused
     seconds: float = 0.0
     since: float = field(default_factory=time.monotonic)
     waited: float = 0.0  # seconds in the line

@@ -32,10 +32,13 @@ class Engine(Worker):
     def __init__(self, *, queue: int, batch: int, deadline: float, name: str = THREAD, **options: Any) -> None:
         super().__init__(queue=queue, batch=batch, deadline=deadline, name=name, **options)
 
-    async def run(self, function: Callable[[], T], *, patient: bool = False, turn: bool = False) -> T:
+    async def run(
+        self, function: Callable[[], T], *, patient: bool = False, turn: bool = False, further: bool = False
+    ) -> T:
         """Run a function on the worker.
 
         A patient caller, which is the service itself, has no deadline and is never refused.
+        further: whether it goes on with work that was let in, which is not refused half-way.
 
         Raises:
             Overloaded, RateLimited: the line is too long. WorkerStopped: the worker is dead. DeadlineExceeded: it took
@@ -44,7 +47,7 @@ class Engine(Worker):
         deadline = math.inf if patient else self._deadline(turn)
         caller = "" if patient else _caller()
         kind = "turn" if turn else "run"
-        call = Call(lambda items, stop: function(), (), None, deadline, caller, 1.0, kind, turn=turn)
+        call = Call(lambda items, stop: function(), (), None, deadline, caller, 1.0, kind, turn=turn, further=further)
         return cast(T, await self._submit(call))
 
     async def run_stoppable(
@@ -74,8 +77,9 @@ class Engine(Worker):
                     return True
             return False
 
-        while await self.run(turn, turn=True):
-            pass
+        further = False
+        while await self.run(turn, turn=True, further=further):
+            further = True
         return results
 
     async def run_batch(
@@ -87,17 +91,19 @@ class Engine(Worker):
         cost: float = 1.0,
         kind: Hashable = "batch",
         exclusive: Hashable = None,
+        further: bool = False,
     ) -> list[Any]:
         """Run items on the worker together with the waiting items of the same key; one result an item, in order.
 
         Args:
             cost: units of work, of which `kind` has a rate of its own.
             exclusive: what no other call may use meanwhile.
+            further: whether it goes on with work that was let in, which is not refused half-way.
 
         Raises:
             Overloaded, RateLimited, TooLarge, WorkerStopped, DeadlineExceeded: as `run`. OutOfMemory: it is too large.
         """
-        call = Call(function, items, key, self._deadline(), _caller(), cost, kind, exclusive)
+        call = Call(function, items, key, self._deadline(), _caller(), cost, kind, exclusive, further=further)
         return cast("list[Any]", await self._submit(call))
 
     def refusal(self) -> ServiceError | None:
@@ -109,7 +115,7 @@ class Engine(Worker):
     def _refusal(self, call: Call) -> tuple[str, ServiceError] | None:
         if not self.alive or self._stopping:
             return "stopped", gone()
-        if call.deadline == math.inf:
+        if call.further or call.deadline == math.inf:
             return None
         return self.admission.refusal(call, self.full, self._remaining())
 

@@ -41,6 +41,7 @@ async def answer(services: Services, body: SourcesRequest) -> dict[str, Any]:
     steps, key = sources.steps(body, work), ("sources", object())
     exclusive = None if getattr(model, "reentrant", False) else id(model)
     began = time.monotonic()
+    outcome: Progress | Result | None = None
 
     def advance(items: Sequence[None], stop: Stop) -> list[Progress | Result]:
         return [next_of(steps, work, stop)]
@@ -48,7 +49,7 @@ async def answer(services: Services, body: SourcesRequest) -> dict[str, Any]:
     while True:
         try:
             [outcome] = await services.tracing.run_batch(
-                key, [None], advance, kind=("sources", name), exclusive=exclusive
+                key, [None], advance, kind=("sources", name), exclusive=exclusive, further=outcome is not None
             )
         except DeadlineExceeded as late:
             raise DeadlineExceeded(f"{late.detail}: {JOB}") from None
