@@ -98,7 +98,8 @@ def test_the_new_prediction_is_what_predicting_under_the_edit_gives(client: Test
     for row, edit in zip(answer["effects"], (SILENCE, TEMPER), strict=True):
         assert row["measured"] is None
         right = client.post("/v1/predict", json={**body, "edits": [edit]}).json()
-        assert row["prediction"] == right["prediction"]
+        score = right["prediction"]["score"]  # another number of cores adds it up in another order
+        assert row["prediction"] == {**right["prediction"], "score": pytest.approx(score, rel=1e-5)}
 
 
 def test_effects_come_beside_the_edits_that_a_trace_has(client: TestClient, trace: dict[str, Any]) -> None:
