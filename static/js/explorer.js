@@ -238,7 +238,7 @@ export class Explorer {
       this.long.read(session, name, far);
       if (!far) this.sentences.use(map);
       this.keep(this.kept);
-      showExports(session.summary.id, name, layer, head);
+      showExports(session, name, this.head);
       if (this.long.active) showViewExports(this.long.atlas);
       if (this.long.active) this.long.label(showCaptions(session, name, this.head, map));
       else showCaptions(session, name, this.head, map);

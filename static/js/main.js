@@ -9,6 +9,7 @@ import { choice, closeOutside, copy, fillSelect, notice, setChoice, step } from 
 import { byId, element } from "./views/dom.js";
 import { draftOf, sameDraft } from "./input/draft.js";
 import { Explorer } from "./explorer.js";
+import { Files } from "./files.js";
 import { Form } from "./input/form.js";
 import { MEASURES } from "./map/grid/heads.js";
 import { siteName, siteTitle, t, useLanguage } from "./text/i18n.js";
@@ -33,6 +34,7 @@ const CLOSER = 0.6; // of the view remains after one step of zooming in
 const explorer = new Explorer(changed);
 const form = new Form({ shown: () => explorer.session?.draft ?? null });
 const { models, inputs } = form;
+const files = new Files(explorer, form, answered);
 
 /** Shows the state in the controls. @param {State} state */
 function changed(state) {
@@ -218,7 +220,8 @@ function listenToAll() {
   });
   closeOutside(byId("export"));
   onSystemTheme(retint);
-  window.addEventListener("popstate", restore);
+  window.addEventListener("popstate", files.carried ? () => files.look() : restore);
+  files.listen();
   const sites = () => explorer.session?.summary.sites.map((site) => site.name) ?? [];
   listen({
     keyRun: () => run(),
@@ -292,6 +295,7 @@ async function restore() {
 }
 
 async function start() {
+  if (files.carried) return files.begin();
   try {
     await models.load();
     await restore();

@@ -20,7 +20,7 @@
  *            warning?: string | null, rows_checked: number, kernel: string, dtype: string,
  *            versions: Record<string, string>, errors?: Record<string, (number | null)[][]>}} Certificate
  * @typedef {{id: string, model: string, task: string, prediction: Prediction, axes: Record<string, Axis>, sites: Site[],
- *            certificate: Certificate, encodings?: {u8log?: {relative_error: number}}}} Summary
+ *            certificate: Certificate, request?: {inputs?: Input | string, parameters?: Record<string, unknown>}, encodings?: {u8log?: {relative_error: number}}}} Summary
  *
  * @typedef {object} Entry one of a list that answers: a label, a token for a mask, an entity
  * @property {number} score

@@ -16,7 +16,7 @@ export async function models() {
 
 /**
  * @param {object} body model, inputs, parameters
- * @param {AbortSignal} signal
+ * @param {AbortSignal} [signal]
  * @returns {Promise<Summary>}
  */
 export async function trace(body, signal) {
@@ -44,13 +44,13 @@ export async function heads(id, signal) {
  * @param {number | "all"} head
  * @param {AbortSignal} signal
  * @param {Range} [rows] all where left out
- * @returns {Promise<{shape: number[], data: Float32Array}>}
+ * @returns {Promise<Float32Array>} row-major
  */
 export async function weights(id, site, layer, head, signal, rows) {
   const part = rows ? `&rows=${rows.join(":")}` : "";
   const response = await request(`${mapPath(id, site, layer, head)}?format=npy${part}`, { signal });
-  const { shape, data } = decodeNpy(await response.arrayBuffer());
-  return { shape, data: /** @type {Float32Array} */ (data) }; // the map route sends no other
+  const { data } = decodeNpy(await response.arrayBuffer());
+  return /** @type {Float32Array} */ (data); // the map route sends no other
 }
 
 /**
@@ -64,6 +64,11 @@ export async function thumbnails(id, site, size, signal) {
   const response = await request(`${tracePath(id)}/thumbnails/${site}?size=${size}&format=raw`, { signal });
   const shape = (response.headers.get("X-Tile-Shape") ?? "").match(/\d+/g)?.map(Number) ?? [];
   return { shape, codes: new Uint8Array(await response.arrayBuffer()) };
+}
+
+/** @param {string} id @param {AbortSignal} signal @returns {Promise<ArrayBuffer>} the trace as a file */
+export async function traceFile(id, signal) {
+  return (await request(`${tracePath(id)}/file`, { signal })).arrayBuffer();
 }
 
 /** @param {string} path @returns {Promise<Blob>} what a link cannot fetch, since it sends no key */

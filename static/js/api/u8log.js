@@ -15,3 +15,10 @@ export function decodeU8log(code) {
 
 /** All 256 weights, to look codes up in. */
 export const WEIGHTS = Float64Array.from({ length: 256 }, (_, code) => decodeU8log(code));
+
+/** The code of a weight that is not masked. @param {number} weight */
+export function encodeU8log(weight) {
+  const exponent = Math.log2(weight);
+  if (!(exponent >= FLOOR_EXPONENT)) return 1;
+  return Math.min(255, Math.max(2, Math.round(255 - (exponent * STEPS) / FLOOR_EXPONENT)));
+}

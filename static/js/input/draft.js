@@ -87,6 +87,12 @@ export function parametersOf(json) {
   }
 }
 
+/** What a trace was asked by, as far as its file says. @param {import("../types.js").Summary} summary @returns {Draft} */
+export function draftOfTrace({ model, request }) {
+  const { fields } = fromExample(request?.inputs ?? "");
+  return { model, fields, media: null, parameters: parametersOf(JSON.stringify(request?.parameters ?? {})) };
+}
+
 /** @param {Draft} draft @returns {Partial<State>} the part of a link that says it */
 export function stateOf(draft) {
   const fields = Object.fromEntries(FIELDS.map((field) => [field, draft.fields[field] ?? ""]));

@@ -35,6 +35,10 @@ export class LayerMaps {
     this.q = file.floats(`${prefix}q`);
     this.k = file.floats(`${prefix}k`);
     this.lse = file.floats(`${prefix}lse`);
+    /** @type {Float32Array | null} values, which only those need who ask what a weight does */
+    this.v = null;
+    this.file = file;
+    this.prefix = prefix;
     this.score = described.score;
     this.vector = described.score.kind === "additive" ? file.floats(`${prefix}vector`) : null;
     this.visible = predicateOf(described.mask, file, prefix);
@@ -55,11 +59,22 @@ export class LayerMaps {
     for (let query = top; query < bottom; query++) {
       const base = this.lse[head * this.queries + query];
       for (let key = left; key < right; key++) {
-        if (this.visible && !this.visible(query, key)) continue;
+        if (!this.sees(query, key)) continue;
         weights[(query - top) * width + key - left] = Math.exp(this.logit(head, query, key) - base);
       }
     }
     return weights;
+  }
+
+  /** The values, (G, K, size of a value), row-major. @returns {Float32Array} */
+  values() {
+    this.v ??= this.file.floats(`${this.prefix}v`);
+    return this.v;
+  }
+
+  /** Whether a query may see a key. @param {number} query @param {number} key */
+  sees(query, key) {
+    return !this.visible || this.visible(query, key);
   }
 
   /** Score and bias of a cell, whatever the mask. @param {number} head @param {number} query @param {number} key */

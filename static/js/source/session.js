@@ -1,8 +1,9 @@
-/** One answer of a model and everything fetched about it. */
+/** One answer of a model and everything that came of its trace's source. */
 
-import { Problem } from "../api/request.js";
 import * as routes from "../api/routes.js";
-import { bodyOf } from "../input/draft.js";
+import { bodyOf, draftOfTrace } from "../input/draft.js";
+import { FileSource } from "./file_source.js";
+import { HttpSource } from "./http_source.js";
 
 /** @typedef {import("./writing.js").Writing} Writing */
 /** @typedef {import("../types.js").Draft} Draft */
@@ -13,7 +14,7 @@ import { bodyOf } from "../input/draft.js";
 /** @typedef {import("../types.js").Site} Site */
 /** @typedef {import("../types.js").Summary} Summary */
 /** @typedef {import("../types.js").Thumbnails} Thumbnails */
-/** @typedef {{shape?: number[], data: Float32Array}} Weights row-major */
+/** @typedef {import("./trace_source.js").TraceSource} TraceSource */
 
 const LAYER_CELLS = 1 << 19; // a layer of up to 2 MB comes in one answer, so that its heads change at once
 const ANSWER_CELLS = 1 << 22; // 16 MB: a larger map comes in parts, each under the service's limit
@@ -31,21 +32,35 @@ export function isMasked(site) {
 }
 
 export class Session {
-  /** @param {Draft} draft @param {Model | undefined} model @param {Summary} summary */
-  constructor(draft, model, summary) {
+  /** @param {Draft} draft @param {Model | undefined} model @param {TraceSource} source */
+  constructor(draft, model, source) {
     this.draft = draft;
     this.model = model;
-    this.summary = summary;
+    this.source = source;
     this.controller = new AbortController();
-    /** @type {Promise<Summary> | null} the same input, traced again */
-    this.again = null;
     /** @type {Map<string, {promise: Promise<unknown>, cells: number}>} in order of use, the oldest first */
     this.kept = new Map();
   }
 
+  /** What the trace says of itself. */
+  get summary() {
+    return this.source.summary;
+  }
+
   /** Asks the model. @param {Draft} draft @param {Model | undefined} model @param {AbortSignal} signal */
   static async open(draft, model, signal) {
-    return new Session(draft, model, await routes.trace(bodyOf(draft, model), signal));
+    return Session.of(draft, model, await routes.trace(bodyOf(draft, model), signal));
+  }
+
+  /** Of a trace that the service keeps. @param {Draft} draft @param {Model | undefined} model @param {Summary} summary */
+  static of(draft, model, summary) {
+    return new Session(draft, model, new HttpSource(draft, model, summary));
+  }
+
+  /** Of a trace's file. @param {ArrayBuffer} buffer @throws {Error} it is none */
+  static ofFile(buffer) {
+    const source = new FileSource(buffer);
+    return new Session(draftOfTrace(source.summary), undefined, source);
   }
 
   /**
@@ -59,7 +74,7 @@ export class Session {
    */
   static async write(draft, model, signal, writing, changed) {
     const id = await writing.run(bodyOf(draft, model), signal, changed);
-    return new Session(draft, model, await routes.summary(id, signal));
+    return Session.of(draft, model, await routes.summary(id, signal));
   }
 
   /**
@@ -71,7 +86,7 @@ export class Session {
    * @param {AbortSignal} signal
    */
   static async reopen(id, draft, model, signal) {
-    return new Session(draft, model, await routes.summary(id, signal));
+    return Session.of(draft, model, await routes.summary(id, signal));
   }
 
   /** Stops what is under way; nobody waits for it any more. */
@@ -105,7 +120,7 @@ export class Session {
     const [rows, cols] = site.shape;
     const whole = rows * cols * site.heads <= LAYER_CELLS;
     const part = whole ? "all" : head;
-    const { data } = await this.keep(
+    const data = await this.keep(
       `${name}/${layer}/${part}`,
       () => this.weights(name, layer, part, rows, cols),
       rows * cols * (whole ? site.heads : 1),
@@ -123,52 +138,38 @@ export class Session {
    * @param {number | "all"} part a head, or all of them
    * @param {number} rows of the map
    * @param {number} cols
-   * @returns {Promise<Weights>}
+   * @returns {Promise<Float32Array>} row-major
    */
   async weights(site, layer, part, rows, cols) {
-    /** @param {Range} [band] @returns {Promise<Weights>} */
-    const ask = (band) =>
-      this.alive(() => routes.weights(this.summary.id, site, layer, part, this.controller.signal, band));
-    if (part === "all" || rows * cols <= ANSWER_CELLS) return ask();
+    const { signal } = this.controller;
+    if (part === "all" || rows * cols <= ANSWER_CELLS) return this.source.weights(site, layer, part, signal);
     const data = new Float32Array(rows * cols);
     const step = Math.max(1, Math.floor(ANSWER_CELLS / cols));
-    for (let row = 0; row < rows; row += step)
-      data.set((await ask([row, Math.min(row + step, rows)])).data, row * cols);
-    return { data };
+    for (let row = 0; row < rows; row += step) {
+      /** @type {Range} */
+      const band = [row, Math.min(row + step, rows)];
+      data.set(await this.source.weights(site, layer, part, signal, band), row * cols);
+    }
+    return data;
+  }
+
+  /** What the weights of a layer are made of. @param {string} site @param {number} layer */
+  layer(site, layer) {
+    return this.source.layer(site, layer, this.controller.signal);
   }
 
   /** @returns {Promise<Heads>} every head's statistics, and which head says most */
   heads() {
-    return this.keep("heads", () => this.alive(() => routes.heads(this.summary.id, this.controller.signal)), 0);
+    return this.keep("heads", () => this.source.heads(this.controller.signal), 0);
   }
 
   /** @param {string} site @returns {Promise<Thumbnails>} */
   thumbnails(site) {
-    const fetch = () => routes.thumbnails(this.summary.id, site, THUMBNAIL, this.controller.signal);
-    return this.keep(`thumbnails/${site}`, () => this.alive(fetch), 0);
+    const make = () => this.source.thumbnails(site, THUMBNAIL, this.controller.signal);
+    return this.keep(`thumbnails/${site}`, make, 0);
   }
 
-  /**
-   * Asks once more after tracing again where the service has dropped the trace meanwhile; ids are stable.
-   *
-   * @template T
-   * @param {() => Promise<T>} ask
-   * @returns {Promise<T>}
-   */
-  async alive(ask) {
-    try {
-      return await ask();
-    } catch (error) {
-      const dropped = error instanceof Problem && (error.status === 404 || error.status === 410);
-      if (!dropped || this.lacksMedia()) throw error;
-      const body = bodyOf(this.draft, this.model);
-      this.again ??= routes.trace(body, this.controller.signal).finally(() => (this.again = null));
-      this.summary = { ...this.summary, id: (await this.again).id };
-      return ask();
-    }
-  }
-
-  /** Whether the input was a file that this page never had: opened from a link. */
+  /** Whether the input was a file that this page does not have: opened from a link, or from the trace alone. */
   lacksMedia() {
     const seen = Object.values(this.summary.axes).some(({ kind }) => kind !== "text");
     return seen && !this.draft.media;

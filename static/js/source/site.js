@@ -1,15 +1,9 @@
-/** What is fetched of a site's long maps: tiles, exact windows and rows. A dropped trace is made again on the way. */
-
-import { decodeNpy } from "../api/npy.js";
-import { request } from "../api/request.js";
-import { mapPath, tracePath } from "../api/routes.js";
-import { parseBatch } from "./tiles.js";
+/** What is wanted of a site's long maps: tiles, exact windows and rows; what was looked at last is kept. */
 
 /** @typedef {import("./session.js").Session} Session */
 /** @typedef {import("../types.js").Head} Head */
 /** @typedef {import("../types.js").Range} Range */
-/** @typedef {import("../types.js").Reduction} Reduction */
-/** @typedef {{site: string, layer: number, head: number, how: Reduction}} Sheet one head, reduced one way */
+/** @typedef {import("./trace_source.js").Sheet} Sheet */
 
 const LINES = 24; // rows kept, and as many columns: at 131,072 keys a row takes half a megabyte
 const CELLS = 4096; // weights kept that a pointer has rested on
@@ -46,25 +40,20 @@ export class SiteSource {
   }
 
   /** @param {Sheet} sheet @param {number} level @param {[number, number][]} tiles @param {AbortSignal} [signal] */
-  tiles({ site, layer, head, how }, level, tiles, signal) {
-    const wanted = tiles.map((pair) => pair.join(":")).join(",");
-    return this.session.alive(async () => {
-      const path = `${tracePath(this.session.summary.id)}/tiles/${site}/${layer}/${head}/${how}/${level}`;
-      return parseBatch(await (await request(`${path}?tiles=${wanted}`, { signal })).arrayBuffer());
-    });
+  tiles(sheet, level, tiles, signal) {
+    return this.session.source.tiles(sheet, level, tiles, signal);
   }
 
   /**
-   * The address of a window in one representation.
+   * The address of a window in one representation; null where the page makes it itself.
    *
    * @param {Head} head
    * @param {Range} rows
    * @param {Range} cols
    * @param {string} format
    */
-  path({ layer, head }, rows, cols, format) {
-    const part = `rows=${rows.join(":")}&cols=${cols.join(":")}`;
-    return `${mapPath(this.session.summary.id, this.site.name, layer, head)}?format=${format}&${part}`;
+  path(head, rows, cols, format) {
+    return this.session.source.path(this.site.name, head, format, rows, cols);
   }
 
   /**
@@ -77,10 +66,7 @@ export class SiteSource {
    * @returns {Promise<Float32Array>} row-major
    */
   exactWindow(head, rows, cols, signal) {
-    return this.session.alive(async () => {
-      const answer = await request(this.path(head, rows, cols, "npy"), { signal });
-      return /** @type {Float32Array} */ (decodeNpy(await answer.arrayBuffer()).data);
-    });
+    return this.session.source.window(this.site.name, head, rows, cols, signal);
   }
 
   /** @param {Head} head @param {number} row @returns {Float32Array | undefined} a row that is here */

@@ -18,11 +18,12 @@ export class TraceFile {
     const { heedmap: version, trace, id = "", model = "" } = this.file.metadata;
     if (!trace) throw new Error("this safetensors file is no trace of Heedmap");
     if (version !== FORMAT) throw new Error(`this page reads traces of version ${FORMAT}, and this is ${version}`);
-    const { layers, model: recorded, ...rest } = JSON.parse(trace);
+    const { layers, model: recorded = {}, ...rest } = JSON.parse(trace);
     /** @type {Summary} */
     this.summary = { ...rest, id, model: model || recorded.revision };
     /** @type {Record<string, Described[]>} */
     this.described = layers;
+    this.alignment = String(recorded.alignment ?? ""); // layer.head.reading of the cross head that was taught to align
     /** @type {Map<string, LayerMaps>} */
     this.opened = new Map();
   }
@@ -44,5 +45,16 @@ export class TraceFile {
       this.opened.set(key, maps);
     }
     return maps;
+  }
+
+  /**
+   * The cross head that the model was taught to align by; null where there is none.
+   *
+   * @param {import("../types.js").Site} site
+   * @returns {import("../types.js").Head | null}
+   */
+  taught({ layers, heads }) {
+    const [, layer = NaN, head = NaN] = (/^(\d{1,4})\.(\d{1,4})\.(?:output|input)$/.exec(this.alignment) ?? []).map(Number);
+    return layer < layers && head < heads ? { layer, head } : null;
   }
 }

@@ -130,3 +130,12 @@ export function onceAFrame(draw) {
     });
   };
 }
+
+const FETCHED = 60_000; // milliseconds after which the browser has taken a file that was made in the page
+
+/** Saves a file that was made in the page. @param {Blob} blob @param {string} name */
+export function save(blob, name) {
+  const url = URL.createObjectURL(blob);
+  element("a", { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), FETCHED);
+}

@@ -2,10 +2,15 @@
 
 import { heldKey } from "../api/key.js";
 import { asError } from "../api/request.js";
-import { file, mapPath, tracePath } from "../api/routes.js";
-import { byId, element } from "./dom.js";
+import { file, tracePath } from "../api/routes.js";
+import { toNpy, toTable } from "../map/atlas/writers.js";
+import { FileSource } from "../source/file_source.js";
+import { byId, element, save } from "./dom.js";
 import { t } from "../text/i18n.js";
 import { showProblem } from "./notices.js";
+
+/** @typedef {import("../source/session.js").Session} Session */
+/** @typedef {import("../types.js").Head} Head */
 
 const FORMATS = [
   ["json", "JSON"],
@@ -14,26 +19,53 @@ const FORMATS = [
   ["png", "PNG"],
   ["html", "HTML"],
 ];
+/** @typedef {(session: Session, site: string, which: Head) => Promise<string | Uint8Array<ArrayBuffer>>} Make */
+/** @type {Record<string, Make>} what the page makes where there is no service */
+const HERE = {
+  csv: async (session, site, { layer, head }) => {
+    const { weights } = await session.map(site, layer, head);
+    return toTable(weights, session.queries(site).labels, session.keys(site).labels);
+  },
+  npy: async (session, site, { layer, head }) => {
+    const { weights, rows, cols } = await session.map(site, layer, head);
+    return toNpy(weights, [rows, cols]);
+  },
+};
 
-/** @param {string} id the trace's @param {string} site @param {number} layer @param {number} head */
-export function showExports(id, site, layer, head) {
-  const path = mapPath(id, site, layer, head);
-  const save = { click: withKey };
+/** @param {Session} session @param {string} site @param {Head} which */
+export function showExports(session, site, which) {
+  const { id } = session.summary;
+  const stem = `${site}-${which.layer}-${which.head}`;
+  const served = session.source.path(site, which, "") !== null;
+  const formats = FORMATS.filter(([format]) => served || format in HERE);
   byId("export-list").replaceChildren(
     element("p", { class: "caption" }, t("exportHead")),
-    ...FORMATS.map(([format, name]) =>
-      element(
-        "a",
-        { href: `${path}?format=${format}`, download: `${site}-${layer}-${head}.${format}`, on: save },
-        name,
-      ),
-    ),
-    element(
-      "a",
-      { href: `${tracePath(id)}/file`, download: `${id}.safetensors`, class: "apart", on: save },
-      t("exportTrace"),
-    ),
+    ...formats.map(([format, name]) => {
+      const download = `${stem}.${format}`;
+      const href = session.source.path(site, which, format);
+      if (href !== null) return element("a", { href, download, on: { click: withKey } }, name);
+      /** @param {Event} event */
+      const click = async (event) => {
+        event.preventDefault();
+        save(new Blob([await HERE[format](session, site, which)]), download);
+      };
+      return element("a", { href: "#", role: "button", on: { click } }, name);
+    }),
+    traceLink(session, id),
   );
+}
+
+/** @param {Session} session @param {string} id */
+function traceLink({ source }, id) {
+  const download = `${id || "trace"}.safetensors`;
+  if (!(source instanceof FileSource))
+    return element("a", { href: `${tracePath(id)}/file`, download, class: "apart", on: { click: withKey } }, t("exportTrace"));
+  /** @param {Event} event */
+  const click = (event) => {
+    event.preventDefault();
+    save(new Blob([source.buffer]), download);
+  };
+  return element("a", { href: "#", role: "button", class: "apart", on: { click } }, t("exportTrace"));
 }
 
 /** A link sends no key, so with one the page fetches the file itself and saves that. @param {MouseEvent} event */
@@ -43,9 +75,7 @@ async function withKey(event) {
   event.preventDefault();
   const { href, download } = link;
   try {
-    const url = URL.createObjectURL(await file(href));
-    element("a", { href: url, download }).click();
-    setTimeout(() => URL.revokeObjectURL(url), 60_000); // the browser has taken it by then
+    save(await file(href), download);
   } catch (error) {
     showProblem(asError(error));
   }

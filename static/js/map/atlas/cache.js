@@ -3,7 +3,7 @@
 import { upwards } from "./levels.js";
 
 /** @typedef {import("./codes.js").PlacedTile} PlacedTile */
-/** @typedef {import("../../source/site.js").Sheet} Sheet */
+/** @typedef {import("../../source/trace_source.js").Sheet} Sheet */
 /** @typedef {import("../../source/tiles.js").Tile} Tile */
 /** @typedef {import("./levels.js").Spot} Spot */
 

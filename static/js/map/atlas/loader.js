@@ -3,7 +3,7 @@
 import { asError, isAbort } from "../../api/request.js";
 import { nameOf } from "./cache.js";
 
-/** @typedef {import("../../source/site.js").Sheet} Sheet */
+/** @typedef {import("../../source/trace_source.js").Sheet} Sheet */
 /** @typedef {import("./cache.js").TileCache} TileCache */
 /** @typedef {import("../../source/tiles.js").Tile} Tile */
 /** @typedef {import("./levels.js").Spot} Spot */

@@ -3,7 +3,7 @@
 import { asError } from "../../api/request.js";
 import { file } from "../../api/routes.js";
 import { notice } from "../../views/controls.js";
-import { byId, element } from "../../views/dom.js";
+import { byId, element, save } from "../../views/dom.js";
 import { cellsIn } from "../geometry.js";
 import { isolated } from "../../text/isolate.js";
 import { axisName, siteName, t } from "../../text/i18n.js";
@@ -11,7 +11,7 @@ import { showProblem } from "../../views/notices.js";
 import { WEIGHTS } from "../../api/u8log.js";
 import { blocks } from "./codes.js";
 import { pngOf, printed } from "./print.js";
-import { toCsv, toHtml, toNpy } from "./writers.js";
+import { toCsv, toHtml, toNpy, toTable } from "./writers.js";
 
 /** @typedef {import("./atlas.js").Atlas} Atlas */
 /** @typedef {import("../../types.js").Range} Range */
@@ -24,14 +24,6 @@ const FORMATS = { png: "PNG", csv: "CSV", npy: "NumPy", html: "HTML" };
 /** @type {Record<string, number>} */
 const BYTES = { json: 16, csv: 16, npy: 4, png: 1, html: 16 }; // a cell at most, as the service counts them
 const ANSWER = 32 << 20; // bytes of one answer, the service's limit
-const KEPT = 60_000; // milliseconds that a file's address lives: the browser has taken it by then
-
-/** @param {Blob} blob @param {string} name */
-function save(blob, name) {
-  const url = URL.createObjectURL(blob);
-  element("a", { href: url, download: name }).click();
-  setTimeout(() => URL.revokeObjectURL(url), KEPT);
-}
 
 /** What is in view, and how it is exported. @param {Atlas} atlas */
 function partOf(atlas) {
@@ -52,8 +44,15 @@ export async function exported(atlas, format) {
   const { source, layer, head } = atlas.drawn.shown;
   const { rows, cols, n, name, small, reduced, exact } = partOf(atlas);
   try {
-    if (exact(format))
-      return save(await file(source.path({ layer, head }, rows, cols, format)), `${name}.${format}`);
+    const path = source.path({ layer, head }, rows, cols, format);
+    if (exact(format) && path !== null) return save(await file(path), `${name}.${format}`);
+    if (exact(format) && (format === "csv" || format === "npy")) {
+      const weights = await source.exactWindow({ layer, head }, rows, cols);
+      const { session, site } = source;
+      const labels = [session.queries(site.name).labels.slice(...rows), session.keys(site.name).labels.slice(...cols)];
+      const made = format === "csv" ? toTable(weights, labels[0], labels[1]) : toNpy(weights, [labels[0].length, labels[1].length]);
+      return save(new Blob([made]), `${name}.${format}`);
+    }
     const [shape, { level }] = [atlas.shape, atlas];
     const part = blocks(rows, cols, level, shape, (spot) => atlas.find(spot), WEIGHTS);
     if (!part) return notice(t("exportWaits"));

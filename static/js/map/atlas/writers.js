@@ -1,5 +1,7 @@
 /** Files made in the page of what is in view. No document here. */
 
+import { exact } from "../cells.js";
+
 /** @typedef {import("./codes.js").Blocks} Blocks */
 
 /**
@@ -20,6 +22,24 @@ export function toNpy(data, shape) {
   return file;
 }
 
+/** @param {string} text */
+const quoted = (text) => `"${text.replaceAll('"', '""')}"`;
+
+/**
+ * A map as a table: a line a query, a column a key, each named by its token.
+ *
+ * @param {Float32Array} weights row-major
+ * @param {string[]} queries
+ * @param {string[]} keys
+ */
+export function toTable(weights, queries, keys) {
+  const lines = queries.map((label, row) => {
+    const part = weights.subarray(row * keys.length, (row + 1) * keys.length);
+    return [quoted(label), ...Array.from(part, exact)];
+  });
+  return [["", ...keys.map(quoted)], ...lines].map((line) => line.join(",")).join("\r\n") + "\r\n";
+}
+
 /**
  * @param {Blocks} blocks
  * @param {number} n cells a side of a block
@@ -29,8 +49,6 @@ export function toNpy(data, shape) {
 export function toCsv({ rows, cols, row, col, weights }, n, shape, note) {
   /** @param {number} index @param {number} count */
   const name = (index, count) => `${index * n}:${Math.min((index + 1) * n, count)}`;
-  /** @param {string} text */
-  const quoted = (text) => `"${text.replaceAll('"', '""')}"`;
   const head = Array.from({ length: cols }, (_, j) => name(col + j, shape[1]));
   const lines = Array.from({ length: rows }, (_, i) => {
     const values = Array.from(weights.subarray(i * cols, (i + 1) * cols));

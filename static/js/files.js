@@ -1,0 +1,64 @@
+/** Traces out of files: one that the page carries, and those that a reader drops on it. No service is asked. */
+
+import { fitting } from "./beginning.js";
+import { stateOf } from "./input/draft.js";
+import { listenForTraces } from "./input/trace_drop.js";
+import { stateOfLocation } from "./link.js";
+import { embedded } from "./source/embedded.js";
+import { Session } from "./source/session.js";
+import { byId } from "./views/dom.js";
+
+/** @typedef {import("./explorer.js").Explorer} Explorer */
+/** @typedef {import("./input/form.js").Form} Form */
+
+/** @param {() => Promise<ArrayBuffer>} read @returns {() => Promise<Session>} what opens a trace file */
+const opening = (read) => async () => Session.ofFile(await read());
+
+export class Files {
+  /** @param {Explorer} explorer @param {Form} form @param {(before: Session | null) => void} answered */
+  constructor(explorer, form, answered) {
+    this.explorer = explorer;
+    this.form = form;
+    this.answered = answered;
+    this.carried = embedded();
+  }
+
+  listen() {
+    listenForTraces((file) => this.open(file));
+  }
+
+  /** Shows the trace that the page carries, at the link's place. */
+  async begin() {
+    const { carried } = this;
+    if (!carried) return;
+    document.documentElement.dataset.source = "file";
+    await this.explorer.open(opening(() => carried), stateOfLocation(window.location), undefined, "replace");
+    this.answered(null);
+  }
+
+  /** Another place in the trace that the page carries. */
+  async look() {
+    const { session } = this.explorer;
+    if (!session) return;
+    this.explorer.record(fitting(stateOfLocation(window.location), session), "none");
+    await this.explorer.showMap("none");
+  }
+
+  /** A file takes the place of what was on show, and what it was asked stands in the form. @param {File} file */
+  async open(file) {
+    const { explorer, form } = this;
+    const before = explorer.session;
+    const fresh = { site: "", layer: null, head: null, row: null, col: null, rows: null, cols: null };
+    await explorer.open(opening(() => file.arrayBuffer()), fresh, undefined, "none");
+    const { session } = explorer;
+    if (!session || session === before) return;
+    if (!this.carried) {
+      const { draft } = session;
+      if (form.models.find(draft.model)) byId("model").value = draft.model;
+      form.refresh();
+      form.inputs.fill(draft);
+      explorer.record(stateOf(draft), "push");
+    }
+    this.answered(before);
+  }
+}

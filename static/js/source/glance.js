@@ -1,0 +1,135 @@
+/** Heads at a glance, from their maps: what kind of head each is, its small picture, and which to look at first. */
+
+import { encodeU8log } from "../api/u8log.js";
+
+/** @typedef {import("./evaluate.js").LayerMaps} LayerMaps */
+/** @typedef {import("../types.js").Axis} Axis */
+/** @typedef {import("../types.js").Head} Head */
+/** @typedef {import("../types.js").HeadRow} HeadRow */
+/** @typedef {{entropy: number, distance: number, sink: number, diagonal: number, max: number}} Statistics */
+
+const ROWS = 1024; // of a longer map, so many rows are looked at, as the service does
+
+/** Indices of at most so many rows, spread evenly, the first and the last among them. @param {number} length @param {number} most */
+export function sampled(length, most = ROWS) {
+  if (length <= most) return Array.from({ length }, (_, row) => row);
+  return Array.from({ length: most }, (_, at) => Math.floor((at * (length - 1)) / (most - 1)));
+}
+
+/**
+ * What kind of head it is: means over its rows.
+ *
+ * entropy: nats. distance: tokens between a query and the keys that it looks at. sink: weight on key 0. diagonal: weight on
+ * the key at the query's own relative place. max: the row's largest weight.
+ *
+ * @param {LayerMaps} maps
+ * @param {number} head
+ * @returns {Statistics}
+ */
+export function statisticsOf(maps, head) {
+  const { queries, keys } = maps;
+  const rows = sampled(queries);
+  const sums = { entropy: 0, distance: 0, sink: 0, diagonal: 0, max: 0 };
+  for (const row of rows) {
+    const weights = maps.window(head, [row, row + 1], [0, keys]);
+    let largest = 0;
+    weights.forEach((weight, key) => {
+      if (weight > 0) sums.entropy -= weight * Math.log(weight);
+      sums.distance += weight * Math.abs(row - key);
+      largest = Math.max(largest, weight);
+    });
+    sums.sink += weights[0];
+    sums.diagonal += weights[Math.floor((row * keys) / queries)];
+    sums.max += largest;
+  }
+  for (const name of /** @type {(keyof Statistics)[]} */ (Object.keys(sums))) sums[name] /= rows.length;
+  return sums;
+}
+
+/** The cells of an axis that a pixel stands for: those under it, or the one nearest to it. @param {number} pixel @param {number} length @param {number} size @returns {[number, number]} */
+function under(pixel, length, size) {
+  if (length <= size) {
+    const nearest = Math.floor(((pixel + 0.5) * length) / size);
+    return [nearest, nearest + 1];
+  }
+  return [Math.floor((pixel * length) / size), Math.floor(((pixel + 1) * length) / size)];
+}
+
+/**
+ * A small picture of a head: a pixel is the largest weight of the cells under it.
+ *
+ * @param {LayerMaps} maps
+ * @param {number} head
+ * @param {number} size pixels a side
+ * @returns {Uint8Array} u8log, row-major
+ */
+export function thumbnailOf(maps, head, size) {
+  const codes = new Uint8Array(size * size);
+  const { queries, keys } = maps;
+  /** @type {{top: number, bottom: number, weights: Float32Array}} */
+  let band = { top: -1, bottom: -1, weights: new Float32Array() }; // the cells under the row of pixels before
+  for (let y = 0; y < size; y++) {
+    const [top, bottom] = under(y, queries, size);
+    if (band.top !== top || band.bottom !== bottom)
+      band = { top, bottom, weights: maps.window(head, [top, bottom], [0, keys]) };
+    for (let x = 0; x < size; x++) {
+      const cols = under(x, keys, size);
+      codes[y * size + x] = codeOf(maps, band.weights, [top, bottom], cols, keys, 0);
+    }
+  }
+  return codes;
+}
+
+/**
+ * The code of a block of cells by its largest weight: 0 where every one of them is masked.
+ *
+ * @param {LayerMaps} maps
+ * @param {Float32Array} weights of rows from the block's first on, `width` keys each, from key `start` on
+ * @param {[number, number]} rows
+ * @param {[number, number]} cols
+ * @param {number} width
+ * @param {number} start
+ */
+export function codeOf(maps, weights, [top, bottom], [left, right], width, start) {
+  let largest = -1;
+  for (let row = top; row < bottom; row++)
+    for (let col = left; col < right; col++)
+      if (maps.sees(row, col)) largest = Math.max(largest, weights[(row - top) * width + col - start]);
+  return largest < 0 ? 0 : encodeU8log(largest);
+}
+
+/**
+ * How well a head reads as a word alignment, 0 to 1: sharp, on words, covering the source, in reading order; the service's
+ * own rule (`model/measures/alignment.py`).
+ *
+ * @param {LayerMaps} maps
+ * @param {number} head
+ * @param {Axis} queryAxis
+ * @param {Axis} keyAxis
+ */
+export function alignmentOf(maps, head, queryAxis, keyAxis) {
+  const rows = [...queryAxis.special.keys()].filter((row) => !queryAxis.special[row]);
+  const cols = [...keyAxis.special.keys()].filter((col) => !keyAxis.special[col]);
+  if (!rows.length || !cols.length) return 0;
+  const seen = new Set();
+  let [sharp, ordered] = [0, 0];
+  rows.forEach((row, i) => {
+    const weights = maps.window(head, [row, row + 1], [0, maps.keys]);
+    let best = 0;
+    for (let j = 1; j < cols.length; j++) if (weights[cols[j]] > weights[cols[best]]) best = j;
+    seen.add(best);
+    sharp += weights[cols[best]] / rows.length;
+    const apart = Math.abs((i + 0.5) / rows.length - (best + 0.5) / cols.length);
+    ordered += Math.max(0, 1 - 2 * apart) / rows.length;
+  });
+  return sharp * Math.min(1, seen.size / Math.min(rows.length, cols.length)) * ordered;
+}
+
+/** The head of the last layer that looks most sharply at neither the sink nor itself. @param {HeadRow[]} rows of one site @returns {Head} */
+export function sharpest(rows) {
+  const last = Math.max(...rows.map((row) => row.layer));
+  /** @param {HeadRow} row */
+  const sharpness = ({ max = 0, diagonal = 0, sink = 0 }) => max * (1 - diagonal) * (1 - sink);
+  const [{ layer, head }] = rows.filter((row) => row.layer === last).sort((a, b) => sharpness(b) - sharpness(a));
+  return { layer, head };
+}

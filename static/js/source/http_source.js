@@ -1,0 +1,101 @@
+/** A trace that the service keeps: it is asked for maps, and makes the trace again where it has been dropped meanwhile. */
+
+import { decodeNpy } from "../api/npy.js";
+import { Problem, request } from "../api/request.js";
+import * as routes from "../api/routes.js";
+import { bodyOf } from "../input/draft.js";
+import { parseBatch } from "./tiles.js";
+import { FileSource } from "./file_source.js";
+
+/** @typedef {import("./trace_source.js").TraceSource} TraceSource */
+/** @typedef {import("../types.js").Draft} Draft */
+/** @typedef {import("../types.js").Model} Model */
+/** @typedef {import("../types.js").Range} Range */
+/** @typedef {import("../types.js").Summary} Summary */
+
+/** @implements {TraceSource} */
+export class HttpSource {
+  /** @param {Draft} draft that made it @param {Model | undefined} model @param {Summary} summary */
+  constructor(draft, model, summary) {
+    this.draft = draft;
+    this.model = model;
+    this.summary = summary;
+    /** @type {Promise<Summary> | null} the same input, traced again */
+    this.again = null;
+    /** @type {Promise<FileSource> | null} the trace's file */
+    this.file = null;
+  }
+
+  /** @type {TraceSource["weights"]} */
+  weights(site, layer, part, signal, rows) {
+    return this.alive(signal, () => routes.weights(this.summary.id, site, layer, part, signal, rows));
+  }
+
+  /** @type {TraceSource["heads"]} */
+  heads(signal) {
+    return this.alive(signal, () => routes.heads(this.summary.id, signal));
+  }
+
+  /** @type {TraceSource["thumbnails"]} */
+  thumbnails(site, size, signal) {
+    return this.alive(signal, () => routes.thumbnails(this.summary.id, site, size, signal));
+  }
+
+  /** @type {TraceSource["tiles"]} */
+  tiles({ site, layer, head, how }, level, tiles, signal) {
+    const wanted = tiles.map((pair) => pair.join(":")).join(",");
+    return this.alive(signal, async () => {
+      const path = `${routes.tracePath(this.summary.id)}/tiles/${site}/${layer}/${head}/${how}/${level}`;
+      return parseBatch(await (await request(`${path}?tiles=${wanted}`, { signal })).arrayBuffer());
+    });
+  }
+
+  /** @type {TraceSource["window"]} */
+  window(site, head, rows, cols, signal) {
+    return this.alive(signal, async () => {
+      const answer = await request(this.path(site, head, "npy", rows, cols), { signal });
+      return /** @type {Float32Array} */ (decodeNpy(await answer.arrayBuffer()).data);
+    });
+  }
+
+  /** Of the trace's file, which is fetched once. @type {TraceSource["layer"]} */
+  async layer(site, layer, signal) {
+    this.file ??= this.alive(signal, () => routes.traceFile(this.summary.id, signal)).then((buffer) => new FileSource(buffer));
+    this.file.catch(() => (this.file = null));
+    return (await this.file).layer(site, layer);
+  }
+
+  /**
+   * @param {string} site
+   * @param {import("../types.js").Head} which
+   * @param {string} format
+   * @param {Range} [rows] all where left out
+   * @param {Range} [cols]
+   */
+  path(site, { layer, head }, format, rows, cols) {
+    const part = rows && cols ? `&rows=${rows.join(":")}&cols=${cols.join(":")}` : "";
+    return `${routes.mapPath(this.summary.id, site, layer, head)}?format=${format}${part}`;
+  }
+
+  /**
+   * Asks once more after tracing again where the service has dropped the trace meanwhile; ids are stable.
+   *
+   * @template T
+   * @param {AbortSignal | undefined} signal
+   * @param {() => Promise<T>} ask
+   * @returns {Promise<T>}
+   */
+  async alive(signal, ask) {
+    try {
+      return await ask();
+    } catch (error) {
+      const dropped = error instanceof Problem && (error.status === 404 || error.status === 410);
+      const seen = Object.values(this.summary.axes).some(({ kind }) => kind !== "text");
+      const lost = seen && !this.draft.media; // a file that this page never had: opened from a link
+      if (!dropped || lost) throw error;
+      this.again ??= routes.trace(bodyOf(this.draft, this.model), signal).finally(() => (this.again = null));
+      this.summary = { ...this.summary, id: (await this.again).id };
+      return ask();
+    }
+  }
+}

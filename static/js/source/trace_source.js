@@ -1,0 +1,29 @@
+/**
+ * Where the maps of a trace come from: the service, or a file in the page. No code.
+ *
+ * @typedef {import("../types.js").Head} Head
+ * @typedef {import("../types.js").Heads} Heads
+ * @typedef {import("../types.js").Range} Range
+ * @typedef {import("../types.js").Reduction} Reduction
+ * @typedef {import("../types.js").Summary} Summary
+ * @typedef {import("../types.js").Thumbnails} Thumbnails
+ * @typedef {import("./evaluate.js").LayerMaps} LayerMaps
+ * @typedef {import("./tiles.js").Tile} Tile
+ * @typedef {{site: string, layer: number, head: number, how: Reduction}} Sheet one head, reduced one way
+ * @typedef {{row: number, col: number, tile: Tile}} PlacedTile in tiles from the first row and column
+ *
+ * @typedef {object} TraceSource
+ * @property {Summary} summary
+ * @property {(site: string, layer: number, part: number | "all", signal: AbortSignal, rows?: Range) =>
+ *   Promise<Float32Array>} weights of a head, or of all heads of a layer, row-major; all rows where none are named
+ * @property {(signal: AbortSignal) => Promise<Heads>} heads every head's statistics, and which head says most
+ * @property {(site: string, size: number, signal: AbortSignal) => Promise<Thumbnails>} thumbnails
+ * @property {(sheet: Sheet, level: number, tiles: [number, number][], signal?: AbortSignal) => Promise<PlacedTile[]>} tiles
+ * @property {(site: string, head: Head, rows: Range, cols: Range, signal?: AbortSignal) => Promise<Float32Array>} window
+ *   exact weights, row-major
+ * @property {(site: string, layer: number, signal: AbortSignal) => Promise<LayerMaps>} layer what its weights are made of
+ * @property {(site: string, head: Head, format: string, rows?: Range, cols?: Range) => string | null} path the address of
+ *   a representation; null where there is no service, and the page makes it itself
+ */
+
+export {};
