@@ -15,11 +15,11 @@ import { byId } from "./views/dom.js";
 const opening = (read) => async () => Session.ofFile(await read());
 
 export class Files {
-  /** @param {Explorer} explorer @param {Form} form @param {(before: Session | null) => void} answered */
-  constructor(explorer, form, answered) {
+  /** @param {Explorer} explorer @param {Form} form @param {() => void} shown another session is on show */
+  constructor(explorer, form, shown) {
     this.explorer = explorer;
     this.form = form;
-    this.answered = answered;
+    this.shown = shown;
     this.carried = embedded();
   }
 
@@ -33,7 +33,7 @@ export class Files {
     if (!carried) return;
     document.documentElement.dataset.source = "file";
     await this.explorer.open(opening(() => carried), stateOfLocation(window.location), undefined, "replace");
-    this.answered(null);
+    this.shown();
   }
 
   /** Another place in the trace that the page carries. */
@@ -59,6 +59,6 @@ export class Files {
       form.inputs.fill(draft);
       explorer.record(stateOf(draft), "push");
     }
-    this.answered(before);
+    this.shown();
   }
 }

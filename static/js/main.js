@@ -34,7 +34,7 @@ const CLOSER = 0.6; // of the view remains after one step of zooming in
 const explorer = new Explorer(changed);
 const form = new Form({ shown: () => explorer.session?.draft ?? null });
 const { models, inputs } = form;
-const files = new Files(explorer, form, answered);
+const files = new Files(explorer, form, shown);
 
 /** Shows the state in the controls. @param {State} state */
 function changed(state) {
@@ -128,7 +128,11 @@ async function run(patch = {}, history = "push") {
 /** Another answer may have other sites, and may have loaded one model and unloaded another. @param {Explorer["session"]} before */
 function answered(before) {
   if (models.list.some(({ state }) => state)) models.reload();
-  if (explorer.session === before) return;
+  if (explorer.session !== before) shown();
+}
+
+/** Another session is on show. */
+function shown() {
   tabs();
   changed(explorer.state);
 }

@@ -9,11 +9,11 @@ import pytest
 import torch
 from playwright.sync_api import Error, Page
 
-from heedmap.model.attention.biases import Bias, Dense, Toeplitz, Windowed
+from heedmap.model.attention.biases import Bias, Dense, Edited, Toeplitz, Windowed
 from heedmap.model.attention.kernels import plain
 from heedmap.model.attention.maps import AttentionMap
 from heedmap.model.attention.masks import Blocks, Causal, Full, Given, Mask, Padding, SlidingWindow
-from heedmap.model.attention.scores import Additive, ScaledDot, Score, SoftCapped
+from heedmap.model.attention.scores import Additive, ScaledDot, Score, SoftCapped, Tempered
 from heedmap.model.contract import Axis, Prediction
 from heedmap.model.trace.certificate import Certificate
 from heedmap.model.trace.trace import Trace
@@ -41,11 +41,17 @@ BIASES: dict[str, Bias | None] = {
     "toeplitz": Toeplitz(torch.randn(H, Q + K - 1, generator=GENERATOR), Q),
     "windowed": Windowed(torch.randn(H, 4, 4, generator=GENERATOR), torch.arange(K) % 4),
 }
+CUTS = torch.tensor([[-1, 1, 3, 2, 5], [2, 0, Q, 7, 8]])
+for name in ("none", "toeplitz"):
+    BIASES[f"edited, {name}"] = Edited(
+        BIASES[name], torch.rand(H, generator=GENERATOR), CUTS, torch.zeros(0, 2, dtype=torch.long), torch.zeros(0, K)
+    )
 SCORES: dict[str, Score] = {
     "scaled": ScaledDot(D**-0.5),
     "dot": ScaledDot(1.0),
     "capped": SoftCapped(D**-0.5, 1.5),
     "additive": Additive(torch.randn(D, generator=GENERATOR)),
+    "tempered": Tempered(SoftCapped(D**-0.5, 1.5), (0.5, 1.0, 2.0, 4.0)),
 }
 WINDOW = "[...t.layer('self', n).window(h, a.rows, a.cols)]"
 MAPS = f"Object.fromEntries(a.layers.map((n) => [n, a.heads.map((h) => {WINDOW})]))"
@@ -126,6 +132,7 @@ def test_what_is_no_trace_is_refused(page: Page, tmp_path: Path) -> None:
         (whole.replace(b'"trace"', b'"tracy"'), "no trace of Heedmap"),
         (whole.replace(b'"heedmap":"1"', b'"heedmap":"9"'), "version 1, and this is 9"),
         (whole.replace(b"full", b"fool"), "masks of the kind fool"),
+        (whole.replace(b"scaled_dot", b"tangled_up"), "scores of the kind tangled_up"),
         (whole.replace(b"self.0.lse", b"self.0.lsd"), "self.0.lse is missing"),
     ):
         assert spoilt != whole

@@ -11,10 +11,12 @@ import { predicateOf } from "./visible.js";
 /** @typedef {import("./tensors.js").TensorFile} TensorFile */
 /** @typedef {import("./visible.js").Mask} Mask */
 /** @typedef {import("../types.js").Range} Range */
-/** @typedef {{kind: string, scale: number, cap?: number}} Score */
-/** @typedef {{kind: string, queries?: number}} Bias */
+/** @typedef {{kind: string, scale: number, cap?: number, score?: Score, factors?: number[]}} Score */
+/** @typedef {{kind: string, queries?: number, base?: Bias | null}} Bias */
 /** @typedef {{score: Score, mask: Mask, bias: Bias | null}} Described what the file's header says of a layer */
 /** @typedef {(head: number, query: number, key: number) => number} Term */
+
+const SCORES = new Set(["dot", "scaled_dot", "soft_capped", "additive"]);
 
 export class LayerMaps {
   /**
@@ -39,8 +41,12 @@ export class LayerMaps {
     this.v = null;
     this.file = file;
     this.prefix = prefix;
-    this.score = described.score;
-    this.vector = described.score.kind === "additive" ? file.floats(`${prefix}vector`) : null;
+    const { score } = described;
+    this.score = score.score ?? score; // a tempered one is another, times a number for each head
+    /** @type {number[] | null} */
+    this.factors = score.factors ?? null;
+    if (!SCORES.has(this.score.kind)) throw new Error(`this page does not know scores of the kind ${this.score.kind}`);
+    this.vector = this.score.kind === "additive" ? file.floats(`${prefix}vector`) : null;
     this.visible = predicateOf(described.mask, file, prefix);
     this.bias = described.bias && termOf(described.bias, file, prefix);
   }
@@ -82,6 +88,7 @@ export class LayerMaps {
     const { kind, scale, cap = 0 } = this.score;
     let score = scale * this.product(head, query, key);
     if (kind === "soft_capped") score = cap * Math.tanh(score / cap);
+    if (this.factors) score *= this.factors[head];
     return this.bias ? score + this.bias(head, query, key) : score;
   }
 
@@ -108,6 +115,7 @@ export class LayerMaps {
  * @throws {Error} it is of a kind that is not known here
  */
 function termOf(bias, file, prefix) {
+  if (bias.kind === "edited") return editedTerm(bias, file, prefix);
   const name = `${prefix}bias`;
   const values = file.floats(name);
   const [heads, rows, cols] = file.shape(name);
@@ -127,4 +135,37 @@ function termOf(bias, file, prefix) {
     default:
       throw new Error(`this page does not know biases of the kind ${bias.kind}`);
   }
+}
+
+/**
+ * What edits of a pass left of a layer's bias: the bias times a number for each head; logarithms of rows that were given
+ * instead; minus infinity where cells were cut.
+ *
+ * @param {Bias} bias
+ * @param {TensorFile} file
+ * @param {string} prefix
+ * @returns {Term}
+ */
+function editedTerm({ base }, file, prefix) {
+  const [factors, given] = [file.floats(`${prefix}factors`), file.floats(`${prefix}given`)];
+  const [cuts, places] = [file.integers(`${prefix}cuts`), file.integers(`${prefix}places`)];
+  const [, keys = 0] = file.shape(`${prefix}given`);
+  const inner = base ? termOf(base, file, prefix) : null;
+  /** @type {Map<string, number>} rows of `given`, by head and query */
+  const rows = new Map();
+  for (let at = 0; at < places.length / 2; at++) rows.set(`${places[2 * at]}/${places[2 * at + 1]}`, at);
+  /** @param {number} head @param {number} query @param {number} key */
+  const cut = (head, query, key) => {
+    for (let at = 0; at < cuts.length; at += 5) {
+      const [which, start, stop, first, last] = cuts.subarray(at, at + 5);
+      if ((which < 0 || which === head) && query >= start && query < stop && key >= first && key < last) return true;
+    }
+    return false;
+  };
+  return (head, query, key) => {
+    if (cuts.length && cut(head, query, key)) return -Infinity;
+    const row = rows.size ? rows.get(`${head}/${query}`) : undefined;
+    if (row !== undefined) return given[row * keys + key];
+    return inner ? inner(head, query, key) * factors[head] : 0;
+  };
 }
