@@ -95,6 +95,9 @@ def serve(
     everybody: options.Everybody = False,
 ) -> None:
     """Serve the explorer and the API. What is not given is taken from HEEDMAP_* in the environment."""
+    from heedmap.app.service import primitives
+
+    primitives.limit()
     from heedmap.app.http.main import create_app
     from heedmap.app.http.startup import check, read_settings, run
 

@@ -23,6 +23,7 @@ from heedmap.app.http.deadlines import Deadline
 from heedmap.app.http.forward import Forward, messages_of
 from heedmap.app.http.logs import configure_logging
 from heedmap.app.http.startup import SWITCH, StartupError, check_address, check_entry, check_traces, read_settings
+from heedmap.app.service.primitives import VARIABLES
 from heedmap.app.settings import Settings
 
 if TYPE_CHECKING:  # PyTorch comes with it, of which replicas alone have a use
@@ -178,7 +179,7 @@ def application(cluster: Cluster, settings: Settings) -> serve.Application:
     options = {
         "num_cpus": cluster.cpus,
         "num_gpus": cluster.gpus,
-        "runtime_env": {"env_vars": {"OMP_NUM_THREADS": cores}},  # what PyTorch takes for its threads
+        "runtime_env": {"env_vars": {**VARIABLES, "OMP_NUM_THREADS": cores}},  # what PyTorch takes for its threads
     }
     replicas = serve.deployment(
         name="replica",

@@ -30,7 +30,7 @@ def test_sharing_and_stored_measure_what_others_cost() -> None:
     report = sharing.measure(seconds=1.0, characters=3000)
     assert [len(row) for row in report.rows] == [4, 4, 4]
     assert len(report.targets) == 3
-    stored = sharing.stored(counts=(1, 20), reads=10)
+    stored = sharing.stored(counts=(1, 20), reads=10, starts=1)
     assert [row[0] for row in stored.rows] == ["1", "20"]
     assert numbers(stored)
 

@@ -183,7 +183,7 @@ async def _sweep(services: Services) -> None:
 
 def line_of(services: Services, path: str) -> Engine | None:
     """The line in which a POST to an address would wait: for predictions, for recordings, or for reading."""
-    if path in ("/v1/traces", "/v1/align", "/v1/sources", *openai.PATHS):
+    if path in ("/v1/traces", "/v1/align", "/v1/sources", *openai.PATHS) or effects.ADDRESS.fullmatch(path):
         return services.tracing
     if path == "/v1/predict" or open_inference.INFER.fullmatch(path):
         return services.engine

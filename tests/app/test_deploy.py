@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from heedmap.app.cli import cli
 from heedmap.app.http.startup import StartupError
+from heedmap.app.service.primitives import VARIABLES
 from heedmap.app.settings import Settings
 from heedmap.model.errors import InputError
 from tests.live import free_port
@@ -69,7 +70,8 @@ def test_replicas_follow_the_requests_that_wait() -> None:
     assert (scaling.min_replicas, scaling.max_replicas, scaling.target_ongoing_requests) == (2, 6, 8)
     assert options.max_ongoing_requests > scaling.target_ongoing_requests, "or it would never grow"
     assert options.max_queued_requests == 40
-    assert replicas.ray_actor_options["runtime_env"] == {"env_vars": {"OMP_NUM_THREADS": "1"}}
+    variables = replicas.ray_actor_options["runtime_env"]["env_vars"]
+    assert variables == {**VARIABLES, "OMP_NUM_THREADS": "1"}
 
 
 def test_secrets_are_not_written(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,7 @@ PROBES = ("/healthz", "/readyz", "/v2/health/live", "/v2/health/ready")
 VERSIONED = re.compile(r"/v\d+(?:/|$)")  # the API; what is not is the explorer, which everybody may load
 # What any key may ask for: what the service is.
 DESCRIPTIONS = re.compile(r"/v1/(?:models|measures)(?:/.*)?|/v2(?:/(?:health|models)/.*)?", re.DOTALL)
+READING = ("/v1/compare",)  # by a POST, of traces that are kept
 ASKED = "/v2/repository/index"  # by a POST, which changes nothing
 DRAINED = 1 << 16  # bytes of a refused body that are read and thrown away; a longer one ends the connection
 
@@ -106,7 +107,7 @@ def scope_of(method: str, path: str) -> keys.Scope | None:
         return "admin"
     if path == ASKED:
         return None
-    if method not in SAFE:
+    if method not in SAFE and path.rstrip("/") not in READING:
         return "predict"
     return None if DESCRIPTIONS.fullmatch(path) else "read"
 

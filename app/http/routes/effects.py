@@ -1,5 +1,6 @@
 """Effects of edits on a trace's objective: estimated from its gradients, and measured by passes."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
@@ -30,6 +31,7 @@ from heedmap.model.trace.request import request_from_json
 from heedmap.model.trace.trace import Trace
 
 router = APIRouter(prefix="/v1/traces/{id}/effects", tags=["traces"])
+ADDRESS = re.compile(r"/v1/traces/[^/]+/effects/?")
 AGAIN = "POST /v1/traces its input again, and ask the trace that comes of it"
 
 

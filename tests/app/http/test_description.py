@@ -1,7 +1,9 @@
 """What the OpenAPI description says of errors, keys and representations; `test_fuzz` holds the answers against it."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from starlette.testclient import TestClient
 from heedmap.app.dialects import dialect_of
 from heedmap.app.http.access.keys import Key, hash_of, line_of, new_key
 from heedmap.app.http.main import create_app
+from heedmap.app.http.main import line_of as line_for
 from heedmap.app.settings import Settings
 
 MAP = "/v1/traces/{id}/maps/{site}/{layer}/{head}"
@@ -59,6 +62,17 @@ def test_every_error_is_a_problem_in_its_dialect_and_says_its_causes(document: d
     assert "The queue is full" in busy["description"]
     assert "The model cannot be loaded." in busy["description"]
     assert "Retry-After" in busy["headers"]
+
+
+LINELESS = {"/v1/jobs", "/v2/repository/index"}  # one has lines of its own, the other does no work
+
+
+def test_every_post_that_makes_work_is_refused_early_where_its_line_is_full(document: dict[str, Any]) -> None:
+    lines: Any = SimpleNamespace(engine="predictions", tracing="traces", reading="maps")
+    posts = [path for path, operations in document["paths"].items() if "post" in operations]
+    assert len(posts) > len(LINELESS)
+    for path in posts:
+        assert (line_for(lines, re.sub(r"{\w+}", "x", path)) is None) == (path in LINELESS), path
 
 
 @pytest.mark.parametrize("where", ["environment", "file"])

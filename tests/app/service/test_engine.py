@@ -87,33 +87,6 @@ async def test_a_full_queue_refuses_and_says_when_to_come_back() -> None:
         assert await asyncio.gather(*tasks) == [0, 0]
 
 
-async def test_work_that_was_let_in_is_not_refused_half_way() -> None:
-    async with running(queue=2) as engine:
-        async with at_work(engine):
-            tasks = [asyncio.create_task(engine.run(int)) for _ in range(2)]
-            await waiting(engine, 2)
-            further = asyncio.create_task(engine.run_batch("a", [1], lambda items, stop: list(items), further=True))
-            turn = asyncio.create_task(engine.run(int, turn=True, further=True))
-            await waiting(engine, 4)
-        assert await further == [1]
-        assert await turn == 0
-        await asyncio.gather(*tasks)
-
-
-async def test_a_step_that_would_be_late_is_late_and_not_refused() -> None:
-    async with running() as engine:
-        engine.admission.rate.note("slow", 1.0, 5.0)
-        async with at_work(engine):
-            before = asyncio.create_task(engine.run(int))
-            await waiting(engine, 1)
-            with ticket.bearing(ticket.Ticket("a", deadline=time.monotonic() + 0.2)):
-                with pytest.raises(Overloaded):
-                    await engine.run_batch("a", [1], lambda items, stop: list(items), kind="slow")
-                with pytest.raises(DeadlineExceeded):
-                    await engine.run_batch("a", [1], lambda items, stop: list(items), kind="slow", further=True)
-        assert await before == 0
-
-
 async def test_the_deadline_ends_the_wait_and_the_work() -> None:
     stopped = threading.Event()
 
