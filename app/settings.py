@@ -208,9 +208,7 @@ class Settings(BaseSettings):
     origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Origins apart by commas whose pages may call the API (CORS); none by default."
     )
-    explorer: Literal["joined", "plain"] = Field(
-        "joined", description="What the page is made of: few compressed files, or static/ as it lies there."
-    )
+    explorer: Literal["joined", "plain"] = Field("joined", description="The page: few joined files, or static/'s own.")
     log: Literal["json", "console"] = Field("console", description="Log lines for machines or for people.")
 
     @property

@@ -36,6 +36,7 @@ from heedmap.app.http.routes import (
     measures,
     open_inference,
     openai,
+    pages,
     predict,
     relevance,
     sources,
@@ -132,7 +133,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.services, app.state.gate = services, gate
     app.include_router(health.router)
     app.include_router(open_inference.probes)
-    lookers = (traces, maps, tiles, measures, relevance, effects, align, attention, compare, sources, jobs)
+    lookers = (traces, pages, maps, tiles, measures, relevance, effects, align, attention, compare, sources, jobs)
     for routes in (model_routes, predict, *lookers, open_inference, openai):
         app.include_router(routes.router, dependencies=[Depends(ticketed)])
     docs.install(app)
