@@ -139,7 +139,7 @@ def test_the_list_leads_to_the_page(page_file: Path, from_disk: Opener, scheme: 
 
 
 @pytest.mark.skipif(
-    "dataset.source" not in (STATIC / "js" / "main.js").read_text(encoding="utf-8"),
+    not any("dataset.source" in path.read_text(encoding="utf-8") for path in STATIC.rglob("js/**/*.js")),
     reason="the explorer does not begin from a trace in its page yet",
 )
 def test_the_explorer_shows_the_trace_of_its_page(tmp_path: Path, from_disk: Opener) -> None:
