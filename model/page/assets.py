@@ -89,21 +89,21 @@ class _Served:
     files_made: dict[str, Asset] = field(default_factory=dict)
 
     def icon(self, name: str) -> str:
-        return f'<link rel="icon" href="{self._keep(name, self.files.bytes(name))}" type="image/svg+xml">'
+        return f'<link rel="icon" href="{self._keep(name, self.files.read(name))}" type="image/svg+xml">'
 
     def styles(self, names: list[str], attributes: str) -> str:
         address = self._keep("explorer.css", self.files.css(names).encode())
         return f'<link rel="stylesheet" href="{address}"{attributes}>'
 
     def script(self, name: str) -> str:
-        return f'<script src="{self._keep(name, self.files.bytes(name))}"></script>'
+        return f'<script src="{self._keep(name, self.files.read(name))}"></script>'
 
     def module(self, name: str) -> str:
         workers = {each: self._keep(each, self._linked(each)) for each in self.files.workers(name)}
         return f'<script src="{self._keep("explorer.js", self._linked(name, workers))}" type="module"></script>'
 
     def later(self, name: str, attributes: str) -> str:
-        return f'<script data-src="{self._keep(name, self.files.bytes(name))}"{attributes}></script>'
+        return f'<script data-src="{self._keep(name, self.files.read(name))}"{attributes}></script>'
 
     def _linked(self, name: str, workers: Mapping[str, str] | None = None) -> bytes:
         """A program; its own address is beside those of its workers."""
@@ -111,7 +111,9 @@ class _Served:
 
         def worker(module: str) -> str:
             address = (workers or {})[str(PurePosixPath(root) / module)]
-            return f"new URL({json.dumps(PurePosixPath(address).name)}, import.meta.url)"
+            return (
+                f'new Worker(new URL({json.dumps(PurePosixPath(address).name)}, import.meta.url), {{ type: "module" }})'
+            )
 
         return self.files.module(name, worker).encode()
 

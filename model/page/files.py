@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from posixpath import dirname, join
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from heedmap.model.page.errors import LinkError
 from heedmap.model.page.linker import graph, linked, workers_of
@@ -18,6 +18,7 @@ CSS_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 HTML_COMMENT = re.compile(r"[ \t]*<!--.*?-->\n?", re.DOTALL)
 
 
+@runtime_checkable
 class Tags(Protocol):
     """What stands in the page for a file of the explorer."""
 
@@ -43,7 +44,7 @@ class Files:
 
     folder: Path = STATIC
 
-    def bytes(self, name: str) -> bytes:
+    def read(self, name: str) -> bytes:
         """A file as it is.
 
         Raises:
@@ -56,7 +57,7 @@ class Files:
 
     def text(self, name: str) -> str:
         """A file of text, its lines ended as a browser ends them, since a policy knows scripts by their hash."""
-        return self.bytes(name).decode().replace("\r\n", "\n")
+        return self.read(name).decode().replace("\r\n", "\n")
 
     def css(self, names: list[str]) -> str:
         """Style sheets in this order as one, without comments.

@@ -22,7 +22,9 @@ from heedmap.model.page.tokens import Token, stripped
 
 NAME = re.compile(r"[A-Za-z_$][\w$]*")
 FROM = re.compile(r"import\s*(?P<clause>.*?)\s*(?:\bfrom\s*)?(?P<place>\"[^\"]+\"|'[^']+')$", re.DOTALL)
-ASIDE = ["new", "URL", "(", None, ",", "import", ".", "meta", ".", "url", ")"]  # a module that a worker begins with
+# The one way in which a worker is begun: new Worker(new URL("./work.js", import.meta.url), { type: "module" })
+WORKER = ["new", "Worker", "(", "new", "URL", "(", None, ",", "import", ".", "meta", ".", "url", ")", ","]
+WORKER += ["{", "type", ":", '"module"', "}", ")"]
 
 
 @dataclass
@@ -46,7 +48,7 @@ def linked(main: str, read: Callable[[str], str], worker: Callable[[str], str]) 
     Args:
         main: the first module's name, such as main.js; others are named relative to it.
         read: the source of a module by its name.
-        worker: an expression, in JavaScript, for the address of a module that a worker begins with.
+        worker: an expression, in JavaScript, for a new worker that begins with a module.
 
     Raises:
         LinkError: a module is missing, or written in a way that is not joined here.
@@ -124,7 +126,7 @@ class _Reader:
                 self._import(depth)
             elif word == "export" and depth == 0:
                 self._export()
-            elif word == "new" and self._aside():
+            elif word == "new" and self._worker():
                 pass
             elif word == "await" and depth == 0:
                 raise LinkError("waits at its top")
@@ -165,7 +167,8 @@ class _Reader:
             return
         if following in "(." or depth:
             raise LinkError(
-                "imports are static, at the top; and import.meta is for workers: new URL(..., import.meta.url)"
+                "imports are static, at the top; and import.meta is for workers: "
+                'new Worker(new URL("./...", import.meta.url), { type: "module" })'
             )
         match = FROM.fullmatch(self._take(lambda token: token.kind == "string"))
         if match is None:
@@ -211,13 +214,13 @@ class _Reader:
                 if depth == 0 and token.text == ";":
                     return
 
-    def _aside(self) -> bool:
-        """new URL("./worker.js", import.meta.url): the address of a module of its own."""
-        ahead = self._next(len(ASIDE))
+    def _worker(self) -> bool:
+        """A worker that begins with a module of its own, if it is one that is begun here."""
+        ahead = self._next(len(WORKER))
         texts = [token.text for _, token in ahead]
-        if len(texts) < len(ASIDE) or any(want not in (None, text) for want, text in zip(ASIDE, texts, strict=True)):
+        if len(texts) < len(WORKER) or any(want not in (None, text) for want, text in zip(WORKER, texts, strict=True)):
             return False
-        name = self._place(texts[3])
+        name = self._place(texts[WORKER.index(None)])
         self.module.workers.append(name)
         self.module.body.append("\0" + name)
         self.at = ahead[-1][0] + 1

@@ -29,6 +29,7 @@ from heedmap.model.page.linker import quoted
 
 STARTER = "js/page-starter.js"
 DATA = "application/octet-stream"
+STRICT = '"use strict";\n'  # as every module is
 TITLE = 80  # characters of a text in a title: a window's bar has about as many
 UNSTARTED = "This page needs JavaScript, and a browser of 2023 or newer."
 UNSTARTED += " · 本页需要启用 JavaScript，并使用 2023 年以后的浏览器。"
@@ -159,7 +160,7 @@ class _Inside:
     data: dict[str, str] = field(default_factory=dict)
 
     def icon(self, name: str) -> str:
-        return f'<link rel="icon" href="data:image/svg+xml;base64,{b64encode(self.files.bytes(name)).decode()}">'
+        return f'<link rel="icon" href="data:image/svg+xml;base64,{b64encode(self.files.read(name)).decode()}">'
 
     def styles(self, names: list[str], attributes: str) -> str:
         self.css = _fit(self.files.css(names))
@@ -180,9 +181,13 @@ class _Inside:
         return ""
 
     def _worker(self, main: str, name: str) -> str:
-        """A worker's program stands in the program that begins it."""
+        """A worker's program stands in the program that begins it.
+
+        It is a plain script: of a module, Chromium has none from a blob: address in a page from disk.
+        """
         source = self.files.module(f"{main.rpartition('/')[0]}/{name}", lambda each: self._worker(main, each))
-        return f'URL.createObjectURL(new Blob([{quoted(source)}], {{ type: "text/javascript" }}))'
+        blob = f'new Blob([{quoted(STRICT + source)}], {{ type: "text/javascript" }})'
+        return f"new Worker(URL.createObjectURL({blob}))"
 
     def _pack(self, name: str, script: str) -> None:
         self.scripts.append(script)

@@ -179,7 +179,7 @@ class Trace:
         with whole_file(Path(path)) as whole:
             return whole.write(content)
 
-    def _write(self, file: BinaryIO, extra: Mapping[str, str] | None) -> int:
+    def _write(self, file: BinaryIO | BytesIO, extra: Mapping[str, str] | None) -> int:
         tensors: dict[str, Tensor] = {}
         layers: dict[str, list[dict[str, Any]]] = {}
         for site, maps in self.layers.items():

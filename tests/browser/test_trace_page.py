@@ -32,6 +32,7 @@ async function begin() {
   const worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
   const doubled = await new Promise((resolve) => {
     worker.addEventListener("message", ({ data }) => resolve(data));
+    worker.addEventListener("error", () => console.error("the worker did not begin"));
     worker.postMessage(21);
   });
   const { summary } = trace;
@@ -102,7 +103,7 @@ def from_disk(browser: Browser) -> Iterator[Opener]:
 
 def test_a_page_opens_from_disk_and_asks_for_nothing(page_file: Path, from_disk: Opener) -> None:
     page = from_disk(page_file)
-    page.wait_for_function("globalThis.seen")
+    page.wait_for_function("() => globalThis.seen")
     seen = page.evaluate("globalThis.seen")
     weights = small_trace(TEXT, "</script>").map("cross", 0).window(slice(0, 5), slice(0, 7))[2]
     assert (seen["text"], seen["doubled"], seen["again"], seen["react"]) == ("</script>", 42, 2, "function")
@@ -115,7 +116,7 @@ def test_a_page_opens_from_disk_and_asks_for_nothing(page_file: Path, from_disk:
 
 def test_nobody_gets_in(page_file: Path, from_disk: Opener) -> None:
     page = from_disk(page_file, ("Content Security Policy", "violates", "Refused to", "ERR_"))
-    page.wait_for_function("globalThis.seen")
+    page.wait_for_function("() => globalThis.seen")
     assert page.evaluate(INTRUDE) == {
         "script": False,
         "style": False,
@@ -135,7 +136,7 @@ def test_the_list_leads_to_the_page(page_file: Path, from_disk: Opener, scheme: 
     dark = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(21, 23, 26)"
     assert dark is (scheme == "dark")
     page.get_by_role("link", name=TEXT).click()
-    page.wait_for_function("globalThis.seen")
+    page.wait_for_function("() => globalThis.seen")
 
 
 @pytest.mark.skipif(

@@ -38,7 +38,8 @@ FILES = {
     "css/a.css": "/* a */\na { color: red }\n",
     "css/b.css": "b {\n  color: blue\n}\n",
     "vendor/plotly.js": "plotly = 1;",
-    "js/main.js": 'import { a } from "./source/a.js";\na(new Worker(new URL("./source/w.js", import.meta.url)));\n',
+    "js/main.js": 'import { a } from "./source/a.js";\n'
+    'a(new Worker(new URL("./source/w.js", import.meta.url), { type: "module" }));\n',
     "js/source/a.js": "export function a() {}\n",
     "js/source/w.js": 'import { a } from "./a.js";\na();\n',
 }
@@ -63,7 +64,8 @@ def test_a_small_page_word_for_word(small: Path) -> None:
     }
     assert files[by_kind["built/explorer.css"]].plain == b"a { color: red }\nb {\ncolor: blue\n}\n"
     worker = by_kind["built/w.js"].removeprefix("built/")
-    assert f'a(new Worker(new URL("{worker}", import.meta.url)));'.encode() in files[by_kind["built/explorer.js"]].plain
+    begun = f'a(new Worker(new URL("{worker}", import.meta.url), {{ type: "module" }}));'
+    assert begun.encode() in files[by_kind["built/explorer.js"]].plain
     assert files[by_kind["built/w.js"]].plain.startswith(b"const module$0 = (() => {\nfunction a() {}")
     assert files[INDEX].plain.decode() == (
         '<!doctype html>\n<html lang="en">\n<head>\n  <meta charset="utf-8">\n  <title>x</title>\n'
