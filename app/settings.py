@@ -148,9 +148,7 @@ class Settings(BaseSettings):
         default_factory=lambda: Path.home() / ".cache" / "heedmap" / "cache",
         description="Where traces are in an object store: the folder of this host's copies.",
     )
-    trace_bytes: int = Field(
-        TRACE_BYTES, ge=0, description="Trace files over this are evicted, least recently used first."
-    )
+    trace_bytes: int = Field(TRACE_BYTES, ge=0, description="Over this the least recently used trace files go.")
     trace_days: float = Field(TRACE_DAYS, gt=0, description="A trace unused for so long expires.")
     device_trace_bytes: int | None = Field(
         None,
@@ -210,6 +208,7 @@ class Settings(BaseSettings):
     origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Origins apart by commas whose pages may call the API (CORS); none by default."
     )
+    explorer: Literal["joined", "plain"] = Field("joined", description="The page: few joined files, or static/'s own.")
     log: Literal["json", "console"] = Field("console", description="Log lines for machines or for people.")
 
     @property

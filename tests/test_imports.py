@@ -31,7 +31,8 @@ SHARED |= {"model.typed", "model.objective", "model.edits", "model.one_token", "
 SHARED |= {"model.sampling", "model.whole_file", "model.words", "app.root_path", "app.ticket"}
 ROOMS = {
     "model.attention": set[str](),
-    "model.trace": {"model.attention"},
+    "model.page": set[str](),
+    "model.trace": {"model.attention", "model.page"},
     "model.measures": {"model.attention", "model.trace"},
     "model.robustness": {"model.trace"},
     "model.sources": {"model.attention", "model.measures", "model.trace"},
@@ -46,7 +47,7 @@ ROOMS = {
     "app.problems": {"app.errors", "app.dialects"},
     "app.settings": set[str](),
     "app.requests": {"app.errors", "app.problems", "app.settings"},
-    "app.render": {"app.errors", "app.problems", "app.settings"},
+    "app.render": {"app.errors", "app.problems", "app.settings", "model.page"},
     "app.service": {"app.errors", "app.problems", "app.settings", "app.requests", "app.render", "model"},
     "app.http": {
         *("app.errors", "app.dialects", "app.problems", "app.settings", "app.requests", "app.render", "app.service"),
@@ -62,6 +63,7 @@ ROOMS = {
         *("app.client", "app.options", "app.render", "app.requests", "app.service", "app.settings"),
         "model",
     },
+    "app.site": {"app.render", "model"},
     "app.cluster": {"app.http", "app.settings", "model"},
     "app.deployment": {"app.cluster", "app.http", "app.settings", "model"},
     "app.deploy": {"app.cluster", "app.deployment", "app.options", "app.http", "model"},

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import TypeCheckError
 
 import heedmap
+from heedmap.model.page.assets import made
 
 ROOT = Path(__file__).resolve().parent.parent
 HOSTILE = "raise RuntimeError('the wrong module was imported')\n"
@@ -108,6 +109,11 @@ def test_the_wheel_is_one_package_and_complete(wheel: Path) -> None:
     assert {f"heedmap/{path.relative_to(ROOT).as_posix()}" for path in files} <= names
     assert {"heedmap/__init__.py", "heedmap/py.typed", "heedmap/model/weights/de-en/model.safetensors"} <= names
     assert "heedmap/heedmap.py" not in names
+    ready = {
+        f"heedmap/static/{file}.gz" if file.startswith("built/") else f"heedmap/static/built/{file}.gz"
+        for file in made()
+    }
+    assert {name for name in names if name.startswith("heedmap/static/built/")} == ready
 
 
 def test_the_wheel_works_beside_a_users_own_app_and_model(installed: Path, hostile: Path) -> None:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from heedmap.model.trace.trace import Trace
 
 URL = "http://127.0.0.1:8000"
+ACCEPT = {"file": "application/octet-stream", "page": "text/html"}
 
 
 def prediction_body(
@@ -76,14 +77,12 @@ def identifier(trace: TraceSummary | str) -> str:
     return trace if isinstance(trace, str) else trace.id
 
 
-def fetched(trace: TraceSummary | str, path: Path) -> Flow[Path]:
+def fetched(trace: TraceSummary | str, path: Path, form: str = "file") -> Flow[Path]:
     """A trace's file, written aside and renamed, so that a broken download leaves nothing that looks like one."""
     aside = path.with_name(path.name + ".partial")
     try:
         with aside.open("wb") as file:
-            yield ClientCall(
-                "GET", f"/v1/traces/{identifier(trace)}/file", accept="application/octet-stream", sink=file
-            )
+            yield ClientCall("GET", f"/v1/traces/{identifier(trace)}/{form}", accept=ACCEPT[form], sink=file)
         os.replace(aside, path)
     finally:
         aside.unlink(missing_ok=True)
@@ -234,6 +233,11 @@ class Operations:
     def download(self, /, trace: TraceSummary | str, path: str | Path) -> Flow[Path]:
         """A trace's safetensors file, written whole or not at all; `heedmap.Trace.load` opens it offline."""
         return (yield from fetched(trace, Path(path)))
+
+    @Operation
+    def page(self, /, trace: TraceSummary | str, path: str | Path) -> Flow[Path]:
+        """A trace as one HTML file with the explorer in it, written whole or not at all; it opens from disk."""
+        return (yield from fetched(trace, Path(path), "page"))
 
     @Operation
     def load(self, /, trace: TraceSummary | str) -> Flow["Trace"]:

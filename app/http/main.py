@@ -11,8 +11,6 @@ import torch
 from fastapi import Depends, FastAPI
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
-from starlette.responses import Response
-from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
@@ -23,6 +21,7 @@ from heedmap.app.http.access.metrics_port import serving_metrics
 from heedmap.app.http.admission import Admission
 from heedmap.app.http.deadlines import Deadline, ticketed
 from heedmap.app.http.description import describe
+from heedmap.app.http.explorer import Explorer
 from heedmap.app.http.head import Head
 from heedmap.app.http.logs import configure_logging
 from heedmap.app.http.observe import Observe
@@ -37,6 +36,7 @@ from heedmap.app.http.routes import (
     measures,
     open_inference,
     openai,
+    pages,
     predict,
     relevance,
     sources,
@@ -60,22 +60,13 @@ from heedmap.app.service.spans import Watched
 from heedmap.app.service.store import SWEEP_SECONDS, TraceStore
 from heedmap.app.service.sweeping import keep_swept
 from heedmap.app.service.tiles import Tiles
-from heedmap.app.settings import STATIC, Settings
+from heedmap.app.settings import Settings
 from heedmap.model import __version__
 
 DAY = 86_400.0  # seconds
 END = 0.5  # seconds that a worker gets to stop: no step that asks takes longer, and what does not ask is left behind
 LONG_NICENESS = 10  # of the worker for what takes long: a tenth of a core where a prediction wants it
 READ_NICENESS = 5  # of the worker that reads maps: a quarter
-
-
-class Explorer(StaticFiles):
-    """The explorer's files; browsers ask each time whether they are still current."""
-
-    async def get_response(self, path: str, scope: Scope) -> Response:
-        response = await super().get_response(path, scope)
-        response.headers["Cache-Control"] = "no-cache"
-        return response
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -97,6 +88,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     services = Services(settings, engine, tracing, reading, store, metrics, models, Tiles(reading, store))
     _watch(services, watched)
+    explorer = Explorer(joined=settings.explorer == "joined")
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -111,11 +103,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             else:
                 services.models.look()
             sweeper = asyncio.create_task(keep_swept(partial(_sweep, services), SWEEP_SECONDS))
+            preparing = asyncio.create_task(explorer.prepare())
             try:
                 with serving_metrics(settings, metrics.registry):
                     yield
             finally:
                 sweeper.cancel()
+                preparing.cancel()
         finally:
             watching.cancel()
             services.signals.stop()
@@ -139,12 +133,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.services, app.state.gate = services, gate
     app.include_router(health.router)
     app.include_router(open_inference.probes)
-    lookers = (traces, maps, tiles, measures, relevance, effects, align, attention, compare, sources, jobs)
+    lookers = (traces, pages, maps, tiles, measures, relevance, effects, align, attention, compare, sources, jobs)
     for routes in (model_routes, predict, *lookers, open_inference, openai):
         app.include_router(routes.router, dependencies=[Depends(ticketed)])
     docs.install(app)
     problems.install(app)
-    _serve_explorer(app)
+    _serve(explorer, app)
     app.add_middleware(BodyLimit, limit=settings.body_bytes)
     app.add_middleware(Access, gate=gate)
     if settings.origins:
@@ -253,9 +247,8 @@ def _refused(metrics: Metrics, line: str, cause: str) -> None:
     metrics.refusals.labels(cause, line).inc()
 
 
-def _serve_explorer(app: FastAPI) -> None:
+def _serve(explorer: Explorer, app: FastAPI) -> None:
     """What no route answers is a file of the explorer, or nothing: so a wrong method on a route stays a 405."""
-    explorer = Explorer(directory=STATIC, html=True)
 
     async def fallback(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"].removeprefix(scope.get("root_path", "")).startswith(("/v1/", "/v2/")):

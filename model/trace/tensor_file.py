@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from io import BytesIO
 from typing import Any, BinaryIO, Protocol, runtime_checkable
 
 import torch
@@ -65,7 +66,7 @@ def write_tensors(file: Sink, tensors: Mapping[str, Tensor], metadata: Mapping[s
     return 8 + len(head) + place
 
 
-def write_sealed(file: BinaryIO, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> int:
+def write_sealed(file: BinaryIO | BytesIO, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> int:
     """Write tensors as `write_tensors` does, from the start of an empty file, with the digest in its header.
 
     Returns the bytes.

@@ -11,13 +11,13 @@ The digest is of the whole file as it reads with zeros in the digest's own 64 pl
 it as well: a file whose digest is damaged is never taken for one from before there were digests.
 """
 
-import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from io import BytesIO
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 from torch import Tensor
 
@@ -25,15 +25,16 @@ from heedmap.model.attention import biases, masks, scores
 from heedmap.model.attention.maps import AttentionMap
 from heedmap.model.attention.scores import Additive
 from heedmap.model.attention.tiles import levels
-from heedmap.model.contract import Axis, Prediction, Request
+from heedmap.model.contract import Axis, Prediction
 from heedmap.model.errors import RangeError, TraceError
+from heedmap.model.page.trace_page import trace_page
 from heedmap.model.trace.certificate import Certificate
 from heedmap.model.trace.checks import check_axis, check_layer, require
+from heedmap.model.trace.identity import FORMAT
 from heedmap.model.trace.tensor_file import DIGEST, write_sealed
 from heedmap.model.trace.tensor_reader import TensorFile
 from heedmap.model.whole_file import whole_file
 
-FORMAT = "1"
 T = TypeVar("T")
 SITE = ("name", "layers", "heads", "kv_heads", "queries", "keys", "shape")  # of the summary, which the tensors bear out
 
@@ -151,6 +152,34 @@ class Trace:
             OSError: it cannot be written; then nothing is left of it.
         """
         path = Path(path)
+        with whole_file(path, mode) as file:
+            size = self._write(file, extra)
+            file.flush()
+            if date is not None:
+                os.utime(file.fileno(), (date, date))
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+        return size
+
+    def page(self, path: str | Path, plotly: bool = True) -> int:
+        """Write the trace as one HTML file with the explorer in it, whole or not at all; returns its size in bytes.
+
+        It opens from disk and asks nobody for anything; every head is in it, exactly. All of it is in memory meanwhile.
+        plotly: whether Plotly is in it too, two thirds of a megabyte.
+
+        Raises:
+            OSError: it cannot be written; then nothing is left of it.
+        """
+        file = BytesIO()
+        self._write(file, None)
+        content = trace_page(file.getvalue(), plotly=plotly)
+        with whole_file(Path(path)) as whole:
+            return whole.write(content)
+
+    def _write(self, file: BinaryIO | BytesIO, extra: Mapping[str, str] | None) -> int:
         tensors: dict[str, Tensor] = {}
         layers: dict[str, list[dict[str, Any]]] = {}
         for site, maps in self.layers.items():
@@ -167,17 +196,7 @@ class Trace:
         if self.request is not None:
             summary["request"] = dict(self.request)
         header = {**(extra or {}), "heedmap": FORMAT, "trace": json.dumps(summary, ensure_ascii=False)}
-        with whole_file(path, mode) as file:
-            size = write_sealed(file, tensors, header)
-            file.flush()
-            if date is not None:
-                os.utime(file.fileno(), (date, date))
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-        return size
+        return write_sealed(file, tensors, header)
 
     @classmethod
     def load(cls, path: str | Path, verify: bool = True) -> "Trace":
@@ -299,21 +318,3 @@ def _summary(file: TensorFile) -> dict[str, Any]:
     if digest is not None and DIGEST not in file.metadata:
         raise TraceError(f"{file.name} is not a readable trace: it was written with a digest, which is damaged")
     return summary
-
-
-def content_id(revision: str, request: Request, owner: str = "") -> str:
-    """The trace's id, 32 hexadecimal characters: equal revision, request and owner give equal ids."""
-    parameters = request.parameters.model_dump(exclude_defaults=True)
-    content: list[Any] = [FORMAT, revision, request.inputs, request.target, parameters, owner]
-    if request.objective is not None:  # ids of requests without one are those of before there were any
-        content.append({"objective": request.objective.to_json()})
-    if request.edits:
-        content.append({"edits": [edit.to_json() for edit in request.edits]})
-    return hashlib.sha256(json.dumps(content, sort_keys=True, default=_digest).encode()).hexdigest()[:32]
-
-
-def _digest(value: Any) -> str:
-    """A file among the inputs, as its hash; never equal to a text."""
-    if not isinstance(value, bytes):
-        raise TypeError(f"inputs hold texts and files, not {type(value).__name__}")
-    return f"\0sha256:{hashlib.sha256(value).hexdigest()}"

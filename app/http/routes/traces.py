@@ -37,7 +37,8 @@ from heedmap.model.contract import Request
 from heedmap.model.edits import Patch
 from heedmap.model.errors import HeedmapError, InputError, ParameterError, TraceError, TraceTooLarge
 from heedmap.model.measures.alignment import MOST_CELLS
-from heedmap.model.trace.trace import Trace, content_id
+from heedmap.model.trace.identity import content_id
+from heedmap.model.trace.trace import Trace
 
 router = APIRouter(prefix="/v1/traces", tags=["traces"])
 CallerNow = Annotated[Caller, Depends(admitted)]

@@ -1,6 +1,4 @@
-/** Plotly's script, and what every plot here is set up with. */
-
-import { byId } from "../views/dom.js";
+/** What every plot here is set up with, and how it is listened to. */
 
 export const FONT =
   'ui-monospace, "SFMono-Regular", Menlo, Consolas, "DejaVu Sans Mono", "Noto Sans Mono CJK SC", monospace';
@@ -24,18 +22,6 @@ export const CONFIG = {
  * @typedef {Record<string, number | [number, number] | undefined>} Relayout what a gesture changed, by the option's path
  * @typedef {{react: (root: HTMLElement, traces: Options[], layout: Options, config: Options) => Promise<unknown>}} Plotly
  */
-
-/** What the script leaves on the window. @returns {Plotly | undefined} */
-const loaded = () => /** @type {{Plotly?: Plotly}} */ (/** @type {unknown} */ (window)).Plotly;
-
-/** @type {Promise<Plotly>} resolves when Plotly's script has run */
-export const plotly = new Promise((resolve, reject) => {
-  const here = loaded();
-  if (here) return resolve(here);
-  const script = byId("plotly");
-  script.addEventListener("load", () => resolve(/** @type {Plotly} */ (loaded())));
-  script.addEventListener("error", () => reject(new Error("plotly did not load")));
-});
 
 /**
  * Listens to Plotly's own pan and zoom, which it reports while they go on and once more at their end.

@@ -92,6 +92,7 @@ def recipes(kept: str, doomed: str, job: str) -> dict[str, Recipe]:
         "GET /v1/traces/{id}": Recipe(trace),
         "DELETE /v1/traces/{id}": Recipe({"id": doomed}, before=("/v1/traces", DOOMED)),
         "GET /v1/traces/{id}/file": Recipe(trace),
+        "GET /v1/traces/{id}/page": Recipe(trace),
         "GET /v1/traces/{id}/heads": Recipe(trace),
         "GET /v1/traces/{id}/maps/{site}/{layer}/{head}": Recipe({**trace, **place}, {"rows": "0:2", "cols": ":3"}),
         "GET /v1/traces/{id}/relevance/{site}": Recipe({**trace, "site": "encoder"}, {"rows": "0:2"}),

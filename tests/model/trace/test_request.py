@@ -8,8 +8,9 @@ import pytest
 from heedmap.model.contract import Objective, Parameters, Request, check_edits
 from heedmap.model.errors import TraceError
 from heedmap.model.load import load
+from heedmap.model.trace.identity import content_id
 from heedmap.model.trace.request import request_from_json, request_to_json
-from heedmap.model.trace.trace import Trace, content_id, read_header
+from heedmap.model.trace.trace import Trace, read_header
 
 EDITS = check_edits([{"kind": "cut", "site": "cross", "query": [1, None], "key": 2}])
 FULL = Request(

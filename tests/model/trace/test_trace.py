@@ -16,7 +16,8 @@ from heedmap.model.contract import Parameters, Request
 from heedmap.model.errors import EmptyInput, InputError, InputTooLong, RangeError, TraceError
 from heedmap.model.load import load
 from heedmap.model.trace import tensor_reader
-from heedmap.model.trace.trace import FORMAT, Trace, content_id, read_header
+from heedmap.model.trace.identity import FORMAT, content_id
+from heedmap.model.trace.trace import Trace, read_header
 
 
 @pytest.fixture(scope="module", params=["tiny", "tiny_gru"])

@@ -4,7 +4,8 @@ import { WEIGHTS } from "../../api/u8log.js";
 import { byId, contextOf, cssColour, onceAFrame, placeOver } from "../../views/dom.js";
 import { floorOf, lookupTable } from "../colour.js";
 import { anchor, cellAt, cellsIn, insideMap, viewOf, wholeView, zoomed } from "../geometry.js";
-import { CONFIG, FOLDED, onGesture, plotly, viewAfter } from "../plot.js";
+import { CONFIG, FOLDED, onGesture, viewAfter } from "../plot.js";
+import { plotly } from "../plotly.js";
 import { nameOf, TileCache } from "./cache.js";
 import { codeAt, compose, pixelOf, pixelsOf } from "./codes.js";
 import { frameOf, layoutOf } from "./frame.js";
@@ -153,7 +154,7 @@ export class Atlas {
   /** Axes, and everything under them. */
   async axes() {
     const turn = (this.turn += 1);
-    const Plotly = await plotly;
+    const Plotly = await plotly();
     if (turn !== this.turn || !this.shown || !this.root.clientWidth) return;
     const { queries, keys } = this.shown;
     for (const node of [this.canvas, this.plot]) node.hidden = false;

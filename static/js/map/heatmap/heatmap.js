@@ -6,7 +6,8 @@ import { placeOverlays } from "./crosshair.js";
 import { byId, cssColour } from "../../views/dom.js";
 import { anchor, beyond, cellAt, cellsIn, insideMap, plotBox, ticks, viewOf, wholeView, zoomed } from "../geometry.js";
 import { label, plotLabel, wideAs } from "../../text/labels.js";
-import { CHARACTER, CONFIG, FOLDED, FONT, onGesture, plotly, viewAfter } from "../plot.js";
+import { CHARACTER, CONFIG, FOLDED, FONT, onGesture, viewAfter } from "../plot.js";
+import { plotly } from "../plotly.js";
 import { blockSize, pooled } from "./pool.js";
 
 /** @typedef {import("../../types.js").HeadMap} HeadMap */
@@ -205,7 +206,7 @@ export class Heatmap {
 
   async draw() {
     const turn = (this.turn += 1);
-    const Plotly = await plotly;
+    const Plotly = await plotly();
     const { shown } = this;
     if (turn !== this.turn || !shown || !this.root.clientWidth) return;
     this.plot.hidden = false;
