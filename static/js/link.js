@@ -26,7 +26,7 @@ export const DEFAULTS = Object.freeze({
   head: null,
   point: "",
   scale: "",
-  palette: "cividis",
+  palette: "ink",
   sort: "",
   row: null,
   col: null,

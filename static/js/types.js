@@ -89,7 +89,7 @@
  * @typedef {[number, number]} Range half open
  * @typedef {[number, number]} Shape rows (queries), columns (keys)
  * @typedef {"linear" | "log"} Scale
- * @typedef {"cividis" | "viridis" | "grey"} Palette
+ * @typedef {"ink" | "cividis" | "viridis" | "grey"} Palette
  * @typedef {"light" | "dark"} Theme
  * @typedef {"max" | "mean"} Reduction of a block of cells to one
  * @typedef {"push" | "step" | "replace" | "none"} History what a change does to the browser's

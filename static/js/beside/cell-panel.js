@@ -1,6 +1,6 @@
 /** The right column: one cell, its row, its head. */
 
-import { cellOf, exact, masked, rowOf, topK } from "../map/cells.js";
+import { cellOf, exact, masked, rowOf, short, topK } from "../map/cells.js";
 import { errorOf } from "../views/certificate.js";
 import { byId, cssColour, element, sharpContext } from "../views/dom.js";
 import { groupName, groupOf, grouped } from "../map/grid/groups.js";
@@ -151,7 +151,7 @@ export class CellPanel {
             ...number(map, keys, col),
           ),
           bar,
-          element("span", { class: "tabular top-weight" }, weight < 5e-5 && weight > 0 ? "<.0001" : weight.toFixed(4)),
+          element("span", { class: "tabular top-weight" }, short(weight)),
         );
         return element("li", { data: { col } }, button);
       }),
