@@ -91,6 +91,7 @@
  * @typedef {"linear" | "log"} Scale
  * @typedef {"ink" | "cividis" | "viridis" | "grey"} Palette
  * @typedef {"light" | "dark"} Theme
+ * @typedef {"mean" | "max"} Over the heads of a layer, cell by cell
  * @typedef {"max" | "mean"} Reduction of a block of cells to one
  * @typedef {"push" | "step" | "replace" | "none"} History what a change does to the browser's
  * @typedef {{shape: number[], codes: Uint8Array}} Thumbnails layers, heads, rows, columns; u8log
@@ -126,6 +127,7 @@
  * @property {string} site
  * @property {number | null} layer
  * @property {number | null} head
+ * @property {"" | Over} over empty: one head; else all of its layer
  * @property {"" | "keys"} point empty: what is pointed at asks; keys: it is what others look at
  * @property {"" | Scale} scale empty: what suits the map
  * @property {Palette} palette

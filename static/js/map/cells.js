@@ -50,6 +50,20 @@ export function topK(map, row, k) {
   return best;
 }
 
+/**
+ * @param {HeadMap} map all of it
+ * @param {number} col
+ * @param {number} k
+ * @returns {{row: number, weight: number}[]} the queries that look at a key most, the largest first
+ */
+export function topOf(map, col, k) {
+  const rows = Array.from({ length: map.rows }, (_, row) => ({ row, weight: map.weights[row * map.cols + col] }));
+  return rows
+    .filter(({ row }) => !masked(map, row, col))
+    .sort((a, b) => b.weight - a.weight)
+    .slice(0, k);
+}
+
 /** The place of the largest weight, the first of equals. @param {Float32Array} weights */
 export function largest(weights) {
   let best = 0;
@@ -152,7 +166,7 @@ export function exact(weight) {
  *
  * @param {number} weight
  */
-export function short(weight) {
+export function fourDigits(weight) {
   if (weight > 0 && weight < 5e-5) return "<.0001";
   return weight < 1 && weight >= 0.99995 ? ">.9999" : weight.toFixed(4);
 }

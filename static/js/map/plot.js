@@ -9,7 +9,7 @@ export const FOLDED = window.matchMedia("(max-width: 720px)"); // one column, as
 export const CONFIG = {
   displayModeBar: false,
   showSendToCloud: false,
-  scrollZoom: true,
+  scrollZoom: false, // the wheel is ours: it zooms about the pointer and never past the whole map
   doubleClick: false,
   showTips: false,
   responsive: false,

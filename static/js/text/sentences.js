@@ -126,6 +126,7 @@ export class Sentences {
       asking ? mass(map, asking, word.asKey) : mass(map, word.asQuery, cols ?? []),
     );
     this.mark(words, [query, cols && words.find((word) => word.asKey.includes(cols[0]))]);
+    this.bringIn();
   }
 
   /** @param {Shown} word */
@@ -160,6 +161,27 @@ export class Sentences {
     }
   }
 
+  /** What lights up in a text too long to stand here whole is scrolled to, but under the pointer; there its edges say so. */
+  bringIn() {
+    /** @type {NodeListOf<HTMLElement>} */
+    const sentences = this.root.querySelectorAll(".sentence");
+    for (const sentence of sentences) {
+      const high = sentence.clientHeight;
+      const long = sentence.scrollHeight > high + 1;
+      const lit = long ? /** @type {HTMLElement[]} */ ([...sentence.querySelectorAll(".word.lit")]) : [];
+      const held = sentence.matches(":hover, :focus-within");
+      const [first] = lit.toSorted((a, b) => light(b) - light(a));
+      if (first && !held) {
+        const { offsetTop: top, offsetHeight: tall } = first;
+        if (top < sentence.scrollTop || top + tall > sentence.scrollTop + high)
+          sentence.scrollTop = top + tall / 2 - high / 2;
+      }
+      const from = sentence.scrollTop;
+      sentence.classList.toggle("lit-above", lit.some(({ offsetTop, offsetHeight: tall }) => offsetTop + tall / 2 < from));
+      sentence.classList.toggle("lit-below", lit.some(({ offsetTop, offsetHeight: tall }) => offsetTop + tall / 2 > from + high));
+    }
+  }
+
   /** @param {Shown[]} words @param {(Shown | undefined)[]} chosen */
   mark(words, chosen) {
     for (const word of words) {
@@ -190,3 +212,6 @@ export class Sentences {
     next.focus();
   }
 }
+
+/** How much a word is lit. @param {HTMLElement} node */
+const light = (node) => Number(node.style.getPropertyValue("--light"));

@@ -15,7 +15,7 @@ const FORMATS = [
   ["html", "HTML"],
 ];
 
-/** @param {string} id the trace's @param {string} site @param {number} layer @param {number} head */
+/** @param {string} id the trace's @param {string} site @param {number} layer @param {number | import("../types.js").Over} head */
 export function showExports(id, site, layer, head) {
   const path = mapPath(id, site, layer, head);
   const save = { click: withKey };
