@@ -91,7 +91,7 @@ export class Grid {
     const { site, rows, sort } = look;
     const shared = grouped(site);
     const groups = shared ? site.kv_heads : 1;
-    const room = { coarse: COARSE.matches, ...(FOLDED.matches ? { width: byId("grid-room").clientWidth - 6 } : {}) };
+    const room = { coarse: COARSE.matches, ...(FOLDED.matches ? { width: this.root.clientWidth } : {}) };
     const { pitch, size, width } = arrange(site.heads, groups, room);
     byId("layers").style.setProperty("--heads-width", `${width}px`);
     const order = this.order(look);
