@@ -244,7 +244,6 @@ export class Explorer {
       if (turn !== this.turn) return;
       this.map = map;
       this.kept = band ? this.long.firstCell(this.state, band) : firstCell(this.state, session, map);
-      byId("map").dataset.state = "ready";
       this.panel.use(map, session.queries(name), session.keys(name));
       this.sentences.build(session, name, far);
       this.scene.build(session, name);
@@ -258,6 +257,7 @@ export class Explorer {
       else showCaptions(session, name, this.head, map, over);
       drawHeads(this, session, turn);
       if (!this.long.active) await this.draw();
+      byId("map").dataset.state = "ready";
       this.recovery.arrived(session, this.state);
       announce(t("showing", { site: siteName(name), layer, head }));
     } catch (error) {

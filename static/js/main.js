@@ -40,8 +40,12 @@ const explorer = new Explorer(changed);
 const form = new Form({ shown: () => explorer.session?.draft ?? null });
 const { models, inputs } = form;
 
+/** @type {Explorer["session"]} whose sites have tabs */
+let tabbed = null;
+
 /** Shows the state in the controls. @param {State} state */
 function changed(state) {
+  if (explorer.session !== tabbed) tabs();
   const scale = explorer.scale();
   setChoice("scale", scale);
   byId("palette").value = state.palette;
@@ -67,7 +71,8 @@ function changed(state) {
 const shownTabs = () => /** @type {HTMLElement[]} */ ([...byId("sites").children]);
 
 function tabs() {
-  const sites = explorer.session?.summary.sites ?? [];
+  tabbed = explorer.session;
+  const sites = tabbed?.summary.sites ?? [];
   byId("sites").replaceChildren(
     ...sites.map(({ name }) =>
       element("button", {
@@ -146,9 +151,7 @@ async function run(patch = {}, history = "push") {
 /** Another answer may have other sites, and may have loaded one model and unloaded another. @param {Explorer["session"]} before */
 function answered(before) {
   if (models.list.some(({ state }) => state)) models.reload();
-  if (explorer.session === before) return;
-  tabs();
-  changed(explorer.state);
+  if (explorer.session !== before) changed(explorer.state);
 }
 
 /** @param {number} index of an example */
