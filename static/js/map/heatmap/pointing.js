@@ -19,6 +19,7 @@ export function listen(heatmap) {
   /** @type {[number, number] | null} where the pointer went down */
   let down = null;
   let [clicked, resting] = [-Infinity, 0];
+  let there = [0, 0];
   root.addEventListener("pointermove", (event) => {
     if (heatmap.frame && !event.buttons) heatmap.on.hover(heatmap.placeUnder(event));
   });
@@ -40,7 +41,9 @@ export function listen(heatmap) {
       if (!place) return;
       const { rows, cols } = place;
       if (!rows || !cols) return heatmap.on.ask(place);
-      const twice = event.timeStamp - clicked < DOUBLE_CLICK;
+      const near = Math.hypot(event.clientX - there[0], event.clientY - there[1]) <= STILL; // else two cells in haste
+      const twice = near && event.timeStamp - clicked < DOUBLE_CLICK;
+      there = [event.clientX, event.clientY];
       clicked = twice ? -Infinity : event.timeStamp;
       if (twice) heatmap.reset();
       else heatmap.on.choose({ row: rows[0], col: cols[0] });
