@@ -2,10 +2,11 @@
 
 import { byId } from "../views/dom.js";
 
+export { FOLDED } from "../views/narrow.js";
+
 export const FONT =
   'ui-monospace, "SFMono-Regular", Menlo, Consolas, "DejaVu Sans Mono", "Noto Sans Mono CJK SC", monospace';
 export const CHARACTER = 7.3; // pixels of that face at 12 px, the labels'
-export const FOLDED = window.matchMedia("(max-width: 720px)"); // one column, as in page.css
 export const CONFIG = {
   displayModeBar: false,
   showSendToCloud: false,

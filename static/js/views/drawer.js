@@ -1,8 +1,7 @@
 /** The kept cell where it has no column of its own: in a drawer, on a phone in a sheet. */
 
 import { byId } from "./dom.js";
-
-const NARROW = window.matchMedia("(max-width: 1100px)"); // as in narrow.css
+import { NARROW } from "./narrow.js";
 
 /** Opens it on the side away from the cell that it tells of. */
 export function openDrawer() {

@@ -5,8 +5,8 @@
 
 import { lookupTable } from "../colour.js";
 import { byId, contextOf, cssColour, element, sharpContext } from "../../views/dom.js";
+import { FOLDED } from "../../views/narrow.js";
 import { groupName, groupOf, grouped, groupsOf } from "./groups.js";
-import { FOLDED } from "../plot.js";
 import { inPlace, isMeasure, sorted } from "./heads.js";
 import { siteName, t } from "../../text/i18n.js";
 import { WEIGHTS } from "../../api/u8log.js";
