@@ -35,6 +35,7 @@
  * @property {string} [text]
  * @property {string} [generated_text]
  * @property {string} [answer]
+ * @property {string[]} [tokens] of what was written
  * @property {number} [score]
  * @property {number} [start]
  * @property {number} [end]

@@ -114,15 +114,18 @@ def test_what_was_written_is_told_from_the_prompt(watch: Opener) -> None:
     watched = watch()
     page = watched.open("#model=writer&text=Wo+ist&parameters=%7B%22max_new_tokens%22%3A6%7D")
     expect(page.locator("#legend-made")).to_be_visible()
-    segments = httpx.post(
+    expect(page.locator(".word.made-word").first).to_be_visible()
+    assert page.locator(".word:not(.made-word)").all_inner_texts() == ["Wo", "ist"]
+    summary = httpx.post(
         f"{watched.server}/v1/traces",
         json={"model": "writer", "inputs": "Wo ist", "parameters": {"max_new_tokens": 6}},
-    ).json()["axes"]["tokens"]["segments"]
-    first = segments.index(1)
+    ).json()
+    count = len(summary["axes"]["tokens"]["labels"])
+    first = count - len(summary["prediction"]["tokens"])
     plot, rows, cols = (page.locator(s).bounding_box() for s in ("#plot .nsewdrag", "#made-rows", "#made-cols"))
     assert plot
     assert rows
     assert cols
-    assert rows["y"] - plot["y"] == pytest.approx(plot["height"] * first / len(segments), abs=2)
-    assert cols["x"] - plot["x"] == pytest.approx(plot["width"] * first / len(segments), abs=2)
+    assert rows["y"] - plot["y"] == pytest.approx(plot["height"] * first / count, abs=2)
+    assert cols["x"] - plot["x"] == pytest.approx(plot["width"] * first / count, abs=2)
     assert rows["y"] + rows["height"] == pytest.approx(plot["y"] + plot["height"], abs=2)

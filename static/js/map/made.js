@@ -1,5 +1,6 @@
 /** Where the tokens that a model wrote begin, on an axis that holds its prompt too; a line beside them tells them apart. */
 
+import { writtenOf } from "../text/texts.js";
 import { byId, placeOver } from "../views/dom.js";
 
 /** @typedef {import("../types.js").Axis} Axis */
@@ -13,12 +14,14 @@ const [AWAY, THICK] = [4, 3]; // pixels before the map's edge
 /** @type {WeakMap<Axis, number>} the first token that the model wrote */
 const made = new WeakMap();
 
-/** Learns of a trace's axes where an output begins: it is the last of the axis's texts. @param {import("../types.js").Summary} summary */
-export function learnMade({ task, axes }) {
+/** Learns of a trace's axes where an output begins: it is the last of the axis's texts, or its last tokens. @param {import("../types.js").Summary} summary */
+export function learnMade({ task, axes, prediction }) {
   if (!WRITING.has(task)) return;
   for (const axis of Object.values(axes)) {
-    const { segments = [] } = axis;
-    const first = segments.indexOf(Math.max(...segments));
+    const { segments, labels } = axis;
+    const { tokens = [] } = writtenOf(prediction);
+    const most = segments?.reduce((a, b) => Math.max(a, b), 0);
+    const first = segments && most ? segments.indexOf(most) : tokens.length ? labels.length - tokens.length : 0;
     if (first > 0) made.set(axis, first);
   }
 }

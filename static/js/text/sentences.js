@@ -1,5 +1,6 @@
 /** The texts of an answer as words; pointing at one lights up what the chosen head connects it with. */
 
+import { madeFrom } from "../map/made.js";
 import { byId, element } from "../views/dom.js";
 import { t, textName } from "./i18n.js";
 import { textsOf } from "./texts.js";
@@ -24,6 +25,7 @@ export class Sentences {
     this.texts = [];
     /** @type {HeadMap | null} */
     this.map = null;
+    this.made = Infinity; // the first query that the model wrote, after its prompt
     this.root.addEventListener("keydown", (event) => this.key(event));
     this.root.addEventListener("pointerleave", () => this.on.hover(null));
     this.root.addEventListener("focusout", () => this.on.hover(null));
@@ -39,6 +41,7 @@ export class Sentences {
   build(session, siteName, far = false) {
     const site = session.site(siteName);
     this.map = null;
+    this.made = madeFrom(session.queries(siteName)) ?? Infinity;
     this.texts = far ? [] : textsOf(session, siteName);
     const { task } = session.summary;
     const seen = new Map(); // several texts may have one name: sentences, labels
@@ -86,7 +89,7 @@ export class Sentences {
       if (!same) holder = around ? root.appendChild(element("span", { class: "mark", title: around.label })) : root;
       mark = around;
       word.node = element("span", {
-        class: word.special ? "word special" : "word",
+        class: `word${word.special ? " special" : ""}${word.asQuery[0] >= this.made ? " made-word" : ""}`,
         // Words flow in their text's direction; a special token is no part of it and reorders none of it.
         ...(word.special ? { dir: "ltr" } : {}),
         role: "option",
