@@ -231,7 +231,7 @@ def test_every_task_speaks_chinese(watch: Opener, model: str) -> None:
     watched = watch(locale="zh-CN")
     page = watched.open(f"#model={model}")
     said = page.evaluate(
-        "[...document.querySelectorAll('.bar [data-t]:not(#language), #run-text, #prediction h2, #texts h2, #hover-hint')]"
+        "[...document.querySelectorAll('.bar [data-t]:not(#language), #run-text, .say h2, #hover-hint')]"
         ".filter((node) => node.checkVisibility()).map((node) => node.textContent)"
     )
     assert len(said) > 5
