@@ -11,17 +11,22 @@ import { Address, DEFAULTS } from "./link.js";
 import { isFar, isLong } from "./map/atlas/levels.js";
 import { LongMap } from "./map/atlas/long.js";
 import { showViewExports } from "./map/atlas/saves.js";
+import { Card } from "./map/card.js";
 import { cellMeant } from "./map/cells.js";
 import { Grid } from "./map/grid/grid.js";
 import { drawHeads, fetchAhead } from "./map/grid/overview.js";
 import { Heatmap } from "./map/heatmap/heatmap.js";
+import { learnMade } from "./map/made.js";
 import { theme } from "./preferences.js";
+import { Recovery } from "./recovery.js";
+import { reducedMap } from "./source/reduced.js";
 import { siteName, t } from "./text/i18n.js";
 import { isolated } from "./text/isolate.js";
 import { Sentences } from "./text/sentences.js";
 import { showCaptions, showReduction } from "./views/captions.js";
 import { announce } from "./views/controls.js";
 import { byId } from "./views/dom.js";
+import { openDrawer, showShort } from "./views/drawer.js";
 import { showExports } from "./views/exports.js";
 import { clearProblem, showProblem, waiting, waitingFor } from "./views/notices.js";
 import { headline, showPrediction } from "./views/prediction.js";
@@ -58,9 +63,12 @@ export class Explorer {
     this.address = new Address();
     /** @type {Map<string, Media>} the files of traces that this page has made, so that going back shows them */
     this.files = new Map();
+    this.recovery = new Recovery();
+    this.card = new Card();
     this.heatmap = new Heatmap({
-      hover: (cell) => this.point(cell && { rows: [cell.row], cols: [cell.col] }),
+      hover: (place) => this.point(place),
       choose: (cell) => this.choose(cell),
+      ask: (place) => this.chooseBy(place),
       view: showReduction,
       moved: (rows, cols) => this.record({ rows, cols }, "replace"),
     });
@@ -78,11 +86,15 @@ export class Explorer {
     };
     this.sentences = new Sentences(gestures);
     this.scene = new Scene(gestures);
-    this.panel = new CellPanel({ choose: (cell) => this.choose(cell) });
+    this.panel = new CellPanel({
+      choose: (cell) => this.choose(cell),
+      said: (said) => (this.card.wanted ? this.card.cell(said) : showShort(said)),
+    });
     /** @type {ConstructorParameters<typeof LongMap>[0]} */
     const long = {
-      hover: (cell) => this.point(cell && { rows: [cell.row], cols: [cell.col] }),
+      hover: (place) => this.point(place),
       choose: (cell) => this.choose(cell),
+      ask: (place) => this.chooseBy(place),
       record: (patch) => this.record(patch, "replace"),
       restyle: (patch) => this.go(patch, "replace"),
       kept: () => this.kept,
@@ -122,7 +134,7 @@ export class Explorer {
   async go(patch, history) {
     if (!this.session) return this.record(patch, "none");
     if (patch.site && patch.site !== this.state.site)
-      patch = { layer: null, head: null, row: null, col: null, rows: null, cols: null, ...patch };
+      patch = { layer: null, head: null, over: "", row: null, col: null, rows: null, cols: null, ...patch };
     this.record(patch, history);
     await this.showMap();
   }
@@ -166,6 +178,7 @@ export class Explorer {
       this.session?.close();
       this.session = session;
       const { id, prediction } = session.summary;
+      learnMade(session.summary);
       const { media } = session.draft;
       const seen = media || session.lacksMedia();
       if (media) this.files.set(id, media);
@@ -226,11 +239,11 @@ export class Explorer {
         this.lengthen(session); // the picture waits for no weights
       } else this.long.hide();
       const band = far ? await this.long.firstBand(this.head, this.state.row) : null;
-      const map = band ?? (await session.map(name, layer, head));
+      const over = this.over;
+      const map = band ?? (over ? await reducedMap(session, name, layer, over) : await session.map(name, layer, head));
       if (turn !== this.turn) return;
       this.map = map;
       this.kept = band ? this.long.firstCell(this.state, band) : firstCell(this.state, session, map);
-      byId("map").dataset.state = "ready";
       this.panel.use(map, session.queries(name), session.keys(name));
       this.sentences.build(session, name, far);
       this.scene.build(session, name);
@@ -238,20 +251,34 @@ export class Explorer {
       this.long.read(session, name, far);
       if (!far) this.sentences.use(map);
       this.keep(this.kept);
-      showExports(session, name, this.head);
+      showExports(session, name, { layer, head: over || head });
       if (this.long.active) showViewExports(this.long.atlas);
       if (this.long.active) this.long.label(showCaptions(session, name, this.head, map));
-      else showCaptions(session, name, this.head, map);
+      else showCaptions(session, name, this.head, map, over);
       drawHeads(this, session, turn);
       if (!this.long.active) await this.draw();
+      byId("map").dataset.state = "ready";
+      this.recovery.arrived(session, this.state);
       announce(t("showing", { site: siteName(name), layer, head }));
     } catch (error) {
       if (isAbort(error) || turn !== this.turn) return;
       const { message } = asError(error);
+      await this.recovery.failed(session, (place) => this.back(place));
       showProblem(error instanceof Unreachable ? error : new Error(t("failedMap", { detail: message })));
     } finally {
       settled();
     }
+  }
+
+  /** A map did not come: tabs, address and map say again what is on show. @param {Partial<State>} place */
+  back(place) {
+    this.record(place, "replace");
+    return this.showMap("none"); // its picture may have made way already
+  }
+
+  /** Which heads of the layer are one map; long maps are drawn one by one. */
+  get over() {
+    return isLong(this.session?.findSite(this.state.site)) ? "" : this.state.over;
   }
 
   /** Over many keys each gets little, and all look alike on a linear scale: then logarithmic, unless somebody chose. */
@@ -291,6 +318,7 @@ export class Explorer {
     this.record(cell, "replace");
     this.keep(cell);
     if (this.long.active) this.long.atlas.reveal(cell);
+    openDrawer();
   }
 
   /** @param {Cell} cell */
@@ -309,10 +337,14 @@ export class Explorer {
   /** Shows what is pointed at everywhere; where nothing is, the kept cell. @param {Place | null} place */
   point(place) {
     if (!this.map) return;
+    this.card.wanted = place !== null;
+    if (!place) this.card.hide();
     if (this.far) return this.farScene.point(place, this.map);
     this.painter.point(place && { row: place.rows?.[0], col: place.cols?.[0] });
     const shown = place ?? { rows: [this.kept.row], cols: [this.kept.col] };
     this.panel.show(place ? cellMeant(this.map, place) : this.kept);
+    const { queries, keys } = this.panel;
+    if (place && !(place.rows && place.cols) && queries && keys) this.card.line(place, this.map, queries, keys);
     this.sentences.show(shown);
     this.scene.show(shown);
   }

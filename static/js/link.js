@@ -24,9 +24,10 @@ export const DEFAULTS = Object.freeze({
   site: "",
   layer: null,
   head: null,
+  over: "",
   point: "",
   scale: "",
-  palette: "cividis",
+  palette: "ink",
   sort: "",
   row: null,
   col: null,
@@ -39,7 +40,7 @@ const NAMES = /** @type {(keyof State)[]} */ (Object.keys(DEFAULTS));
 const NUMBERS = new Set(["layer", "head", "row", "col"]);
 const RANGES = new Set(["rows", "cols"]);
 /** @type {Record<string, string[]>} */
-const CHOICES = { point: ["keys"], how: ["mean"], scale: ["linear", "log"], palette: PALETTES };
+const CHOICES = { over: ["mean", "max"], point: ["keys"], how: ["mean"], scale: ["linear", "log"], palette: PALETTES };
 
 /**
  * @param {Partial<State>} state

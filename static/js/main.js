@@ -20,6 +20,10 @@ import { showProblem } from "./views/notices.js";
 import { language, onSystemTheme, setLanguage, setTheme, theme } from "./preferences.js";
 import { isMasked } from "./source/session.js";
 import { stepCell, stepHead } from "./steps.js";
+import { isLong } from "./map/atlas/levels.js";
+import { madeFrom } from "./map/made.js";
+import { closeDrawer, listenToDrawer } from "./views/drawer.js";
+import { listenToReading, showReading } from "./views/reading.js";
 import { stateOfLocation } from "./link.js";
 
 /** @typedef {import("./types.js").History} History */
@@ -29,6 +33,8 @@ const SORTS = ["", ...Object.keys(MEASURES)];
 /** @type {import("./types.js").Scale[]} */
 const SCALES = ["linear", "log"];
 const POINTS = ["queries", "keys"];
+/** @type {State["over"][]} */
+const OVER = ["", "mean", "max"];
 const CLOSER = 0.6; // of the view remains after one step of zooming in
 
 const explorer = new Explorer(changed);
@@ -36,11 +42,16 @@ const form = new Form({ shown: () => explorer.session?.draft ?? null });
 const { models, inputs } = form;
 const files = new Files(explorer, form, shown);
 
+/** @type {Explorer["session"]} whose sites have tabs */
+let tabbed = null;
+
 /** Shows the state in the controls. @param {State} state */
 function changed(state) {
+  if (explorer.session !== tabbed) tabs();
   const scale = explorer.scale();
   setChoice("scale", scale);
-  setChoice("palette", state.palette);
+  byId("palette").value = state.palette;
+  setChoice("over", state.over);
   setChoice("turn", state.point || "queries");
   byId("sort").value = state.sort;
   for (const tab of shownTabs()) {
@@ -50,7 +61,11 @@ function changed(state) {
   }
   const site = explorer.session?.findSite(state.site);
   byId("turn").hidden = !site || (site.queries !== site.keys && site.keys !== "prefix");
-  showLegend(state.palette, scale, isMasked(site), floorOf(site?.shape[1] ?? 0));
+  byId("over").hidden = !site || site.heads < 2 || isLong(site);
+  const axes = site && explorer.session ? [explorer.session.queries(site.name), explorer.session.keys(site.name)] : [];
+  const made = axes.some((axis) => madeFrom(axis) !== null);
+  showLegend(state.palette, scale, isMasked(site), made, floorOf(site?.shape[1] ?? 0));
+  if (axes.length) showReading(axes[0], state.palette);
   form.stale();
 }
 
@@ -58,7 +73,8 @@ function changed(state) {
 const shownTabs = () => /** @type {HTMLElement[]} */ ([...byId("sites").children]);
 
 function tabs() {
-  const sites = explorer.session?.summary.sites ?? [];
+  tabbed = explorer.session;
+  const sites = tabbed?.summary.sites ?? [];
   byId("sites").replaceChildren(
     ...sites.map(({ name }) =>
       element("button", {
@@ -79,7 +95,11 @@ function tabs() {
 function refresh() {
   useLanguage(language());
   choice("scale", SCALES, t, (scale) => restyle({ scale }));
-  choice("palette", PALETTES, t, (palette) => restyle({ palette }));
+  fillSelect(
+    byId("palette"),
+    PALETTES.map((name) => [name, t(name)]),
+  );
+  choice("over", OVER, (over) => t(`over_${over}`), overHeads);
   choice("turn", POINTS, (side) => t(`turn_${side}`), turn);
   for (const input of byId("turn").querySelectorAll("input")) input.title = t(`turn_${input.value}Title`);
   fillSelect(
@@ -105,13 +125,18 @@ function restyle(patch) {
   if (explorer.session) explorer.showMap();
 }
 
+/** One head, or all of its layer. @param {State["over"]} over */
+function overHeads(over) {
+  explorer.go({ over }, "replace");
+}
+
 /** What is pointed at asks, or is asked. @param {string} side */
 function turn(side) {
   restyle({ point: side === "keys" ? "keys" : "" });
 }
 
 /** @type {Partial<State>} */
-const FRESH = { row: null, col: null, rows: null, cols: null };
+const FRESH = { over: "", row: null, col: null, rows: null, cols: null };
 
 /** @param {Partial<State>} [patch] @param {History} [history] */
 async function run(patch = {}, history = "push") {
@@ -133,7 +158,6 @@ function answered(before) {
 
 /** Another session is on show. */
 function shown() {
-  tabs();
   changed(explorer.state);
 }
 
@@ -191,7 +215,8 @@ async function access() {
 }
 
 function escape() {
-  byId("export").open = false;
+  byId("export").open = byId("options").open = false;
+  closeDrawer();
   if (document.activeElement instanceof HTMLElement) document.activeElement.blur();
 }
 
@@ -205,6 +230,7 @@ function listenToAll() {
   on("model", "change", switched);
   on("examples", "change", () => byId("examples").value && pick(Number(byId("examples").value)));
   on("sort", "change", () => restyle({ sort: byId("sort").value }));
+  on("palette", "change", () => restyle({ palette: PALETTES.find((name) => name === byId("palette").value) }));
   on("zoom-in", "click", () => explorer.painter.zoom(CLOSER));
   on("zoom-out", "click", () => explorer.painter.zoom(1 / CLOSER));
   on("reset", "click", () => explorer.painter.reset());
@@ -223,6 +249,9 @@ function listenToAll() {
     next.click();
   });
   closeOutside(byId("export"));
+  closeOutside(byId("options"));
+  listenToDrawer();
+  listenToReading();
   onSystemTheme(retint);
   window.addEventListener("popstate", files.carried ? () => files.look() : restore);
   files.listen();
@@ -243,6 +272,7 @@ function listenToAll() {
     keyLayer: (pressed) => stepHead(explorer, pressed === "ArrowUp" ? -1 : 1, "layer"),
     keySite: (pressed) =>
       sites().length && explorer.go({ site: step(sites(), explorer.state.site, pressed === "[" ? -1 : 1) }, "step"),
+    keyOver: () => byId("over").hidden || overHeads(step(OVER, explorer.state.over, 1)),
     keySort: () => restyle({ sort: step(SORTS, explorer.state.sort, 1) }),
     keyCell: (pressed) => stepCell(explorer, pressed),
     keyTurn: () => byId("turn").hidden || turn(explorer.state.point ? "queries" : "keys"),

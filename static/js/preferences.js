@@ -49,3 +49,13 @@ export function language() {
 export function setLanguage(value) {
   write("language", value);
 }
+
+/** Whether the reader has put a hint away. @param {string} name */
+export function wasPutAway(name) {
+  return read(name) === "away";
+}
+
+/** @param {string} name */
+export function putAway(name) {
+  write(name, "away");
+}

@@ -4,22 +4,22 @@ import { inPlace } from "./map/grid/heads.js";
 
 /** @typedef {import("./explorer.js").Explorer} Explorer */
 
-/** @param {Explorer} explorer @param {number} by @param {"head" | "layer"} along heads in the order of the grid */
+/**
+ * To the head beside, as the eye sees them: left and right along a line, up and down to the line before or after.
+ *
+ * @param {Explorer} explorer
+ * @param {number} by
+ * @param {"head" | "layer"} along
+ */
 export function stepHead(explorer, by, along) {
   const { session, state } = explorer;
   if (!session || state.layer === null) return;
-  const { layer: here } = state;
   const site = session.site(state.site);
-  if (along === "layer") {
-    const layer = Math.min(Math.max(here + by, 0), site.layers - 1);
-    if (layer !== here) explorer.go({ layer }, "step");
-    return;
-  }
   // Before the statistics arrive there is one order only.
   const { look } = explorer.grid;
   const order = look?.site === site ? explorer.grid.order(look) : inPlace(site);
   const at = order.findIndex((row) => row.layer === state.layer && row.head === state.head);
-  const next = order[at + by];
+  const next = order[at + (along === "layer" ? by * site.heads : by)]; // a line has as many as a layer
   if (at >= 0 && next) explorer.go({ layer: next.layer, head: next.head }, "step");
 }
 

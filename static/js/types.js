@@ -35,6 +35,7 @@
  * @property {string} [text]
  * @property {string} [generated_text]
  * @property {string} [answer]
+ * @property {string[]} [tokens] of what was written
  * @property {number} [score]
  * @property {number} [start]
  * @property {number} [end]
@@ -81,6 +82,7 @@
  *
  * @typedef {"entropy" | "distance" | "sink" | "diagonal"} MeasureName
  * @typedef {{layer: number, head: number}} Head
+ * @typedef {{layer: number, head: number | Over}} HeadOrAll one head, or all of its layer as one map
  * @typedef {Head & {site: string, max?: number} & Partial<Record<MeasureName, number>>} HeadRow a head's statistics
  * @typedef {{heads: HeadRow[], best?: Record<string, Head | null>}} Heads those of every site, and by site the one that says
  *   most: of `cross` the best aligner, else the sharpest of the last layer; null where a map is too long to tell
@@ -89,8 +91,9 @@
  * @typedef {[number, number]} Range half open
  * @typedef {[number, number]} Shape rows (queries), columns (keys)
  * @typedef {"linear" | "log"} Scale
- * @typedef {"cividis" | "viridis" | "grey"} Palette
+ * @typedef {"ink" | "cividis" | "viridis" | "grey"} Palette
  * @typedef {"light" | "dark"} Theme
+ * @typedef {"mean" | "max"} Over the heads of a layer, cell by cell
  * @typedef {"max" | "mean"} Reduction of a block of cells to one
  * @typedef {"push" | "step" | "replace" | "none"} History what a change does to the browser's
  * @typedef {{shape: number[], codes: Uint8Array}} Thumbnails layers, heads, rows, columns; u8log
@@ -126,6 +129,7 @@
  * @property {string} site
  * @property {number | null} layer
  * @property {number | null} head
+ * @property {"" | Over} over empty: one head; else all of its layer
  * @property {"" | "keys"} point empty: what is pointed at asks; keys: it is what others look at
  * @property {"" | Scale} scale empty: what suits the map
  * @property {Palette} palette

@@ -76,7 +76,7 @@ def shows(page: Page, cells: list[tuple[float, float]], weights: list[float]) ->
         """async (keys) => {
           const { floorOf, lookupTable } = await import("./js/map/colour.js");
           const { WEIGHTS } = await import("./js/api/u8log.js");
-          return [...lookupTable(WEIGHTS, "cividis", "light", "log", floorOf(keys))];
+          return [...lookupTable(WEIGHTS, "ink", "light", "log", floorOf(keys))];
         }""",
         len(TEXT) + 1,
     )

@@ -92,7 +92,7 @@ def test_a_wrong_key_is_asked_for_again_and_not_kept(watch: Opener) -> None:
     watched, page = locked(watch)
     page.fill("#key-value", "wrong")
     page.keyboard.press("Enter")
-    expect(page.locator("#key-why")).to_contain_text("does not know this key")
+    expect(page.locator("#key-why")).to_contain_text("does not know this API key")
     assert page.evaluate("sessionStorage.length") == 0
     page.keyboard.press("Escape")
     expect(page.locator("#key-dialog")).to_be_hidden()

@@ -79,6 +79,7 @@ def test_an_output_that_is_cut_says_so_quietly(watch: Opener, locale: str) -> No
     assert watched.ask()["prediction"]["finish_reason"] == "length"
     expect(page.locator("#target-sentence + #ending")).to_have_text(CUT[locale])
     expect(page.locator("#problem")).to_be_hidden()
+    page.keyboard.press("o")  # it closed when the button was pressed
     page.fill("#option-max_new_tokens", "")
     assert watched.ask()["prediction"]["finish_reason"] == "stop"
     expect(page.locator("#ending")).to_be_hidden()

@@ -198,3 +198,13 @@ def test_the_strictest_policy_holds(watch: Opener) -> None:
     page.keyboard.press("Enter")
     drawn(page)
     assert page.evaluate("window.seen") == []
+
+
+def test_the_right_column_shows_no_other_row_than_its_cells(watch: Opener) -> None:
+    _, page = opened(watch)
+    expect(page.locator("#row-there")).to_be_visible()
+    page.mouse.move(*middle(page, 0.2, 0.6))
+    expect(page.locator("#row-there")).to_be_hidden()
+    expect(page.locator("#card")).to_be_visible()
+    page.mouse.move(5, 5)
+    expect(page.locator("#row-there")).to_be_visible()

@@ -1,7 +1,7 @@
 """How it looks: light and dark, English and Chinese, wide and narrow; contrast, names and focus."""
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import FloatRect, Page, expect
 
 from .conftest import Opener
 
@@ -22,6 +22,7 @@ LUMINANCE = """selector => {
 TEXTS = [
     *("#now", ".tab[aria-selected=false]", "#run", ".say .caption", "#hover-hint", "#certificate", ".facts dt"),
     *(".measures th", ".measures td:last-child", ".choice-item span", "#badge", "#target-sentence", "#stale"),
+    *("#reading-text", "#docs", "#share", ".foot .caption", ".layers-line h2"),
 ]
 
 
@@ -79,34 +80,73 @@ def test_every_text_stands_in_both_languages(watch: Opener) -> None:
     assert [slots(text) for _, text in english] == [slots(text) for _, text in chinese]
 
 
-def test_a_phone_gets_one_column(watch: Opener) -> None:
+def box_of(page: Page, selector: str) -> FloatRect:
+    """Where an element is."""
+    box = page.locator(selector).bounding_box()
+    assert box
+    return box
+
+
+def test_a_phone_gets_one_column_and_the_map_first(watch: Opener) -> None:
     watched = watch(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True, device_scale_factor=2)
     page = watched.open()
-    boxes = [page.locator(selector).bounding_box() for selector in (".say", ".look", ".tell")]
-    assert all(box is not None and box["x"] == 0 and box["width"] == 390 for box in boxes)
-    tops = [box["y"] for box in boxes if box]
+    boxes = [box_of(page, selector) for selector in (".bar", ".look", ".say", ".layers", ".foot")]
+    assert all(box["x"] == 0 and box["width"] == 390 for box in boxes)
+    tops = [box["y"] for box in boxes]
     assert tops == sorted(tops)
     assert page.evaluate("document.documentElement.scrollWidth") == 390
-    page.locator("#heat").scroll_into_view_if_needed()
-    box = page.locator(".nsewdrag").bounding_box()
-    assert box
-    assert box["width"] > 150
-    page.touchscreen.tap(box["x"] + 4, box["y"] + 4)
+    plot = box_of(page, ".nsewdrag")
+    assert plot["width"] > 150
+    assert plot["y"] + plot["height"] < 844, "above the fold"
+    expect(page.locator("#tell")).to_be_hidden()
+    page.touchscreen.tap(plot["x"] + 4, plot["y"] + 4)
     expect(page.locator("#cell-place")).to_have_text("(0, 0)")
+    sheet = box_of(page, "#tell")
+    assert (sheet["x"], sheet["y"] + sheet["height"]) == (0, 844)
+    page.tap("#tell-close")
+    expect(page.locator("#tell")).to_be_hidden()
 
 
-def test_a_desktop_gets_three_and_the_map_the_most(watch: Opener) -> None:
+@pytest.mark.parametrize(("touch", "least"), [(True, 44), (False, 24)])
+def test_targets_are_as_large_as_what_points_at_them(watch: Opener, touch: bool, least: int) -> None:
+    phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+    page = watch(**phone if touch else {}).open()
+    small = page.evaluate(
+        """(least) => [...document.querySelectorAll("button, summary, a, select, .choice-item, .head, .word")]
+          .filter((node) => node.checkVisibility() && !node.matches(".word, .head, .skip"))
+          .map((node) => [node.id || node.className || node.textContent, node.getBoundingClientRect()])
+          .filter(([, { width, height }]) => width < least || height < least)
+          .map(([name, { width, height }]) => `${name} ${width} x ${height}`)""",
+        least,
+    )
+    assert small == []
+
+
+def test_a_desktop_gets_three_columns_and_the_map_the_most(watch: Opener) -> None:
     page = watch().open()
-    say, look, tell = (page.locator(selector).bounding_box() for selector in (".say", ".look", ".tell"))
-    assert say
-    assert look
-    assert tell
-    assert say["x"] + say["width"] <= look["x"]
+    say, layers, look, tell = (box_of(page, selector) for selector in (".say", ".layers", ".look", ".tell"))
+    assert say["y"] + say["height"] <= look["y"]
+    assert layers["x"] + layers["width"] <= look["x"]
     assert look["x"] + look["width"] <= tell["x"]
     assert page.evaluate("document.documentElement.scrollHeight") <= 900
-    plot = page.locator(".nsewdrag").bounding_box()
-    assert plot
-    assert plot["width"] * plot["height"] > 0.25 * 1440 * 900
+    plot, room = box_of(page, ".nsewdrag"), box_of(page, "#heat")
+    labelled = (plot["x"] + plot["width"] - room["x"]) * (plot["y"] + plot["height"] - room["y"])
+    assert labelled > 0.45 * 1440 * 900, "cells and their labels"
+    assert plot["width"] * plot["height"] > 0.33 * 1440 * 900, "cells alone"
+
+
+@pytest.mark.parametrize(("width", "height"), [(1024, 768), (1099, 700), (1024, 640), (1280, 800)])
+def test_a_clicks_answer_is_above_the_fold(watch: Opener, width: int, height: int) -> None:
+    page = watch(viewport={"width": width, "height": height}).open()
+    plot = box_of(page, ".nsewdrag")
+    for share in (0.1, 0.9):
+        x, y = plot["x"] + share * plot["width"], plot["y"] + 0.5 * plot["height"]
+        page.mouse.click(x, y)
+        tell, weight = box_of(page, "#tell"), box_of(page, "#cell-weight")
+        assert weight["y"] + weight["height"] <= height
+        assert page.evaluate("document.documentElement.scrollHeight") <= height
+        assert not tell["x"] <= x <= tell["x"] + tell["width"], "what was clicked stays in sight"
+        page.keyboard.press("Escape")
 
 
 def test_everything_operable_has_a_name(watch: Opener) -> None:

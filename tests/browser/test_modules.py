@@ -127,6 +127,81 @@ def test_exact_is_the_shortest_decimal_of_a_float32(page: Page) -> None:
     assert [float(text) for text in said] == written
 
 
+@pytest.mark.parametrize(
+    ("weight", "brief", "digits"),
+    [
+        (1, "1", "1.0000"),
+        (0.9991, ".9991", "0.9991"),
+        (0.9974, ".9974", "0.9974"),
+        (0.99997, ".9999", ">.9999"),
+        (0.994, ".99", "0.9940"),
+        (0.5, ".50", "0.5000"),
+        (0.004, "<.01", "0.0040"),
+        (1e-5, "<.01", "<.0001"),
+        (0, "0", "0.0000"),
+    ],
+)
+def test_only_1_is_written_as_1(page: Page, weight: float, brief: str, digits: str) -> None:
+    assert call(page, "map/cells", "[m.brief(a), m.fourDigits(a)]", weight) == [brief, digits]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("palette", ["ink", "cividis", "viridis", "grey"])
+def test_a_palette_is_monotone_and_its_numbers_are_readable(page: Page, palette: str, theme: str) -> None:
+    code = """Array.from({length: 101}, (_, i) => m.colourAt(a[0], a[1], i / 100)).map((rgb) => {
+      const ink = m.inkOn(rgb) === '#000000' ? 0 : 1;
+      const [light, dark] = [m.luminance(rgb), ink].sort((x, y) => y - x);
+      return [m.luminance(rgb), (light + 0.05) / (dark + 0.05)];
+    })"""
+    steps = call(page, "map/colour", code, [palette, theme])
+    lights = [light for light, _ in steps]
+    assert lights == sorted(lights, reverse=lights[0] > lights[-1])
+    assert min(contrast for _, contrast in steps) >= 4.5
+
+
+def test_a_layers_heads_make_one_map(page: Page) -> None:
+    maps = "[[0, 1, 0.5], [1, 0, 0.25]].map((list) => Float32Array.from(list))"
+    assert call(page, "source/reduced", f"[...m.reduced({maps}, 'mean')]") == [0.5, 0.5, 0.375]
+    assert call(page, "source/reduced", f"[...m.reduced({maps}, 'max')]") == [1, 1, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("weights", "opening"),
+    [
+        ([1, 0, 0, 0.9, 0.1, 0, 0.2, 0.5, 0.3], [2, 1]),
+        ([1, 0, 0, 0.1, 0.9, 0, 0.4, 0.3, 0.3], [1, 1]),
+    ],
+    ids=["not the first row, nor the first key", "the largest of the rest"],
+)
+def test_a_causal_map_opens_where_there_was_a_choice(page: Page, weights: list[float], opening: list[int]) -> None:
+    axis = {"kind": "text", "labels": list("abc"), "special": [False] * 3}
+    for mask in ("causal: true", "causal: false, holes: true"):
+        grid = f"({{rows: 3, cols: 3, {mask}, weights: Float32Array.from(a[0])}})"
+        assert call(page, "map/cells", f"m.brightest({grid}, a[1], a[1])", [weights, axis])[0] > 0
+    causal = "({rows: 3, cols: 3, causal: true, weights: Float32Array.from(a[0])})"
+    assert call(page, "map/cells", f"((axis) => m.brightest({causal}, axis, axis))(a[1])", [weights, axis]) == opening
+    alone = "({rows: 1, cols: 1, causal: true, weights: Float32Array.from([1])})"
+    assert call(page, "map/cells", f"m.brightest({alone}, a, a)", axis) == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "found"),
+    [(40, 75, {"rows": [2]}), (150, 30, {"cols": [2]}), (150, 90, None), (10, 75, None), (150, 5, None)],
+    ids=["a row's", "a column's", "a cell", "left of labels", "above labels"],
+)
+def test_labels_stand_for_their_rows_and_columns(page: Page, x: int, y: int, found: dict | None) -> None:
+    frame = {
+        "box": {"left": 80, "top": 40, "width": 120, "height": 60},
+        "labelWidth": 60,
+        "labelHeight": 20,
+        "angle": 0,
+    }
+    code = "m.labelAt(a[0], m.wholeView(4, 4), a[1], a[2], 4, 4)"
+    assert call(page, "map/geometry", code, [frame, x, y]) == found
+    slanted = {**frame, "angle": -45}
+    assert call(page, "map/geometry", code, [slanted, 150 + 15, 25]) == {"cols": [2]}
+
+
 def test_pooling_keeps_the_hot_cell(page: Page) -> None:
     code = """(() => {
       const map = {rows: 300, cols: 300, causal: true, weights: new Float32Array(90000).fill(0.001)};
@@ -163,6 +238,10 @@ def test_labels_have_room(page: Page, count: int, pixels: int, expected: int) ->
 def test_the_colour_domain_is_locked(page: Page) -> None:
     assert call(page, "map/colour", "m.colourAt('cividis', 'light', 0)") == [0, 32, 76]
     assert call(page, "map/colour", "m.colourAt('cividis', 'light', 1)") == [255, 233, 69]
+    assert call(page, "map/colour", "[m.colourAt('ink', 'light', 0), m.colourAt('ink', 'light', 1)]") == [
+        [255, 255, 255],
+        [0xC2, 0x41, 0x0C],
+    ]
     places = call(page, "map/colour", "[0, 1e-4, 1e-2, 1].map((w) => m.position(w, 'log'))")
     assert places == pytest.approx([0, 0, 0.5, 1])
 
@@ -176,10 +255,16 @@ def test_a_page_of_words_in_any_script(page: Page) -> None:
 
 
 @pytest.mark.parametrize(
-    ("layers", "heads", "width", "tallest"), [(6, 8, 790, 150), (12, 12, 790, 150), (3, 8, 298, 140), (1, 1, 790, 150)]
+    ("heads", "room", "pitch"),
+    [
+        (1, {}, 24),
+        (8, {}, 24),
+        (12, {}, 19),
+        (64, {}, 10),
+        (8, {"width": 366, "coarse": True}, 44),
+        (4, {"width": 366}, 44),
+    ],
 )
-def test_thumbnails_fit_the_page(page: Page, layers: int, heads: int, width: int, tallest: int) -> None:
-    actual = call(page, "map/grid/grid", "m.arrange(...a)", [layers, heads, width, tallest])
-    assert actual["beside"] * (24 + 4 + heads * (actual["size"] + 4)) <= width + 4
-    assert actual["size"] >= 8
-    assert actual["height"] == -(-layers // actual["beside"]) * (actual["size"] + 4) - 4
+def test_heads_stand_in_columns_that_a_pointer_finds(page: Page, heads: int, room: dict, pitch: int) -> None:
+    actual = call(page, "map/grid/grid", "m.arrange(a[0], 1, a[1])", [heads, room])
+    assert actual == {"pitch": pitch, "size": pitch - 2, "width": 20 + heads * pitch}

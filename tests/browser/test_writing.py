@@ -76,6 +76,8 @@ def test_rows_that_are_watched_are_those_of_the_trace(alone: Page, server: str) 
 def test_the_page_shows_what_is_written_so_far(watch: Opener) -> None:
     watched = watch()
     page = watched.open("#model=writer&text=Wo+ist&parameters=%7B%22max_new_tokens%22%3A4%7D")
+    expect(page.locator("#options summary")).to_have_text("Options · 1")
+    page.keyboard.press("o")
     page.fill("#option-max_new_tokens", "250")
     page.click("#run")
     expect(page.locator("#now")).to_contain_text("tokens so far")
@@ -106,3 +108,24 @@ def test_a_stream_that_fails_in_the_middle_leaves_the_answer_before(watch: Opene
     expect(page.locator("#problem")).to_have_text("the model gave up")
     assert page.inner_text("#now") == before
     assert page.input_value("#input") == "Und nun"
+
+
+def test_what_was_written_is_told_from_the_prompt(watch: Opener) -> None:
+    watched = watch()
+    page = watched.open("#model=writer&text=Wo+ist&parameters=%7B%22max_new_tokens%22%3A6%7D")
+    expect(page.locator("#legend-made")).to_be_visible()
+    expect(page.locator(".word.made-word").first).to_be_visible()
+    assert page.locator(".word:not(.made-word)").all_inner_texts() == ["Wo", "ist"]
+    summary = httpx.post(
+        f"{watched.server}/v1/traces",
+        json={"model": "writer", "inputs": "Wo ist", "parameters": {"max_new_tokens": 6}},
+    ).json()
+    count = len(summary["axes"]["tokens"]["labels"])
+    first = count - len(summary["prediction"]["tokens"])
+    plot, rows, cols = (page.locator(s).bounding_box() for s in ("#plot .nsewdrag", "#made-rows", "#made-cols"))
+    assert plot
+    assert rows
+    assert cols
+    assert rows["y"] - plot["y"] == pytest.approx(plot["height"] * first / count, abs=2)
+    assert cols["x"] - plot["x"] == pytest.approx(plot["width"] * first / count, abs=2)
+    assert rows["y"] + rows["height"] == pytest.approx(plot["y"] + plot["height"], abs=2)

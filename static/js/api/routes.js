@@ -82,7 +82,7 @@ export async function file(path) {
  * @param {string} id
  * @param {string} site
  * @param {number} layer
- * @param {number | "all"} head
+ * @param {number | "all" | import("../types.js").Over} head
  */
 export function mapPath(id, site, layer, head) {
   return `${tracePath(id)}/maps/${site}/${layer}/${head}`;

@@ -1,6 +1,6 @@
 /** The right column: one cell, its row, its head. */
 
-import { cellOf, exact, masked, rowOf, topK } from "../map/cells.js";
+import { cellOf, exact, fourDigits, masked, rowOf, topK } from "../map/cells.js";
 import { errorOf } from "../views/certificate.js";
 import { byId, cssColour, element, sharpContext } from "../views/dom.js";
 import { groupName, groupOf, grouped } from "../map/grid/groups.js";
@@ -32,7 +32,7 @@ function showToken(id, text) {
 }
 
 export class CellPanel {
-  /** @param {{choose: (cell: Cell) => void}} on */
+  /** @param {{choose: (cell: Cell) => void, said: (said: import("../map/card.js").Said) => void}} on `said`: of any cell */
   constructor(on) {
     this.on = on;
     /** @type {HeadMap | null} */
@@ -84,6 +84,8 @@ export class CellPanel {
     byId("cell-weight").classList.remove("quiet");
     byId("cell-weight").title = cell.masked ? t("cellMasked") : "";
     byId("cell-rank").textContent = cell.masked ? t("cellMasked") : t("rankOf", { rank: cell.rank, of: cell.of });
+    byId("row-there").classList.remove("elsewhere");
+    this.say(kept);
     this.profile(map);
     if (rowChanged) this.list(map, row);
     for (const item of listed()) item.classList.toggle("current", Number(item.dataset.col) === col);
@@ -131,6 +133,16 @@ export class CellPanel {
     byId("cell-weight").title = weight === "—" ? t("cellMasked") : "";
     byId("cell-rank").textContent = weight === "—" ? t("cellMasked") : note || t("rankLater");
     for (const item of listed()) item.classList.remove("current");
+    byId("row-there").classList.toggle("elsewhere", cell.row !== this.map?.from);
+    this.say(cell);
+  }
+
+  /** Tells others what stands here of a cell. @param {Cell} cell */
+  say({ row, col }) {
+    const { queries, keys } = this;
+    if (!queries || !keys) return;
+    const [weight, rank] = [byId("cell-weight").textContent ?? "", byId("cell-rank").textContent ?? ""];
+    this.on.said({ query: tokenText(queries, row), key: tokenText(keys, col), weight, rank });
   }
 
   /** The strongest keys of a row. @param {HeadMap} map @param {number} row */
@@ -151,7 +163,7 @@ export class CellPanel {
             ...number(map, keys, col),
           ),
           bar,
-          element("span", { class: "tabular top-weight" }, weight < 5e-5 && weight > 0 ? "<.0001" : weight.toFixed(4)),
+          element("span", { class: "tabular top-weight" }, fourDigits(weight)),
         );
         return element("li", { data: { col } }, button);
       }),

@@ -100,7 +100,6 @@ export class Form {
     const old = shown !== null && !sameDraft(this.inputs.draft(), shown);
     byId("stale").hidden = !old;
     document.body.classList.toggle("is-stale", old);
-    byId("examples").value = String(this.examples().findIndex((example) => this.inputs.shows(example)));
-    if (byId("examples").selectedIndex < 0) byId("examples").value = "";
+    byId("examples").value = ""; // the field beside has its words
   }
 }

@@ -4,7 +4,7 @@ import { FIELDS, fromExample, sameDraft } from "./draft.js";
 import { byId } from "../views/dom.js";
 import { t } from "../text/i18n.js";
 import { fitting, fromBase64, fromFile, sizeName, soundOf } from "./media.js";
-import { readOptions, showOptions } from "./options.js";
+import { countOptions, readOptions, showOptions } from "./options.js";
 import { fileOf, optionsOf, taskOf } from "./tasks.js";
 
 /** @typedef {import("../types.js").Draft} Draft */
@@ -41,7 +41,10 @@ export class Inputs {
     /** @type {ReturnType<typeof optionsOf>} */
     this.options = {};
     for (const box of Object.values(BOXES)) byId(box).addEventListener("input", changed);
-    byId("options-list").addEventListener("input", changed);
+    byId("options-list").addEventListener("input", () => {
+      countOptions();
+      changed();
+    });
     byId("file").addEventListener("change", () => {
       const file = byId("file").files?.[0];
       if (file) this.take(file);
@@ -138,7 +141,6 @@ export class Inputs {
     for (const field of FIELDS) if (fields[field] !== undefined) byId(BOXES[field]).value = fields[field];
     if (media) this.put(media.kind, media);
     showOptions(this.options, parameters);
-    if (Object.keys(parameters).length) byId("options").open = true;
   }
 
   /** @param {Example} example @param {string} name of its file, where it has one */

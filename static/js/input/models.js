@@ -13,8 +13,13 @@ const NUMBERS = /** @type {[number, string][]} */ ([
   [1e3, "k"],
 ]);
 
-/** Counts of parameters as people say them. @param {number} parameters */
+/** Counts of parameters as people say them; in Chinese by ten thousands. @param {number} parameters */
 function counted(parameters) {
+  const myriads = t("myriads").split(" "); // ten thousand, a hundred million; a language without has one sign
+  if (myriads.length > 1 && parameters >= 1e4) {
+    const [size, word] = parameters >= 1e8 ? [parameters / 1e8, myriads[1]] : [parameters / 1e4, myriads[0]];
+    return `${Number(size.toPrecision(size >= 100 ? 3 : 2))} ${word}`;
+  }
   const [unit, letter] = NUMBERS.find(([size]) => parameters >= size) ?? [1, ""];
   const size = parameters / unit;
   return `${size >= 100 || unit === 1 ? Math.round(size) : size.toFixed(1)} ${letter}`.trim();
@@ -78,13 +83,18 @@ export class Models {
   note() {
     const model = this.chosen();
     const note = byId("model-note");
-    note.classList.toggle("problem", model?.state === "failed");
+    const failed = model?.state === "failed";
+    note.classList.toggle("problem", failed);
+    note.classList.toggle("urgent", failed);
     if (!model) return (note.textContent = "");
-    if (model.state === "failed") return (note.textContent = t("modelFailed", { reason: model.error ?? "" }));
+    if (failed) return (note.textContent = t("modelFailed", { reason: model.error ?? "" }));
     const { parameters, dtype, licence, state } = model;
     const count = typeof parameters === "number" ? parameters : model.parameter_count;
     const size = count ? t("parameterCount", { n: counted(count) }) : "";
     const facts = [taskName(model.task), size, dtype, licence].filter(Boolean).join(" · ");
-    note.textContent = state === "unloaded" || state === "loading" ? `${facts}. ${t(`note_${state}`)}` : facts;
+    const waits = state === "unloaded" || state === "loading";
+    note.classList.toggle("urgent", waits);
+    note.textContent = waits ? `${facts}. ${t(`note_${state}`)}` : facts;
+    this.menu.title = note.textContent;
   }
 }

@@ -47,6 +47,15 @@ export function showOptions(options, values) {
       return element("label", { class: shape, title: name }, title, control(name, option, values[name]));
     }),
   );
+  countOptions();
+}
+
+/** The closed menu says how many are set. */
+export function countOptions() {
+  const count = Object.keys(readOptions()).length;
+  const summary = byId("options").querySelector("summary");
+  summary?.classList.toggle("set", count > 0);
+  if (summary) summary.textContent = t("options") + (count ? ` · ${count}` : "");
 }
 
 /** @returns {Parameters} the options that are not left to the service */

@@ -50,6 +50,20 @@ export function topK(map, row, k) {
   return best;
 }
 
+/**
+ * @param {HeadMap} map all of it
+ * @param {number} col
+ * @param {number} k
+ * @returns {{row: number, weight: number}[]} the queries that look at a key most, the largest first
+ */
+export function topOf(map, col, k) {
+  const rows = Array.from({ length: map.rows }, (_, row) => ({ row, weight: map.weights[row * map.cols + col] }));
+  return rows
+    .filter(({ row }) => !masked(map, row, col))
+    .sort((a, b) => b.weight - a.weight)
+    .slice(0, k);
+}
+
 /** The place of the largest weight, the first of equals. @param {Float32Array} weights */
 export function largest(weights) {
   let best = 0;
@@ -83,8 +97,10 @@ export function cellMeant(map, { rows, cols }) {
 }
 
 /**
- * The cell to open with: the largest weight that is not on a special token; any largest where all are. On a picture's own
- * map the class token asks, since the answer is read off it; in a text with a picture inside, words ask the picture.
+ * The cell to open with: the largest weight that is not on a special token; any largest where all are. A row that sees one
+ * key alone says nothing, since its weight is 1 whatever the model does; on a text onto itself neither does the first key,
+ * where rows that have nothing to look at rest. On a picture's own map the class token asks, since the answer is read off
+ * it; in a text with a picture inside, words ask the picture.
  *
  * @param {HeadMap} map
  * @param {Axis} queries
@@ -93,13 +109,14 @@ export function cellMeant(map, { rows, cols }) {
  */
 export function brightest(map, queries, keys) {
   /** @typedef {(row: number, col: number) => unknown} Allowed */
+  const choosing = Array.from({ length: map.rows }, (_, row) => choices(map, row) > 1); // rows with keys to choose from
   /** @param {Allowed} allowed @returns {[number, number] | null} */
   const find = (allowed) => {
     /** @type {[number, number] | null} */
     let best = null;
     for (let row = 0; row < map.rows; row++) {
       for (let col = 0; col < map.cols; col++) {
-        if (!allowed(row, col) || masked(map, row, col) || (map.causal && row === 0)) continue; // one key to look at
+        if (!choosing[row] || !allowed(row, col) || masked(map, row, col)) continue;
         if (!best || map.weights[row * map.cols + col] > map.weights[best[0] * map.cols + best[1]]) best = [row, col];
       }
     }
@@ -112,7 +129,23 @@ export function brightest(map, queries, keys) {
     queries.kind === "image" ? queries.special[row] : !queries.special[row] && !queries.boxes?.[row];
   /** @type {Allowed} */
   const looked = (row, col) => asks(row) && !keys.special[col] && (!keys.boxes || keys.boxes[col] !== null);
-  return (keys.boxes && find(looked)) ?? find(words) ?? find(() => true) ?? [0, 0];
+  /** @type {Allowed} */
+  const apart = (row, col) => words(row, col) && col > 0;
+  const sinking = map.causal && queries === keys && !keys.boxes; // the first key is where a causal row rests
+  const last = map.rows - 1;
+  return (
+    (keys.boxes && find(looked)) ??
+    (sinking ? find(apart) : null) ??
+    find(words) ??
+    find(() => true) ?? [last, strongest(map, last)]
+  );
+}
+
+/** How many keys a query sees. @param {HeadMap} map @param {number} row */
+function choices(map, row) {
+  let count = 0;
+  for (let col = 0; col < map.cols && count < 2; col++) if (!masked(map, row, col)) count += 1;
+  return count;
 }
 
 /**
@@ -128,9 +161,20 @@ export function exact(weight) {
   return String(Number(weight.toPrecision(9)));
 }
 
-/** A weight for tight places. @param {number} weight */
+/**
+ * A weight in four digits after the point; what is less than 1 is never written as 1.
+ *
+ * @param {number} weight
+ */
+export function fourDigits(weight) {
+  if (weight > 0 && weight < 5e-5) return "<.0001";
+  return weight < 1 && weight >= 0.99995 ? ">.9999" : weight.toFixed(4);
+}
+
+/** A weight for tight places: two digits that tell, and near 1 as many as tell it from 1. @param {number} weight */
 export function brief(weight) {
-  if (weight >= 0.995) return "1";
+  if (weight >= 1) return "1";
+  if (weight >= 0.995) return Math.min(weight, 0.9999).toFixed(4).slice(1);
   if (weight >= 0.005) return weight.toFixed(2).slice(1);
   return weight > 0 ? "<.01" : "0";
 }

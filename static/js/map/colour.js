@@ -13,8 +13,8 @@ export function floorOf(keys) {
   return Math.max(LEAST_FLOOR, Math.min(LOG_FLOOR, 10 ** -(Math.ceil(Math.log10(Math.max(keys, 1))) + 1)));
 }
 
-/** @type {Palette[]} */
-export const PALETTES = ["cividis", "viridis", "grey"];
+/** @type {Palette[]} the first is the page's own */
+export const PALETTES = ["ink", "cividis", "viridis", "grey"];
 
 /** @typedef {import("../types.js").Palette} Palette */
 /** @typedef {import("../types.js").Scale} Scale */
@@ -28,15 +28,24 @@ const STOPS = {
     "00204c 002a66 00346e 273f6c 3c4a6b 4c556b 5b5f6d 686a70 757575 838178 928c78 a19876 b0a572 c0b16d d1bf66 e1cc5c f3db4f ffe945",
   viridis: "440154 482878 3e4989 31688e 26828e 1f9e89 35b779 6ece58 b5de2b fde725",
 };
-const GREY = { light: "f1f1ef 101010", dark: "1f2023 f6f6f4" }; // zero is near the page, one is near the ink
+// Zero is the page's own colour, so that only attention has ink; one is its accent. A straight line in OKLab between the
+// two (Ottosson 2020), so that lightness is monotone and equal steps look equal.
+/** @type {Partial<Record<Palette, Record<Theme, string>>>} */
+const THEMED = {
+  ink: {
+    light: "ffffff fcf0ec f9e0d9 f5d1c6 f1c2b3 ecb3a0 e7a38e e2947b dc8569 d67556 d06542 c9542c c2410c",
+    dark: "161719 26201f 372925 49332a 5b3c30 6e4635 81503b 955a40 aa6545 be6f4b d47950 e98455 ff8f5a",
+  },
+  grey: { light: "f1f1ef 101010", dark: "1f2023 f6f6f4" }, // zero is near the page, one is near the text
+};
 
 /**
  * @param {Palette} palette
- * @param {Theme} theme only grey depends on it
+ * @param {Theme} theme ink and grey depend on it
  * @returns {number[][]} evenly spaced [r, g, b]
  */
 function stopsOf(palette, theme) {
-  const list = (STOPS[palette] ?? GREY[theme]).split(" ");
+  const list = (THEMED[palette]?.[theme] ?? STOPS[palette] ?? "").split(" ");
   return list.map((hex) => [0, 2, 4].map((at) => parseInt(hex.slice(at, at + 2), 16)));
 }
 
@@ -88,4 +97,24 @@ export function lookupTable(weights, palette, theme, scale, floor = LOG_FLOOR) {
     table.set([...colourAt(palette, theme, position(weights[code], scale, floor)), 255], code * 4);
   }
   return table;
+}
+
+const MIDDLE = 0.179; // relative luminance on which black and white are read equally well, at 4.58:1
+
+/** The relative luminance of a colour (WCAG 2). @param {ArrayLike<number>} rgb 0..255 */
+export function luminance(rgb) {
+  const [r, g, b] = Array.from(rgb, (value) => value / 255).map((c) =>
+    c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4,
+  );
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+}
+
+/** Whether black or white is read better on a colour: at least 4.5:1 on any. @param {ArrayLike<number>} rgb 0..255 */
+export function inkOn(rgb) {
+  return luminance(rgb) > MIDDLE ? "#000000" : "#ffffff";
+}
+
+/** Whether more attention is darker, as a palette draws it. @param {Palette} palette @param {Theme} theme */
+export function darkens(palette, theme) {
+  return luminance(colourAt(palette, theme, 1)) < luminance(colourAt(palette, theme, 0));
 }

@@ -8,6 +8,7 @@ const BIGGEST_CELL = 96; // beyond this a short sentence's map is no clearer, on
 const WIDEST = 1.8; // cells may be this much wider than high, for their numbers and labels
 const TALLEST = 1.15;
 const READABLE = [40, 20]; // pixels: a long, narrow map gives up its cells' shape before its cells get thinner than this
+const THINNEST = 12; // pixels of a row or column whose label is taken for its own
 const LABEL_EVERY = 14; // pixels a label needs across its reading direction
 
 /** @param {number} rows @param {number} cols @returns {View} the whole map */
@@ -125,6 +126,29 @@ export function cellAt(box, view, x, y, rows, cols) {
   const col = Math.round(view.x[0] + ((x - box.left) / box.width) * (view.x[1] - view.x[0]));
   const row = Math.round(view.y[0] + ((y - box.top) / box.height) * (view.y[1] - view.y[0]));
   return row >= 0 && col >= 0 && row < rows && col < cols ? { row, col } : null;
+}
+
+/**
+ * The row or column whose label is under a point; null where there is none, or cells are too thin for labels of their own.
+ *
+ * @param {{box: Box, labelWidth: number, labelHeight: number, angle: number}} frame
+ * @param {View} view
+ * @param {number} x in CSS pixels
+ * @param {number} y
+ * @param {number} rows of the map
+ * @param {number} cols
+ * @returns {{rows: number[]} | {cols: number[]} | null}
+ */
+export function labelAt({ box, labelWidth, labelHeight, angle }, view, x, y, rows, cols) {
+  if (x < box.left && x >= box.left - labelWidth) {
+    const cell = cellAt(box, view, box.left, y, rows, cols);
+    return cell && box.height / (view.y[1] - view.y[0]) >= THINNEST ? { rows: [cell.row] } : null;
+  }
+  const above = box.top - y;
+  if (above <= 0 || above > labelHeight) return null;
+  const foot = angle === -45 ? x - above : x; // a slanted label leans to the right
+  const cell = cellAt(box, view, foot, box.top, rows, cols);
+  return cell && box.width / (view.x[1] - view.x[0]) >= THINNEST ? { cols: [cell.col] } : null;
 }
 
 /**

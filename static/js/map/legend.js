@@ -6,8 +6,9 @@ import { theme } from "../preferences.js";
 
 const [WIDTH, HEIGHT] = [96, 8]; // pixels
 
-/** @param {import("../types.js").Palette} palette @param {import("../types.js").Scale} scale @param {boolean} masked @param {number} [floor] */
-export function showLegend(palette, scale, masked, floor = LOG_FLOOR) {
+/** @param {import("../types.js").Palette} palette @param {import("../types.js").Scale} scale @param {boolean} masked @param {boolean} made whether some of it the model wrote @param {number} [floor] */
+export function showLegend(palette, scale, masked, made, floor = LOG_FLOOR) {
+  byId("legend-made").hidden = byId("legend-made-text").hidden = !made;
   byId("legend-masked").hidden = byId("legend-masked-text").hidden = !masked;
   byId("legend-low").textContent = scale === "log" ? `≤${floor < LOG_FLOOR ? floor.toExponential() : floor}` : "0";
   const context = sharpContext(byId("legend"), WIDTH, HEIGHT);

@@ -1,13 +1,14 @@
 /** What every plot here is set up with, and how it is listened to. */
 
+export { FOLDED } from "../views/narrow.js";
+
 export const FONT =
   'ui-monospace, "SFMono-Regular", Menlo, Consolas, "DejaVu Sans Mono", "Noto Sans Mono CJK SC", monospace';
 export const CHARACTER = 7.3; // pixels of that face at 12 px, the labels'
-export const FOLDED = window.matchMedia("(max-width: 720px)"); // one column, as in page.css
 export const CONFIG = {
   displayModeBar: false,
   showSendToCloud: false,
-  scrollZoom: true,
+  scrollZoom: false, // the wheel is ours: it zooms about the pointer and never past the whole map
   doubleClick: false,
   showTips: false,
   responsive: false,

@@ -67,7 +67,7 @@ export class HttpSource {
 
   /**
    * @param {string} site
-   * @param {import("../types.js").Head} which
+   * @param {import("../types.js").HeadOrAll} which
    * @param {string} format
    * @param {Range} [rows] all where left out
    * @param {Range} [cols]

@@ -2,6 +2,7 @@
  * Where the maps of a trace come from: the service, or a file in the page. No code.
  *
  * @typedef {import("../types.js").Head} Head
+ * @typedef {import("../types.js").HeadOrAll} HeadOrAll
  * @typedef {import("../types.js").Heads} Heads
  * @typedef {import("../types.js").Range} Range
  * @typedef {import("../types.js").Reduction} Reduction
@@ -22,7 +23,7 @@
  * @property {(site: string, head: Head, rows: Range, cols: Range, signal?: AbortSignal) => Promise<Float32Array>} window
  *   exact weights, row-major
  * @property {(site: string, layer: number, signal: AbortSignal) => Promise<LayerMaps>} layer what its weights are made of
- * @property {(site: string, head: Head, format: string, rows?: Range, cols?: Range) => string | null} path the address of
+ * @property {(site: string, head: HeadOrAll, format: string, rows?: Range, cols?: Range) => string | null} path the address of
  *   a representation; null where there is no service, and the page makes it itself
  */
 

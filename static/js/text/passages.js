@@ -80,7 +80,7 @@ export class Passages {
     const marks = this.root.querySelectorAll(".marked");
     for (const mark of marks) {
       const passage = mark.parentElement;
-      if (passage) passage.scrollTop = mark.offsetTop - passage.offsetTop - passage.clientHeight / 2;
+      if (passage) passage.scrollTop = mark.offsetTop - passage.clientHeight / 2;
     }
   }
 

@@ -1,5 +1,6 @@
 /** The texts of an answer as words; pointing at one lights up what the chosen head connects it with. */
 
+import { madeFrom } from "../map/made.js";
 import { byId, element } from "../views/dom.js";
 import { t, textName } from "./i18n.js";
 import { textsOf } from "./texts.js";
@@ -24,6 +25,7 @@ export class Sentences {
     this.texts = [];
     /** @type {HeadMap | null} */
     this.map = null;
+    this.made = Infinity; // the first query that the model wrote, after its prompt
     this.root.addEventListener("keydown", (event) => this.key(event));
     this.root.addEventListener("pointerleave", () => this.on.hover(null));
     this.root.addEventListener("focusout", () => this.on.hover(null));
@@ -39,6 +41,7 @@ export class Sentences {
   build(session, siteName, far = false) {
     const site = session.site(siteName);
     this.map = null;
+    this.made = madeFrom(session.queries(siteName)) ?? Infinity;
     this.texts = far ? [] : textsOf(session, siteName);
     const { task } = session.summary;
     const seen = new Map(); // several texts may have one name: sentences, labels
@@ -86,7 +89,7 @@ export class Sentences {
       if (!same) holder = around ? root.appendChild(element("span", { class: "mark", title: around.label })) : root;
       mark = around;
       word.node = element("span", {
-        class: word.special ? "word special" : "word",
+        class: `word${word.special ? " special" : ""}${word.asQuery[0] >= this.made ? " made-word" : ""}`,
         // Words flow in their text's direction; a special token is no part of it and reorders none of it.
         ...(word.special ? { dir: "ltr" } : {}),
         role: "option",
@@ -126,6 +129,7 @@ export class Sentences {
       asking ? mass(map, asking, word.asKey) : mass(map, word.asQuery, cols ?? []),
     );
     this.mark(words, [query, cols && words.find((word) => word.asKey.includes(cols[0]))]);
+    this.bringIn();
   }
 
   /** @param {Shown} word */
@@ -160,6 +164,27 @@ export class Sentences {
     }
   }
 
+  /** What lights up in a text too long to stand here whole is scrolled to, but under the pointer; there its edges say so. */
+  bringIn() {
+    /** @type {NodeListOf<HTMLElement>} */
+    const sentences = this.root.querySelectorAll(".sentence");
+    for (const sentence of sentences) {
+      const high = sentence.clientHeight;
+      const long = sentence.scrollHeight > high + 1;
+      const lit = long ? /** @type {HTMLElement[]} */ ([...sentence.querySelectorAll(".word.lit")]) : [];
+      const held = sentence.matches(":hover, :focus-within");
+      const [first] = lit.toSorted((a, b) => light(b) - light(a));
+      if (first && !held) {
+        const { offsetTop: top, offsetHeight: tall } = first;
+        if (top < sentence.scrollTop || top + tall > sentence.scrollTop + high)
+          sentence.scrollTop = top + tall / 2 - high / 2;
+      }
+      const from = sentence.scrollTop;
+      sentence.classList.toggle("lit-above", lit.some(({ offsetTop, offsetHeight: tall }) => offsetTop + tall / 2 < from));
+      sentence.classList.toggle("lit-below", lit.some(({ offsetTop, offsetHeight: tall }) => offsetTop + tall / 2 > from + high));
+    }
+  }
+
   /** @param {Shown[]} words @param {(Shown | undefined)[]} chosen */
   mark(words, chosen) {
     for (const word of words) {
@@ -190,3 +215,6 @@ export class Sentences {
     next.focus();
   }
 }
+
+/** How much a word is lit. @param {HTMLElement} node */
+const light = (node) => Number(node.style.getPropertyValue("--light"));

@@ -128,7 +128,7 @@ function marksOf(prediction, name) {
 }
 
 /**
- * Every text of an answer, the output first.
+ * Every text of an answer, what was given over what came of it.
  *
  * @param {Session} session
  * @param {string} siteName
@@ -156,7 +156,7 @@ export function textsOf(session, siteName) {
       if (words.length) texts.push({ name: title, words, marks: marksOf(prediction, title) });
     }
   }
-  return texts.sort((a, b) => Number(b.name === "target") - Number(a.name === "target"));
+  return texts.sort((a, b) => Number(a.name === "target") - Number(b.name === "target"));
 }
 
 /**

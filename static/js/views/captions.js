@@ -9,13 +9,15 @@ import { byId } from "./dom.js";
  * @param {string} site
  * @param {import("../types.js").Head} which
  * @param {import("../types.js").HeadMap} map
+ * @param {"" | import("../types.js").Over} [over] all heads of the layer
  * @returns {string} the map's name, for those who do not see it
  */
-export function showCaptions(session, site, { layer, head }, { rows, cols }) {
-  const { queries, keys } = session.site(site);
+export function showCaptions(session, site, { layer, head }, { rows, cols }, over = "") {
+  const { queries, keys, heads } = session.site(site);
   const { task, certificate } = session.summary;
-  const label = t("heatmapLabel", { site: siteName(site), layer, head, rows, cols });
-  byId("now").textContent = t("headName", { layer, head });
+  const which = over ? t(`overName_${over}`, { layer, heads }) : t("headName", { layer, head });
+  const label = t(over ? "overLabel" : "heatmapLabel", { site: siteName(site), which, layer, head, rows, cols });
+  byId("now").textContent = which;
   byId("heat").setAttribute("aria-label", label);
   byId("query-name").textContent = t("queries", { name: axisName(queries, task) });
   byId("key-name").textContent = t("keys", { name: axisName(keys, task) });

@@ -7,6 +7,7 @@
  * @property {HTMLSelectElement} model
  * @property {HTMLSelectElement} examples
  * @property {HTMLSelectElement} sort
+ * @property {HTMLSelectElement} palette
  * @property {HTMLSelectElement} find-side
  * @property {HTMLInputElement} find
  * @property {HTMLInputElement} file
@@ -26,6 +27,7 @@
  * @property {HTMLCanvasElement} atlas
  * @property {HTMLCanvasElement} legend
  * @property {HTMLCanvasElement} minimap
+ * @property {HTMLCanvasElement} numbers
  * @property {HTMLCanvasElement} profile
  * @property {HTMLCanvasElement} tiles
  * @property {HTMLButtonElement} find-back

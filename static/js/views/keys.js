@@ -11,6 +11,7 @@ export const KEYS = {
   keyHead: ["ArrowLeft", "ArrowRight"],
   keyLayer: ["ArrowUp", "ArrowDown"],
   keySite: ["[", "]"],
+  keyOver: ["h"],
   keySort: ["s"],
   keyFind: ["g"],
   keyCell: ["Shift+ArrowLeft", "Shift+ArrowRight", "Shift+ArrowUp", "Shift+ArrowDown"],

@@ -3,7 +3,7 @@
 import { WEIGHTS } from "../../api/u8log.js";
 import { byId, contextOf, cssColour, onceAFrame, placeOver } from "../../views/dom.js";
 import { floorOf, lookupTable } from "../colour.js";
-import { anchor, cellAt, cellsIn, insideMap, viewOf, wholeView, zoomed } from "../geometry.js";
+import { anchor, cellAt, cellsIn, insideMap, labelAt, viewOf, wholeView, zoomed } from "../geometry.js";
 import { CONFIG, FOLDED, onGesture, viewAfter } from "../plot.js";
 import { plotly } from "../plotly.js";
 import { nameOf, TileCache } from "./cache.js";
@@ -13,6 +13,7 @@ import { listen } from "./gestures.js";
 import { levelFor, levelsOf, SIDE, wanted } from "./levels.js";
 import { Loader } from "./loader.js";
 import { placeMarks } from "./marks.js";
+import { placeMade } from "../made.js";
 import { Minimap } from "./minimap.js";
 import { panned, revealed } from "./moves.js";
 import { Numbers } from "./numbers.js";
@@ -23,6 +24,7 @@ import { Trail } from "./trail.js";
 /** @typedef {import("../geometry.js").Box} Box */
 /** @typedef {import("../geometry.js").View} View */
 /** @typedef {import("../../types.js").Cell} Cell */
+/** @typedef {import("../../types.js").Place} Place */
 /** @typedef {import("../../types.js").Range} Range */
 /** @typedef {import("../../types.js").Shape} Shape */
 /** @typedef {import("./levels.js").Spot} Spot */
@@ -32,8 +34,9 @@ const SHARPEST = 2; // screen pixels a CSS pixel that are drawn; finer ones nobo
 export class Atlas {
   /**
    * @param {object} on
-   * @param {(cell: Cell | null) => void} on.hover
+   * @param {(place: Place | null) => void} on.hover a cell has both, a label a row or a column
    * @param {(cell: Cell) => void} on.choose
+   * @param {(place: Place) => void} on.ask a label was clicked
    * @param {(state: {whole: boolean, n: number, trail: Trail}) => void} on.view after a change: blocks of n x n cells
    * @param {(rows: Range | null, cols: Range | null) => void} on.moved other cells are in view
    * @param {(busy: boolean) => void} on.busy tiles are under way
@@ -162,7 +165,7 @@ export class Atlas {
     this.paint();
     // The trace draws nothing: it is there so that the axes are.
     const trace = { type: "scatter", x: [0], y: [0], mode: "markers", opacity: 0, hoverinfo: "none" };
-    await Plotly.react(this.plot, [trace], layout, { ...CONFIG, scrollZoom: false });
+    await Plotly.react(this.plot, [trace], layout, CONFIG);
     if (this.ready) return;
     this.ready = true;
     onGesture(this.plot, (change, done) => this.shown && this.setView(viewAfter(change, this.view), done));
@@ -219,6 +222,7 @@ export class Atlas {
     if (!this.box || !this.shown) return;
     const { box, view, shape, crosshair, chosen, labelWidth, labelHeight } = this;
     placeMarks({ box, view, shape, crosshair, chosen, labelWidth, labelHeight, holes: this.shown.holes });
+    placeMade({ box, view }, this.shown.queries, this.shown.keys);
   }
 
   /** Asks for what the view lacks. */
@@ -297,6 +301,16 @@ export class Atlas {
     const { box, view, shape } = this.drawn;
     const { left, top } = this.root.getBoundingClientRect();
     return cellAt(box, view, event.clientX - left, event.clientY - top, ...shape);
+  }
+
+  /** What the pointer is over: a cell, or a token's label. @param {MouseEvent} event @returns {Place | null} */
+  placeUnder(event) {
+    const cell = this.under(event);
+    if (cell) return { rows: [cell.row], cols: [cell.col] };
+    const { box, view, shape } = this.drawn;
+    const { left, top } = this.root.getBoundingClientRect();
+    const frame = { box, labelWidth: this.labelWidth, labelHeight: this.labelHeight, angle: -90 };
+    return labelAt(frame, view, event.clientX - left, event.clientY - top, ...shape);
   }
 
   /** What the page knows of a cell without asking. @param {Cell} cell @returns {{code: number, level: number} | null} */

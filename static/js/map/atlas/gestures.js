@@ -31,7 +31,7 @@ export function listen(atlas) {
   let down = null;
   let [clicked, resting] = [-Infinity, 0];
   root.addEventListener("pointermove", (event) => {
-    if (atlas.box && !event.buttons) atlas.on.hover(atlas.under(event));
+    if (atlas.box && !event.buttons) atlas.on.hover(atlas.placeUnder(event));
   });
   root.addEventListener("pointerleave", () => atlas.box && atlas.on.hover(null));
   root.addEventListener(
@@ -48,12 +48,14 @@ export function listen(atlas) {
       const from = down;
       down = null;
       if (!from || !atlas.box || Math.hypot(event.clientX - from[0], event.clientY - from[1]) > STILL) return;
-      const cell = atlas.under(event);
-      if (!cell) return;
+      const place = atlas.placeUnder(event);
+      if (!place) return;
+      const { rows, cols } = place;
+      if (!rows || !cols) return atlas.on.ask(place);
       const twice = event.timeStamp - clicked < DOUBLE_CLICK;
       clicked = twice ? -Infinity : event.timeStamp;
       if (twice) atlas.reset();
-      else atlas.on.choose(cell);
+      else atlas.on.choose({ row: rows[0], col: cols[0] });
     },
     true,
   );

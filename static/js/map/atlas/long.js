@@ -27,8 +27,9 @@ const REDUCTIONS = ["max", "mean"];
 export class LongMap {
   /**
    * @param {object} on
-   * @param {(cell: Cell | null) => void} on.hover
+   * @param {(place: import("../../types.js").Place | null) => void} on.hover
    * @param {(cell: Cell) => void} on.choose
+   * @param {(place: import("../../types.js").Place) => void} on.ask
    * @param {(patch: Partial<State>) => void} on.record
    * @param {(patch: Partial<State>) => void} on.restyle
    * @param {() => Cell} on.kept
@@ -50,6 +51,7 @@ export class LongMap {
     this.atlas = new Atlas({
       hover: on.hover,
       choose: (cell) => this.choose(cell),
+      ask: on.ask,
       view: (state) => this.viewed(state),
       moved: (rows, cols) => on.record({ rows, cols }),
       busy: (busy) => this.busy(busy),

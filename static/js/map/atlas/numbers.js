@@ -1,6 +1,7 @@
 /** Weights written in their cells, where few enough are in view to be read: exact ones, fetched as one window. */
 
 import { brief } from "../cells.js";
+import { inkOn } from "../colour.js";
 import { cellsIn } from "../geometry.js";
 import { FONT } from "../plot.js";
 
@@ -9,14 +10,7 @@ import { FONT } from "../plot.js";
 /** @typedef {{rows: Range, cols: Range}} Place the cells in view */
 
 const MOST = 400; // cells in view; more numbers are unreadable
-const ROOM = [34, 18]; // pixels that a number needs
-const DARK_BELOW = 0.18; // relative luminance: under it white is read better
-
-/** Whether black or white is read better on a colour. @param {ArrayLike<number>} rgb 0..255 */
-export function inkOn(rgb) {
-  const linear = Array.from(rgb).map((value) => (value / 255) ** 2.2);
-  return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] > DARK_BELOW ? "#101010" : "#ffffff";
-}
+const ROOM = [38, 18]; // pixels that a number needs
 
 export class Numbers {
   /** @param {() => void} arrived */

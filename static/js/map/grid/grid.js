@@ -1,7 +1,11 @@
-/** The layer x head grid: one canvas holds all thumbnails; an invisible option over each has its name and its clicks. */
+/**
+ * The heads, a line a layer: one canvas holds all thumbnails; an invisible option over each has its name and its clicks.
+ * In the order of a measure they follow each other over the same columns.
+ */
 
 import { lookupTable } from "../colour.js";
 import { byId, contextOf, cssColour, element, sharpContext } from "../../views/dom.js";
+import { FOLDED } from "../../views/narrow.js";
 import { groupName, groupOf, grouped, groupsOf } from "./groups.js";
 import { inPlace, isMeasure, sorted } from "./heads.js";
 import { siteName, t } from "../../text/i18n.js";
@@ -21,43 +25,31 @@ import { WEIGHTS } from "../../api/u8log.js";
  * @typedef {[number, number][]} Places left and top of each thumbnail
  */
 
-const GAP = 4;
+const GUTTER = 20; // pixels at the left, for the layers' numbers
+const NAMES = 16; // above, for the heads'
+const GAP = 2;
 const RING = 6; // around the chosen head
-const GUTTER = 24; // for a layer's name
 const GROUP_GAP = 6; // more between heads that share no keys
-const BRACKET = 18; // above the first line: a group's name and bracket
-const TINIEST = 8; // pixels a side, on the narrowest page
-const SMALLEST = 26;
-const COMFORTABLE = 36;
-const LARGEST = 52;
-const SHARE = 0.17; // of the window's height: the grid leaves the rest to the heatmap
-const LOWEST = 104; // pixels
+const COMFORTABLE = 24; // pixels from one head to the next: a target that a pointer finds
+const FINGER = 44;
+const TINIEST = 10;
+const WIDEST = 248; // pixels: the map beside needs the rest
+const COARSE = window.matchMedia("(pointer: coarse)");
 
 /**
- * Places of the thumbnails: layers side by side where the width allows, so that the grid stays low.
+ * Places of the thumbnails: a line a layer, heads in columns, as near each other as they must.
  *
- * @param {number} layers
  * @param {number} heads
- * @param {number} width in pixels
- * @param {number} tallest in pixels; more lines than fit get the smallest thumbnails
- * @param {number} [groups] of heads, with a gap between them
- * @returns {{size: number, beside: number, height: number}} `beside`: layers in one line
+ * @param {number} groups of heads, with a gap between them
+ * @param {{width?: number, coarse?: boolean}} [room] `width`: all that there is, where the page is one column
+ * @returns {{pitch: number, size: number, width: number}} in pixels, from one to the next and of each; `width` of all
  */
-export function arrange(layers, heads, width, tallest, groups = 1) {
-  const gaps = (groups - 1) * GROUP_GAP;
-  const ways = Array.from({ length: layers }, (_, index) => {
-    const beside = index + 1;
-    const lines = Math.ceil(layers / beside);
-    const room = Math.floor((width - beside * (GUTTER + GAP + gaps)) / (beside * heads)) - GAP;
-    const size = Math.max(TINIEST, Math.min(LARGEST, room, Math.max(SMALLEST, Math.floor(tallest / lines) - GAP)));
-    return { size, beside, height: lines * (size + GAP) - GAP };
-  });
-  /** @typedef {typeof ways[number]} Way */
-  /** @param {Way} way @param {Way} other */
-  const low = (way, other) => way.height - other.height || other.size - way.size;
-  const roomy = ways.filter((way) => way.size >= COMFORTABLE).sort(low);
-  const tight = ways.filter((way) => way.size >= SMALLEST).sort(low);
-  return roomy[0] ?? tight[0] ?? ways[0];
+export function arrange(heads, groups, { width, coarse = false } = {}) {
+  const taken = GUTTER + (groups - 1) * GROUP_GAP;
+  const fitting = Math.floor(((width ?? WIDEST) - taken) / heads);
+  const most = width === undefined ? COMFORTABLE : FINGER;
+  const pitch = Math.max(coarse ? FINGER : TINIEST, Math.min(most, fitting));
+  return { pitch, size: pitch - GAP, width: taken + heads * pitch };
 }
 
 export class Grid {
@@ -94,71 +86,82 @@ export class Grid {
   }
 
   draw() {
-    const width = this.root.clientWidth;
     const { look } = this;
-    if (!look || !width || this.root.hidden) return;
+    if (!look || this.root.hidden) return;
     const { site, rows, sort } = look;
-    const { layers, heads } = site;
     const shared = grouped(site);
     const groups = shared ? site.kv_heads : 1;
-    const { size, beside } = arrange(layers, heads, width, Math.max(LOWEST, SHARE * window.innerHeight), groups);
+    const room = { coarse: COARSE.matches, ...(FOLDED.matches ? { width: this.root.clientWidth } : {}) };
+    const { pitch, size, width } = arrange(site.heads, groups, room);
+    byId("layers").style.setProperty("--heads-width", `${width}px`);
     const order = this.order(look);
     const ranked = isMeasure(sort) && rows.length > 0;
-    const across = Math.max(1, Math.floor((width + GAP) / (size + GAP)));
-    const block = GUTTER + heads * (size + GAP) + (groups - 1) * GROUP_GAP + GAP;
-    const top = shared && !ranked ? BRACKET : 0;
-    /** @param {number} layer @param {number} head */
-    const left = (layer, head) =>
-      (layer % beside) * block + GUTTER + head * (size + GAP) + (shared ? groupOf(site, head) * GROUP_GAP : 0);
+    /** @param {number} column */
+    const left = (column) => GUTTER + column * pitch + (shared && !ranked ? groupOf(site, column) * GROUP_GAP : 0);
     /** @type {Places} */
-    const places = order.map(({ layer, head }, index) => {
-      if (ranked) return [(index % across) * (size + GAP), Math.floor(index / across) * (size + GAP)];
-      return [left(layer, head), top + Math.floor(layer / beside) * (size + GAP)];
-    });
-    const height = Math.max(...places.map(([, y]) => y)) + size;
+    const places = order.map(({ layer, head }, index) =>
+      ranked
+        ? [left(index % site.heads), Math.floor(index / site.heads) * pitch]
+        : [left(head), layer * pitch],
+    );
+    const height = Math.max(...places.map(([, y]) => y)) + size + 1;
     const context = sharpContext(byId("atlas"), width, height);
     this.list.style.height = `${height}px`;
-    context.font = "12px system-ui, sans-serif";
+    this.names(ranked ? null : site, width, size, left);
+    context.font = "11px system-ui, sans-serif";
     context.textBaseline = "middle";
     context.fillStyle = cssColour("--quiet");
-    if (!ranked) {
-      order.forEach(({ layer, head }, index) => {
-        if (head === 0) context.fillText(String(layer), places[index][0] - GUTTER + 4, places[index][1] + size / 2);
-      });
-    }
-    context.imageSmoothingEnabled = false;
+    if (!ranked)
+      for (let layer = 0; layer < site.layers; layer++) context.fillText(String(layer), 2, layer * pitch + size / 2);
+    const { thumbnails } = look;
+    // Fewer cells than pixels keep their edges; where cells share pixels none may fall out.
+    context.imageSmoothingEnabled = (thumbnails?.shape[3] ?? 0) > size * (window.devicePixelRatio || 1);
+    context.imageSmoothingQuality = "high";
     context.fillStyle = cssColour("--sunken");
+    context.strokeStyle = cssColour("--line");
     const tile = this.painter(look);
     order.forEach(({ layer, head }, index) => {
       const [x, y] = places[index];
       context.fillRect(x, y, size, size);
       if (tile) context.drawImage(tile(layer, head), x, y, size, size);
+      context.strokeRect(x - 0.5, y - 0.5, size + 1, size + 1);
     });
     this.options(look, order, places, size);
-    this.brackets(site, top ? Math.min(beside, layers) : 0, left, size);
+    this.brackets(site, shared && !ranked, left, size);
+  }
+
+  /** The heads' numbers over their columns, as many as have room. @param {Look["site"] | null} site null: no column is one head's @param {number} width @param {number} size @param {(column: number) => number} left */
+  names(site, width, size, left) {
+    const context = sharpContext(byId("numbers"), width, NAMES);
+    context.font = "11px system-ui, sans-serif";
+    context.textAlign = "center";
+    context.textBaseline = "middle";
+    context.fillStyle = cssColour("--quiet");
+    const every = size >= 16 ? 1 : 2;
+    for (let head = 0; head < (site?.heads ?? 0); head += every)
+      context.fillText(String(head), left(head) + size / 2, NAMES / 2);
   }
 
   /**
-   * Over the heads that share keys and values, what they share; the columns below are the same in every line.
+   * Over the heads that share keys and values, what they share.
    *
    * @param {Look["site"]} site
-   * @param {number} blocks layers in a line
-   * @param {(layer: number, head: number) => number} left of a thumbnail
+   * @param {boolean} shared
+   * @param {(column: number) => number} left of a thumbnail
    * @param {number} size of it
    */
-  brackets(site, blocks, left, size) {
-    const names = groupsOf(site).map(({ group }) => groupName(site, group));
+  brackets(site, shared, left, size) {
+    const groups = shared ? groupsOf(site) : [];
     byId("groups").replaceChildren(
-      ...Array.from({ length: blocks }, (_, layer) =>
-        groupsOf(site).map(({ group, first, last }) => {
-          const width = left(layer, last) + size - left(layer, first);
-          const name = width >= 7 * names[group].length ? names[group] : t("groupShort", { group });
-          const node = element("div", { class: "group", title: names[group] }, element("span", {}, name));
-          node.style.left = `${left(layer, first)}px`;
-          node.style.width = `${width}px`;
-          return node;
-        }),
-      ).flat(),
+      ...groups.map(({ group, first, last }) => {
+        const title = groupName(site, group);
+        const width = left(last) + size - left(first);
+        const name = width >= 7 * title.length ? title : t("groupShort", { group });
+        const node = element("div", { class: "group", title }, element("span", {}, name));
+        node.style.left = `${left(first)}px`;
+        node.style.width = `${width}px`;
+        return node;
+      }),
     );
   }
 
@@ -223,7 +226,8 @@ export class Grid {
     chosen.setAttribute("aria-selected", "true");
     this.list.setAttribute("aria-activedescendant", chosen.id);
     const room = byId("grid-room");
-    const low = chosen.offsetTop + chosen.offsetHeight - room.clientHeight + RING;
+    const above = byId("columns-names").offsetHeight; // stays in view, over what scrolls
+    const low = chosen.offsetTop + chosen.offsetHeight + above - room.clientHeight + RING;
     room.scrollTop = Math.min(Math.max(room.scrollTop, low), chosen.offsetTop);
   }
 }

@@ -2,6 +2,7 @@
 
 import { byId, placeOver } from "../../views/dom.js";
 import { cellBox } from "../geometry.js";
+import { placeMade } from "../made.js";
 
 const NAME = 18; // pixels between an axis's labels and its name
 
@@ -11,8 +12,26 @@ function put(node, box) {
 }
 
 /**
+ * The part of the plot that the map covers: all of it, but while a drag pulls the map past its edge.
+ *
+ * @param {import("../geometry.js").Box} box
+ * @param {import("../geometry.js").View} view
+ * @param {{rows: number, cols: number}} map
+ */
+function mapBox(box, view, { rows, cols }) {
+  const first = cellBox(box, view, 0, 0);
+  const last = cellBox(box, view, rows - 1, cols - 1);
+  return {
+    left: first.left,
+    top: first.top,
+    width: last.left + last.width - first.left,
+    height: last.top + last.height - first.top,
+  };
+}
+
+/**
  * @param {object} look
- * @param {{map: import("../../types.js").HeadMap}} look.shown
+ * @param {import("./heatmap.js").Shown} look.shown
  * @param {import("../geometry.js").Box} look.box the plot's
  * @param {import("../geometry.js").View} look.view
  * @param {{row?: number, col?: number} | null} look.crosshair
@@ -22,7 +41,10 @@ function put(node, box) {
  * @param {number} look.angle of the keys' labels
  */
 export function placeOverlays({ shown, box, view, crosshair, chosen, labelWidth, labelHeight, angle }) {
-  put(byId("hatch"), shown.map.causal || shown.map.holes ? box : null); // masked cells are holes in the plot
+  const edge = mapBox(box, view, shown.map);
+  put(byId("hatch"), shown.map.causal || shown.map.holes ? edge : null); // masked cells are holes in the plot
+  put(byId("map-frame"), edge);
+  placeMade({ box, view }, shown.queries, shown.keys);
   const { row, col } = crosshair ?? {};
   const line = row === undefined ? null : cellBox(box, view, row, view.x[0]);
   const column = col === undefined ? null : cellBox(box, view, view.y[0], col);

@@ -1,18 +1,18 @@
 /** The chosen head's map: Plotly draws cells and axes; crosshair and hit test are here, so that they answer at once. */
 
-import { brief } from "../cells.js";
-import { plotlyScale, position } from "../colour.js";
 import { placeOverlays } from "./crosshair.js";
-import { byId, cssColour } from "../../views/dom.js";
-import { anchor, beyond, cellAt, cellsIn, insideMap, plotBox, ticks, viewOf, wholeView, zoomed } from "../geometry.js";
-import { label, plotLabel, wideAs } from "../../text/labels.js";
-import { CHARACTER, CONFIG, FOLDED, FONT, onGesture, viewAfter } from "../plot.js";
+import { byId } from "../../views/dom.js";
+import { anchor, cellAt, cellsIn, insideMap, labelAt, plotBox, ticks, viewOf, wholeView, zoomed } from "../geometry.js";
+import { label, wideAs } from "../../text/labels.js";
+import { CHARACTER, CONFIG, FOLDED, onGesture, viewAfter } from "../plot.js";
 import { plotly } from "../plotly.js";
-import { blockSize, pooled } from "./pool.js";
+import { listen } from "./pointing.js";
+import { layoutOf, tracesOf } from "./traces.js";
 
 /** @typedef {import("../../types.js").HeadMap} HeadMap */
 /** @typedef {import("../../types.js").Axis} Axis */
 /** @typedef {import("../../types.js").Cell} Cell */
+/** @typedef {import("../../types.js").Place} Place */
 /** @typedef {import("../../types.js").Range} Range */
 /** @typedef {import("../geometry.js").Box} Box */
 /** @typedef {import("../geometry.js").Stretch} Stretch */
@@ -36,18 +36,12 @@ import { blockSize, pooled } from "./pool.js";
  * @property {number} angle of the keys' labels
  */
 
-const MOST_NUMBERS = 500; // cells in view with their weight written in them; more are unreadable and slow
-const ROOM_FOR_NUMBER = [30, 18];
-const DOUBLE_CLICK = 350; // milliseconds
-
-/** How many times as far one stretch reaches. @param {Stretch} wide @param {Stretch} narrow */
-const reach = (wide, narrow) => (wide[1] - wide[0]) / (narrow[1] - narrow[0]);
-
 export class Heatmap {
   /**
    * @param {object} on
-   * @param {(cell: Cell | null) => void} on.hover
+   * @param {(place: Place | null) => void} on.hover a cell has both, a label a row or a column
    * @param {(cell: Cell) => void} on.choose
+   * @param {(place: Place) => void} on.ask a label was clicked
    * @param {(whole: boolean, n: number) => void} on.view after drawing: blocks of n x n cells
    * @param {(rows: Range | null, cols: Range | null) => void} on.moved other cells are in view
    */
@@ -66,15 +60,9 @@ export class Heatmap {
     this.crosshair = null;
     /** @type {Cell | null} */
     this.chosen = null;
-    /** @type {[number, number] | null} where the pointer went down */
-    this.down = null;
-    this.clicked = -Infinity;
     this.turn = 0;
     this.ready = false;
-    this.root.addEventListener("pointermove", (event) => this.pointed(event));
-    this.root.addEventListener("pointerleave", () => this.frame && this.on.hover(null));
-    this.root.addEventListener("pointerdown", (event) => (this.down = [event.clientX, event.clientY]), true);
-    window.addEventListener("pointerup", (event) => this.released(event), true);
+    listen(this);
     new ResizeObserver(() => void this.draw()).observe(this.root);
   }
 
@@ -125,85 +113,6 @@ export class Heatmap {
     return { room, box, labelWidth: left + 12, labelHeight, angle };
   }
 
-  /** The cells, as Plotly draws them: more than are in view, so that panning uncovers them. @param {Shown} shown */
-  traceOf({ map, scale, palette, theme }, /** @type {Frame} */ { box }) {
-    const { view } = this;
-    const around = beyond(view);
-    const seen = { rows: cellsIn(view.y, map.rows), cols: cellsIn(view.x, map.cols) };
-    const n = blockSize(seen.rows, seen.cols);
-    const { z, row, col } = pooled(map, cellsIn(around.y, map.rows), cellsIn(around.x, map.cols), n);
-    const wide = box.width / (view.x[1] - view.x[0]);
-    const high = box.height / (view.y[1] - view.y[0]);
-    const count = (seen.rows[1] - seen.rows[0]) * (seen.cols[1] - seen.cols[0]);
-    const numbers = n === 1 && wide >= ROOM_FOR_NUMBER[0] && high >= ROOM_FOR_NUMBER[1] && count <= MOST_NUMBERS;
-    const written = {
-      text: z.map((line) => line.map((weight) => (weight === null || weight < 0.005 ? "" : brief(weight)))),
-      texttemplate: "%{text}",
-      textfont: { family: FONT, size: 11 },
-    };
-    const trace = {
-      type: "heatmap",
-      z: z.map((line) => line.map((weight) => (weight === null ? null : position(weight, scale)))),
-      x0: col + (n - 1) / 2,
-      dx: n,
-      y0: row + (n - 1) / 2,
-      dy: n,
-      zmin: 0,
-      zmax: 1, // locked: the same colour means the same weight under every head
-      zsmooth: "fast", // an image of one pixel a cell; map.css keeps its edges. The other paths set style attributes
-      colorscale: plotlyScale(palette, theme),
-      showscale: false,
-      hoverinfo: "skip",
-      ...(numbers ? written : {}),
-    };
-    return { n, trace };
-  }
-
-  /** Axes with the labels that have room. @param {Shown} shown */
-  layoutOf({ map, queries, keys }, /** @type {Frame} */ { room, box, angle }) {
-    const { view } = this;
-    const around = beyond(view);
-    const font = { family: FONT, size: 12, color: cssColour("--text") };
-    /** @param {[number, number]} range @param {number[]} values @param {Axis} labelled */
-    const axis = (range, values, labelled) => ({
-      range,
-      tickmode: "array",
-      tickvals: values,
-      ticktext: values.map((index) => plotLabel(labelled, index)),
-      tickfont: font,
-      showgrid: false,
-      zeroline: false,
-      ticks: "",
-      showline: false,
-      automargin: false,
-      fixedrange: false,
-    });
-    const across = ticks(around.x, map.cols, box.width * reach(around.x, view.x), angle ? 15 : 30);
-    const down = ticks(around.y, map.rows, box.height * reach(around.y, view.y));
-    const right = room.width - box.left - box.width;
-    return {
-      width: room.width,
-      height: room.height,
-      margin: { l: box.left, t: box.top, r: right, b: room.height - box.top - box.height, pad: 4 },
-      paper_bgcolor: "rgba(0,0,0,0)",
-      plot_bgcolor: "rgba(0,0,0,0)", // masked cells are holes; the hatched sheet below shows through
-      hovermode: false,
-      dragmode: "pan",
-      xaxis: {
-        ...axis([...view.x], across, keys),
-        side: "top",
-        tickangle: angle,
-        minallowed: -0.5,
-        maxallowed: map.cols - 0.5,
-      },
-      yaxis: {
-        ...axis([view.y[1], view.y[0]], down, queries),
-        minallowed: -0.5,
-        maxallowed: map.rows - 0.5,
-      },
-    };
-  }
-
   async draw() {
     const turn = (this.turn += 1);
     const Plotly = await plotly();
@@ -212,8 +121,8 @@ export class Heatmap {
     this.plot.hidden = false;
     const frame = (this.frame = this.framed(shown));
     this.root.style.height = FOLDED.matches ? `${frame.room.height}px` : "";
-    const { n, trace } = this.traceOf(shown, frame);
-    await Plotly.react(this.plot, [trace], this.layoutOf(shown, frame), CONFIG);
+    const { n, traces } = tracesOf(shown, this.view, frame);
+    await Plotly.react(this.plot, traces, layoutOf(shown, this.view, frame), CONFIG);
     if (!this.ready) {
       this.ready = true;
       onGesture(this.plot, (change, done) => this.shown && this.dragged(change, done));
@@ -235,7 +144,9 @@ export class Heatmap {
 
   /** Pan and zoom by Plotly's own gestures. @param {import("../plot.js").Relayout} change @param {boolean} done */
   dragged(change, done) {
-    this.setView(insideMap(viewAfter(change, this.view), this.map.rows, this.map.cols), done);
+    const view = viewAfter(change, this.view);
+    // A drag may pull the map past its edge, as far as Plotly's axes follow it; let go, it lies inside again, as large as it was.
+    this.setView(done ? zoomed(view, 1, anchor(view, null), this.map.rows, this.map.cols) : view, done);
   }
 
   /** @param {View} view @param {boolean} done the gesture is over */
@@ -260,29 +171,29 @@ export class Heatmap {
     if (this.shown) this.setView(wholeView(this.map.rows, this.map.cols), true);
   }
 
-  /** @param {PointerEvent} event */
-  pointed(event) {
-    if (this.frame && !event.buttons) this.on.hover(this.under(event));
-  }
-
-  /** The cell under the pointer. @param {PointerEvent} event */
-  under(event) {
+  /** Where an event is, from the corner of the plot's room. @param {MouseEvent} event @returns {[number, number]} */
+  at(event) {
     const { left, top } = this.root.getBoundingClientRect();
-    const { map, frame } = this;
-    return frame && cellAt(frame.box, this.view, event.clientX - left, event.clientY - top, map.rows, map.cols);
+    return [event.clientX - left, event.clientY - top];
   }
 
-  /** A press and release at one place chooses the cell; two in a row show the whole map. @param {PointerEvent} event */
-  released(event) {
-    const down = this.down;
-    this.down = null;
-    if (!down || !this.frame || Math.hypot(event.clientX - down[0], event.clientY - down[1]) > 4) return;
-    const cell = this.under(event);
-    if (!cell) return;
-    const twice = event.timeStamp - this.clicked < DOUBLE_CLICK;
-    this.clicked = twice ? -Infinity : event.timeStamp;
-    if (twice) this.reset();
-    else this.on.choose(cell);
+  /** What the pointer is over: a cell, or the label of a row or column. @param {MouseEvent} event @returns {Place | null} */
+  placeUnder(event) {
+    const { map, frame, view } = this;
+    if (!frame) return null;
+    const cell = cellAt(frame.box, view, ...this.at(event), map.rows, map.cols);
+    return cell ? { rows: [cell.row], cols: [cell.col] } : labelAt(frame, view, ...this.at(event), map.rows, map.cols);
+  }
+
+  /** The point of the map under the pointer, column and row. @param {MouseEvent} event @returns {[number, number] | null} */
+  pointUnder(event) {
+    const { map, frame, view } = this;
+    const [x, y] = this.at(event);
+    if (!frame || !cellAt(frame.box, view, x, y, map.rows, map.cols)) return null;
+    const { box } = frame;
+    const across = (x - box.left) / box.width;
+    const down = (y - box.top) / box.height;
+    return [view.x[0] + across * (view.x[1] - view.x[0]), view.y[0] + down * (view.y[1] - view.y[0])];
   }
 
   /** @param {{row?: number, col?: number} | null} place where the crosshair stands; a row or a column alone will do */
