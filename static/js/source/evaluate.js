@@ -6,13 +6,14 @@
  * Sums are of 64 bits, the numbers that they are of of 32: a weight is the service's to a millionth.
  */
 
+import { editedTerm } from "./edited.js";
 import { predicateOf } from "./visible.js";
 
 /** @typedef {import("./tensors.js").TensorFile} TensorFile */
 /** @typedef {import("./visible.js").Mask} Mask */
 /** @typedef {import("../types.js").Range} Range */
-/** @typedef {{kind: string, scale: number, cap?: number}} Score */
-/** @typedef {{kind: string, queries?: number}} Bias */
+/** @typedef {{kind: string, scale: number, cap?: number, score?: Score, factors?: number[]}} Score */
+/** @typedef {{kind: string, queries?: number, base?: Bias | null}} Bias */
 /** @typedef {{score: Score, mask: Mask, bias: Bias | null}} Described what the file's header says of a layer */
 /** @typedef {(head: number, query: number, key: number) => number} Term */
 
@@ -25,6 +26,8 @@ export class LayerMaps {
    */
   constructor(file, site, index, described) {
     const prefix = `${site}.${index}.`;
+    this.file = file;
+    this.prefix = prefix;
     const [heads, queries, size] = file.shape(`${prefix}q`);
     const [groups, keys] = file.shape(`${prefix}k`);
     this.heads = heads;
@@ -35,10 +38,31 @@ export class LayerMaps {
     this.q = file.floats(`${prefix}q`);
     this.k = file.floats(`${prefix}k`);
     this.lse = file.floats(`${prefix}lse`);
-    this.score = described.score;
-    this.vector = described.score.kind === "additive" ? file.floats(`${prefix}vector`) : null;
+    const tempered = described.score.kind === "tempered";
+    /** @type {number[] | null} of a pass that was edited: what each head's score is multiplied with */
+    this.factors = (tempered && described.score.factors) || null;
+    this.score = (tempered && described.score.score) || described.score;
+    this.vector = this.score.kind === "additive" ? file.floats(`${prefix}vector`) : null;
     this.visible = predicateOf(described.mask, file, prefix);
     this.bias = described.bias && termOf(described.bias, file, prefix);
+    /** @type {Float32Array | null} */
+    this.held = null;
+  }
+
+  /** The values (G K E), read when they are first wanted: no map needs them. */
+  get v() {
+    this.held ??= this.file.floats(`${this.prefix}v`);
+    return this.held;
+  }
+
+  /** E, the numbers of a value. */
+  get width() {
+    return this.file.shape(`${this.prefix}v`)[2];
+  }
+
+  /** The keys and values of which a head takes its own. @param {number} head */
+  group(head) {
+    return Math.floor(head / (this.heads / this.groups));
   }
 
   /**
@@ -64,18 +88,22 @@ export class LayerMaps {
 
   /** Score and bias of a cell, whatever the mask. @param {number} head @param {number} query @param {number} key */
   logit(head, query, key) {
-    const { kind, scale, cap = 0 } = this.score;
-    let score = scale * this.product(head, query, key);
-    if (kind === "soft_capped") score = cap * Math.tanh(score / cap);
+    const score = this.scored(head, this.product(head, query, key));
     return this.bias ? score + this.bias(head, query, key) : score;
+  }
+
+  /** What becomes of a product: times the scale, soft-capped, tempered, where these are. @param {number} head @param {number} product */
+  scored(head, product) {
+    const { kind, scale, cap = 0 } = this.score;
+    const score = kind === "soft_capped" ? cap * Math.tanh((scale * product) / cap) : scale * product;
+    return this.factors ? this.factors[head] * score : score;
   }
 
   /** <q, k>, or of additive scores v . tanh(q + k). @param {number} head @param {number} query @param {number} key */
   product(head, query, key) {
     const { q, k, size, vector } = this;
-    const group = Math.floor(head / (this.heads / this.groups));
     const from = (head * this.queries + query) * size;
-    const to = (group * this.keys + key) * size;
+    const to = (this.group(head) * this.keys + key) * size;
     let sum = 0;
     if (vector) for (let d = 0; d < size; d++) sum += vector[d] * Math.tanh(q[from + d] + k[to + d]);
     else for (let d = 0; d < size; d++) sum += q[from + d] * k[to + d];
@@ -93,6 +121,7 @@ export class LayerMaps {
  * @throws {Error} it is of a kind that is not known here
  */
 function termOf(bias, file, prefix) {
+  if (bias.kind === "edited") return editedTerm(bias.base ? termOf(bias.base, file, prefix) : null, file, prefix);
   const name = `${prefix}bias`;
   const values = file.floats(name);
   const [heads, rows, cols] = file.shape(name);
