@@ -1,7 +1,12 @@
 /** Everything that the page says, by language. */
 
 import * as atlas from "./strings/atlas.js";
+import * as derivation from "./strings/derivation.js";
 import { en } from "./strings/en.js";
+import * as ribbons from "./strings/ribbons.js";
 import { zh } from "./strings/zh.js";
 
-export const STRINGS = { en: { ...en, ...atlas.en }, zh: { ...zh, ...atlas.zh } };
+export const STRINGS = {
+  en: { ...en, ...atlas.en, ...derivation.en, ...ribbons.en },
+  zh: { ...zh, ...atlas.zh, ...derivation.zh, ...ribbons.zh },
+};
