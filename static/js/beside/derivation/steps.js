@@ -96,7 +96,9 @@ function toScore(u) {
     if (u.cap !== null)
       lines.push(`${digits(u.cap)} tanh(${digits(u.scaled)} / ${digits(u.cap)}) = ${digits(u.capped)}`);
     if (u.factor !== null) lines.push(`${digits(u.factor)} × ${factor(u.capped)} = ${digits(u.score)}`);
-    steps.push(step({ name: "scale", lines, values: { size: u.q.length } }));
+    lines.push(`s_{${i},${j}} = ${lines.pop()}`);
+    const name = u.factor !== null ? "tempered" : u.cap !== null ? "capped" : "scale";
+    steps.push(step({ name, lines, values: { size: u.q.length, cap: digits(u.cap ?? 0) } }));
   }
   if (u.bias !== null) {
     const given = u.q.length === 0;
