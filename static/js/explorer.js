@@ -4,7 +4,9 @@ import { asError, isAbort, Unreachable } from "./api/request.js";
 import { asked, reopened } from "./asking.js";
 import { bestHead, firstCell, fitting } from "./beginning.js";
 import { CellPanel } from "./beside/cell-panel.js";
+import { Derivation } from "./beside/derivation/derivation.js";
 import { FarScene } from "./beside/far.js";
+import { Ribbons } from "./beside/ribbons/ribbons.js";
 import { Scene } from "./beside/scene.js";
 import { draftOf, stateOf } from "./input/draft.js";
 import { Address, DEFAULTS } from "./link.js";
@@ -16,6 +18,7 @@ import { Grid } from "./map/grid/grid.js";
 import { drawHeads, fetchAhead } from "./map/grid/overview.js";
 import { Heatmap } from "./map/heatmap/heatmap.js";
 import { theme } from "./preferences.js";
+import { layerOf } from "./source/layers.js";
 import { siteName, t } from "./text/i18n.js";
 import { isolated } from "./text/isolate.js";
 import { Sentences } from "./text/sentences.js";
@@ -79,6 +82,8 @@ export class Explorer {
     this.sentences = new Sentences(gestures);
     this.scene = new Scene(gestures);
     this.panel = new CellPanel({ choose: (cell) => this.choose(cell) });
+    this.derivation = new Derivation(byId("derivation"), { choose: (cell) => this.choose(cell) });
+    this.ribbons = new Ribbons(byId("ribbons"), gestures);
     /** @type {ConstructorParameters<typeof LongMap>[0]} */
     const long = {
       hover: (cell) => this.point(cell && { rows: [cell.row], cols: [cell.col] }),
@@ -144,6 +149,7 @@ export class Explorer {
     this.turn += 1;
     this.map = null;
     this.long.hide();
+    this.ribbons.open(false);
   }
 
   /**
@@ -198,6 +204,7 @@ export class Explorer {
     this.session = null;
     this.map = null;
     this.long.hide();
+    this.ribbons.open(false);
     delete byId("map").dataset.state;
     for (const id of ["result", "cell-details", "scene", "warning"]) byId(id).hidden = true;
     const { palette, scale, sort } = this.state;
@@ -237,6 +244,7 @@ export class Explorer {
       this.scene.use(map);
       this.long.read(session, name, far);
       if (!far) this.sentences.use(map);
+      this.unfold(session, map);
       this.keep(this.kept);
       showExports(session.summary.id, name, layer, head);
       if (this.long.active) showViewExports(this.long.atlas);
@@ -252,6 +260,18 @@ export class Explorer {
     } finally {
       settled();
     }
+  }
+
+  /** What shows a head in other ways than as a map. @param {Session} session @param {HeadMap} map */
+  unfold(session, map) {
+    const { site, view } = this.state;
+    const [{ layer, head }, { certificate, bytes = 0 }] = [this.head, session.summary];
+    const error = certificate.errors?.[site]?.[layer]?.[head] ?? null;
+    const axes = { queries: session.queries(site), keys: session.keys(site) };
+    const tensors = () => layerOf(session, site, layer);
+    this.derivation.use({ site, layer, head, ...axes, error, bytes, tensors });
+    this.ribbons.use(session, site, this.head, map);
+    this.ribbons.open(view === "ribbons");
   }
 
   /** Over many keys each gets little, and all look alike on a linear scale: then logarithmic, unless somebody chose. */
@@ -297,6 +317,8 @@ export class Explorer {
   async keep(cell) {
     this.kept = cell;
     this.painter.keep(cell);
+    this.derivation.show(cell);
+    this.ribbons.keep(cell);
     if (this.far && cell.row !== this.map?.from) {
       const map = await this.long.band(this.head, cell.row).catch((error) => this.long.failed(error));
       if (!map || this.kept !== cell || !this.far) return;
@@ -315,5 +337,6 @@ export class Explorer {
     this.panel.show(place ? cellMeant(this.map, place) : this.kept);
     this.sentences.show(shown);
     this.scene.show(shown);
+    this.ribbons.show(place);
   }
 }

@@ -28,6 +28,7 @@ const SORTS = ["", ...Object.keys(MEASURES)];
 /** @type {import("./types.js").Scale[]} */
 const SCALES = ["linear", "log"];
 const POINTS = ["queries", "keys"];
+const VIEWS = ["map", "ribbons"];
 const CLOSER = 0.6; // of the view remains after one step of zooming in
 
 const explorer = new Explorer(changed);
@@ -40,6 +41,8 @@ function changed(state) {
   setChoice("scale", scale);
   setChoice("palette", state.palette);
   setChoice("turn", state.point || "queries");
+  setChoice("view", state.view || "map");
+  byId("map").dataset.view = state.view || "map";
   byId("sort").value = state.sort;
   for (const tab of shownTabs()) {
     const chosen = tab.dataset.site === state.site;
@@ -78,6 +81,7 @@ function refresh() {
   useLanguage(language());
   choice("scale", SCALES, t, (scale) => restyle({ scale }));
   choice("palette", PALETTES, t, (palette) => restyle({ palette }));
+  choice("view", VIEWS, (view) => t(`view_${view}`), look);
   choice("turn", POINTS, (side) => t(`turn_${side}`), turn);
   for (const input of byId("turn").querySelectorAll("input")) input.title = t(`turn_${input.value}Title`);
   fillSelect(
@@ -93,6 +97,8 @@ function refresh() {
   models.fill();
   form.refresh();
   explorer.long.refresh();
+  explorer.derivation.translate();
+  explorer.ribbons.translate();
   tabs();
   changed(explorer.state);
 }
@@ -101,6 +107,12 @@ function refresh() {
 function restyle(patch) {
   explorer.record(patch, "replace");
   if (explorer.session) explorer.showMap();
+}
+
+/** Another way to see the same head. @param {string} view */
+function look(view) {
+  explorer.record({ view: view === "ribbons" ? "ribbons" : "" }, "push");
+  explorer.ribbons.open(view === "ribbons");
 }
 
 /** What is pointed at asks, or is asked. @param {string} side */
@@ -239,6 +251,12 @@ function listenToAll() {
     keySort: () => restyle({ sort: step(SORTS, explorer.state.sort, 1) }),
     keyCell: (pressed) => stepCell(explorer, pressed),
     keyTurn: () => byId("turn").hidden || turn(explorer.state.point ? "queries" : "keys"),
+    keyView: () => look(explorer.state.view ? "map" : "ribbons"),
+    keyRibbons: () => explorer.ribbons.active && explorer.ribbons.chosen.step(),
+    keyPin: () => explorer.ribbons.active && explorer.ribbons.chosen.pin(),
+    keyDerive: () => explorer.derivation.toggle(),
+    keyStep: (pressed) => explorer.derivation.go(pressed === "q" ? -1 : 1),
+    keyAllSteps: () => explorer.derivation.toggleAll(),
     keyPicture: () => [byId("picture"), byId("wave")].find((node) => node.checkVisibility())?.focus(),
     keyPlay: () => explorer.scene.wave.play(),
     keyStrongest: () =>
