@@ -82,9 +82,10 @@ def test_curves_leave_and_arrive_upright(alone: Page) -> None:
     assert call(alone, LAYOUT, "m.curve(a[0], a[1], 3, true)", [box, up]) == "M8 100C8 55 58 55 58 10"
 
 
-@pytest.mark.parametrize(
-    ("text", "direction"), [("abc", "ltr"), ("שלום", "rtl"), ("«مرحبا»", "rtl"), ("123 是", "ltr")]
-)
+DIRECTIONS = [("abc", "ltr"), ("שלום", "rtl"), ("«مرحبا»", "rtl"), ("123 是", "ltr")]
+
+
+@pytest.mark.parametrize(("text", "direction"), DIRECTIONS)
 def test_directions(alone: Page, text: str, direction: str) -> None:
     assert call(alone, "beside/ribbons/units", "m.directionOf(a)", text) == direction
 
