@@ -4,7 +4,6 @@
  * Formulas are plain text in which `_{...}` stands below the line. Words about a step are looked up by its name.
  */
 
-import { exact } from "../../map/cells.js";
 import { norm } from "./unfold.js";
 
 /** @typedef {import("./unfold.js").Unfolded} Unfolded */
@@ -22,6 +21,7 @@ import { norm } from "./unfold.js";
  * @property {Record<string, string | number>} values for its words
  */
 
+const DIGITS = 6; // of the weight: as many as a float32 holds
 const LISTED = 3; // terms that are written out
 const LARGE = 1e5; // from here on, and below SMALL, digits say less than the power of ten
 const SMALL = 1e-3;
@@ -123,7 +123,8 @@ function sides(u) {
   const lines = [`${q} = ${listed(u.q)}`, `${k} = ${listed(u.k)}`];
   lines.push(`‖${q}‖ = ${digits(norm(u.q))}, ‖${k}‖ = ${digits(norm(u.k))}`);
   const strips = [overDimensions(q, u.q), overDimensions(k, u.k)];
-  return step({ name: "sides", lines, strips, values: { size: u.q.length } });
+  const values = { size: u.q.length, group: u.group ?? 0 };
+  return step({ name: u.group === null ? "sides" : "grouped", lines, strips, values });
 }
 
 /** @param {Unfolded} u */
@@ -152,7 +153,7 @@ function toWeight(u) {
   });
   if (!u.seen) return [row];
   const cell = `A_{${i},${j}}`;
-  const weight = exact(Math.fround(u.weight));
+  const weight = String(Number(u.weight.toPrecision(DIGITS)));
   const lines = [`${l} = log Σ_{j} exp(${s}) = ${digits(u.lse)}`];
   lines.push(
     u.visible

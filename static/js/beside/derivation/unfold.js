@@ -10,6 +10,7 @@
 /**
  * @typedef {object} Unfolded
  * @property {number} head
+ * @property {number | null} group whose keys and values the head shares; null: it has its own
  * @property {number} row the query, i
  * @property {number} col the key, j
  * @property {string} kind of the score
@@ -74,6 +75,7 @@ export function unfold(maps, head, row, col) {
   return {
     ...{ head, row, col, kind, q, k, vector, terms, product, scale, scaled, cap, bias, scores, lse, sum, weights, weight },
     ...{ v, part, output },
+    group: maps.groups < maps.heads ? group : null,
     capped: cap === null ? scaled : cap * Math.tanh(scaled / cap),
     factor: maps.factors ? maps.factors[head] : null,
     score: maps.scored(head, product),

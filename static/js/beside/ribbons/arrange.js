@@ -10,7 +10,7 @@ import { layOut, LINE, patches, stacked, stretches } from "./layout.js";
 
 const BAND = 128; // between words and what is no text
 const PICTURE = 0.6; // of the room's height at most
-const SOUND = 24; // pixels high
+const SOUND = 56; // pixels high
 
 /**
  * @param {Sides} sides

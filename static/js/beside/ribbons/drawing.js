@@ -1,5 +1,6 @@
 /** Ribbons as SVG, sharp on screen and on paper: lines below, words above. */
 
+import { envelope } from "../../input/media.js";
 import { isolated } from "../../text/isolate.js";
 import { curve } from "./layout.js";
 import { ink } from "./lines.js";
@@ -15,6 +16,7 @@ const SVG = "http://www.w3.org/2000/svg";
 const BASELINE = 18; // of a word in its line, from above
 const ASIDE = 3; // pixels between hues that join the same words
 const MARGIN = 8; // around everything, for rings of the focus
+const FONT = { text: 15, special: 12 }; // pixels, as css/ribbons.css has them
 const SECOND = 56; // pixels that the number of a second needs
 
 /**
@@ -89,15 +91,32 @@ export function drawSide(name, { units }, places, { title, labels }) {
   return shape("g", { class: "ribbon-side", role: "listbox", "aria-label": title, "aria-orientation": "horizontal" }, ...nodes);
 }
 
-/** What lies under a side that is no text: the picture, or the seconds. @param {Side} side @param {Place[]} places @param {string | null} url */
-export function drawGround({ kind, units, size = [1, 1], duration = 0 }, places, url) {
-  if (kind === "sound") return seconds(places, duration);
+/**
+ * What lies under a side that is no text: the picture, or the wave over its seconds.
+ *
+ * @param {Side} side
+ * @param {Place[]} places
+ * @param {{url: string | null, samples: Float32Array | null}} media
+ * @returns {SVGElement[]}
+ */
+export function drawGround({ kind, units, size = [1, 1], duration = 0 }, places, { url, samples }) {
+  if (kind === "sound") return [...wave(places, samples), ...seconds(places, duration)];
   const first = places[0];
   const box = units[0]?.box;
   if (kind !== "picture" || !first || !box || !url) return [];
   const scale = first.width / (box[2] - box[0]);
   const [left, top] = [first.x - box[0] * scale, first.y - box[1] * scale];
   return [shape("image", { href: url, x: left, y: top, width: size[0] * scale, height: size[1] * scale, preserveAspectRatio: "none" })];
+}
+
+/** The loudest of each pixel, both ways from the middle. @param {Place[]} places @param {Float32Array | null} samples */
+function wave(places, samples) {
+  const last = places[places.length - 1];
+  if (!last || !samples) return [];
+  const peaks = envelope(samples, Math.max(1, Math.round(last.x + last.width)));
+  const [middle, half] = [last.y + last.height / 2, last.height / 2 - 1];
+  const lines = [...peaks].map((peak, x) => `M${x} ${(middle - half * peak).toFixed(1)}v${(2 * half * peak).toFixed(1)}`);
+  return [shape("path", { class: "ribbon-wave", d: lines.join("") })];
 }
 
 /** @param {Place[]} places @param {number} duration */
@@ -112,9 +131,19 @@ function seconds(places, duration) {
   );
 }
 
-/** The frame that all of it is drawn in. @param {Arranged} arranged @param {(Node | string)[]} children */
-export function frame({ width, height }, children) {
+/** The frame that all of it is drawn in. @param {Arranged} arranged @param {string} label @param {(Node | string)[]} children */
+export function frame({ width, height }, label, children) {
   const [wide, high] = [width + 2 * MARGIN, Math.ceil(height) + 2 * MARGIN];
   const box = `${-MARGIN} ${-MARGIN} ${wide} ${high}`;
-  return shape("svg", { class: "ribbon-sheet", viewBox: box, width: wide, height: high, role: "group" }, ...children);
+  return shape("svg", { class: "ribbon-sheet", viewBox: box, width: wide, height: high, role: "group", "aria-label": label }, ...children);
+}
+
+/** Measures words in the face that they are drawn in. @param {HTMLElement} room @returns {(text: string, special: boolean) => number} */
+export function measureIn(room) {
+  const context = /** @type {CanvasRenderingContext2D} */ (document.createElement("canvas").getContext("2d"));
+  const family = getComputedStyle(room).fontFamily;
+  return (text, special) => {
+    context.font = `${special ? FONT.special : FONT.text}px ${family}`;
+    return Math.ceil(context.measureText(shortened(text)).width) + 2;
+  };
 }

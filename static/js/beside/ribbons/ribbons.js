@@ -1,15 +1,16 @@
 /** The sentence over its translation, or over itself, joined by ribbons whose ink is the weight. */
 
 import { asError, isAbort } from "../../api/request.js";
+import { soundOf } from "../../input/media.js";
 import { t } from "../../text/i18n.js";
 import { element, onceAFrame } from "../../views/dom.js";
 import { arrange } from "./arrange.js";
 import { Chosen } from "./chosen.js";
-import { drawGround, drawLines, drawSide, frame, shape } from "./drawing.js";
+import { drawGround, drawLines, drawSide, frame, measureIn, shape } from "./drawing.js";
 import { gridOf, linesAt, linesOf, meanOf } from "./lines.js";
 import { moved } from "./moves.js";
 import { named } from "./naming.js";
-import { near, shortened, sidesOf } from "./units.js";
+import { near, sidesOf } from "./units.js";
 
 /** @typedef {import("../../types.js").Cell} Cell */
 /** @typedef {import("../../types.js").Head} Head */
@@ -23,7 +24,6 @@ import { near, shortened, sidesOf } from "./units.js";
 const MOST_WORDS = 160; // of a side: more lines of words than a reader follows
 const FAINT = 0.02; // less attention than this lights no word
 const LIT = 0.7; // a lit word's ground at a weight of 1
-const FONT = { text: 15, special: 12 }; // pixels, as css/ribbons.css has them
 const MARGIN = 8;
 
 export class Ribbons {
@@ -54,6 +54,8 @@ export class Ribbons {
     this.own = shape("g");
     /** @type {Cell} */
     this.kept = { row: 0, col: 0 };
+    /** @type {Float32Array | null} of the recording */
+    this.samples = null;
     this.pointed = ""; // the unit under the pointer
     this.turn = 0;
     this.active = false;
@@ -85,7 +87,7 @@ export class Ribbons {
   /** @param {Session} session @param {string} site @param {Head} head on show @param {HeadMap} map its map */
   use(session, site, head, map) {
     if (this.shown?.session !== session || this.shown.site !== site) {
-      this.whole = null;
+      this.whole = this.samples = null;
       this.chosen.forget();
     }
     this.shown = { session, site, map };
@@ -115,6 +117,8 @@ export class Ribbons {
     if (shown.map.from !== undefined) return this.say(t("ribbonsFar"));
     try {
       this.whole ??= sidesOf(shown.session, shown.site);
+      if (!this.samples && [this.whole.keys, this.whole.queries].some(({ kind }) => kind === "sound"))
+        this.listen(shown.session);
       const sides = this.around(this.whole);
       /** @type {Grid[]} */
       const grids = [];
@@ -129,6 +133,15 @@ export class Ribbons {
     } catch (error) {
       if (turn === this.turn && !isAbort(error)) this.say(t("failedMap", { detail: asError(error).message }));
     }
+  }
+
+  /** The wave comes when it is decoded; until then there are the seconds. @param {Session} session */
+  async listen(session) {
+    const { media } = session.draft;
+    const sound = media && (await soundOf(media));
+    if (!sound || this.shown?.session !== session || this.samples) return;
+    this.samples = sound.getChannelData(0);
+    this.draw();
   }
 
   /** The words around the kept cell, where there are too many. @param {Sides} sides @returns {Sides} */
@@ -154,19 +167,18 @@ export class Ribbons {
     const { sides, shown, room } = this;
     this.width = room.clientWidth;
     if (!sides || !shown || !this.active || this.width <= 2 * MARGIN) return;
-    const { measure } = measuring(room);
     const size = { width: this.width - 2 * MARGIN, height: room.clientHeight - 2 * MARGIN };
-    const arranged = (this.arranged = arrange(sides, measure, size));
-    const url = shown.session.draft.media?.url ?? null;
+    const arranged = (this.arranged = arrange(sides, measureIn(room), size));
+    const media = { url: shown.session.draft.media?.url ?? null, samples: this.samples };
     const labels = named(sides, this.grids);
     const drawn = (/** @type {Name} */ name) =>
       drawSide(name, sides[name], arranged[name], { title: t(`ribbons_${name}`), labels: labels[name] });
     const [keys, queries] = [drawn("keys"), drawn("queries")];
     this.strong = shape("g", { class: "ribbon-lines" });
     this.own = shape("g", { class: "ribbon-lines" });
-    const grounds = [drawGround(sides.keys, arranged.keys, url), drawGround(sides.queries, arranged.queries, url)];
+    const grounds = [drawGround(sides.keys, arranged.keys, media), drawGround(sides.queries, arranged.queries, media)];
     const focused = this.room.contains(document.activeElement);
-    this.room.replaceChildren(frame(arranged, [...grounds.flat(), this.strong, this.own, keys, queries]));
+    this.room.replaceChildren(frame(arranged, t("view_ribbons"), [...grounds.flat(), this.strong, this.own, keys, queries]));
     this.nodes = { keys: unitsIn(keys), queries: unitsIn(queries) };
     this.drawStrongest();
     if (focused) this.nodes.queries[unitOf(sides.queries, this.kept.row)]?.focus();
@@ -272,15 +284,3 @@ const unitOf = ({ units }, token) => units.findIndex(({ tokens }) => tokens.incl
 
 /** @param {SVGElement} side @returns {SVGElement[]} */
 const unitsIn = (side) => [.../** @type {NodeListOf<SVGElement>} */ (side.querySelectorAll(".ribbon-unit"))];
-
-/** Measures words in the face that they are drawn in. @param {HTMLElement} room */
-function measuring(room) {
-  const context = /** @type {CanvasRenderingContext2D} */ (document.createElement("canvas").getContext("2d"));
-  const family = getComputedStyle(room).fontFamily;
-  /** @param {string} text @param {boolean} special */
-  const measure = (text, special) => {
-    context.font = `${special ? FONT.special : FONT.text}px ${family}`;
-    return Math.ceil(context.measureText(shortened(text)).width) + 2;
-  };
-  return { measure };
-}

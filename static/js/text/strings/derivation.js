@@ -16,6 +16,9 @@ export const en = {
   deriveFetch: "Fetch them",
   derive_sides: "Query and key",
   derive_sides_text: "Each is a vector of {size} numbers, projected by this head. Above the line positive, below it negative.",
+  derive_grouped: "Query and key",
+  derive_grouped_text:
+    "Each is a vector of {size} numbers: the query of this head alone, the key of group {group}, which several heads share.",
   derive_products: "Multiply and add",
   derive_products_text: "Dimension by dimension; the sum says how well they match. Dimension {dimension} adds most: {value}.",
   derive_additive: "Add, bend and weigh",
@@ -79,6 +82,8 @@ export const zh = {
   deriveFetch: "获取",
   derive_sides: "查询与键",
   derive_sides_text: "两者各是 {size} 个数的向量，由这个头投影得到。线上为正，线下为负。",
+  derive_grouped: "查询与键",
+  derive_grouped_text: "两者各是 {size} 个数的向量：查询属于这个头，键属于第 {group} 组，由多个头共用。",
   derive_products: "逐维相乘再求和",
   derive_products_text: "逐个维度相乘，其和表示两者的匹配程度。贡献最大的是第 {dimension} 维：{value}。",
   derive_additive: "相加、取 tanh、加权",
