@@ -23,7 +23,7 @@ import { norm } from "./unfold.js";
 
 const DIGITS = 6; // of the weight: as many as a float32 holds
 const LISTED = 3; // terms that are written out
-const LARGE = 1e5; // from here on, and below SMALL, digits say less than the power of ten
+const LARGE = 1e4; // from here on, and below SMALL, digits say less than the power of ten
 const SMALL = 1e-3;
 
 /** A number as formulas have it: four digits, a true minus. @param {number} value @returns {string} */
@@ -31,7 +31,7 @@ export function digits(value) {
   if (value === 0) return "0";
   const size = Math.abs(value);
   if (size === Infinity) return value > 0 ? "∞" : "−∞";
-  const text = size < SMALL || size >= LARGE ? size.toExponential(2).replace("+", "") : size.toPrecision(4);
+  const text = size < SMALL || size >= LARGE ? size.toExponential(3).replace("+", "") : size.toPrecision(4);
   return (value < 0 ? "−" : "") + text.replace("e-", "e−");
 }
 
