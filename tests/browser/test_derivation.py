@@ -118,8 +118,8 @@ def test_numbers_by_hand(alone: Page) -> None:
     assert steps["products"] == ["q_{0} · k_{1} = Σ_{d} q_{0,d} k_{1,d}", "= 0 + 2.000 = 2.000"]
     assert steps["scale"] == ["s_{0,1} = 0.5000 × 2.000 = 1.000"]
     assert steps["row"] == ["max_{j} s_{0,j} = s_{0,1} = 1.000"]
-    assert steps["softmax"][0] == "lse_{0} = log Σ_{j} exp(s_{0,j}) = 1.474"
-    assert steps["softmax"][1].startswith("A_{0,1} = exp(s_{0,1} − lse_{0}) = exp(1.000 − 1.474) = 0.6224")
+    assert steps["softmax"][0] == "lse_{0} = log Σ_{j} exp(s_{0,j}) = 1.47408"
+    assert steps["softmax"][1].startswith("A_{0,1} = exp(s_{0,1} − lse_{0}) = exp(1.00000 − 1.47408) = 0.62245")
     assert steps["softmax"][2] == "Σ_{j} A_{0,j} = 1.000000"
 
 

@@ -26,12 +26,12 @@ const LISTED = 3; // terms that are written out
 const LARGE = 1e4; // from here on, and below SMALL, digits say less than the power of ten
 const SMALL = 1e-3;
 
-/** A number as formulas have it: four digits, a true minus. @param {number} value @returns {string} */
-export function digits(value) {
+/** A number as formulas have it: with a true minus. @param {number} value @param {number} [count] of digits @returns {string} */
+export function digits(value, count = 4) {
   if (value === 0) return "0";
   const size = Math.abs(value);
   if (size === Infinity) return value > 0 ? "∞" : "−∞";
-  const text = size < SMALL || size >= LARGE ? size.toExponential(3).replace("+", "") : size.toPrecision(4);
+  const text = size < SMALL || size >= LARGE ? size.toExponential(count - 1).replace("+", "") : size.toPrecision(count);
   return (value < 0 ? "−" : "") + text.replace("e-", "e−");
 }
 
@@ -154,10 +154,11 @@ function toWeight(u) {
   if (!u.seen) return [row];
   const cell = `A_{${i},${j}}`;
   const weight = String(Number(u.weight.toPrecision(DIGITS)));
-  const lines = [`${l} = log Σ_{j} exp(${s}) = ${digits(u.lse)}`];
+  const [logit, lse] = [u.logit, Math.abs(u.lse)].map((value) => digits(value, DIGITS)); // what is left of both matters
+  const lines = [`${l} = log Σ_{j} exp(${s}) = ${digits(u.lse, DIGITS)}`];
   lines.push(
     u.visible
-      ? `${cell} = exp(s_{${i},${j}} − ${l}) = exp(${digits(u.logit)} ${signed(-u.lse)}) = ${weight}`
+      ? `${cell} = exp(s_{${i},${j}} − ${l}) = exp(${logit} ${u.lse < 0 ? "+" : "−"} ${lse}) = ${weight}`
       : `${cell} = exp(−∞) = 0`,
     `Σ_{j} ${a} = ${u.total.toFixed(6)}`,
   );

@@ -58,7 +58,7 @@ export function stripOf(strip, nameOf, choose) {
 
 /** What a strip says to those who do not see it. @param {Strip} strip @param {(key: number) => string} nameOf */
 function described({ name, values, along, marked }, nameOf) {
-  const [low, high] = extentOf(values).map(digits);
+  const [low, high] = extentOf(values).map((value) => digits(value));
   const [most] = strongest(values, 1);
   const plain = name.replace(/_\{([^}]*)\}/g, " $1");
   const facts = { name: plain, n: values.length, low, high };

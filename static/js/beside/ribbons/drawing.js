@@ -68,7 +68,8 @@ export function drawSide(name, { units }, places, { title, labels }) {
     const { x, y, width, height } = places[index];
     const word = !unit.box && !unit.seconds;
     const pad = word ? 3 : 0;
-    const ground = { class: "ribbon-ground", x: x - pad, y, width: width + 2 * pad, height, rx: word ? 4 : 0 };
+    const ground = { x: x - pad, y, width: width + 2 * pad, height, rx: word ? 4 : 0 };
+    const lit = word ? "ribbon-ground" : `ribbon-ground ${unit.box ? "patch" : "stretch"}`;
     const node = shape(
       "g",
       {
@@ -81,7 +82,7 @@ export function drawSide(name, { units }, places, { title, labels }) {
         "data-index": index,
       },
       ...(word ? [shape("rect", { ...ground, class: "ribbon-halo" })] : []),
-      shape("rect", { ...ground, class: word ? "ribbon-ground" : `ribbon-ground ${unit.box ? "patch" : "stretch"}` }),
+      shape("rect", { ...ground, class: lit, "fill-opacity": 0 }),
     );
     if (word)
       node.append(shape("text", { x: x + width / 2, y: y + BASELINE, "text-anchor": "middle" }, isolated(shortened(unit.text))));

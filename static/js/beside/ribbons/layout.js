@@ -11,9 +11,10 @@
 export const LINE = 26; // height of a line of words
 const BLANK = 14; // between words, so that ribbons stand apart
 const CLOSE = 5; // between what is written together: a sign, a character without spaces
+const WIDER = 1.4; // than the longer of two lines alone: ribbons have room between words
 const STRETCH = 48; // that a short line's blanks grow by at most
 const BETWEEN = 44; // from one line pair to the next
-const TALLEST = 260; // of the band between a pair
+const TALLEST = 300; // of the band between a pair
 const LEAST = 112;
 const SEVERAL = 128; // where there are several pairs
 
@@ -106,7 +107,7 @@ export function layOut(keys, queries, { width, height, directions }) {
 function placed(items, [from, to], { width, direction, y, least }) {
   const own = widthOf(items, [from, to]);
   const blanks = items.slice(from + 1, to).filter(({ apart }) => apart).length;
-  const wish = Math.min(least * 1.1, width) - own;
+  const wish = Math.min(least * WIDER, width) - own;
   const more = least && blanks ? Math.min(Math.max(wish / blanks, 0), STRETCH) : 0;
   let x = least ? Math.max(0, (width - own - more * blanks) / 2) : 0;
   /** @type {Place[]} */

@@ -75,7 +75,7 @@ export const zh = {
   deriveNext: "下一步 ›",
   deriveAll: "全部展开",
   deriveOne: "逐步展示",
-  deriveCount: "第 {at} 步，共 {of} 步",
+  deriveCount: "{at} / {of}",
   deriveFailed: "未能取得这个权重背后的数字：{detail}",
   deriveAgain: "重试",
   deriveLarge: "这张图背后的数字有 {size} MB。",
