@@ -107,7 +107,7 @@ export function drawGround({ kind, units, size = [1, 1], duration = 0 }, places,
   if (kind !== "picture" || !first || !box || !url) return [];
   const scale = first.width / (box[2] - box[0]);
   const [left, top] = [first.x - box[0] * scale, first.y - box[1] * scale];
-  return [shape("image", { href: url, x: left, y: top, width: size[0] * scale, height: size[1] * scale, preserveAspectRatio: "none" })];
+  return [shape("image", { class: "ribbon-picture", href: url, x: left, y: top, width: size[0] * scale, height: size[1] * scale, preserveAspectRatio: "none" })];
 }
 
 /** The loudest of each pixel, both ways from the middle. @param {Place[]} places @param {Float32Array | null} samples */
