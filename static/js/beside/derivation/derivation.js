@@ -68,6 +68,7 @@ export class Derivation {
     this.title.title = t("deriveTitle");
     this.back.textContent = t("deriveBack");
     this.next.textContent = t("deriveNext");
+    this.all.textContent = t(this.whole ? "deriveOne" : "deriveAll");
     this.bar.setAttribute("aria-label", t("deriveSteps"));
     this.refresh();
   }
