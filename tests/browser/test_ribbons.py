@@ -161,9 +161,9 @@ def test_ribbons_on_the_page(watch: Opener) -> None:
     page.keyboard.press("ArrowUp")
     assert page.evaluate("document.activeElement.dataset.side") == "keys"
     page.keyboard.press("Escape")
-    page.keyboard.press("h")
+    page.keyboard.press("y")
     expect(page.locator(".ribbon-legend")).to_have_text("mean of layer " + watched.state()["layer"])
-    page.keyboard.press("h")
+    page.keyboard.press("y")
     expect(page.locator(".ribbon-legend .ribbon-swatch")).to_have_count(6)
     expect(page.locator(".ribbon.hue-5").first).to_be_attached()
     page.locator(".ribbon-entry button").first.click()

@@ -6,7 +6,6 @@
  * Sums are of 64 bits, the numbers that they are of of 32: a weight is the service's to a millionth.
  */
 
-import { editedTerm } from "./edited.js";
 import { predicateOf } from "./visible.js";
 
 /** @typedef {import("./tensors.js").TensorFile} TensorFile */
@@ -17,6 +16,8 @@ import { predicateOf } from "./visible.js";
 /** @typedef {{score: Score, mask: Mask, bias: Bias | null}} Described what the file's header says of a layer */
 /** @typedef {(head: number, query: number, key: number) => number} Term */
 
+const SCORES = new Set(["dot", "scaled_dot", "soft_capped", "additive"]);
+
 export class LayerMaps {
   /**
    * @param {TensorFile} file
@@ -26,8 +27,6 @@ export class LayerMaps {
    */
   constructor(file, site, index, described) {
     const prefix = `${site}.${index}.`;
-    this.file = file;
-    this.prefix = prefix;
     const [heads, queries, size] = file.shape(`${prefix}q`);
     const [groups, keys] = file.shape(`${prefix}k`);
     this.heads = heads;
@@ -38,31 +37,18 @@ export class LayerMaps {
     this.q = file.floats(`${prefix}q`);
     this.k = file.floats(`${prefix}k`);
     this.lse = file.floats(`${prefix}lse`);
-    const tempered = described.score.kind === "tempered";
-    /** @type {number[] | null} of a pass that was edited: what each head's score is multiplied with */
-    this.factors = (tempered && described.score.factors) || null;
-    this.score = (tempered && described.score.score) || described.score;
+    /** @type {Float32Array | null} values, which only those need who ask what a weight does */
+    this.v = null;
+    this.file = file;
+    this.prefix = prefix;
+    const { score } = described;
+    this.score = score.score ?? score; // a tempered one is another, times a number for each head
+    /** @type {number[] | null} */
+    this.factors = score.factors ?? null;
+    if (!SCORES.has(this.score.kind)) throw new Error(`this page does not know scores of the kind ${this.score.kind}`);
     this.vector = this.score.kind === "additive" ? file.floats(`${prefix}vector`) : null;
     this.visible = predicateOf(described.mask, file, prefix);
     this.bias = described.bias && termOf(described.bias, file, prefix);
-    /** @type {Float32Array | null} */
-    this.held = null;
-  }
-
-  /** The values (G K E), read when they are first wanted: no map needs them. */
-  get v() {
-    this.held ??= this.file.floats(`${this.prefix}v`);
-    return this.held;
-  }
-
-  /** E, the numbers of a value. */
-  get width() {
-    return this.file.shape(`${this.prefix}v`)[2];
-  }
-
-  /** The keys and values of which a head takes its own. @param {number} head */
-  group(head) {
-    return Math.floor(head / (this.heads / this.groups));
   }
 
   /**
@@ -79,31 +65,39 @@ export class LayerMaps {
     for (let query = top; query < bottom; query++) {
       const base = this.lse[head * this.queries + query];
       for (let key = left; key < right; key++) {
-        if (this.visible && !this.visible(query, key)) continue;
+        if (!this.sees(query, key)) continue;
         weights[(query - top) * width + key - left] = Math.exp(this.logit(head, query, key) - base);
       }
     }
     return weights;
   }
 
-  /** Score and bias of a cell, whatever the mask. @param {number} head @param {number} query @param {number} key */
-  logit(head, query, key) {
-    const score = this.scored(head, this.product(head, query, key));
-    return this.bias ? score + this.bias(head, query, key) : score;
+  /** The values, (G, K, size of a value), row-major. @returns {Float32Array} */
+  values() {
+    this.v ??= this.file.floats(`${this.prefix}v`);
+    return this.v;
   }
 
-  /** What becomes of a product: times the scale, soft-capped, tempered, where these are. @param {number} head @param {number} product */
-  scored(head, product) {
+  /** Whether a query may see a key. @param {number} query @param {number} key */
+  sees(query, key) {
+    return !this.visible || this.visible(query, key);
+  }
+
+  /** Score and bias of a cell, whatever the mask. @param {number} head @param {number} query @param {number} key */
+  logit(head, query, key) {
     const { kind, scale, cap = 0 } = this.score;
-    const score = kind === "soft_capped" ? cap * Math.tanh((scale * product) / cap) : scale * product;
-    return this.factors ? this.factors[head] * score : score;
+    let score = scale * this.product(head, query, key);
+    if (kind === "soft_capped") score = cap * Math.tanh(score / cap);
+    if (this.factors) score *= this.factors[head];
+    return this.bias ? score + this.bias(head, query, key) : score;
   }
 
   /** <q, k>, or of additive scores v . tanh(q + k). @param {number} head @param {number} query @param {number} key */
   product(head, query, key) {
     const { q, k, size, vector } = this;
+    const group = Math.floor(head / (this.heads / this.groups));
     const from = (head * this.queries + query) * size;
-    const to = (this.group(head) * this.keys + key) * size;
+    const to = (group * this.keys + key) * size;
     let sum = 0;
     if (vector) for (let d = 0; d < size; d++) sum += vector[d] * Math.tanh(q[from + d] + k[to + d]);
     else for (let d = 0; d < size; d++) sum += q[from + d] * k[to + d];
@@ -121,7 +115,7 @@ export class LayerMaps {
  * @throws {Error} it is of a kind that is not known here
  */
 function termOf(bias, file, prefix) {
-  if (bias.kind === "edited") return editedTerm(bias.base ? termOf(bias.base, file, prefix) : null, file, prefix);
+  if (bias.kind === "edited") return editedTerm(bias, file, prefix);
   const name = `${prefix}bias`;
   const values = file.floats(name);
   const [heads, rows, cols] = file.shape(name);
@@ -141,4 +135,37 @@ function termOf(bias, file, prefix) {
     default:
       throw new Error(`this page does not know biases of the kind ${bias.kind}`);
   }
+}
+
+/**
+ * What edits of a pass left of a layer's bias: the bias times a number for each head; logarithms of rows that were given
+ * instead; minus infinity where cells were cut.
+ *
+ * @param {Bias} bias
+ * @param {TensorFile} file
+ * @param {string} prefix
+ * @returns {Term}
+ */
+function editedTerm({ base }, file, prefix) {
+  const [factors, given] = [file.floats(`${prefix}factors`), file.floats(`${prefix}given`)];
+  const [cuts, places] = [file.integers(`${prefix}cuts`), file.integers(`${prefix}places`)];
+  const [, keys = 0] = file.shape(`${prefix}given`);
+  const inner = base ? termOf(base, file, prefix) : null;
+  /** @type {Map<string, number>} rows of `given`, by head and query */
+  const rows = new Map();
+  for (let at = 0; at < places.length / 2; at++) rows.set(`${places[2 * at]}/${places[2 * at + 1]}`, at);
+  /** @param {number} head @param {number} query @param {number} key */
+  const cut = (head, query, key) => {
+    for (let at = 0; at < cuts.length; at += 5) {
+      const [which, start, stop, first, last] = cuts.subarray(at, at + 5);
+      if ((which < 0 || which === head) && query >= start && query < stop && key >= first && key < last) return true;
+    }
+    return false;
+  };
+  return (head, query, key) => {
+    if (cuts.length && cut(head, query, key)) return -Infinity;
+    const row = rows.size ? rows.get(`${head}/${query}`) : undefined;
+    if (row !== undefined) return given[row * keys + key];
+    return inner ? inner(head, query, key) * factors[head] : 0;
+  };
 }

@@ -16,7 +16,7 @@ export const KEYS = {
   keyCell: ["Shift+ArrowLeft", "Shift+ArrowRight", "Shift+ArrowUp", "Shift+ArrowDown"],
   keyTurn: ["r"],
   keyView: ["b"],
-  keyRibbons: ["h"],
+  keyRibbons: ["y"],
   keyPin: ["j"],
   keyDerive: ["d"],
   keyStep: ["q", "w"],

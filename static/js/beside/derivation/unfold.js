@@ -53,9 +53,11 @@ const ROUNDING = 1e-3; // of a log-sum-exp in half precision; a sink that takes 
  * @returns {Unfolded}
  */
 export function unfold(maps, head, row, col) {
-  const { size, width, vector } = maps;
+  const { size, vector } = maps;
   const { kind, scale, cap = null } = maps.score;
-  const group = maps.group(head);
+  const group = Math.floor(head / (maps.heads / maps.groups));
+  const values = maps.values();
+  const width = values.length / (maps.groups * maps.keys);
   const q = slice(maps.q, head * maps.queries + row, size);
   const k = slice(maps.k, group * maps.keys + col, size);
   const terms = termsOf(q, k, vector);
@@ -67,18 +69,18 @@ export function unfold(maps, head, row, col) {
   const sum = logSumExp(scores);
   const weights = scores.map((score) => (score === -Infinity ? 0 : Math.exp(score - lse)));
   const weight = weights[col];
-  const v = slice(maps.v, group * maps.keys + col, width);
+  const v = slice(values, group * maps.keys + col, width);
   const part = Float64Array.from(v, (value) => weight * value);
-  const output = mixed(maps, group, weights);
+  const output = mixed(values.subarray(group * maps.keys * width), width, weights);
   const length = dot(output, output);
+  const capped = cap === null ? scaled : cap * Math.tanh(scaled / cap);
+  const factor = maps.factors ? maps.factors[head] : null;
   const gone = sum === -Infinity ? 0 : 1 - Math.exp(sum - lse);
   return {
     ...{ head, row, col, kind, q, k, vector, terms, product, scale, scaled, cap, bias, scores, lse, sum, weights, weight },
     ...{ v, part, output },
     group: maps.groups < maps.heads ? group : null,
-    capped: cap === null ? scaled : cap * Math.tanh(scaled / cap),
-    factor: maps.factors ? maps.factors[head] : null,
-    score: maps.scored(head, product),
+    ...{ capped, factor, score: factor === null ? capped : factor * capped },
     logit: maps.logit(head, row, col),
     visible: scores[col] !== -Infinity,
     seen: count(scores, (score) => score !== -Infinity),
@@ -118,7 +120,7 @@ function termsOf(q, k, vector) {
 function scoresOf(maps, head, row) {
   const scores = new Float64Array(maps.keys);
   for (let key = 0; key < maps.keys; key++)
-    scores[key] = !maps.visible || maps.visible(row, key) ? maps.logit(head, row, key) : -Infinity;
+    scores[key] = maps.sees(row, key) ? maps.logit(head, row, key) : -Infinity;
   return scores;
 }
 
@@ -132,13 +134,12 @@ export function logSumExp(scores) {
   return most + Math.log(sum);
 }
 
-/** The weighted sum of all values. @param {LayerMaps} maps @param {number} group @param {Float64Array} weights */
-function mixed({ v, width, keys }, group, weights) {
+/** The weighted sum of all values. @param {Float32Array} values of the head's group @param {number} width @param {Float64Array} weights */
+function mixed(values, width, weights) {
   const output = new Float64Array(width);
-  for (let key = 0; key < keys; key++) {
+  for (let key = 0; key < weights.length; key++) {
     if (weights[key] === 0) continue;
-    const from = (group * keys + key) * width;
-    for (let e = 0; e < width; e++) output[e] += weights[key] * v[from + e];
+    for (let e = 0; e < width; e++) output[e] += weights[key] * values[key * width + e];
   }
   return output;
 }
