@@ -4,7 +4,9 @@ import { asError, isAbort, Unreachable } from "./api/request.js";
 import { asked, reopened } from "./asking.js";
 import { bestHead, firstCell, fitting } from "./beginning.js";
 import { CellPanel } from "./beside/cell-panel.js";
+import { Derivation } from "./beside/derivation/derivation.js";
 import { FarScene } from "./beside/far.js";
+import { Ribbons } from "./beside/ribbons/ribbons.js";
 import { Scene } from "./beside/scene.js";
 import { draftOf, stateOf } from "./input/draft.js";
 import { Address, DEFAULTS } from "./link.js";
@@ -90,6 +92,8 @@ export class Explorer {
       choose: (cell) => this.choose(cell),
       said: (said) => (this.card.wanted ? this.card.cell(said) : showShort(said)),
     });
+    this.derivation = new Derivation(byId("derivation"), { choose: (cell) => this.choose(cell) });
+    this.ribbons = new Ribbons(byId("ribbons"), gestures);
     /** @type {ConstructorParameters<typeof LongMap>[0]} */
     const long = {
       hover: (place) => this.point(place),
@@ -156,6 +160,7 @@ export class Explorer {
     this.turn += 1;
     this.map = null;
     this.long.hide();
+    this.ribbons.open(false);
   }
 
   /**
@@ -211,6 +216,7 @@ export class Explorer {
     this.session = null;
     this.map = null;
     this.long.hide();
+    this.ribbons.open(false);
     delete byId("map").dataset.state;
     for (const id of ["result", "cell-details", "scene", "warning"]) byId(id).hidden = true;
     const { palette, scale, sort } = this.state;
@@ -250,6 +256,7 @@ export class Explorer {
       this.scene.use(map);
       this.long.read(session, name, far);
       if (!far) this.sentences.use(map);
+      this.unfold(session, map);
       this.keep(this.kept);
       showExports(session, name, { layer, head: over || head });
       if (this.long.active) showViewExports(this.long.atlas);
@@ -274,6 +281,18 @@ export class Explorer {
   back(place) {
     this.record(place, "replace");
     return this.showMap("none"); // its picture may have made way already
+  }
+
+  /** What shows a head in other ways than as a map. @param {Session} session @param {HeadMap} map */
+  unfold(session, map) {
+    const { site, view } = this.state;
+    const [{ layer, head }, { certificate, bytes = 0 }] = [this.head, session.summary];
+    const error = certificate.errors?.[site]?.[layer]?.[head] ?? null;
+    const axes = { queries: session.queries(site), keys: session.keys(site) };
+    const tensors = () => session.layer(site, layer);
+    this.derivation.use({ site, layer, head, ...axes, error, bytes, tensors });
+    this.ribbons.use(session, site, this.head, map);
+    this.ribbons.open(view === "ribbons");
   }
 
   /** Which heads of the layer are one map; long maps are drawn one by one. */
@@ -325,6 +344,8 @@ export class Explorer {
   async keep(cell) {
     this.kept = cell;
     this.painter.keep(cell);
+    this.derivation.show(cell);
+    this.ribbons.keep(cell);
     if (this.far && cell.row !== this.map?.from) {
       const map = await this.long.band(this.head, cell.row).catch((error) => this.long.failed(error));
       if (!map || this.kept !== cell || !this.far) return;
@@ -347,5 +368,6 @@ export class Explorer {
     if (place && !(place.rows && place.cols) && queries && keys) this.card.line(place, this.map, queries, keys);
     this.sentences.show(shown);
     this.scene.show(shown);
+    this.ribbons.show(place);
   }
 }

@@ -34,13 +34,21 @@ export const DEFAULTS = Object.freeze({
   rows: null,
   cols: null,
   how: "",
+  view: "",
 });
 
 const NAMES = /** @type {(keyof State)[]} */ (Object.keys(DEFAULTS));
 const NUMBERS = new Set(["layer", "head", "row", "col"]);
 const RANGES = new Set(["rows", "cols"]);
 /** @type {Record<string, string[]>} */
-const CHOICES = { over: ["mean", "max"], point: ["keys"], how: ["mean"], scale: ["linear", "log"], palette: PALETTES };
+const CHOICES = {
+  over: ["mean", "max"],
+  point: ["keys"],
+  how: ["mean"],
+  view: ["ribbons"],
+  scale: ["linear", "log"],
+  palette: PALETTES,
+};
 
 /**
  * @param {Partial<State>} state

@@ -35,6 +35,7 @@ const SCALES = ["linear", "log"];
 const POINTS = ["queries", "keys"];
 /** @type {State["over"][]} */
 const OVER = ["", "mean", "max"];
+const VIEWS = ["map", "ribbons"];
 const CLOSER = 0.6; // of the view remains after one step of zooming in
 
 const explorer = new Explorer(changed);
@@ -53,6 +54,8 @@ function changed(state) {
   byId("palette").value = state.palette;
   setChoice("over", state.over);
   setChoice("turn", state.point || "queries");
+  setChoice("view", state.view || "map");
+  byId("map").dataset.view = state.view || "map";
   byId("sort").value = state.sort;
   for (const tab of shownTabs()) {
     const chosen = tab.dataset.site === state.site;
@@ -100,6 +103,7 @@ function refresh() {
     PALETTES.map((name) => [name, t(name)]),
   );
   choice("over", OVER, (over) => t(`over_${over}`), overHeads);
+  choice("view", VIEWS, (view) => t(`view_${view}`), look);
   choice("turn", POINTS, (side) => t(`turn_${side}`), turn);
   for (const input of byId("turn").querySelectorAll("input")) input.title = t(`turn_${input.value}Title`);
   fillSelect(
@@ -115,6 +119,8 @@ function refresh() {
   models.fill();
   form.refresh();
   explorer.long.refresh();
+  explorer.derivation.translate();
+  explorer.ribbons.translate();
   tabs();
   changed(explorer.state);
 }
@@ -128,6 +134,12 @@ function restyle(patch) {
 /** One head, or all of its layer. @param {State["over"]} over */
 function overHeads(over) {
   explorer.go({ over }, "replace");
+}
+
+/** Another way to see the same head. @param {string} view */
+function look(view) {
+  explorer.record({ view: view === "ribbons" ? "ribbons" : "" }, "push");
+  explorer.ribbons.open(view === "ribbons");
 }
 
 /** What is pointed at asks, or is asked. @param {string} side */
@@ -276,6 +288,12 @@ function listenToAll() {
     keySort: () => restyle({ sort: step(SORTS, explorer.state.sort, 1) }),
     keyCell: (pressed) => stepCell(explorer, pressed),
     keyTurn: () => byId("turn").hidden || turn(explorer.state.point ? "queries" : "keys"),
+    keyView: () => look(explorer.state.view ? "map" : "ribbons"),
+    keyRibbons: () => explorer.ribbons.active && explorer.ribbons.chosen.step(),
+    keyPin: () => explorer.ribbons.active && explorer.ribbons.chosen.pin(),
+    keyDerive: () => explorer.derivation.toggle(),
+    keyStep: (pressed) => explorer.derivation.go(pressed === "q" ? -1 : 1),
+    keyAllSteps: () => explorer.derivation.toggleAll(),
     keyPicture: () => [byId("picture"), byId("wave")].find((node) => node.checkVisibility())?.focus(),
     keyPlay: () => explorer.scene.wave.play(),
     keyStrongest: () =>

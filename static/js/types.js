@@ -19,7 +19,7 @@
  * @typedef {{max_error: number | null, relative_error?: number | null, tolerance?: number | null,
  *            warning?: string | null, rows_checked: number, kernel: string, dtype: string,
  *            versions: Record<string, string>, errors?: Record<string, (number | null)[][]>}} Certificate
- * @typedef {{id: string, model: string, task: string, prediction: Prediction, axes: Record<string, Axis>, sites: Site[],
+ * @typedef {{id: string, model: string, task: string, prediction: Prediction, axes: Record<string, Axis>, sites: Site[], bytes?: number,
  *            certificate: Certificate, request?: {inputs?: Input | string, parameters?: Record<string, unknown>}, encodings?: {u8log?: {relative_error: number}}}} Summary
  *
  * @typedef {object} Entry one of a list that answers: a label, a token for a mask, an entity
@@ -139,6 +139,7 @@
  * @property {Range | null} rows the zoomed window, half open; null: all
  * @property {Range | null} cols
  * @property {"" | "mean"} how a block of a long map is drawn; empty: by its largest weight
+ * @property {"" | "ribbons"} view empty: the map
  */
 
 export {};

@@ -2,10 +2,12 @@
 
 import * as atlas from "./strings/atlas.js";
 import * as stage from "./strings/stage.js";
+import * as derivation from "./strings/derivation.js";
 import { en } from "./strings/en.js";
+import * as ribbons from "./strings/ribbons.js";
 import { zh } from "./strings/zh.js";
 
 export const STRINGS = {
-  en: { ...en, ...atlas.en, ...stage.en },
-  zh: { ...zh, ...atlas.zh, ...stage.zh },
+  en: { ...en, ...atlas.en, ...stage.en, ...derivation.en, ...ribbons.en },
+  zh: { ...zh, ...atlas.zh, ...stage.zh, ...derivation.zh, ...ribbons.zh },
 };

@@ -5,12 +5,14 @@ import { asError } from "../api/request.js";
 import { file, tracePath } from "../api/routes.js";
 import { toNpy, toTable } from "../map/atlas/writers.js";
 import { FileSource } from "../source/file_source.js";
+import { reducedMap } from "../source/reduced.js";
 import { byId, element, save } from "./dom.js";
 import { t } from "../text/i18n.js";
 import { showProblem } from "./notices.js";
 
 /** @typedef {import("../source/session.js").Session} Session */
-/** @typedef {import("../types.js").Head} Head */
+/** @typedef {import("../types.js").HeadMap} HeadMap */
+/** @typedef {import("../types.js").HeadOrAll} HeadOrAll */
 
 const FORMATS = [
   ["json", "JSON"],
@@ -19,20 +21,23 @@ const FORMATS = [
   ["png", "PNG"],
   ["html", "HTML"],
 ];
-/** @typedef {(session: Session, site: string, which: Head) => Promise<string | Uint8Array<ArrayBuffer>>} Make */
+/** @param {Session} session @param {string} site @param {HeadOrAll} which @returns {Promise<HeadMap>} */
+const mapOf = (session, site, { layer, head }) =>
+  typeof head === "number" ? session.map(site, layer, head) : reducedMap(session, site, layer, head);
+/** @typedef {(session: Session, site: string, which: HeadOrAll) => Promise<string | Uint8Array<ArrayBuffer>>} Make */
 /** @type {Record<string, Make>} what the page makes where there is no service */
 const HERE = {
-  csv: async (session, site, { layer, head }) => {
-    const { weights } = await session.map(site, layer, head);
+  csv: async (session, site, which) => {
+    const { weights } = await mapOf(session, site, which);
     return toTable(weights, session.queries(site).labels, session.keys(site).labels);
   },
-  npy: async (session, site, { layer, head }) => {
-    const { weights, rows, cols } = await session.map(site, layer, head);
+  npy: async (session, site, which) => {
+    const { weights, rows, cols } = await mapOf(session, site, which);
     return toNpy(weights, [rows, cols]);
   },
 };
 
-/** @param {Session} session @param {string} site @param {Head} which */
+/** @param {Session} session @param {string} site @param {HeadOrAll} which */
 export function showExports(session, site, which) {
   const { id } = session.summary;
   const stem = `${site}-${which.layer}-${which.head}`;
