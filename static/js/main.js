@@ -3,15 +3,15 @@
 import { heldKey } from "./api/key.js";
 import { asError } from "./api/request.js";
 import { fitting } from "./beginning.js";
-import { strongest } from "./map/cells.js";
 import { floorOf, PALETTES } from "./map/colour.js";
 import { choice, closeOutside, copy, fillSelect, notice, setChoice, step } from "./views/controls.js";
 import { byId, element } from "./views/dom.js";
 import { draftOf, sameDraft } from "./input/draft.js";
+import { CLOSER, OVER, POINTS, SCALES, SORTS, VIEWS } from "./choices.js";
 import { Explorer } from "./explorer.js";
 import { Files } from "./files.js";
 import { Form } from "./input/form.js";
-import { MEASURES } from "./map/grid/heads.js";
+import { keysOf } from "./moves.js";
 import { siteName, siteTitle, t, useLanguage } from "./text/i18n.js";
 import { changeKey, listenForKeys } from "./views/key-dialog.js";
 import { keyCaps, KEYS, listen } from "./views/keys.js";
@@ -19,7 +19,6 @@ import { showLegend } from "./map/legend.js";
 import { showProblem } from "./views/notices.js";
 import { language, onSystemTheme, setLanguage, setTheme, theme } from "./preferences.js";
 import { isMasked } from "./source/session.js";
-import { stepCell, stepHead } from "./steps.js";
 import { isLong } from "./map/atlas/levels.js";
 import { madeFrom } from "./map/made.js";
 import { closeDrawer, listenToDrawer } from "./views/drawer.js";
@@ -28,15 +27,6 @@ import { stateOfLocation } from "./link.js";
 
 /** @typedef {import("./types.js").History} History */
 /** @typedef {import("./types.js").State} State */
-
-const SORTS = ["", ...Object.keys(MEASURES)];
-/** @type {import("./types.js").Scale[]} */
-const SCALES = ["linear", "log"];
-const POINTS = ["queries", "keys"];
-/** @type {State["over"][]} */
-const OVER = ["", "mean", "max"];
-const VIEWS = ["map", "ribbons"];
-const CLOSER = 0.6; // of the view remains after one step of zooming in
 
 const explorer = new Explorer(changed);
 const form = new Form({ shown: () => explorer.session?.draft ?? null });
@@ -267,7 +257,6 @@ function listenToAll() {
   onSystemTheme(retint);
   window.addEventListener("popstate", files.carried ? () => files.look() : restore);
   files.listen();
-  const sites = () => explorer.session?.summary.sites.map((site) => site.name) ?? [];
   listen({
     keyRun: () => run(),
     keyInput: () => inputs.focus(),
@@ -280,31 +269,7 @@ function listenToAll() {
     },
     keyExample: () => form.next() && run(),
     keyModel: () => byId("model").focus(),
-    keyHead: (pressed) => stepHead(explorer, pressed === "ArrowLeft" ? -1 : 1, "head"),
-    keyLayer: (pressed) => stepHead(explorer, pressed === "ArrowUp" ? -1 : 1, "layer"),
-    keySite: (pressed) =>
-      sites().length && explorer.go({ site: step(sites(), explorer.state.site, pressed === "[" ? -1 : 1) }, "step"),
-    keyOver: () => byId("over").hidden || overHeads(step(OVER, explorer.state.over, 1)),
-    keySort: () => restyle({ sort: step(SORTS, explorer.state.sort, 1) }),
-    keyCell: (pressed) => stepCell(explorer, pressed),
-    keyTurn: () => byId("turn").hidden || turn(explorer.state.point ? "queries" : "keys"),
-    keyView: () => look(explorer.state.view ? "map" : "ribbons"),
-    keyRibbons: () => explorer.ribbons.active && explorer.ribbons.chosen.step(),
-    keyPin: () => explorer.ribbons.active && explorer.ribbons.chosen.pin(),
-    keyDerive: () => explorer.derivation.toggle(),
-    keyStep: (pressed) => explorer.derivation.go(pressed === "q" ? -1 : 1),
-    keyAllSteps: () => explorer.derivation.toggleAll(),
-    keyPicture: () => [byId("picture"), byId("wave")].find((node) => node.checkVisibility())?.focus(),
-    keyPlay: () => explorer.scene.wave.play(),
-    keyStrongest: () =>
-      explorer.map && explorer.choose({ row: explorer.kept.row, col: strongest(explorer.map, explorer.kept.row) }),
-    keyFind: () => explorer.long.active && explorer.long.finder.focus(),
-    keyTrail: (pressed) => explorer.long.active && explorer.long.atlas.travel(pressed === "," ? -1 : 1),
-    keyReduce: () => explorer.long.toggle(),
-    keyZoom: (pressed) => explorer.painter.zoom(pressed === "+" ? CLOSER : 1 / CLOSER),
-    keyReset: () => explorer.painter.reset(),
-    keyScale: () => restyle({ scale: step(SCALES, explorer.scale(), 1) }),
-    keyPalette: () => restyle({ palette: step(PALETTES, explorer.state.palette, 1) }),
+    ...keysOf(explorer, { restyle, overHeads, turn, look }),
     keyExport: () => {
       byId("export").open = true;
       byId("export").querySelector("a")?.focus();

@@ -1,0 +1,49 @@
+/** What keys do to the map on show. */
+
+import { CLOSER, OVER, SCALES, SORTS } from "./choices.js";
+import { strongest } from "./map/cells.js";
+import { PALETTES } from "./map/colour.js";
+import { stepCell, stepHead } from "./steps.js";
+import { step } from "./views/controls.js";
+import { byId } from "./views/dom.js";
+
+/** @typedef {import("./types.js").State} State */
+/**
+ * @typedef {object} Changes
+ * @property {(patch: Partial<State>) => void} restyle colours and order
+ * @property {(over: State["over"]) => void} overHeads one head, or all of its layer
+ * @property {(side: string) => void} turn who is pointed at
+ * @property {(view: string) => void} look as a map, or as ribbons
+ */
+
+/** @param {import("./explorer.js").Explorer} explorer @param {Changes} on @returns {Record<string, (pressed: string) => unknown>} */
+export function keysOf(explorer, on) {
+  const sites = () => explorer.session?.summary.sites.map((site) => site.name) ?? [];
+  return {
+  keyHead: (pressed) => stepHead(explorer, pressed === "ArrowLeft" ? -1 : 1, "head"),
+  keyLayer: (pressed) => stepHead(explorer, pressed === "ArrowUp" ? -1 : 1, "layer"),
+  keySite: (pressed) =>
+    sites().length && explorer.go({ site: step(sites(), explorer.state.site, pressed === "[" ? -1 : 1) }, "step"),
+  keyOver: () => byId("over").hidden || on.overHeads(step(OVER, explorer.state.over, 1)),
+  keySort: () => on.restyle({ sort: step(SORTS, explorer.state.sort, 1) }),
+  keyCell: (pressed) => stepCell(explorer, pressed),
+  keyTurn: () => byId("turn").hidden || on.turn(explorer.state.point ? "queries" : "keys"),
+  keyView: () => on.look(explorer.state.view ? "map" : "ribbons"),
+  keyRibbons: () => explorer.ribbons.active && explorer.ribbons.chosen.step(),
+  keyPin: () => explorer.ribbons.active && explorer.ribbons.chosen.pin(),
+  keyDerive: () => explorer.derivation.toggle(),
+  keyStep: (pressed) => explorer.derivation.go(pressed === "q" ? -1 : 1),
+  keyAllSteps: () => explorer.derivation.toggleAll(),
+  keyPicture: () => [byId("picture"), byId("wave")].find((node) => node.checkVisibility())?.focus(),
+  keyPlay: () => explorer.scene.wave.play(),
+  keyStrongest: () =>
+    explorer.map && explorer.choose({ row: explorer.kept.row, col: strongest(explorer.map, explorer.kept.row) }),
+  keyFind: () => explorer.long.active && explorer.long.finder.focus(),
+  keyTrail: (pressed) => explorer.long.active && explorer.long.atlas.travel(pressed === "," ? -1 : 1),
+  keyReduce: () => explorer.long.toggle(),
+  keyZoom: (pressed) => explorer.painter.zoom(pressed === "+" ? CLOSER : 1 / CLOSER),
+  keyReset: () => explorer.painter.reset(),
+  keyScale: () => on.restyle({ scale: step(SCALES, explorer.scale(), 1) }),
+  keyPalette: () => on.restyle({ palette: step(PALETTES, explorer.state.palette, 1) }),
+  };
+}
