@@ -1,6 +1,7 @@
 /** How an answer comes to the page: asked for, watched while it is written, or opened once more. */
 
 import { Problem } from "./api/request.js";
+import { draftOf, stateOf } from "./input/draft.js";
 import { Session } from "./source/session.js";
 import { isWritten, watched, Writing } from "./source/writing.js";
 import { t } from "./text/i18n.js";
@@ -8,6 +9,7 @@ import { Watching } from "./views/watching.js";
 
 /** @typedef {import("./explorer.js").Explorer} Explorer */
 /** @typedef {import("./types.js").Draft} Draft */
+/** @typedef {import("./types.js").History} History */
 /** @typedef {import("./types.js").Model} Model */
 /** @typedef {import("./types.js").State} State */
 /** @typedef {(signal: AbortSignal) => Promise<Session>} Make */
@@ -21,7 +23,7 @@ import { Watching } from "./views/watching.js";
  * @param {State} state
  * @returns {Make}
  */
-export function asked(explorer, draft, model, state) {
+function asked(explorer, draft, model, state) {
   if (!isWritten(draft, model)) return (signal) => Session.open(draft, model, signal);
   const writing = new Writing(watched(model, state));
   const watch = new Watching(explorer.heatmap, () => explorer.styled());
@@ -47,9 +49,36 @@ export function asked(explorer, draft, model, state) {
  * @param {Model | undefined} model
  * @returns {Make}
  */
-export function reopened(trace, draft, model) {
+function reopened(trace, draft, model) {
   return (signal) =>
     Session.reopen(trace, draft, model, signal).catch((error) => {
       throw error instanceof Problem && [404, 410].includes(error.status) ? new Error(t("traceGone")) : error;
     });
+}
+
+/**
+ * Asks the model, then shows.
+ *
+ * @param {Explorer} explorer
+ * @param {Draft} draft
+ * @param {Model | undefined} model
+ * @param {Partial<State>} patch
+ * @param {History} history
+ */
+export function ask(explorer, draft, model, patch, history) {
+  const wanted = { ...patch, ...stateOf(draft) };
+  return explorer.open(asked(explorer, draft, model, { ...explorer.state, ...wanted }), wanted, model, history);
+}
+
+/**
+ * Shows what was asked before, by the trace that the state names.
+ *
+ * @param {Explorer} explorer
+ * @param {State} state
+ * @param {Model | undefined} model
+ * @param {History} history
+ */
+export function reopen(explorer, state, model, history) {
+  const draft = { ...draftOf(state), media: explorer.files.get(state.trace) ?? null };
+  return explorer.open(reopened(state.trace, draft, model), state, model, history);
 }

@@ -1,19 +1,13 @@
 /** What the page does: state in, answer and map out. Views report gestures here; everything passes through `go`. */
 
 import { asError, isAbort, Unreachable } from "./api/request.js";
-import { asked, reopened } from "./asking.js";
 import { bestHead, firstCell, fitting } from "./beginning.js";
-import { CellPanel } from "./beside/cell-panel.js";
-import { Derivation } from "./beside/derivation/derivation.js";
+import { Beside } from "./beside/beside.js";
 import { FarScene } from "./beside/far.js";
-import { Ribbons } from "./beside/ribbons/ribbons.js";
-import { Scene } from "./beside/scene.js";
-import { draftOf, stateOf } from "./input/draft.js";
 import { Address, DEFAULTS } from "./link.js";
 import { isFar, isLong } from "./map/atlas/levels.js";
 import { LongMap } from "./map/atlas/long.js";
 import { showViewExports } from "./map/atlas/saves.js";
-import { Card } from "./map/card.js";
 import { cellMeant } from "./map/cells.js";
 import { Grid } from "./map/grid/grid.js";
 import { drawHeads, fetchAhead } from "./map/grid/overview.js";
@@ -24,17 +18,15 @@ import { Recovery } from "./recovery.js";
 import { reducedMap } from "./source/reduced.js";
 import { siteName, t } from "./text/i18n.js";
 import { isolated } from "./text/isolate.js";
-import { Sentences } from "./text/sentences.js";
 import { showCaptions, showReduction } from "./views/captions.js";
 import { announce } from "./views/controls.js";
 import { byId } from "./views/dom.js";
-import { openDrawer, showShort } from "./views/drawer.js";
+import { openDrawer } from "./views/drawer.js";
 import { showExports } from "./views/exports.js";
 import { clearProblem, showProblem, waiting, waitingFor } from "./views/notices.js";
 import { headline, showPrediction } from "./views/prediction.js";
 
 /** @typedef {import("./types.js").Cell} Cell */
-/** @typedef {import("./types.js").Draft} Draft */
 /** @typedef {import("./types.js").HeadMap} HeadMap */
 /** @typedef {import("./types.js").History} History */
 /** @typedef {import("./types.js").Media} Media */
@@ -66,7 +58,6 @@ export class Explorer {
     /** @type {Map<string, Media>} the files of traces that this page has made, so that going back shows them */
     this.files = new Map();
     this.recovery = new Recovery();
-    this.card = new Card();
     this.heatmap = new Heatmap({
       hover: (place) => this.point(place),
       choose: (cell) => this.choose(cell),
@@ -86,14 +77,7 @@ export class Explorer {
       asKey: () => this.state.point === "keys",
       scale: () => this.scale(),
     };
-    this.sentences = new Sentences(gestures);
-    this.scene = new Scene(gestures);
-    this.panel = new CellPanel({
-      choose: (cell) => this.choose(cell),
-      said: (said) => (this.card.wanted ? this.card.cell(said) : showShort(said)),
-    });
-    this.derivation = new Derivation(byId("derivation"), { choose: (cell) => this.choose(cell) });
-    this.ribbons = new Ribbons(byId("ribbons"), gestures);
+    this.beside = new Beside(gestures, (cell) => this.choose(cell));
     /** @type {ConstructorParameters<typeof LongMap>[0]} */
     const long = {
       hover: (place) => this.point(place),
@@ -103,8 +87,8 @@ export class Explorer {
       restyle: (patch) => this.go(patch, "replace"),
       kept: () => this.kept,
     };
-    this.long = new LongMap(long, this.panel);
-    this.farScene = new FarScene(this.long, this.scene);
+    this.long = new LongMap(long, this.beside.panel);
+    this.farScene = new FarScene(this.long, this.beside.scene);
   }
 
   /** What draws the map on show. */
@@ -143,24 +127,12 @@ export class Explorer {
     await this.showMap();
   }
 
-  /** Asks the model, then shows. @param {Draft} draft @param {Model | undefined} model @param {Partial<State>} patch @param {History} history */
-  ask(draft, model, patch, history) {
-    const wanted = { ...patch, ...stateOf(draft) };
-    return this.open(asked(this, draft, model, { ...this.state, ...wanted }), wanted, model, history);
-  }
-
-  /** Shows what was asked before, by the trace that the state names. @param {State} state @param {Model | undefined} model @param {History} history */
-  reopen(state, model, history) {
-    const draft = { ...draftOf(state), media: this.files.get(state.trace) ?? null };
-    return this.open(reopened(state.trace, draft, model), state, model, history);
-  }
-
   /** Something else than a map of the session takes the room: nothing to choose from, and nothing drawn over it. */
   makeRoom() {
     this.turn += 1;
     this.map = null;
     this.long.hide();
-    this.ribbons.open(false);
+    this.beside.ribbons.open(false);
   }
 
   /**
@@ -216,7 +188,7 @@ export class Explorer {
     this.session = null;
     this.map = null;
     this.long.hide();
-    this.ribbons.open(false);
+    this.beside.ribbons.open(false);
     delete byId("map").dataset.state;
     for (const id of ["result", "cell-details", "scene", "warning"]) byId(id).hidden = true;
     const { palette, scale, sort } = this.state;
@@ -250,13 +222,8 @@ export class Explorer {
       if (turn !== this.turn) return;
       this.map = map;
       this.kept = band ? this.long.firstCell(this.state, band) : firstCell(this.state, session, map);
-      this.panel.use(map, session.queries(name), session.keys(name));
-      this.sentences.build(session, name, far);
-      this.scene.build(session, name);
-      this.scene.use(map);
+      this.beside.use(session, this.state, this.head, map, far);
       this.long.read(session, name, far);
-      if (!far) this.sentences.use(map);
-      this.unfold(session, map);
       this.keep(this.kept);
       showExports(session, name, { layer, head: over || head });
       if (this.long.active) showViewExports(this.long.atlas);
@@ -281,18 +248,6 @@ export class Explorer {
   back(place) {
     this.record(place, "replace");
     return this.showMap("none"); // its picture may have made way already
-  }
-
-  /** What shows a head in other ways than as a map. @param {Session} session @param {HeadMap} map */
-  unfold(session, map) {
-    const { site, view } = this.state;
-    const [{ layer, head }, { certificate, bytes = 0 }] = [this.head, session.summary];
-    const error = certificate.errors?.[site]?.[layer]?.[head] ?? null;
-    const axes = { queries: session.queries(site), keys: session.keys(site) };
-    const tensors = () => session.layer(site, layer);
-    this.derivation.use({ site, layer, head, ...axes, error, bytes, tensors });
-    this.ribbons.use(session, site, this.head, map);
-    this.ribbons.open(view === "ribbons");
   }
 
   /** Which heads of the layer are one map; long maps are drawn one by one. */
@@ -344,8 +299,7 @@ export class Explorer {
   async keep(cell) {
     this.kept = cell;
     this.painter.keep(cell);
-    this.derivation.show(cell);
-    this.ribbons.keep(cell);
+    this.beside.keep(cell);
     if (this.far && cell.row !== this.map?.from) {
       const map = await this.long.band(this.head, cell.row).catch((error) => this.long.failed(error));
       if (!map || this.kept !== cell || !this.far) return;
@@ -358,16 +312,9 @@ export class Explorer {
   /** Shows what is pointed at everywhere; where nothing is, the kept cell. @param {Place | null} place */
   point(place) {
     if (!this.map) return;
-    this.card.wanted = place !== null;
-    if (!place) this.card.hide();
+    this.beside.wanted(place);
     if (this.far) return this.farScene.point(place, this.map);
     this.painter.point(place && { row: place.rows?.[0], col: place.cols?.[0] });
-    const shown = place ?? { rows: [this.kept.row], cols: [this.kept.col] };
-    this.panel.show(place ? cellMeant(this.map, place) : this.kept);
-    const { queries, keys } = this.panel;
-    if (place && !(place.rows && place.cols) && queries && keys) this.card.line(place, this.map, queries, keys);
-    this.sentences.show(shown);
-    this.scene.show(shown);
-    this.ribbons.show(place);
+    this.beside.show(place, this.kept, this.map);
   }
 }

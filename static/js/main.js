@@ -2,16 +2,17 @@
 
 import { heldKey } from "./api/key.js";
 import { asError } from "./api/request.js";
+import { ask, reopen } from "./asking.js";
 import { fitting } from "./beginning.js";
 import { floorOf, PALETTES } from "./map/colour.js";
-import { choice, closeOutside, copy, fillSelect, notice, setChoice, step } from "./views/controls.js";
+import { choice, closeOutside, fillSelect, notice, setChoice, step } from "./views/controls.js";
 import { byId, element } from "./views/dom.js";
 import { draftOf, sameDraft } from "./input/draft.js";
 import { CLOSER, OVER, POINTS, SCALES, SORTS, VIEWS } from "./choices.js";
 import { Explorer } from "./explorer.js";
 import { Files } from "./files.js";
 import { Form } from "./input/form.js";
-import { keysOf } from "./moves.js";
+import { keysOf, share } from "./moves.js";
 import { siteName, siteTitle, t, useLanguage } from "./text/i18n.js";
 import { changeKey, listenForKeys } from "./views/key-dialog.js";
 import { keyCaps, KEYS, listen } from "./views/keys.js";
@@ -109,8 +110,7 @@ function refresh() {
   models.fill();
   form.refresh();
   explorer.long.refresh();
-  explorer.derivation.translate();
-  explorer.ribbons.translate();
+  explorer.beside.translate();
   tabs();
   changed(explorer.state);
 }
@@ -129,7 +129,7 @@ function overHeads(over) {
 /** Another way to see the same head. @param {string} view */
 function look(view) {
   explorer.record({ view: view === "ribbons" ? "ribbons" : "" }, "push");
-  explorer.ribbons.open(view === "ribbons");
+  explorer.beside.ribbons.open(view === "ribbons");
 }
 
 /** What is pointed at asks, or is asked. @param {string} side */
@@ -148,7 +148,7 @@ async function run(patch = {}, history = "push") {
     return inputs.markInvalid(inputs.kind);
   }
   const before = explorer.session;
-  await explorer.ask(form.draft(patch.model), models.chosen(), { ...FRESH, ...patch }, history);
+  await ask(explorer, form.draft(patch.model), models.chosen(), { ...FRESH, ...patch }, history);
   answered(before);
 }
 
@@ -200,10 +200,6 @@ function switchLanguage() {
   refresh();
   explorer.translate();
   if (explorer.session) explorer.showMap();
-}
-
-async function share() {
-  notice((await copy(window.location.href)) ? t("copied") : t("notCopied"));
 }
 
 /** Another key, or none: then nothing stays on show that came with it. */
@@ -270,15 +266,9 @@ function listenToAll() {
     keyExample: () => form.next() && run(),
     keyModel: () => byId("model").focus(),
     ...keysOf(explorer, { restyle, overHeads, turn, look }),
-    keyExport: () => {
-      byId("export").open = true;
-      byId("export").querySelector("a")?.focus();
-    },
-    keyShare: share,
     keyTheme: switchTheme,
     keyLanguage: switchLanguage,
     keyAccess: access,
-    keyHelp: () => byId("help").showModal(),
     keyClose: escape,
   });
 }
@@ -305,7 +295,7 @@ async function restore() {
   }
   const history = window.location.hash.length > 1 ? "none" : "replace";
   if (wanted.trace) {
-    await explorer.reopen(state, models.chosen(), history);
+    await reopen(explorer, state, models.chosen(), history);
     return answered(session);
   }
   return form.blank() ? nothing("none") : run(state, history);

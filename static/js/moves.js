@@ -4,7 +4,8 @@ import { CLOSER, OVER, SCALES, SORTS } from "./choices.js";
 import { strongest } from "./map/cells.js";
 import { PALETTES } from "./map/colour.js";
 import { stepCell, stepHead } from "./steps.js";
-import { step } from "./views/controls.js";
+import { t } from "./text/i18n.js";
+import { copy, notice, step } from "./views/controls.js";
 import { byId } from "./views/dom.js";
 
 /** @typedef {import("./types.js").State} State */
@@ -15,6 +16,11 @@ import { byId } from "./views/dom.js";
  * @property {(side: string) => void} turn who is pointed at
  * @property {(view: string) => void} look as a map, or as ribbons
  */
+
+/** Copies the link to what is on show. */
+export async function share() {
+  notice((await copy(window.location.href)) ? t("copied") : t("notCopied"));
+}
 
 /** @param {import("./explorer.js").Explorer} explorer @param {Changes} on @returns {Record<string, (pressed: string) => unknown>} */
 export function keysOf(explorer, on) {
@@ -29,13 +35,13 @@ export function keysOf(explorer, on) {
   keyCell: (pressed) => stepCell(explorer, pressed),
   keyTurn: () => byId("turn").hidden || on.turn(explorer.state.point ? "queries" : "keys"),
   keyView: () => on.look(explorer.state.view ? "map" : "ribbons"),
-  keyRibbons: () => explorer.ribbons.active && explorer.ribbons.chosen.step(),
-  keyPin: () => explorer.ribbons.active && explorer.ribbons.chosen.pin(),
-  keyDerive: () => explorer.derivation.toggle(),
-  keyStep: (pressed) => explorer.derivation.go(pressed === "q" ? -1 : 1),
-  keyAllSteps: () => explorer.derivation.toggleAll(),
+  keyRibbons: () => explorer.beside.ribbons.active && explorer.beside.ribbons.chosen.step(),
+  keyPin: () => explorer.beside.ribbons.active && explorer.beside.ribbons.chosen.pin(),
+  keyDerive: () => explorer.beside.derivation.toggle(),
+  keyStep: (pressed) => explorer.beside.derivation.go(pressed === "q" ? -1 : 1),
+  keyAllSteps: () => explorer.beside.derivation.toggleAll(),
   keyPicture: () => [byId("picture"), byId("wave")].find((node) => node.checkVisibility())?.focus(),
-  keyPlay: () => explorer.scene.wave.play(),
+  keyPlay: () => explorer.beside.scene.wave.play(),
   keyStrongest: () =>
     explorer.map && explorer.choose({ row: explorer.kept.row, col: strongest(explorer.map, explorer.kept.row) }),
   keyFind: () => explorer.long.active && explorer.long.finder.focus(),
@@ -45,5 +51,11 @@ export function keysOf(explorer, on) {
   keyReset: () => explorer.painter.reset(),
   keyScale: () => on.restyle({ scale: step(SCALES, explorer.scale(), 1) }),
   keyPalette: () => on.restyle({ palette: step(PALETTES, explorer.state.palette, 1) }),
+    keyExport: () => {
+      byId("export").open = true;
+      byId("export").querySelector("a")?.focus();
+    },
+    keyShare: share,
+    keyHelp: () => byId("help").showModal(),
   };
 }

@@ -14,7 +14,8 @@ import { theme } from "../../preferences.js";
  * @param {number} turn of the map on show
  */
 export async function drawHeads(explorer, session, turn) {
-  const { grid, panel } = explorer;
+  const { grid } = explorer;
+  const { panel } = explorer.beside;
   const { sort, palette, site: name } = explorer.state;
   const scale = explorer.scale();
   const site = session.site(name);
