@@ -62,7 +62,7 @@ ROOMS = {
         *("app.client", "app.options", "app.render", "app.requests", "app.service", "app.settings"),
         "model",
     },
-    "app.cluster": {"app.http", "app.settings", "model"},
+    "app.cluster": {"app.http", "app.service", "app.settings", "model"},
     "app.deployment": {"app.cluster", "app.http", "app.settings", "model"},
     "app.deploy": {"app.cluster", "app.deployment", "app.options", "app.http", "model"},
     "app.cli": {"app", "model"},
