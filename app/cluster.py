@@ -179,7 +179,8 @@ def application(cluster: Cluster, settings: Settings) -> serve.Application:
     options = {
         "num_cpus": cluster.cpus,
         "num_gpus": cluster.gpus,
-        "runtime_env": {"env_vars": {**VARIABLES, "OMP_NUM_THREADS": cores}},  # what PyTorch takes for its threads
+        # What PyTorch takes for its threads, and how many compiled products it keeps.
+        "runtime_env": {"env_vars": {**VARIABLES, "OMP_NUM_THREADS": cores}},
     }
     replicas = serve.deployment(
         name="replica",

@@ -64,7 +64,7 @@ ROOMS = {
         "model",
     },
     "app.site": {"app.render", "model"},
-    "app.cluster": {"app.http", "app.settings", "model"},
+    "app.cluster": {"app.http", "app.service", "app.settings", "model"},
     "app.deployment": {"app.cluster", "app.http", "app.settings", "model"},
     "app.deploy": {"app.cluster", "app.deployment", "app.options", "app.http", "model"},
     "app.cli": {"app", "model"},
