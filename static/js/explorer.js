@@ -132,7 +132,7 @@ export class Explorer {
     this.turn += 1;
     this.map = null;
     this.long.hide();
-    this.beside.ribbons.open(false);
+    this.beside.see("");
   }
 
   /**
@@ -188,7 +188,7 @@ export class Explorer {
     this.session = null;
     this.map = null;
     this.long.hide();
-    this.beside.ribbons.open(false);
+    this.beside.see("");
     delete byId("map").dataset.state;
     for (const id of ["result", "cell-details", "scene", "warning"]) byId(id).hidden = true;
     const { palette, scale, sort } = this.state;

@@ -6,6 +6,7 @@
  * the input is one, the link names the trace instead.
  */
 
+import { VIEWS } from "./choices.js";
 import { PALETTES } from "./map/colour.js";
 
 /** @typedef {import("./types.js").State} State */
@@ -45,7 +46,7 @@ const CHOICES = {
   over: ["mean", "max"],
   point: ["keys"],
   how: ["mean"],
-  view: ["ribbons"],
+  view: VIEWS.slice(1),
   scale: ["linear", "log"],
   palette: PALETTES,
 };

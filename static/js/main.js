@@ -10,6 +10,7 @@ import { byId, element } from "./views/dom.js";
 import { draftOf, sameDraft } from "./input/draft.js";
 import { CLOSER, OVER, POINTS, SCALES, SORTS, VIEWS } from "./choices.js";
 import { Explorer } from "./explorer.js";
+import { featuresOf } from "./features.js";
 import { Files } from "./files.js";
 import { Form } from "./input/form.js";
 import { keysOf, share } from "./moves.js";
@@ -33,6 +34,7 @@ const explorer = new Explorer(changed);
 const form = new Form({ shown: () => explorer.session?.draft ?? null });
 const { models, inputs } = form;
 const files = new Files(explorer, form, shown);
+explorer.beside.features.push(...featuresOf({ explorer, form, run }));
 
 /** @type {Explorer["session"]} whose sites have tabs */
 let tabbed = null;
@@ -60,6 +62,7 @@ function changed(state) {
   const made = axes.some((axis) => madeFrom(axis) !== null);
   showLegend(state.palette, scale, isMasked(site), made, floorOf(site?.shape[1] ?? 0));
   if (axes.length) showReading(axes[0], state.palette);
+  for (const feature of explorer.beside.features) feature.changed?.(state);
   form.stale();
 }
 
@@ -122,20 +125,17 @@ function restyle(patch) {
 }
 
 /** One head, or all of its layer. @param {State["over"]} over */
-function overHeads(over) {
-  explorer.go({ over }, "replace");
-}
+const overHeads = (over) => explorer.go({ over }, "replace");
 
-/** Another way to see the same head. @param {string} view */
-function look(view) {
-  explorer.record({ view: view === "ribbons" ? "ribbons" : "" }, "push");
-  explorer.beside.ribbons.open(view === "ribbons");
+/** Another way to see the same head. @param {State["view"] | "map"} name of the view */
+function look(name) {
+  const view = name === "map" ? "" : name;
+  explorer.record({ view }, "push");
+  explorer.beside.see(view);
 }
 
 /** What is pointed at asks, or is asked. @param {string} side */
-function turn(side) {
-  restyle({ point: side === "keys" ? "keys" : "" });
-}
+const turn = (side) => restyle({ point: side === "keys" ? "keys" : "" });
 
 /** @type {Partial<State>} */
 const FRESH = { over: "", row: null, col: null, rows: null, cols: null };
@@ -158,8 +158,9 @@ function answered(before) {
   if (explorer.session !== before) shown();
 }
 
-/** Another session is on show. */
+/** Another session is on show, or none. */
 function shown() {
+  for (const feature of explorer.beside.features) feature.answered?.(explorer.session);
   changed(explorer.state);
 }
 
@@ -180,6 +181,7 @@ function switched() {
 /** The map's place says that there is none yet. @param {History} [history] */
 function nothing(history = "push") {
   explorer.clear({ model: byId("model").value }, history);
+  shown();
   tabs();
   byId("empty").hidden = false;
   byId("empty").textContent = t("empty");
@@ -270,6 +272,7 @@ function listenToAll() {
     keyLanguage: switchLanguage,
     keyAccess: access,
     keyClose: escape,
+    ...Object.assign({}, ...explorer.beside.features.map(({ keys }) => keys)),
   });
 }
 

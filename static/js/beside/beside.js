@@ -32,6 +32,8 @@ export class Beside {
     });
     this.derivation = new Derivation(byId("derivation"), { choose });
     this.ribbons = new Ribbons(byId("ribbons"), gestures);
+    /** @type {import("../features.js").Feature[]} what else follows the map */
+    this.features = [];
   }
 
   /**
@@ -43,7 +45,8 @@ export class Beside {
    * @param {HeadMap} map
    * @param {boolean} far it is never in the page whole
    */
-  use(session, { site, view }, which, map, far) {
+  use(session, state, which, map, far) {
+    const { site, view } = state;
     const axes = { queries: session.queries(site), keys: session.keys(site) };
     this.panel.use(map, axes.queries, axes.keys);
     this.sentences.build(session, site, far);
@@ -55,13 +58,21 @@ export class Beside {
     const error = certificate.errors?.[site]?.[layer]?.[head] ?? null;
     this.derivation.use({ site, ...which, ...axes, error, bytes, tensors: () => session.layer(site, layer) });
     this.ribbons.use(session, site, which, map);
+    for (const feature of this.features) feature.use?.({ session, state, head: which, map, far });
+    this.see(view);
+  }
+
+  /** What takes the stage. @param {string} view by its name; empty: the map */
+  see(view) {
     this.ribbons.open(view === "ribbons");
+    for (const feature of this.features) feature.open?.(view !== "" && feature.view === view);
   }
 
   /** @param {Cell} cell */
   keep(cell) {
     this.derivation.show(cell);
     this.ribbons.keep(cell);
+    for (const feature of this.features) feature.keep?.(cell);
   }
 
   /** Somebody points, or no longer does. @param {Place | null} place */
@@ -79,11 +90,13 @@ export class Beside {
     this.sentences.show(shown);
     this.scene.show(shown);
     this.ribbons.show(place);
+    for (const feature of this.features) feature.point?.(place);
   }
 
   /** In another language. */
   translate() {
     this.derivation.translate();
     this.ribbons.translate();
+    for (const feature of this.features) feature.translate?.();
   }
 }

@@ -1,0 +1,38 @@
+/**
+ * What the page offers around the map: each in a module of its own, which is named here and says what it follows.
+ *
+ * @typedef {import("./explorer.js").Explorer} Explorer
+ * @typedef {import("./input/form.js").Form} Form
+ * @typedef {import("./source/session.js").Session} Session
+ * @typedef {import("./types.js").Cell} Cell
+ * @typedef {import("./types.js").Head} Head
+ * @typedef {import("./types.js").HeadMap} HeadMap
+ * @typedef {import("./types.js").Place} Place
+ * @typedef {import("./types.js").State} State
+ *
+ * @typedef {object} Shown a map
+ * @property {Session} session
+ * @property {State} state
+ * @property {Head} head
+ * @property {HeadMap} map
+ * @property {boolean} far it is never in the page whole
+ *
+ * @typedef {object} Feature
+ * @property {() => void} [translate] the language is another one; once at the start too
+ * @property {(state: State) => void} [changed] the state is another one
+ * @property {(session: Session | null) => void} [answered] another answer is on show, or none
+ * @property {(shown: Shown) => void} [use] another map is on show
+ * @property {(cell: Cell) => void} [keep] another cell is kept
+ * @property {(place: Place | null) => void} [point] somebody points, or no longer does
+ * @property {Record<string, (pressed: string) => unknown>} [keys] by the names of views/keys.js
+ * @property {string} [view] of the stage, by its name in choices.js, which this feature draws instead of the map
+ * @property {(active: boolean) => void} [open] the view is chosen, or another one
+ *
+ * @typedef {object} Page
+ * @property {Explorer} explorer
+ * @property {Form} form
+ * @property {(patch?: Partial<State>) => Promise<void>} run answers what stands in the form
+ */
+
+/** @param {Page} page @returns {Feature[]} in the order in which they stand on the page */
+export const featuresOf = (_page) => [];
