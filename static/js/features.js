@@ -1,6 +1,8 @@
+/** What the page offers around the map: each in a module of its own, which is named here and says what it follows. */
+
+import { Present } from "./views/present.js";
+
 /**
- * What the page offers around the map: each in a module of its own, which is named here and says what it follows.
- *
  * @typedef {import("./explorer.js").Explorer} Explorer
  * @typedef {import("./input/form.js").Form} Form
  * @typedef {import("./source/session.js").Session} Session
@@ -35,4 +37,4 @@
  */
 
 /** @param {Page} page @returns {Feature[]} in the order in which they stand on the page */
-export const featuresOf = (_page) => [];
+export const featuresOf = (page) => [new Present(page)];
