@@ -60,9 +60,8 @@ export function listen(actions) {
     if (typing || event.defaultPrevented) return;
     // Enter and arrows belong to a focused control where it has a use for them; it says so by preventing the default.
     if (event.key === "Enter" && target.matches("button, summary, a, [role=option]")) return;
-    const arrow = event.key.startsWith("Arrow");
-    const name =
-      arrow && event.shiftKey ? `Shift+${event.key}` : event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    const shifted = event.shiftKey && /^(Arrow.*|[a-z])$/i.test(event.key); // of signs, Shift is a part of the sign
+    const name = (shifted ? "Shift+" : "") + (event.key.length === 1 ? event.key.toLowerCase() : event.key);
     const action = Object.keys(KEYS).find((key) => KEYS[key].includes(name));
     if (!action) return;
     event.preventDefault();
