@@ -3,7 +3,7 @@
 import { WEIGHTS } from "../../api/u8log.js";
 import { byId, contextOf, cssColour, onceAFrame, placeOver } from "../../views/dom.js";
 import { floorOf, lookupTable } from "../colour.js";
-import { anchor, cellAt, cellsIn, insideMap, labelAt, viewOf, wholeView, zoomed } from "../geometry.js";
+import { anchor, cellsIn, insideMap, viewOf, wholeView, zoomed } from "../geometry.js";
 import { CONFIG, FOLDED, onGesture, viewAfter } from "../plot.js";
 import { plotly } from "../plotly.js";
 import { nameOf, TileCache } from "./cache.js";
@@ -283,34 +283,6 @@ export class Atlas {
     if (!this.shown || !this.box) return;
     const view = revealed(this.view, cell, closer, this.shape, Math.min(this.box.width, this.box.height));
     if (view) this.setView(view, true);
-  }
-
-  /** The point of the map under the pointer, column and row. @param {MouseEvent} event @returns {[number, number] | null} */
-  pointUnder(event) {
-    const { box, view } = this.drawn;
-    const { left, top } = this.root.getBoundingClientRect();
-    const across = (event.clientX - left - box.left) / box.width;
-    const down = (event.clientY - top - box.top) / box.height;
-    if (across < 0 || down < 0 || across >= 1 || down >= 1) return null;
-    const { x, y } = view;
-    return [x[0] + across * (x[1] - x[0]), y[0] + down * (y[1] - y[0])];
-  }
-
-  /** @param {MouseEvent} event @returns {Cell | null} */
-  under(event) {
-    const { box, view, shape } = this.drawn;
-    const { left, top } = this.root.getBoundingClientRect();
-    return cellAt(box, view, event.clientX - left, event.clientY - top, ...shape);
-  }
-
-  /** What the pointer is over: a cell, or a token's label. @param {MouseEvent} event @returns {Place | null} */
-  placeUnder(event) {
-    const cell = this.under(event);
-    if (cell) return { rows: [cell.row], cols: [cell.col] };
-    const { box, view, shape } = this.drawn;
-    const { left, top } = this.root.getBoundingClientRect();
-    const frame = { box, labelWidth: this.labelWidth, labelHeight: this.labelHeight, angle: -90 };
-    return labelAt(frame, view, event.clientX - left, event.clientY - top, ...shape);
   }
 
   /** What the page knows of a cell without asking. @param {Cell} cell @returns {{code: number, level: number} | null} */

@@ -1,6 +1,7 @@
 /** What a reader does on a long map: wheel, drags (Plotly's own), clicks, a resting pointer, keys. */
 
 import { zoomed } from "../geometry.js";
+import { placeUnder, pointUnder } from "./under.js";
 
 /** @typedef {import("./atlas.js").Atlas} Atlas */
 
@@ -31,7 +32,7 @@ export function listen(atlas) {
   let down = null;
   let [clicked, resting] = [-Infinity, 0];
   root.addEventListener("pointermove", (event) => {
-    if (atlas.box && !event.buttons) atlas.on.hover(atlas.placeUnder(event));
+    if (atlas.box && !event.buttons) atlas.on.hover(placeUnder(atlas, event));
   });
   root.addEventListener("pointerleave", () => atlas.box && atlas.on.hover(null));
   root.addEventListener(
@@ -48,7 +49,7 @@ export function listen(atlas) {
       const from = down;
       down = null;
       if (!from || !atlas.box || Math.hypot(event.clientX - from[0], event.clientY - from[1]) > STILL) return;
-      const place = atlas.placeUnder(event);
+      const place = placeUnder(atlas, event);
       if (!place) return;
       const { rows, cols } = place;
       if (!rows || !cols) return atlas.on.ask(place);
@@ -62,7 +63,7 @@ export function listen(atlas) {
   root.addEventListener(
     "wheel",
     (event) => {
-      const cell = atlas.box && atlas.pointUnder(event);
+      const cell = atlas.box && pointUnder(atlas, event);
       if (!cell) return;
       event.preventDefault();
       const turned = event.deltaY * (event.deltaMode === 1 ? LINE : 1);
