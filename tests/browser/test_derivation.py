@@ -155,8 +155,8 @@ def test_numbers_are_those_of_numpy_from_the_file_alone(alone: Page, tmp_path: P
         layer = layers[index]
         bias = 0.0 if layer.bias is None else layer.bias.cells(torch.tensor([row]), torch.arange(K))
         logits = capped + (bias if isinstance(bias, float) else bias[head if len(bias) > 1 else 0, 0].numpy())
-        visible = layer.mask.visible(torch.tensor([row]), torch.arange(K))[0, 0].numpy()
-        np.testing.assert_allclose(u["scores"], np.where(visible & np.isfinite(logits), logits, HIDDEN), atol=1e-5)
+        visible = layer.mask.visible(torch.tensor([row]), torch.arange(K))[0, 0].numpy() & np.isfinite(logits)
+        np.testing.assert_allclose(u["scores"], np.where(visible, logits, HIDDEN), atol=1e-5)
         weights = np.where(visible, np.exp(logits - lse[head, row]), 0)
         np.testing.assert_allclose(u["weights"], weights, atol=1e-6)
         assert u["weight"] == pytest.approx(weights[col], abs=1e-6)
