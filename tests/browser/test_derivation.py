@@ -133,8 +133,10 @@ def test_a_sink_takes_its_share(alone: Page) -> None:
 
 def test_numbers_are_those_of_numpy_from_the_file_alone(alone: Page, tmp_path: Path) -> None:
     shape = (H, G, Q, K, D)
-    layers = [layer_of(mask, bias, SCORES["scaled"], shape) for mask in MASKS.values() for bias in BIASES.values()]
-    layers += [layer_of(Full(), BIASES["toeplitz"], score, shape) for score in SCORES.values()]
+    biases = [bias for bias in BIASES.values() if not isinstance(bias, Edited)]  # the next test has edits
+    layers = [layer_of(mask, bias, SCORES["scaled"], shape) for mask in MASKS.values() for bias in biases]
+    scores = [score for score in SCORES.values() if not isinstance(score, Tempered)]
+    layers += [layer_of(Full(), BIASES["toeplitz"], score, shape) for score in scores]
     path = saved(tmp_path / "t.safetensors", layers)
     tensors, described = tensors_of(path)
     cells = [(index, (3 * index) % H, index % Q, (5 * index) % K) for index in range(len(layers))]
@@ -155,7 +157,7 @@ def test_numbers_are_those_of_numpy_from_the_file_alone(alone: Page, tmp_path: P
         layer = layers[index]
         bias = 0.0 if layer.bias is None else layer.bias.cells(torch.tensor([row]), torch.arange(K))
         logits = capped + (bias if isinstance(bias, float) else bias[head if len(bias) > 1 else 0, 0].numpy())
-        visible = layer.mask.visible(torch.tensor([row]), torch.arange(K))[0, 0].numpy() & np.isfinite(logits)
+        visible = layer.mask.visible(torch.tensor([row]), torch.arange(K))[0, 0].numpy()
         np.testing.assert_allclose(u["scores"], np.where(visible, logits, HIDDEN), atol=1e-5)
         weights = np.where(visible, np.exp(logits - lse[head, row]), 0)
         np.testing.assert_allclose(u["weights"], weights, atol=1e-6)
