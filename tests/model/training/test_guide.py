@@ -124,6 +124,35 @@ def test_a_taught_head_aligns(tokenizer: Tokenizer, tmp_path: Path) -> None:
     assert reports[-1]["loss"] < reports[0]["loss"]
 
 
+def test_a_head_is_taught_alone_and_all_else_stays_as_it_was(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    net = taught(network(tokenizer), HEAD)
+    before = {name: weight.detach().clone() for name, weight in net.named_parameters()}
+    recipe = Recipe(epochs=2, batch_tokens=200, learning_rate=5e-3, warmup_steps=4, weight_decay=0.5)
+    guide, batches = Guide(HEAD, alone=True), GuidedBatches(PAIRS, tokenizer, 200, HEAD.reading)
+    trainer = Trainer(net, recipe, tmp_path, CPU, guide)
+    reports = list(trainer.run(batches))
+    part = slice(HEAD.head * net.decoder[HEAD.layer].cross.size, (HEAD.head + 1) * net.decoder[HEAD.layer].cross.size)
+    own = f"decoder.{HEAD.layer}.cross"
+    for name, weight in net.named_parameters():
+        rest = torch.ones_like(weight, dtype=torch.bool)
+        if name.startswith(own) and name != f"{own}.output.bias":
+            rest.movedim(1 if name == f"{own}.output.weight" else 0, 0)[part] = False
+            # A key's bias adds the same to all scores of a row, and has no gradient but rounding.
+            assert name == f"{own}.key.bias" or not torch.equal(weight[~rest], before[name][~rest]), name
+        assert torch.equal(weight[rest], before[name][rest]), name
+    assert reports[-1]["loss"] < reports[0]["loss"]
+    again = Trainer(taught(network(tokenizer), HEAD), recipe.model_copy(update={"epochs": 3}), tmp_path, CPU, guide)
+    assert again.resume()
+    assert [report["epoch"] for report in again.run(batches)] == [3]
+
+
+def test_a_head_that_shares_its_keys_is_not_taught_alone(tokenizer: Tokenizer) -> None:
+    net = network(tokenizer)
+    net.decoder[HEAD.layer].cross.kv_heads = 1
+    with pytest.raises(CheckpointError, match="share keys"):
+        Guide(HEAD, alone=True).freeze(net)
+
+
 def test_pairs_without_links_are_translated_alone(tokenizer: Tokenizer) -> None:
     plain = [Pair(pair.source, pair.target) for pair in PAIRS]
     guided, unguided = GuidedBatches(plain, tokenizer, 200, "input"), Batches(plain, tokenizer, 200)
