@@ -219,6 +219,9 @@ def train(
     align_head: Annotated[str, typer.Option(metavar="LAYER.HEAD", help="The head that is taught.")] = "1.0",
     align_reading: Annotated[align.Row, typer.Option(help="The row of a token that is taught.")] = align.Row.input,
     align_weight: Annotated[float, typer.Option(min=0, help="Of its loss beside that of the translation.")] = 0.5,
+    align_alone: Annotated[
+        bool, typer.Option("--align-alone", help="The head alone learns; all else stays as it was, --from on.")
+    ] = False,
 ) -> None:
     """Train a translation model, German to English, or a language model, or go on with a run that was stopped."""
     import torch
@@ -249,7 +252,7 @@ def train(
             typer.echo(f"{part}: {bits:.3f} bits a byte")
         typer.echo(f"{out / 'README.md'} is its model card")
         return
-    guide = None if links is None else Guide.parse(align_head, align_reading.value, align_weight)
+    guide = None if links is None else Guide.parse(align_head, align_reading.value, align_weight, align_alone)
     more: dict[str, Any] = {"tokenizer": tokenizer, "start": start, "align": links, "guide": guide, "report": report}
     train_translation(data, out, architecture.value, recipe, where, **more)
     typer.echo(f"{out} holds the checkpoint and its held-out sentences, valid.jsonl and test.jsonl")

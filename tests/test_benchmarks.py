@@ -274,7 +274,7 @@ def test_faithfulness_reports_every_measure_beside_random_orders(tiny: Path, mon
     report = faithfulness.measure(sentences=1, steps=2, translator=tiny, tokens=6)
     rows = numbers(report)
     names = [row[0] for row in report.rows]
-    measures = 10  # seven of cells, rollout, relevance, and integrated gradients
+    measures = 11  # seven of cells, rollout, relevance, integrated gradients and GIM
     assert len(rows) == len(names) == 2 * (measures + 1)
     assert {"tiny: weights", "tiny: random", "all-minilm-l6-v2: cut-effect"} <= set(names)
     assert all(row[-1].endswith("than chance") for row in report.rows if not row[0].endswith("random"))

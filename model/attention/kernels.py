@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from heedmap.model.attention import flex
+from heedmap.model.attention import flex, interactions
 from heedmap.model.attention.biases import Bias
 from heedmap.model.attention.masks import Blocks, Both, Causal, Full, Given, Mask, SlidingWindow
 from heedmap.model.attention.operators import attempt, differentiated, spread
@@ -246,6 +246,8 @@ def attend(
     """
     score = score or ScaledDot.for_size(q.shape[-1])
     tracked = differentiated(q, k, v)
+    if tracked and interactions.active():
+        return Attended(*interactions.attend(attend, q, k, v, mask, bias, score))
     if _structured(q, k, mask, bias, score) and not tracked and flex.suits(q, k, v, score):
         return Attended(*flex.attend(q, k, v, mask, bias, score), "flex")
     if isinstance(bias, Bias):
@@ -271,6 +273,8 @@ def forward_only(
     q: Queries, k: Keys, v: Values, mask: Mask | None = None, dropout: float = 0.0, scale: float | None = None
 ) -> Output:
     """The same output through PyTorch's public operator, without log-sum-exp: training and decoding steps."""
+    if interactions.active():
+        return attend(q, k, v, mask, None, None if scale is None else ScaledDot(scale)).output
     k, v, mask = _visible_keys(q, k, v, mask)
     causal = isinstance(mask, Causal) and mask.offset == 0
     if not torch.is_grad_enabled() and (size := _band(mask, q, k)):

@@ -13,6 +13,7 @@ from heedmap.model.hub.loaded import Loaded
 from heedmap.model.hub.quiet import quiet
 from heedmap.model.hub.tasks.base import SinglePass, Task
 from heedmap.model.trace.embeddings import AlongEmbeddings, InputTokens, ScaledPass, along, unedited
+from heedmap.model.trace.interactions import gim_passes
 from heedmap.model.watch import Stop, never, raise_if_cancelled
 
 
@@ -31,7 +32,12 @@ class Probing:
         return next((id for id in ids if isinstance(id, int)), None)
 
     def along_embeddings(
-        self, request: Request, tokens: InputTokens, scales: Sequence[float], cancelled: Stop = never
+        self,
+        request: Request,
+        tokens: InputTokens,
+        scales: Sequence[float],
+        cancelled: Stop = never,
+        gim: bool = False,
     ) -> AlongEmbeddings:
         """The objective of a request with some of its tokens' embeddings scaled, a pass for each scale.
 
@@ -55,7 +61,7 @@ class Probing:
                 one = ScaledPass(tokens, scale)
                 with torch.inference_mode(False), torch.enable_grad():
                     inputs = {n: x.clone() if isinstance(x, torch.Tensor) else x for n, x in made.items()}
-                    with one.through(tables):
+                    with one.through(tables), gim_passes(self.loaded.model, gim):
                         outputs = runner.forward(runner.answering(inputs, predictions))
                     if isinstance(runner, SinglePass) and not predictions:
                         with torch.no_grad():

@@ -26,6 +26,7 @@ from heedmap.model.measures.word_alignment import (
     content_words,
     null_columns,
     reversed_links,
+    shared_words,
     symmetrise,
     word_scores,
 )
@@ -89,12 +90,17 @@ def align(trace: Trace, choice: HeadChoice = HeadChoice()) -> WordAlignment:
     layer, head, reading = _chosen(trace, choice)
     weights = _weights(trace, layer, head)
     target, source = content_words(queries), content_words(keys)
-    # A head that rests on the end token has nothing to say of a word; in a mean of heads some always rest.
-    null = [] if MEAN in (layer, head) else null_columns(keys)
+    taught = TaughtHead.of(trace.model, len(trace.layers[CROSS]), first.heads)
+    if taught is not None and (taught.layer, taught.head, taught.reading) == (layer, head, reading):
+        links = shared_words(weights, target, source, reading)
+    else:
+        # A head that rests on the end token has nothing to say of a word; in a mean of heads some always rest.
+        null = [] if MEAN in (layer, head) else null_columns(keys)
+        links = aligned_words(weights, target, source, reading, null)
     return WordAlignment(
         [word.text for word in source],
         [word.text for word in target],
-        aligned_words(weights, target, source, reading, null),
+        links,
         word_scores(weights, target, source, reading),
         layer,
         head,

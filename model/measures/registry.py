@@ -9,6 +9,7 @@ from heedmap.model.measures.base import CellMeasure, HeadMeasure, Measure, Token
 from heedmap.model.measures.copying import Copying
 from heedmap.model.measures.cut_effect import CutEffect
 from heedmap.model.measures.flow import Flow
+from heedmap.model.measures.gim import Gim
 from heedmap.model.measures.gradient import Gradient
 from heedmap.model.measures.gradient_attention import GradientAttention
 from heedmap.model.measures.head_statistics import Diagonality, Distance, Entropy, Largest, SinkMass
@@ -51,7 +52,7 @@ HEADS: dict[str, HeadMeasure] = {
     )
 }
 TRACES: dict[str, TraceMeasure] = {each.name: each for each in (Rollout(), Flow(), Relevance())}
-TOKENS: dict[str, TokenMeasure] = {each.name: each for each in (IntegratedGradients(),)}
+TOKENS: dict[str, TokenMeasure] = {each.name: each for each in (IntegratedGradients(), Gim())}
 MEASURES: dict[str, Measure] = {**CELLS, **HEADS, **TRACES, **TOKENS}
 
 

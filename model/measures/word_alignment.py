@@ -20,6 +20,9 @@ from heedmap.model.words import SPACE, Word, words
 READINGS: tuple[Reading, ...] = get_args(Reading)
 Symmetrisation = Literal["intersection", "union", "grow-diag-final"]
 SYMMETRISATIONS: tuple[Symmetrisation, ...] = get_args(Symmetrisation)
+# Of a target word's weight, what makes a link of a head that was taught: it was taught to share a word's weight out
+# evenly, so of two counterparts each has a half, and of three none has this much.
+SHARE = 0.4
 NEIGHBOURS = ((-1, 0), (0, -1), (1, 0), (0, 1), (-1, -1), (-1, 1), (1, -1), (1, 1))  # of grow-diag, straight ones first
 
 
@@ -87,6 +90,22 @@ def aligned_words(
         for token in word.tokens
         if int(seen[token]) in word_of
     )
+
+
+def shared_words(
+    weights: NDArray[np.floating[Any]], target: Sequence[Word], source: Sequence[Word], reading: Reading
+) -> Links:
+    """The links of the map (Q, K) of a head that was taught: source words that have `SHARE` of a target word's weight.
+
+    A source word has what its tokens have together, a target word what its tokens give on average; what rests on the
+    end token is nobody's. Returns source and target words by their places.
+    """
+    rows = np.asarray(token_rows(weights, reading), np.float64)
+    if not target or not source:
+        return frozenset()
+    columns = np.stack([rows[:, word.tokens].sum(axis=1) for word in source], axis=1)
+    shares = np.stack([columns[word.tokens].mean(axis=0) for word in target])
+    return frozenset((int(place), int(word)) for word, place in np.argwhere(shares >= SHARE))
 
 
 def symmetrise(forward: Links, backward: Links, how: Symmetrisation) -> Links:

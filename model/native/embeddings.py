@@ -14,6 +14,7 @@ from heedmap.model.native.passes import Passes
 from heedmap.model.native.tokenizer import PAD, UNKNOWN, Tokenizer
 from heedmap.model.trace import gradient
 from heedmap.model.trace.embeddings import AlongEmbeddings, InputTokens, ScaledPass, along, unedited
+from heedmap.model.trace.interactions import gim_passes
 from heedmap.model.trace.recorder import Recorder
 from heedmap.model.watch import Stop, never, raise_if_cancelled
 
@@ -26,6 +27,11 @@ class Scalable:
     def table(self) -> nn.Module:
         """The table."""
 
+    @property
+    @abstractmethod
+    def differentiated(self) -> nn.Module:
+        """The network that a pass runs through."""
+
     @abstractmethod
     def predict(self, requests: Sequence[Request], cancelled: Stop = never) -> list[Prediction | HeedmapError]:
         """Answer one batch."""
@@ -35,7 +41,12 @@ class Scalable:
         """The objective in one pass over input and output."""
 
     def along_embeddings(
-        self, request: Request, tokens: InputTokens, scales: Sequence[float], cancelled: Stop = never
+        self,
+        request: Request,
+        tokens: InputTokens,
+        scales: Sequence[float],
+        cancelled: Stop = never,
+        gim: bool = False,
     ) -> AlongEmbeddings:
         """The objective with some of the input's embeddings scaled; see `Differentiable`.
 
@@ -53,7 +64,12 @@ class Scalable:
         for scale in scales:
             raise_if_cancelled(cancelled)
             one = ScaledPass(tokens, scale)
-            with torch.inference_mode(False), torch.enable_grad(), one.through([self.table]):
+            with (
+                torch.inference_mode(False),
+                torch.enable_grad(),
+                one.through([self.table]),
+                gim_passes(self.differentiated, gim),
+            ):
                 value = self.value(request.objective, answer)
                 points.append((value, one.slopes(value)))
         return along(points)
@@ -69,6 +85,11 @@ class ScalableTranslator(Scalable):
         """That of the network, for source and target."""
         table: nn.Module = self.passes.network.embedding
         return table
+
+    @property
+    def differentiated(self) -> nn.Module:
+        """The network."""
+        return self.passes.network
 
     @property
     def stand_in(self) -> int:
@@ -91,6 +112,11 @@ class ScalableGenerator(Scalable):
     def table(self) -> nn.Module:
         """That of the network."""
         return self.network.embedding
+
+    @property
+    def differentiated(self) -> nn.Module:
+        """The network."""
+        return self.network
 
     def value(
         self,

@@ -41,9 +41,16 @@ class Differentiable(Protocol):
     """A model whose objective is differentiated by what it reads."""
 
     def along_embeddings(
-        self, request: Request, tokens: InputTokens, scales: Sequence[float], cancelled: Stop = never
+        self,
+        request: Request,
+        tokens: InputTokens,
+        scales: Sequence[float],
+        cancelled: Stop = never,
+        gim: bool = False,
     ) -> AlongEmbeddings:
         """The objective of a request with some of its tokens' embeddings scaled, a pass for each scale.
+
+        gim: differentiated as GIM does; see `heedmap.model.trace.interactions`.
 
         Raises:
             InputError: the model reads no tokens, or has no gradient. Cancelled: `cancelled` became true.

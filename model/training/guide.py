@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from heedmap.model.errors import InputError
+from heedmap.model.errors import CheckpointError, InputError
 from heedmap.model.measures.alignment_error import Links, parse_links
 from heedmap.model.measures.word_alignment import content_words
 from heedmap.model.native.tokenizer import SPECIAL, Encoding, Tokenizer
@@ -33,13 +33,17 @@ TokenLinks = list[tuple[int, int]]
 
 @dataclass(frozen=True)
 class Guide:
-    """The head that is taught, in which reading, and how much its loss counts."""
+    """The head that is taught, in which reading, and how much its loss counts.
+
+    alone: the rest of the network stays as it is, and so, nearly, does what it translates.
+    """
 
     head: AlignmentHead
     weight: float = WEIGHT
+    alone: bool = False
 
     @classmethod
-    def parse(cls, place: str, reading: Reading = "input", weight: float = WEIGHT) -> "Guide":
+    def parse(cls, place: str, reading: Reading = "input", weight: float = WEIGHT, alone: bool = False) -> "Guide":
         """The head LAYER.HEAD, taught in this row of a token.
 
         Raises:
@@ -48,7 +52,23 @@ class Guide:
         layer, _, head = place.partition(".")
         if not (layer.isdecimal() and head.isdecimal()):
             raise InputError(f"expected a head as LAYER.HEAD, numbers from 0 such as 1.0, got {place[:40]!r}")
-        return cls(AlignmentHead(layer=int(layer), head=int(head), reading=reading), weight)
+        return cls(AlignmentHead(layer=int(layer), head=int(head), reading=reading), weight, alone)
+
+    def freeze(self, network: Transformer) -> None:
+        """Let nothing of a network learn but the head's part of four projections.
+
+        Raises:
+            CheckpointError: other heads share its keys.
+        """
+        cross = list(network.decoder_layers())[self.head.layer].cross
+        if cross.kv_heads != cross.heads:
+            raise CheckpointError("several heads share keys in this network, and none of them is taught alone")
+        network.requires_grad_(False)
+        part = slice(self.head.head * cross.size, (self.head.head + 1) * cross.size)
+        for projection in (cross.query, cross.key, cross.value):
+            for parameter in projection.parameters():
+                _learn(parameter, part, 0)
+        _learn(cross.output.weight, part, 1)
 
     def hidden(
         self, network: Transformer, inputs: Sequence[Tensor], reference: Float[Tensor, "B T K"]
@@ -92,6 +112,14 @@ class GuidedBatches(Batches):
                 part = reference_rows(links, lengths[1], lengths[0], self.reading)
                 reference[row, : part.shape[0], : part.shape[1]] = part
         return GuidedBatch(plain.source, plain.source_lengths, plain.target, plain.labels, reference)
+
+
+def _learn(parameter: torch.nn.Parameter, part: slice, dim: int) -> None:
+    """Let a part of a parameter learn: rows (dim 0), or columns (1)."""
+    mask = torch.zeros_like(parameter)
+    mask.movedim(dim, 0)[part] = 1
+    parameter.requires_grad_(True)
+    parameter.register_hook(lambda gradient: gradient * mask.to(gradient))
 
 
 def guided_cross_entropy(log_weights: Float[Tensor, "B T K"], reference: Float[Tensor, "B T K"]) -> Float[Tensor, ""]:

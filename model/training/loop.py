@@ -72,9 +72,14 @@ class Trainer:
         self.guide = guide
         self.network, self.recipe, self.folder, self.device = network.to(device), recipe, folder, device
         self.dtype = precision(device)
-        matrices = [p for p in network.parameters() if p.dim() > 1]
-        vectors = [p for p in network.parameters() if p.dim() <= 1]
-        groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+        decay = recipe.weight_decay
+        if guide is not None and guide.alone:
+            assert isinstance(network, Transformer)
+            guide.freeze(network)
+            decay = 0.0  # it would take from the rest too
+        learning = [p for p in network.parameters() if p.requires_grad]
+        matrices, vectors = [p for p in learning if p.dim() > 1], [p for p in learning if p.dim() <= 1]
+        groups = [{"params": matrices, "weight_decay": decay}, {"params": vectors, "weight_decay": 0.0}]
         self.optimizer = torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.98), fused=True)
         self.step = self.epoch = self.done = 0  # steps in all, whole epochs, and batches of the epoch under way
 
@@ -165,8 +170,11 @@ class Trainer:
             if progress["config"] != self.network.config.model_dump(mode="json"):
                 raise CheckpointError(f"{path} holds a run of another network; choose another --out or remove it")
             with torch.no_grad():
+                there = set(file.keys())
                 for name, parameter in self.network.named_parameters():
                     parameter.copy_(file.get_tensor(f"weight.{name}"))
+                    if f"exp_avg.{name}" not in there:  # it does not learn
+                        continue
                     self.optimizer.state[parameter] = {
                         "step": torch.tensor(float(progress["step"]), device=self.device),
                         "exp_avg": file.get_tensor(f"exp_avg.{name}"),

@@ -21,7 +21,8 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         counted = max(int((labels != ignore).sum()), 1)
         total = hidden.new_zeros((), dtype=torch.float32)
         hidden_gradient = torch.empty_like(hidden, dtype=torch.float32)
-        weight_gradient = torch.zeros_like(weight, dtype=torch.float32)
+        learns = context.needs_input_grad[1]  # a frozen projection costs a third less
+        weight_gradient = torch.zeros_like(weight, dtype=torch.float32) if learns else None
         for start in range(0, len(labels), ROWS):
             part, target = hidden[start : start + ROWS].to(dtype), labels[start : start + ROWS]
             live = (target != ignore).float()
@@ -34,15 +35,17 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
             gradient.scatter_add_(1, target[:, None], torch.full_like(right, smoothing - 1)[:, None])
             gradient = gradient.mul_((live / counted)[:, None]).to(dtype)
             hidden_gradient[start : start + ROWS] = gradient @ matrix
-            weight_gradient += gradient.mT @ part
-        context.save_for_backward(hidden_gradient.to(hidden.dtype), weight_gradient.to(weight.dtype))
+            if weight_gradient is not None:
+                weight_gradient += gradient.mT @ part
+        made = None if weight_gradient is None else weight_gradient.to(weight.dtype)
+        context.save_for_backward(hidden_gradient.to(hidden.dtype), made)
         return total / counted
 
     @staticmethod
     def backward(context: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (upstream,) = gradients
         hidden, weight = context.saved_tensors
-        return hidden * upstream, weight * upstream, None, None, None, None
+        return hidden * upstream, None if weight is None else weight * upstream, None, None, None, None
 
 
 def smoothed_cross_entropy(

@@ -58,8 +58,13 @@ Split by connected groups (pairs joined by an equal sentence of either language 
 
 ALIGNMENT = """
 
-Cross head {head} of layer {layer} was taught to align (Garg et al. 2019), its loss weighted {weight}: read it in the
-row of a token as {reading}. `heedmap align` and `POST /v1/align` use it."""
+Cross head {head} of layer {layer} was taught to align (Garg et al. 2019){alone}, its loss weighted {weight}: read it in
+the row of a token as {reading}. `heedmap align` and `POST /v1/align` use it."""
+
+
+def _alignment(facts: Mapping[str, Any]) -> str:
+    alone = ", while all else stayed as it was" if facts.get("alone") else ""
+    return ALIGNMENT.format(**{**facts, "alone": alone})
 
 
 def write_card(folder: Path, facts: Mapping[str, Any], scores: Mapping[tuple[str, str], Scores], beam: int) -> None:
@@ -101,7 +106,7 @@ def write_card(folder: Path, facts: Mapping[str, Any], scores: Mapping[tuple[str
         sha256=facts["data_sha256"],
         split_seed=facts["split_seed"],
         recipe=f"AdamW, linear warm-up and cosine decay; {recipe}.",
-        alignment=ALIGNMENT.format(**facts["alignment"]) if "alignment" in facts else "",
+        alignment=_alignment(facts["alignment"]) if "alignment" in facts else "",
         **pairs,
     )
     _write(folder, text, "translation", [config["source_language"], config["target_language"]])

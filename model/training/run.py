@@ -129,7 +129,7 @@ def train_translation(
         "recipe": recipe.model_dump(),
     }
     if guide is not None:
-        facts["alignment"] = {**guide.head.model_dump(), "weight": guide.weight}
+        facts["alignment"] = {**guide.head.model_dump(), "weight": guide.weight, "alone": guide.alone}
     (out / FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     return parts
 

@@ -20,10 +20,12 @@ from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface
 
+from heedmap.model.attention import interactions
 from heedmap.model.attention.biases import Bias, Edited
 from heedmap.model.attention.edits import LayerEdits, with_sinks
 from heedmap.model.attention.masks import Causal, Full, Given, Mask
 from heedmap.model.attention.scores import ScaledDot, Score, SoftCapped
+from heedmap.model.errors import ParameterError
 from heedmap.model.hub.attention import bands
 
 IMPLEMENTATION = "heedmap"
@@ -121,7 +123,8 @@ def attention(
     observer, editor = (None, None) if compiling else (_observer.get(), _editor.get())
     edits = None if editor is None else editor.of_module(module)
     band = None if compiling or attention_mask is None else bands.band_of(attention_mask)
-    if observer is None and edits is None and softcap is None and s_aux is None and band is None:
+    plain = observer is None and edits is None and softcap is None and s_aux is None and band is None
+    if plain and (compiling or not interactions.active()):
         output, _ = sdpa_attention_forward(
             module,
             query,
@@ -142,6 +145,8 @@ def attention(
         bias = position_bias if bias is None else bias + position_bias
     facts: dict[str, Any] = {"mask": mask, "bias": bias}
     if edits is None:
+        if s_aux is not None and interactions.active():
+            raise ParameterError("gim is not defined here: sinks take part in the softmax", field="measures")
         output, lse, kernel = with_sinks(query, key, value, mask, bias, score, s_aux)
         mixed, facts = output, {**facts, "score": score, "kernel": kernel}
     else:

@@ -12,7 +12,7 @@ from heedmap.model.contract import Request
 from heedmap.model.errors import RangeError
 from heedmap.model.load import load
 from heedmap.model.measures.aligner import HeadChoice, align, both_ways, together
-from heedmap.model.measures.word_alignment import content_words, word_scores
+from heedmap.model.measures.word_alignment import content_words, shared_words, word_scores
 from heedmap.model.trace.trace import Trace
 from heedmap.model.words import split
 
@@ -88,6 +88,10 @@ def test_the_head_that_was_taught_counts_where_none_is_named(trace: Trace) -> No
     assert (found.layer, found.head, found.reading) == (1, 2, "input")
     assert align(taught, HeadChoice(reading="output")).reading == "output"
     assert align(taught, HeadChoice(layer=0)).layer == 0
+    target, source = (content_words(trace.axes[name]) for name in ("target", "source"))
+    assert found.links == shared_words(maps(trace)[1, 2], target, source, "input"), "as it was taught"
+    assert align(taught, HeadChoice(1, 2, "input")).links == found.links, "whether it is named or not"
+    assert align(taught, HeadChoice(1, 2, "output")).links == align(trace, HeadChoice(1, 2, "output")).links
     beyond = replace(trace, model={**trace.model, "alignment": "2.0.input"})
     assert align(beyond).links == align(trace).links
 

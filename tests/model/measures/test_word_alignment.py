@@ -11,6 +11,7 @@ from heedmap.model.measures.word_alignment import (
     content_words,
     null_columns,
     reversed_links,
+    shared_words,
     symmetrise,
     word_scores,
 )
@@ -42,6 +43,16 @@ def test_words_are_linked_where_a_part_of_them_is() -> None:
     assert aligned_words(MAP, target, source, "input") == links("00", "11", "01")
     assert aligned_words(MAP, target, source, "input", null=[3]) == links("00", "11"), "z looks at the end most"
     np.testing.assert_allclose(word_scores(MAP, target, source, "output"), [[0.2, 0.6], [0.5, 0.7]])
+
+
+def test_of_a_head_that_shares_a_word_out_those_with_a_share_of_it_are_linked() -> None:
+    source, target = content_words(SOURCE), content_words(TARGET)
+    # x: ab has 0.5 + 0 and c 0.45. yz, the mean of both tokens: ab (0.5 + 0.1) / 2, c 0.1; the rest is at the end.
+    shared = np.array([[0.5, 0.0, 0.45, 0.05], [0.3, 0.2, 0.1, 0.4], [0.05, 0.05, 0.1, 0.8], [0.0, 0.0, 0.0, 1.0]])
+    assert shared_words(shared, target, source, "output") == links("00", "10")
+    # Read as next inputs: x as y was, with 0.5 at ab; yz the mean of z's and the end's rows.
+    assert shared_words(shared, target, source, "input") == links("00")
+    assert shared_words(shared, [], source, "output") == shared_words(shared, target, [], "input") == frozenset()
 
 
 def test_what_the_vocabulary_does_not_know_is_a_word_of_the_text_all_the_same() -> None:

@@ -41,9 +41,10 @@ PAIRS = [
 ]
 
 
-def network(tokenizer: Tokenizer) -> Transformer:
+def network(tokenizer: Tokenizer, kv_heads: int = 2) -> Transformer:
     torch.manual_seed(0)
-    shape = {"width": 32, "feed_forward": 64, "heads": 4, "kv_heads": 2, "encoder_layers": 1, "decoder_layers": 2}
+    shape = {"width": 32, "feed_forward": 64, "heads": 4, "encoder_layers": 1, "decoder_layers": 2}
+    shape["kv_heads"] = kv_heads
     config = TransformerConfig(
         source_language="de", target_language="en", vocabulary=len(tokenizer), dropout=0, **shape
     )
@@ -122,6 +123,35 @@ def test_a_taught_head_aligns(tokenizer: Tokenizer, tmp_path: Path) -> None:
     after = error_rate(net, tokenizer)
     assert after < 0.1 < 0.4 < before, (before, after)
     assert reports[-1]["loss"] < reports[0]["loss"]
+
+
+def test_a_head_is_taught_alone_and_all_else_stays_as_it_was(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    net = taught(network(tokenizer, kv_heads=4), HEAD)
+    before = {name: weight.detach().clone() for name, weight in net.named_parameters()}
+    recipe = Recipe(epochs=2, batch_tokens=200, learning_rate=5e-3, warmup_steps=4, weight_decay=0.5)
+    guide, batches = Guide(HEAD, alone=True), GuidedBatches(PAIRS, tokenizer, 200, HEAD.reading)
+    trainer = Trainer(net, recipe, tmp_path, CPU, guide)
+    reports = list(trainer.run(batches))
+    part = slice(HEAD.head * net.decoder[HEAD.layer].cross.size, (HEAD.head + 1) * net.decoder[HEAD.layer].cross.size)
+    own = f"decoder.{HEAD.layer}.cross"
+    for name, weight in net.named_parameters():
+        rest = torch.ones_like(weight, dtype=torch.bool)
+        if name.startswith(f"{own}.") and name != f"{own}.output.bias":
+            rest.movedim(1 if name == f"{own}.output.weight" else 0, 0)[part] = False
+            # A key's bias adds the same to all scores of a row, and has no gradient but rounding.
+            assert name == f"{own}.key.bias" or not torch.equal(weight[~rest], before[name][~rest]), name
+        assert torch.equal(weight[rest], before[name][rest]), name
+    assert reports[-1]["loss"] < reports[0]["loss"]
+    again = Trainer(
+        taught(network(tokenizer, kv_heads=4), HEAD), recipe.model_copy(update={"epochs": 3}), tmp_path, CPU, guide
+    )
+    assert again.resume()
+    assert [report["epoch"] for report in again.run(batches)] == [3]
+
+
+def test_a_head_that_shares_its_keys_is_not_taught_alone(tokenizer: Tokenizer) -> None:
+    with pytest.raises(CheckpointError, match="share keys"):
+        Guide(HEAD, alone=True).freeze(network(tokenizer, kv_heads=2))
 
 
 def test_pairs_without_links_are_translated_alone(tokenizer: Tokenizer) -> None:

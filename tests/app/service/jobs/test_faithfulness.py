@@ -74,7 +74,7 @@ def test_a_translator_by_all_measures(work: Work, by: str) -> None:
     some = {} if by == "tokens" else {"fractions": [0.1, 0.5], "steps": 2}  # edges are many edits
     made, seen = result(work, inputs=TEXTS, by=by, **some)
     names = {row["measure"] for row in made["measures"]}
-    assert names == {*CELLS, *(("rollout", "relevance", "integrated-gradients") if by == "tokens" else ())}
+    assert names == {*CELLS, *(("rollout", "relevance", "integrated-gradients", "gim") if by == "tokens" else ())}
     total = 2 * (len(names) + 5)
     assert seen[-1] == Progress(total, total, "orders")
     assert [each.done for each in seen] == sorted(each.done for each in seen)
