@@ -37,5 +37,6 @@ class Gim(TokenMeasure):
             raise ParameterError(
                 f"{self.name} is not defined here: the model's embeddings are closed", field="measures"
             )
-        [slopes] = model.along_embeddings(request, tokens, [1.0], cancelled, gim=True).slopes
+        passes = model.along_embeddings(request, tokens, [1.0], cancelled, gim=True)
+        slopes: NDArray[np.float64] = passes.slopes[0]
         return slopes

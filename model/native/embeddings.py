@@ -89,7 +89,8 @@ class ScalableTranslator(Scalable):
     @property
     def differentiated(self) -> nn.Module:
         """The network."""
-        return self.passes.network
+        network: nn.Module = self.passes.network
+        return network
 
     @property
     def stand_in(self) -> int:

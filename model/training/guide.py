@@ -114,12 +114,12 @@ class GuidedBatches(Batches):
         return GuidedBatch(plain.source, plain.source_lengths, plain.target, plain.labels, reference)
 
 
-def _learn(parameter: torch.nn.Parameter, part: slice, dim: int) -> None:
+def _learn(parameter: Tensor, part: slice, dim: int) -> None:
     """Let a part of a parameter learn: rows (dim 0), or columns (1)."""
     mask = torch.zeros_like(parameter)
     mask.movedim(dim, 0)[part] = 1
     parameter.requires_grad_(True)
-    parameter.register_hook(lambda gradient: gradient * mask.to(gradient))
+    parameter.register_hook(lambda gradient: gradient * mask.to(gradient))  # type: ignore[no-untyped-call]
 
 
 def guided_cross_entropy(log_weights: Float[Tensor, "B T K"], reference: Float[Tensor, "B T K"]) -> Float[Tensor, ""]:
