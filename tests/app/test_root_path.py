@@ -33,7 +33,9 @@ def stripping(app: ASGIApp, *, header: bool) -> Starlette:
             headers["X-Forwarded-Prefix"] = PREFIX
         query = f"?{request.url.query}" if request.url.query else ""
         answer = await inner.request(request.method, path + query, content=await request.body(), headers=headers)
-        return Response(answer.content, answer.status_code, dict(answer.headers))
+        ours = ("content-encoding", "content-length")  # what came was unpacked on its way
+        kept = {name: value for name, value in answer.headers.items() if name not in ours}
+        return Response(answer.content, answer.status_code, kept)
 
     return Starlette(routes=[Route(f"{PREFIX}/{{rest:path}}", passed, methods=["GET", "POST", "HEAD", "DELETE"])])
 

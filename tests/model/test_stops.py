@@ -10,7 +10,7 @@ from heedmap.model.contract import Parameters, Request
 from heedmap.model.errors import ParameterError
 from heedmap.model.load import load
 from heedmap.model.stops import SLACK, StopStrings, Unstopped, before_stop
-from heedmap.model.trace.trace import content_id
+from heedmap.model.trace.identity import content_id
 from tests.conftest import write_tiny
 from tests.model.hub import checkpoints
 from tests.model.watching import Notes

@@ -17,7 +17,8 @@ from heedmap.model.hub.loaded import Loaded
 from heedmap.model.hub.served import HubModel
 from heedmap.model.hub.tasks.registry import TASKS
 from heedmap.model.load import load
-from heedmap.model.trace.trace import Trace, content_id, read_header
+from heedmap.model.trace.identity import content_id
+from heedmap.model.trace.trace import Trace, read_header
 from tests.model.hub import checkpoints
 
 SHORT = Parameters(max_new_tokens=5)

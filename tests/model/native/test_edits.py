@@ -13,7 +13,8 @@ from heedmap.model.attention.operators import spread
 from heedmap.model.contract import Objective, Parameters, Request, check_edits
 from heedmap.model.errors import InputError, ParameterError, RangeError
 from heedmap.model.load import load
-from heedmap.model.trace.trace import Trace, content_id
+from heedmap.model.trace.identity import content_id
+from heedmap.model.trace.trace import Trace
 from tests.model import edited
 
 WEIGHTS = Path(__file__).parents[3] / "model" / "weights"

@@ -17,7 +17,8 @@ from heedmap.model.contract import Objective, Parameters, Prediction, Request
 from heedmap.model.errors import ParameterError, RangeError, TraceTooLarge
 from heedmap.model.load import load
 from heedmap.model.native import recurrent
-from heedmap.model.trace.trace import Trace, content_id
+from heedmap.model.trace.identity import content_id
+from heedmap.model.trace.trace import Trace
 
 WEIGHTS = Path(__file__).parents[3] / "model" / "weights"
 SENTENCE = "Wo ist der Bahnhof?"
