@@ -17,7 +17,8 @@ from torch import Tensor
 
 from heedmap.model.attention.maps import AttentionMap
 from heedmap.model.contract import Request
-from heedmap.model.trace.embeddings import InputTokens
+from heedmap.model.errors import ParameterError
+from heedmap.model.trace.embeddings import Differentiable, InputTokens
 from heedmap.model.trace.trace import Trace
 from heedmap.model.watch import Stop, never
 
@@ -26,6 +27,7 @@ Rows = range  # in a measure's class, `range` is what it declares
 Encoding = Literal["u8log", "s8log"]
 
 NO_OBJECTIVE = "this trace has no objective: make it with one, and its gradients are kept"
+CLOSED = "the model's embeddings are closed"
 NO_VALUES = "this layer gives its weights alone, and no values that they multiply"
 
 
@@ -123,6 +125,18 @@ class TokenMeasure(Measure):
         Raises:
             ParameterError: it is not defined for this model or request. Cancelled: `cancelled` became true.
         """
+
+    def differentiable(self, model: object, request: Request) -> Differentiable:
+        """The model, where the request has an objective and the model a gradient by its embeddings.
+
+        Raises:
+            ParameterError: one of them is missing.
+        """
+        if request.objective is None:
+            raise ParameterError(f"{self.name} is not defined here: {NO_OBJECTIVE}", field="measures")
+        if not isinstance(model, Differentiable):
+            raise ParameterError(f"{self.name} is not defined here: {CLOSED}", field="measures")
+        return model
 
 
 # Cells of all heads that are computed between two looks at who else waits: 16 MiB, some 40 ms of a CPU. Each strip

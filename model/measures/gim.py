@@ -4,9 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heedmap.model.contract import Request
-from heedmap.model.errors import ParameterError
-from heedmap.model.measures.base import NO_OBJECTIVE, TokenMeasure
-from heedmap.model.trace.embeddings import Differentiable, InputTokens
+from heedmap.model.measures.base import TokenMeasure
+from heedmap.model.trace.embeddings import InputTokens
 from heedmap.model.watch import Stop, never
 
 
@@ -31,12 +30,6 @@ class Gim(TokenMeasure):
         self, model: object, request: Request, tokens: InputTokens, cancelled: Stop = never
     ) -> NDArray[np.float64]:
         """By one pass."""
-        if request.objective is None:
-            raise ParameterError(f"{self.name} is not defined here: {NO_OBJECTIVE}", field="measures")
-        if not isinstance(model, Differentiable):
-            raise ParameterError(
-                f"{self.name} is not defined here: the model's embeddings are closed", field="measures"
-            )
-        passes = model.along_embeddings(request, tokens, [1.0], cancelled, gim=True)
+        passes = self.differentiable(model, request).along_embeddings(request, tokens, [1.0], cancelled, gim=True)
         slopes: NDArray[np.float64] = passes.slopes[0]
         return slopes

@@ -4,9 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heedmap.model.contract import Request
-from heedmap.model.errors import ParameterError
-from heedmap.model.measures.base import NO_OBJECTIVE, TokenMeasure
-from heedmap.model.trace.embeddings import Differentiable, InputTokens
+from heedmap.model.measures.base import TokenMeasure
+from heedmap.model.trace.embeddings import InputTokens
 from heedmap.model.watch import Stop, never
 
 # Points of a Gauss-Legendre rule on the way from the baseline. The paper takes 20 to 300 of a plain sum; twenty of
@@ -35,13 +34,9 @@ class IntegratedGradients(TokenMeasure):
         self, model: object, request: Request, tokens: InputTokens, cancelled: Stop = never
     ) -> NDArray[np.float64]:
         """By the Gauss-Legendre rule."""
-        if request.objective is None:
-            raise ParameterError(f"{self.name} is not defined here: {NO_OBJECTIVE}", field="measures")
-        if not isinstance(model, Differentiable):
-            raise ParameterError(
-                f"{self.name} is not defined here: the model's embeddings are closed", field="measures"
-            )
         nodes, weights = np.polynomial.legendre.leggauss(POINTS)
-        passes = model.along_embeddings(request, tokens, ((nodes + 1) / 2).tolist(), cancelled)
+        passes = self.differentiable(model, request).along_embeddings(
+            request, tokens, ((nodes + 1) / 2).tolist(), cancelled
+        )
         total: NDArray[np.float64] = (weights / 2) @ passes.slopes
         return total
