@@ -1,9 +1,11 @@
 """A trace's page in a real browser, opened from disk: it asks nobody for anything, and lets nobody in."""
 
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
@@ -139,12 +141,13 @@ def test_the_list_leads_to_the_page(page_file: Path, from_disk: Opener, scheme: 
     page.wait_for_function("() => globalThis.seen")
 
 
-@pytest.mark.skipif(
-    not any("dataset.source" in path.read_text(encoding="utf-8") for path in STATIC.rglob("js/**/*.js")),
-    reason="the explorer does not begin from a trace in its page yet",
-)
 def test_the_explorer_shows_the_trace_of_its_page(tmp_path: Path, from_disk: Opener) -> None:
     path = tmp_path / "trace.html"
-    small_trace(TEXT, "A house.").page(path)
+    trace = small_trace(TEXT, "A house.")
+    trace.page(path)
     page = from_disk(path, viewport={"width": 1440, "height": 900})
     page.wait_for_selector("#map[data-state=ready]:not([aria-busy])")
+    state = {name: int(value[0]) for name, value in parse_qs(urlsplit(page.url).fragment).items() if value[0].isdigit()}
+    weights = trace.map("cross", state["layer"]).dense()[state["head"]]
+    kept = re.findall(r"\d+", page.inner_text("#cell-place"))
+    assert float(page.inner_text("#cell-weight")) == pytest.approx(float(weights[int(kept[0]), int(kept[1])]), abs=1e-6)
