@@ -58,6 +58,16 @@ def test_wheel_drag_box_and_back(watch: Opener) -> None:
     expect(page.locator("#minimap")).to_be_hidden()
 
 
+def test_two_cells_clicked_in_haste_are_no_double_click(watch: Opener) -> None:
+    _, page = opened(watch, rows="100:300", cols="50:250")
+    for at in (0.3, 0.6):
+        page.mouse.click(*middle(page, at, 0.5))
+    assert re.search(r"rows=100[^&]*300", page.url), "the view stays"
+    col = re.search(r"[&#]col=(\d+)", page.url)
+    assert col is not None
+    assert int(col[1]) == pytest.approx(50 + 0.6 * 200, abs=2)
+
+
 def test_past_the_edge_a_drag_keeps_its_zoom(watch: Opener) -> None:
     watched, page = opened(watch, rows="100:300", cols="50:250")
     page.mouse.move(*middle(page, 0.1, 0.1))

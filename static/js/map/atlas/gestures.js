@@ -1,12 +1,11 @@
 /** What a reader does on a long map: wheel, drags (Plotly's own), clicks, a resting pointer, keys. */
 
+import { listenToClicks } from "../clicks.js";
 import { zoomed } from "../geometry.js";
 import { placeUnder, pointUnder } from "./under.js";
 
 /** @typedef {import("./atlas.js").Atlas} Atlas */
 
-const DOUBLE_CLICK = 350; // milliseconds
-const STILL = 4; // pixels: a press and release nearer than this is a click
 const WHEEL = 1.0015; // of zoom a pixel of the wheel: a notch of 100 shows a seventh less
 const PINCH = 1.01; // a trackpad's pinch comes as a wheel with Ctrl, in small steps
 const LINE = 16; // pixels of a wheel that counts lines
@@ -28,38 +27,19 @@ const KEYS = {
 /** @param {Atlas} atlas */
 export function listen(atlas) {
   const { root } = atlas;
-  /** @type {[number, number] | null} */
-  let down = null;
-  let [clicked, resting] = [-Infinity, 0];
+  let resting = 0;
   root.addEventListener("pointermove", (event) => {
     if (atlas.box && !event.buttons) atlas.on.hover(placeUnder(atlas, event));
   });
   root.addEventListener("pointerleave", () => atlas.box && atlas.on.hover(null));
-  root.addEventListener(
-    "pointerdown",
-    (event) => {
-      const over = /** @type {Element} */ (event.target).closest("#tiles-problem"); // what lies over the map is not it
-      down = over ? null : [event.clientX, event.clientY];
-    },
-    true,
-  );
-  window.addEventListener(
-    "pointerup",
-    (event) => {
-      const from = down;
-      down = null;
-      if (!from || !atlas.box || Math.hypot(event.clientX - from[0], event.clientY - from[1]) > STILL) return;
-      const place = placeUnder(atlas, event);
-      if (!place) return;
-      const { rows, cols } = place;
-      if (!rows || !cols) return atlas.on.ask(place);
-      const twice = event.timeStamp - clicked < DOUBLE_CLICK;
-      clicked = twice ? -Infinity : event.timeStamp;
-      if (twice) atlas.reset();
-      else atlas.on.choose({ row: rows[0], col: cols[0] });
-    },
-    true,
-  );
+  listenToClicks({
+    root,
+    ready: () => atlas.box !== null,
+    covered: ({ target }) => /** @type {Element} */ (target).closest("#tiles-problem") !== null,
+    under: (event) => placeUnder(atlas, event),
+    on: atlas.on,
+    reset: () => atlas.reset(),
+  });
   root.addEventListener(
     "wheel",
     (event) => {
