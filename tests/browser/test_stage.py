@@ -267,3 +267,19 @@ def test_nothing_moves_while_the_first_map_comes(watch: Opener) -> None:
     watched.open()
     page.wait_for_timeout(200)
     assert sum(value for value, _ in page.evaluate("window.shifts")) < 0.005, page.evaluate("window.shifts")
+
+
+def test_presenting_leaves_sentence_and_map_in_large_type(watch: Opener) -> None:
+    page = watch().open()
+    size = "[...document.querySelectorAll('.sentence')].map((node) => getComputedStyle(node).fontSize)"
+    width = "document.getElementById('heat').clientWidth"
+    before = page.evaluate(width)
+    page.keyboard.press("z")
+    for part in ("#layers", "#tell", "#form", "#foot"):
+        expect(page.locator(part)).to_be_hidden()
+    expect(page.locator("#present")).to_have_attribute("aria-pressed", "true")
+    assert page.evaluate(size) == ["24px", "24px"]
+    assert page.evaluate(width) > 1.3 * before
+    page.click("#present")
+    expect(page.locator("#layers")).to_be_visible()
+    assert page.evaluate(width) == before
