@@ -10,6 +10,7 @@ from heedmap.model.edits import AnyEdit, check_edits
 from heedmap.model.errors import HeedmapError
 from heedmap.model.objective import Objective
 from heedmap.model.prediction import Axis, FinishReason, Inputs, Prediction, Unanswered, unanswered
+from heedmap.model.prefix import Prefix
 from heedmap.model.typed import Typed
 from heedmap.model.watch import Stop, never
 
@@ -60,6 +61,12 @@ class Parameters(Typed):
     stop: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=STOP_CHARACTERS)], ...], FailFast()] = Field(
         (), max_length=STOPS, description="Texts that end the output with the token that completes one, which stays."
     )
+    prefix: Prefix = Field(
+        None,
+        description="What the output begins with, as a text or as ids of tokens; the model goes on from there, and "
+        "max_new_tokens counts what it adds.",
+        examples=["I have"],
+    )
     candidate_labels: Annotated[tuple[str, ...], FailFast()] = Field(
         (), max_length=256, description="zero-shot-image-classification: the labels to choose from."
     )
@@ -83,7 +90,7 @@ class Parameters(Typed):
 
 
 SAMPLING = ("do_sample", "temperature", "top_k", "top_p", "seed")
-DECODING = ("beam_size", "max_new_tokens", "length_penalty", *SAMPLING, "stop")
+DECODING = ("beam_size", "max_new_tokens", "length_penalty", *SAMPLING, "stop", "prefix")
 """What all take that generate."""
 
 
