@@ -23,7 +23,6 @@ from heedmap.model.trace.corpus_means import CorpusMeans
 from heedmap.model.trace.gradient import of_tokens
 from heedmap.model.watch import Stop, never
 
-
 STEP = 2048  # tokens that are read at once: what the layers hold between attentions is no longer
 
 
