@@ -8,6 +8,7 @@ from pydantic import ConfigDict, FailFast, Field
 
 from heedmap.model.edits import AnyEdit, check_edits
 from heedmap.model.errors import HeedmapError
+from heedmap.model.likeliest import Place
 from heedmap.model.objective import Objective
 from heedmap.model.prediction import Axis, FinishReason, Inputs, Prediction, Unanswered, unanswered
 from heedmap.model.prefix import Prefix
@@ -19,6 +20,7 @@ __all__ = [
     "AnyEdit",
     "Axis",
     "FinishReason",
+    "Foretelling",
     "Inputs",
     "Joinable",
     "Measurable",
@@ -188,6 +190,24 @@ class Measurable(Protocol):
         Raises:
             InputError: a set is none of this pass, or leaves a row nothing to see; `field` is edits.N or a part of it.
             Cancelled: `cancelled` became true between two batches.
+        """
+
+
+@runtime_checkable
+class Foretelling(Protocol):
+    """A model that says what else could stand at the places of its output."""
+
+    def likeliest(
+        self, request: Request, prediction: Prediction, count: int, cancelled: Stop = never
+    ) -> Iterator[Place]:
+        """The likeliest tokens at each place of an output, by one teacher-forced pass with the request's edits.
+
+        Args:
+            request: with the donors of its edits.
+            prediction: its answer, as a trace has it.
+
+        Raises:
+            InputError: the answer has no tokens. Cancelled: `cancelled` became true.
         """
 
 

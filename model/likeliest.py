@@ -1,12 +1,8 @@
 """What else an output could have gone on with: the likeliest tokens at each of its places, by one pass over it."""
 
-from collections.abc import Callable, Iterator, Sequence
+import math
 from dataclasses import dataclass
 from typing import Any
-
-import torch
-from jaxtyping import Float
-from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -22,7 +18,7 @@ class Candidate:
         return {
             "token": self.token,
             "id": self.id,
-            "probability": float(torch.tensor(self.log_probability, dtype=torch.float64).exp()),
+            "probability": math.exp(self.log_probability),
             "log_probability": self.log_probability,
         }
 
@@ -43,31 +39,3 @@ class Place:
             "written": {**self.written.to_json(), "rank": self.rank},
             "tokens": [candidate.to_json() for candidate in self.tokens],
         }
-
-
-def places(
-    logits: Float[Tensor, "T V"], ids: Sequence[int], count: int, label: Callable[[int], str], first: int = 0
-) -> Iterator[Place]:
-    """The likeliest tokens at each place of an output.
-
-    Args:
-        logits: at each place, what its token is chosen from; -inf of what no output has.
-        ids: of the tokens that stand there.
-        count: candidates of a place.
-        first: the position of the first place.
-    """
-    for position, (row, token) in enumerate(zip(logits, ids, strict=True), first):  # a row at a time: V may be large
-        scores = row.float().log_softmax(dim=-1)
-        best, tokens = scores.topk(min(count, len(scores)))
-        score = scores[token]
-        rank = int((scores > score).sum()) + 1
-        yield Place(
-            position,
-            Candidate(label(token), token, float(score)),
-            rank,
-            [
-                Candidate(label(other), other, value)
-                for other, value in zip(tokens.tolist(), best.tolist(), strict=True)
-                if value > -torch.inf
-            ],
-        )

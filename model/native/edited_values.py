@@ -10,9 +10,10 @@ from torch import Tensor
 
 from heedmap.model.attention.batch_edits import remembered
 from heedmap.model.attention.editor import Editor
+from heedmap.model.choices import places
 from heedmap.model.contract import AnyEdit, Axis, Prediction, Request
 from heedmap.model.edits import Replace
-from heedmap.model.likeliest import Place, places
+from heedmap.model.likeliest import Place
 from heedmap.model.native.edited_passes import language_model_logits, recurrent_logits, transformer_logits, values_under
 from heedmap.model.native.language_model import LanguageModel
 from heedmap.model.native.passes import padded_ids

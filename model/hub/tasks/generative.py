@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
+from heedmap.model.choices import places
 from heedmap.model.contract import DECODING, Objective, Parameters, Prediction, Request, taken
 from heedmap.model.errors import CheckpointError
 from heedmap.model.generated import WRITTEN, Generated
@@ -19,7 +20,7 @@ from heedmap.model.hub.tasks.generation_settings import FILE, culprits, settle
 from heedmap.model.hub.tasks.static_cache import TRIAL, Choice, StaticCache, candidate, proven
 from heedmap.model.hub.tasks.text import pad_token
 from heedmap.model.hub.tasks.transformers_generate import end_tokens, generate, score
-from heedmap.model.likeliest import Place, places
+from heedmap.model.likeliest import Place
 from heedmap.model.padding import padded
 from heedmap.model.prefix import check_room, prefix_ids
 from heedmap.model.trace.gradient import of_tokens
