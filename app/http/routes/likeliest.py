@@ -57,6 +57,7 @@ async def answer(services: Services, caller: Caller, id: str, body: LikeliestReq
     cost = float(max(len(axis) for axis in held.trace.axes.values()))
     exclusive = None if getattr(model, "reentrant", False) else builtins.id(model)
     key, kind = ("likeliest", object()), (origin.name, "likeliest")
+    places: list[Place]
     [places] = await services.tracing.run_batch(key, [None], work, cost=cost, kind=kind, exclusive=exclusive)
     require([place.written.log_probability for place in places], "log-probabilities")
     if body.position is None:

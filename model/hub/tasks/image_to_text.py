@@ -135,11 +135,11 @@ class BlipImageToText(ImageToText):
         limit = None if self.longest is None else self.longest - 1
         return [*first, *encode(self.loaded, prompt, limit=limit, field="inputs.text", add_special_tokens=False).ids]
 
-    def _target_facts(self, target: str, start: list[int]) -> dict[str, Any]:
+    def _target_facts(self, target: str, start: list[int], field: str = "target") -> dict[str, Any]:
         """A given output, and the token that ends it."""
         tokenizer = self.loaded.tokenizer
-        check_beginning(self.loaded, target, self.longest, "target")
-        encoded = encode(self.loaded, target, field="target", add_special_tokens=False)
+        check_beginning(self.loaded, target, self.longest, field)
+        encoded = encode(self.loaded, target, field=field, add_special_tokens=False)
         ids = [*encoded.ids, int(self.loaded.config.text_config.sep_token_id)]
         offsets = None if encoded.offsets is None else [*encoded.offsets, (0, 0)]
         return {"given": ids, "limit": len(ids), "target": text_axis(tokenizer, ids, target, offsets)}
