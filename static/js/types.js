@@ -140,7 +140,7 @@
  * @property {Range | null} rows the zoomed window, half open; null: all
  * @property {Range | null} cols
  * @property {"" | "mean"} how a block of a long map is drawn; empty: by its largest weight
- * @property {"" | "ribbons"} view empty: the map
+ * @property {"" | "ribbons" | "sources"} view empty: the map
  */
 
 export {};

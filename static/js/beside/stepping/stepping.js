@@ -59,17 +59,11 @@ export class Stepping {
     this.free = button("step-free", () => this.begin(null));
     this.candidates = element("ol", { class: "candidates", id: "candidates" });
     this.total = element("span", { class: "tabular", id: "score-total" });
-    this.summary = element("summary", {});
+    this.unfold = button("score-open", () => this.openScores(this.scores.hidden === true));
     this.list = element("ol", { class: "scores", id: "scores" });
-    this.scores = element(
-      "details",
-      { class: "score-list", id: "score-list", on: { toggle: () => this.scores.open && this.foretell() } },
-      this.summary,
-      element("p", { class: "small" }, this.total),
-      this.list,
-    );
+    this.scores = element("div", { id: "score-list", hidden: true }, element("p", { class: "small" }, this.total), this.list);
     const line = element("div", { class: "stepping-line" }, this.back, this.playing, this.on, this.slider, this.place);
-    line.append(this.further, this.free);
+    line.append(this.further, this.free, this.unfold);
     this.root = element("section", { class: "stepping", id: "stepping", hidden: true }, line, this.candidates, this.scores);
     byId("hover-line").after(this.root);
     this.keys = {
@@ -87,7 +81,7 @@ export class Stepping {
     this.on.textContent = "›";
     this.further.textContent = t("stepFurther");
     this.free.textContent = t("stepFree");
-    this.summary.textContent = t("scoreList");
+    this.unfold.textContent = t("scoreList");
     this.slider.setAttribute("aria-label", t("stepping"));
     for (const [button, name] of /** @type {const} */ ([[this.back, "keyStepBack"], [this.on, "keyStepOn"]])) {
       button.title = t(name);
@@ -110,11 +104,17 @@ export class Stepping {
     this.list.replaceChildren();
     this.total.textContent = "";
     const knows = session !== null && foretells(session);
-    this.scores.hidden = !knows;
-    this.scores.open = knows && Boolean(session.draft.parameters.given_answer);
-    if (this.scores.open || this.at !== null) this.foretell();
+    this.unfold.hidden = !knows;
+    this.openScores(knows && Boolean(session.draft.parameters.given_answer));
     if (this.at !== null) this.go(this.at);
     else this.show();
+  }
+
+  /** Shows or hides what each token was worth. @param {boolean} open */
+  openScores(open) {
+    this.scores.hidden = !open;
+    this.unfold.setAttribute("aria-expanded", String(open));
+    if (open) this.foretell();
   }
 
   /** @param {import("../../features.js").Shown} shown */
@@ -215,13 +215,14 @@ export class Stepping {
     this.slider.value = String(now);
     this.back.disabled = now === 0;
     this.on.disabled = at !== null && now === output.count;
+    const given = givenOf(session, output);
+    const whole = given === output.count;
     const token = now < output.count ? shownToken(output.axis, output.axis.labels[output.told + now]) : "";
-    const place = now < output.count ? t("stepPlace", { n: now + 1, of: output.count, token }) : t("stepDone", { n: output.count });
+    const place = now < output.count ? t("stepPlace", { n: now + 1, of: output.count, token }) : t(whole ? "stepWhole" : "stepDone", { n: output.count });
     this.place.textContent = place;
     this.slider.setAttribute("aria-valuetext", place);
-    const given = givenOf(session, output);
     const begins = this.canBegin();
-    this.free.hidden = !begins || given === 0 || given === output.count;
+    this.free.hidden = !begins || given === 0 || whole;
     this.free.title = t("stepGiven", { n: given });
     this.further.hidden = !begins || writtenOf(session.summary.prediction).finish_reason !== "length";
     this.candidates.hidden = at === null || now >= output.count || !foretells(session);
