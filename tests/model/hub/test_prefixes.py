@@ -1,4 +1,4 @@
-"""Checkpoints go on from a given beginning, and say what else could stand at each place, as transformers' pass has it."""
+"""Checkpoints go on from a beginning, and say what else could stand at each place, as transformers' pass has it."""
 
 from pathlib import Path
 
