@@ -1,4 +1,4 @@
-"""Stepping through the writing of an answer: what is written so far, its row, what else could be there, and stopping."""
+"""Stepping through the writing of an answer: what is written so far, its row, and what else could be there."""
 
 import json
 from typing import Any
