@@ -8,8 +8,10 @@ from pydantic import ConfigDict, FailFast, Field
 
 from heedmap.model.edits import AnyEdit, check_edits
 from heedmap.model.errors import HeedmapError
+from heedmap.model.likeliest import Place
 from heedmap.model.objective import Objective
 from heedmap.model.prediction import Axis, FinishReason, Inputs, Prediction, Unanswered, unanswered
+from heedmap.model.prefix import Prefix
 from heedmap.model.typed import Typed
 from heedmap.model.watch import Stop, never
 
@@ -18,6 +20,7 @@ __all__ = [
     "AnyEdit",
     "Axis",
     "FinishReason",
+    "Foretelling",
     "Inputs",
     "Joinable",
     "Measurable",
@@ -60,6 +63,12 @@ class Parameters(Typed):
     stop: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=STOP_CHARACTERS)], ...], FailFast()] = Field(
         (), max_length=STOPS, description="Texts that end the output with the token that completes one, which stays."
     )
+    prefix: Prefix = Field(
+        None,
+        description="What the output begins with, as a text or as ids of tokens; the model goes on from there, and "
+        "max_new_tokens counts what it adds.",
+        examples=["I have"],
+    )
     candidate_labels: Annotated[tuple[str, ...], FailFast()] = Field(
         (), max_length=256, description="zero-shot-image-classification: the labels to choose from."
     )
@@ -83,7 +92,7 @@ class Parameters(Typed):
 
 
 SAMPLING = ("do_sample", "temperature", "top_k", "top_p", "seed")
-DECODING = ("beam_size", "max_new_tokens", "length_penalty", *SAMPLING, "stop")
+DECODING = ("beam_size", "max_new_tokens", "length_penalty", *SAMPLING, "stop", "prefix")
 """What all take that generate."""
 
 
@@ -181,6 +190,24 @@ class Measurable(Protocol):
         Raises:
             InputError: a set is none of this pass, or leaves a row nothing to see; `field` is edits.N or a part of it.
             Cancelled: `cancelled` became true between two batches.
+        """
+
+
+@runtime_checkable
+class Foretelling(Protocol):
+    """A model that says what else could stand at the places of its output."""
+
+    def likeliest(
+        self, request: Request, prediction: Prediction, count: int, cancelled: Stop = never
+    ) -> Iterator[Place]:
+        """The likeliest tokens at each place of an output, by one teacher-forced pass with the request's edits.
+
+        Args:
+            request: with the donors of its edits.
+            prediction: its answer, as a trace has it.
+
+        Raises:
+            InputError: the answer has no tokens. Cancelled: `cancelled` became true.
         """
 
 

@@ -25,6 +25,7 @@ from heedmap.app.client.calls import RETRIES, TIMEOUT, ClientCall, Flow, Operati
 from heedmap.app.client.effects import EffectOperations
 from heedmap.app.client.errors import APIError, ClientError, TimedOut, Unreachable, api_error
 from heedmap.app.client.jobs import JobOperations
+from heedmap.app.client.likeliest import LikeliestOperations
 from heedmap.app.client.results import Answer, Attention, TraceSummary, Window
 from heedmap.app.client.sources import SourceOperations
 from heedmap.app.client.streams import AwaitingStreams, BlockingStreams
@@ -89,7 +90,7 @@ def fetched(trace: TraceSummary | str, path: Path, form: str = "file") -> Flow[P
     return path
 
 
-class Operations:
+class Operations(AlignOperations, EffectOperations, JobOperations, LikeliestOperations, SourceOperations):
     """What both clients can do. Every operation raises `ClientError`; see `heedmap.app.client.errors` for its kinds."""
 
     @Operation
@@ -270,7 +271,7 @@ class Operations:
         return Attention.from_json(response.json())
 
 
-class Client(Operations, AlignOperations, EffectOperations, JobOperations, SourceOperations, BlockingStreams):
+class Client(Operations, BlockingStreams):
     """The service, blocking. Use it as a context manager, or `close()` it.
 
     Args:
@@ -294,7 +295,7 @@ class Client(Operations, AlignOperations, EffectOperations, JobOperations, Sourc
         super().__init__(http, retries)
 
 
-class AsyncClient(Operations, AlignOperations, EffectOperations, JobOperations, SourceOperations, AwaitingStreams):
+class AsyncClient(Operations, AwaitingStreams):
     """The service, awaited; takes what `Client` takes, and is closed by `aclose()`."""
 
     def __init__(

@@ -32,6 +32,7 @@ from heedmap.app.http.routes import (
     effects,
     health,
     jobs,
+    likeliest,
     maps,
     measures,
     open_inference,
@@ -133,7 +134,21 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.services, app.state.gate = services, gate
     app.include_router(health.router)
     app.include_router(open_inference.probes)
-    lookers = (traces, pages, maps, tiles, measures, relevance, effects, align, attention, compare, sources, jobs)
+    lookers = (
+        traces,
+        pages,
+        maps,
+        tiles,
+        measures,
+        relevance,
+        effects,
+        likeliest,
+        align,
+        attention,
+        compare,
+        sources,
+        jobs,
+    )
     for routes in (model_routes, predict, *lookers, open_inference, openai):
         app.include_router(routes.router, dependencies=[Depends(ticketed)])
     docs.install(app)
@@ -177,11 +192,16 @@ async def _sweep(services: Services) -> None:
 
 def line_of(services: Services, path: str) -> Engine | None:
     """The line in which a POST to an address would wait: for predictions, for recordings, or for reading."""
-    if path in ("/v1/traces", "/v1/align", "/v1/sources", *openai.PATHS) or effects.ADDRESS.fullmatch(path):
+    if path in ("/v1/traces", "/v1/align", "/v1/sources", *openai.PATHS) or _of_trace(path):
         return services.tracing
     if path == "/v1/predict" or open_inference.INFER.fullmatch(path):
         return services.engine
     return services.reading if path in ("/v1/attention", "/v1/compare") else None
+
+
+def _of_trace(path: str) -> bool:
+    """Whether a POST to an address makes a trace's pass again."""
+    return any(route.ADDRESS.fullmatch(path) for route in (effects, likeliest))
 
 
 def trace_store(settings: Settings) -> TraceStore:

@@ -54,7 +54,8 @@ def _answer(task: str, inputs: Any, target: str | None, parameters: Parameters) 
     read = characters(inputs)
     if target is not None:
         return BASE + read + characters(target)
-    return BASE + read + STEP * _written(task, read, parameters.max_new_tokens) * parameters.beam_size
+    written = _written(task, read, parameters.max_new_tokens) + _begun(parameters.prefix)
+    return BASE + read + STEP * written * parameters.beam_size
 
 
 def is_long(requests: Sequence[Request]) -> bool:
@@ -71,6 +72,13 @@ def warming(facts: Mapping[str, Any]) -> Request:
     limited = "max_new_tokens" in facts.get("parameters", ())
     parameters = Parameters(max_new_tokens=WARM_TOKENS) if limited else Parameters()
     return Request(example[:WARM] if isinstance(example, str) else example, parameters=parameters)
+
+
+def _begun(prefix: str | tuple[int, ...] | None) -> float:
+    """About how many tokens an output begins with: each is a step like those that the model chooses."""
+    if prefix is None:
+        return 0.0
+    return len(prefix) / PER_TOKEN if isinstance(prefix, str) else len(prefix)
 
 
 def _written(task: str, read: float, limit: int | None) -> float:

@@ -12,7 +12,7 @@ from heedmap.model.attention.batch_edits import BatchEditor, batch_of, place_of,
 from heedmap.model.attention.editor import Editor
 from heedmap.model.contract import AnyEdit, Prediction, Request
 from heedmap.model.edits import Replace
-from heedmap.model.errors import InputError, ModelFailure
+from heedmap.model.errors import InputError, ModelFailure, ParameterError
 from heedmap.model.hub.attention.bands import Use, banded
 from heedmap.model.hub.attention.editor import edited
 from heedmap.model.hub.attention.recorder import Wiring
@@ -20,6 +20,8 @@ from heedmap.model.hub.editing import editor_of
 from heedmap.model.hub.quiet import quiet
 from heedmap.model.hub.state import State
 from heedmap.model.hub.tasks.base import Item, Task
+from heedmap.model.hub.tasks.generative import GenerativeTask
+from heedmap.model.likeliest import Place
 from heedmap.model.observer import stage
 from heedmap.model.trace.corpus_means import CorpusMeans
 from heedmap.model.watch import Stop, never, raise_if_cancelled
@@ -66,6 +68,26 @@ class HubValues:
                 outputs = self._outputs(copies, BatchEditor(editor.editors[1:], editor.places[1:]))
                 values = [self._value(each, item, prediction) for each in outputs]
             yield values
+
+    def likeliest(
+        self, request: Request, prediction: Prediction, count: int, cancelled: Stop = never
+    ) -> Iterator[Place]:
+        """The likeliest tokens at each place of the output, by one pass over input and output.
+
+        Raises:
+            ParameterError: the task writes no tokens.
+        """
+        if not isinstance(self.runner, GenerativeTask):
+            raise ParameterError(f"{self.runner.name} writes no tokens: no others could stand in their places")
+        raise_if_cancelled(cancelled)
+        with torch.inference_mode(), quiet(), banded(self.bands), stage("forward"):
+            item = self.runner.replaced(self.runner.prepare(request))
+            inputs = self.runner.answering(self.runner.taught([item], [prediction]), [prediction])
+            self.state.restore()
+            means = partial(self.means, cancelled=cancelled)
+            with edited(self.wiring, editor_of(request, self.wiring, self.sites, means), self.sites):
+                outputs = self.runner.forward(inputs)
+            yield from self.runner.places(outputs, prediction, count)
 
     def _answered(self, request: Request, prediction: Prediction, cancelled: Stop) -> tuple[Item, dict[str, Any]]:
         """The item of a request, and the inputs of the pass that its answer was traced in.

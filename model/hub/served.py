@@ -11,7 +11,7 @@ import torch
 from heedmap.model.attention.editor import Editor
 from heedmap.model.batches import decoding_batches, forward_batches
 from heedmap.model.contract import Axis, Parameters, Prediction, Request
-from heedmap.model.errors import CheckpointError, HeedmapError, InputTooLong
+from heedmap.model.errors import CheckpointError, HeedmapError, InputTooLong, ParameterError
 from heedmap.model.hub.attention import chunks
 from heedmap.model.hub.attention.bands import banded
 from heedmap.model.hub.attention.editor import edited
@@ -34,6 +34,7 @@ from heedmap.model.hub.tasks.registry import TASKS
 from heedmap.model.hub.tasks.text_generation import TextGeneration
 from heedmap.model.isolation import failure, isolated
 from heedmap.model.observer import stage
+from heedmap.model.prefix import FIELD as PREFIX
 from heedmap.model.trace import gradient
 from heedmap.model.trace.corpus_means import CorpusMeans
 from heedmap.model.trace.size import check
@@ -122,6 +123,7 @@ class HubModel(HubValues, Probing):
             for index, request in enumerate(requests):
                 raise_if_cancelled(cancelled)  # a picture or a recording takes up to a second or two to decode
                 try:
+                    self._check_begins(request)
                     item = self.runner.replaced(self.runner.prepare(request))
                 except Exception as error:  # a tokenizer or processor may raise anything at what a caller sent
                     results[index] = failure(error)
@@ -141,6 +143,10 @@ class HubModel(HubValues, Probing):
             for batch in self._by_length(list(group.values())) if together else [[at] for at in range(len(group))]:
                 indices = [members[at] for at in batch]
                 yield indices, [group[index] for index in indices]
+
+    def _check_begins(self, request: Request) -> None:
+        if request.parameters.prefix is not None and not getattr(self.runner, "begins", False):
+            raise ParameterError(f"{self.task} here goes on from no given beginning: leave it out", field=PREFIX)
 
     @property
     def _answering(self) -> str:

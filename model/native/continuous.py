@@ -87,9 +87,9 @@ class TranslatorSession:
 
     @staticmethod
     def takes(request: Request) -> bool:
-        """Whether a request can join: one hypothesis, nothing given or edited, and no text that ends it."""
+        """Whether a request can join: one hypothesis, nothing given, begun or edited, and no text that ends it."""
         parameters = request.parameters
-        if request.edits:
+        if request.edits or parameters.prefix is not None:
             return False
         return request.target is None and (parameters.beam_size == 1 or parameters.do_sample) and not parameters.stop
 

@@ -64,6 +64,7 @@ def generate(
     writing: Writing | None = None,
     place: int = 0,
     decode: Callable[[list[int]], str] | None = None,
+    prefix: Sequence[int] = (),
 ) -> list[Generated]:
     """Generate one output per sequence of the batch.
 
@@ -74,6 +75,7 @@ def generate(
         writing: is told every token of a single sequence that has one hypothesis.
         place: of `first` among all that the decoder reads.
         decode: ids to their text, for the stop strings of the parameters.
+        prefix: what every output begins with; scored and told like what follows it.
 
     Raises:
         ParameterError: beams with stop strings.
@@ -84,13 +86,13 @@ def generate(
     with torch.inference_mode():
         if parameters.do_sample or parameters.beam_size == 1:
             choose = Sampler(parameters, batch) if parameters.do_sample else greedy
-            return _stepwise(decoder, state, opening, limit, cancelled, choose, writing, place, stops)
+            return _stepwise(decoder, state, opening, limit, cancelled, choose, writing, place, stops, prefix)
         if stops is not None:
             raise ParameterError(
                 "stop strings are looked for in one hypothesis: take beam_size 1", field="parameters.stop"
             )
         assert writing is None, "hypotheses of a beam are not written one after the other"
-        return _beam(decoder, state, opening, parameters, limit, cancelled)
+        return _beam(decoder, state, opening, parameters, limit, cancelled, prefix)
 
 
 def greedy(logits: Float[Tensor, "N V"], _rows: Sequence[int]) -> Int[Tensor, "N"]:
@@ -104,6 +106,11 @@ def greedy(logits: Float[Tensor, "N V"], _rows: Sequence[int]) -> Int[Tensor, "N
     chunks = logits.view(rows, -1, CHUNK)
     best = chunks.amax(dim=-1).argmax(dim=-1)
     return best * CHUNK + chunks[torch.arange(rows), best].argmax(dim=-1)
+
+
+def given(token: int) -> Callable[[Tensor, Sequence[int]], Tensor]:
+    """Chooses the same token for every row, whatever its logits are."""
+    return lambda logits, _rows: torch.full((len(logits),), token, dtype=torch.long, device=logits.device)
 
 
 def advance(
@@ -142,6 +149,7 @@ def _stepwise(
     writing: Writing | None,
     place: int,
     stops: StopStrings | None,
+    prefix: Sequence[int],
 ) -> list[Generated]:
     """One token per sequence and step, until each has met its end."""
     batch, device = len(opening), opening.device
@@ -153,7 +161,8 @@ def _stepwise(
     tokens = opening
     for step in range(limit):
         raise_if_cancelled(cancelled)
-        tokens, ids, parts = advance(decoder, tokens, state, choose, rows, recorder)
+        chosen = given(prefix[step]) if step < len(prefix) else choose
+        tokens, ids, parts = advance(decoder, tokens, state, chosen, rows, recorder)
         for row, token, part in zip(rows, ids, parts, strict=True):
             if not ended[row]:
                 outputs[row].append(token)
@@ -178,6 +187,7 @@ def _beam(
     parameters: Parameters,
     limit: int,
     cancelled: Stop,
+    prefix: Sequence[int],
 ) -> list[Generated]:
     """Beam search: a sequence stops when none of its open hypotheses can still beat its best finished one.
 
@@ -198,6 +208,9 @@ def _beam(
         logits[:, PAD] = -torch.inf
         vocabulary = logits.shape[-1]
         totals = scores[..., None] + logits.log_softmax(dim=-1).view(len(running), width, vocabulary)
+        if step <= len(prefix):
+            kept = totals[..., prefix[step - 1]].clone()
+            totals.fill_(-torch.inf)[..., prefix[step - 1]] = kept
         best, flat = totals.flatten(1).topk(2 * width, dim=-1)  # at most `width` of these can end
         rows: list[int] = []
         next_tokens: list[int] = []
@@ -208,7 +221,7 @@ def _beam(
             for rank, (total, index) in enumerate(zip(best[place].tolist(), flat[place].tolist(), strict=True)):
                 beam, token = divmod(index, vocabulary)
                 if token == END:
-                    if rank < width:
+                    if rank < width and total > -torch.inf:
                         ended = _generated([*outputs[row][beam], END], total)
                         finished[row].append((total / step**penalty, ended))
                 elif len(open_hypotheses) < width:

@@ -10,15 +10,21 @@ from torch import Tensor
 
 from heedmap.model.attention.batch_edits import remembered
 from heedmap.model.attention.editor import Editor
+from heedmap.model.choices import places
 from heedmap.model.contract import AnyEdit, Axis, Prediction, Request
+from heedmap.model.edits import Replace
+from heedmap.model.likeliest import Place
 from heedmap.model.native.edited_passes import language_model_logits, recurrent_logits, transformer_logits, values_under
 from heedmap.model.native.language_model import LanguageModel
+from heedmap.model.native.passes import padded_ids
 from heedmap.model.native.recurrent import Recurrent
 from heedmap.model.native.tokenizer import PAD, Encoding, Tokenizer
 from heedmap.model.native.transformer import Transformer
 from heedmap.model.trace.corpus_means import CorpusMeans
 from heedmap.model.trace.gradient import of_tokens
 from heedmap.model.watch import Stop, never
+
+STEP = 2048  # tokens that are read at once: what the layers hold between attentions is no longer
 
 
 class Valued(ABC):
@@ -41,12 +47,29 @@ class Valued(ABC):
         sites, means = self.layers_and_heads(), remembered(partial(self._means, cancelled=cancelled))
         return lambda edits: Editor(edits, sites, request.donors, means)
 
+    def _edits(self, request: Request, cancelled: Stop) -> Editor | None:
+        """What a request's edits do to a pass over tokens that are replaced already."""
+        changes = any(not isinstance(edit, Replace) for edit in request.edits)
+        return self._maker(request, cancelled)(request.edits) if changes else None
+
 
 class TranslatorValues(Valued):
     """Of an encoder-decoder."""
 
     network: Transformer | Recurrent
     sites: Mapping[str, tuple[str, str]]
+
+    def likeliest(
+        self, request: Request, prediction: Prediction, count: int, cancelled: Stop = never
+    ) -> Iterator[Place]:
+        """The likeliest tokens at each place of the output, by one pass over source and output."""
+        axes = prediction.axes
+        with torch.inference_mode():
+            source, lengths = padded_ids([axes["source"].ids], self.device)
+            read_before, _ = padded_ids([axes["prefix"].ids], self.device)
+            logits = self.network(source, lengths, read_before, None, self._edits(request, cancelled))[0]
+            logits[:, PAD] = -torch.inf  # as when the output is generated
+            yield from places(logits, axes["target"].ids, count, self.tokenizer.label)
 
     def values_under(
         self,
@@ -85,6 +108,25 @@ class LanguageModelValues(Valued):
     """Of a language model."""
 
     network: LanguageModel
+
+    def likeliest(
+        self, request: Request, prediction: Prediction, count: int, cancelled: Stop = never
+    ) -> Iterator[Place]:
+        """The likeliest tokens at each place of the output, by one pass over prompt and output."""
+        ids, written = prediction.axes["tokens"].ids, len(prediction.tokens)
+        first, place = len(ids) - written - 1, 0
+        with torch.inference_mode():
+            state = self.network.start(self._edits(request, cancelled))
+            for start in range(0, len(ids) - 1, STEP):
+                chunk = torch.tensor([ids[start : min(start + STEP, len(ids) - 1)]], device=self.device)
+                hidden = self.network.decode_hidden(chunk, state, None, cancelled)[0]
+                hidden = hidden[max(0, first - start) :]
+                if len(hidden):
+                    logits = torch.nn.functional.linear(hidden, self.network.output_weight)
+                    logits[:, PAD] = -torch.inf
+                    output = ids[first + 1 + place :][: len(hidden)]
+                    yield from places(logits, output, count, self.tokenizer.label, place)
+                    place += len(hidden)
 
     def values_under(
         self,

@@ -29,6 +29,7 @@ from heedmap.model.native.embeddings import ScalableGenerator
 from heedmap.model.native.graphs import CudaGraphs
 from heedmap.model.native.language_model import LanguageModel, LanguageModelState
 from heedmap.model.native.passes import replaced
+from heedmap.model.native.prefixes import prefix_of
 from heedmap.model.native.static_decoding import Lease, Reserve
 from heedmap.model.native.static_language_model import StaticArrangement, StaticLanguageModel
 from heedmap.model.native.tokenizer import PAD, SPECIAL, Encoding
@@ -44,7 +45,6 @@ from heedmap.model.watch import Stop, never, raise_if_cancelled
 
 SITES = {"decoder": ("tokens", "tokens")}
 CHUNK = 2048  # tokens: a layer can be stopped within a second or two, and the whole takes as long as with 8,192
-
 COLUMNS = 2048  # tokens that static buffers hold at least: what most prompts need, so that few need others
 
 
@@ -191,12 +191,13 @@ class TextGenerator(LanguageModelValues, ScalableGenerator):
             editor = self._editor(request, cancelled)
             together([len(prompt.ids)])
             limit = self.network.config.max_positions - len(prompt.ids)
+            prefix = prefix_of(request, self.tokenizer, limit)
             if request.target is None:
                 if limit < 1:
                     raise self._too_long(len(prompt.ids), "inputs")
-                limit = min(limit, request.parameters.max_new_tokens or CONTINUATION)
+                limit = min(limit, len(prefix) + (request.parameters.max_new_tokens or CONTINUATION))
                 with stage("generate"):
-                    output = self._continue(prompt, request, limit, cancelled, recorder, editor)
+                    output = self._continue(prompt, request, limit, cancelled, recorder, editor, prefix)
             else:
                 target = self._encode(request.target, "target")
                 if len(target.ids) > limit:
@@ -220,6 +221,7 @@ class TextGenerator(LanguageModelValues, ScalableGenerator):
         cancelled: Stop,
         recorder: Recorder | None,
         editor: Editor | None = None,
+        prefix: Sequence[int] = (),
     ) -> Generated:
         """Generate; what is recorded is the pass over the prompt and one over the output, not its single steps."""
         prompt, state = encoded.ids, self.network.start(editor)
@@ -227,7 +229,7 @@ class TextGenerator(LanguageModelValues, ScalableGenerator):
         for _ in self._read(prompt[:-1], state, recorder, cancelled):
             pass
         first = torch.tensor(prompt[-1:], device=self.device)
-        more: dict[str, Any] = {"first": first, "writing": writing, "place": len(prompt) - 1}
+        more: dict[str, Any] = {"first": first, "writing": writing, "place": len(prompt) - 1, "prefix": prefix}
         more["decode"] = self.tokenizer.decode
         decoder: Any = self.network
         begun: Any = state

@@ -26,6 +26,7 @@ from heedmap.model.native.graphs import CudaGraphs
 from heedmap.model.native.inference import InferenceState, InferenceTransformer
 from heedmap.model.native.language_model import LanguageModel
 from heedmap.model.native.passes import Passes, padded_ids, replaced
+from heedmap.model.native.prefixes import prefix_of
 from heedmap.model.native.static_decoding import Lease, Reserve
 from heedmap.model.native.static_transformer import StaticTransformer
 from heedmap.model.native.tokenizer import END, SPECIAL, Encoding
@@ -129,11 +130,13 @@ class Translator(TranslatorValues, ScalableTranslator):
         results: dict[int, Prediction | HeedmapError] = {}
         sources: dict[int, Encoding] = {}
         targets: dict[int, Encoding] = {}
+        prefixes: dict[int, list[int]] = {}
         with stage("tokenize"):
             for index, request in enumerate(requests):
                 raise_if_cancelled(cancelled)
                 try:
                     sources[index] = replaced(self.encode(request), request.edits, self.tokenizer)
+                    prefixes[index] = prefix_of(request, self.tokenizer, self.network.config.max_positions)
                     if request.target is not None:
                         targets[index] = self._encode(request.target, "target")
                 except InputError as error:
@@ -147,13 +150,14 @@ class Translator(TranslatorValues, ScalableTranslator):
             axes = {"source": _axis(sources[members[0]])}
             writing = Writing.to(cancelled, axes, self.tokenizer.detokenizer(), self.tokenizer.label)
             with stage("generate"):
-                generated = self.generate([sources[i].ids for i in members], parameters, cancelled, writing)
+                prefix = prefixes[members[0]]  # what shares its parameters begins alike
+                generated = self.generate([sources[i].ids for i in members], parameters, cancelled, writing, prefix)
             outputs.update(zip(members, generated, strict=True))
         edited = [index for index in sources if index not in results and requests[index].edits]
         for index in edited:
             try:
                 target = targets[index].ids if index in targets else None
-                outputs[index] = self._edited(requests[index], sources[index], target, cancelled)
+                outputs[index] = self._edited(requests[index], sources[index], target, prefixes[index], cancelled)
             except InputError as error:
                 results[index] = failure(error)
         given = [i for i in targets if i not in results and i not in outputs]
@@ -217,9 +221,10 @@ class Translator(TranslatorValues, ScalableTranslator):
         parameters: Parameters,
         cancelled: Stop = never,
         writing: Writing | None = None,
+        prefix: Sequence[int] = (),
     ) -> list[Generated]:
         """Outputs for a batch of source ids, each closed by the end token; `writing` is told of a single one."""
-        limit = self.output_limit(parameters)
+        limit = self.output_limit(parameters, len(prefix))
         width = 1 if parameters.do_sample else parameters.beam_size
         with torch.inference_mode():
             ids, lengths = padded_ids(sources, self.device)
@@ -231,10 +236,12 @@ class Translator(TranslatorValues, ScalableTranslator):
                 lease = self._lease(len(sources) * width, writing)
                 if lease is not None and lease.decoding is not None:
                     decoder = state = lease.decoding.begin(state)
-            more: dict[str, Any] = {"writing": writing, "decode": self.tokenizer.decode}
+            more: dict[str, Any] = {"writing": writing, "decode": self.tokenizer.decode, "prefix": prefix}
             return generate(decoder, state, len(sources), parameters, limit, self.device, cancelled, **more)
 
-    def _edited(self, request: Request, source: Encoding, target: list[int] | None, cancelled: Stop) -> Generated:
+    def _edited(
+        self, request: Request, source: Encoding, target: list[int] | None, prefix: list[int], cancelled: Stop
+    ) -> Generated:
         """A request's output under its edits, by the network as it is defined, alone; a given one is scored.
 
         Raises:
@@ -249,8 +256,8 @@ class Translator(TranslatorValues, ScalableTranslator):
         with stage("generate"), torch.inference_mode():
             ids, lengths = padded_ids([source.ids], self.device)
             state = self.network.start(self.network.encode(ids, lengths, None, editor), lengths, editor)
-            more: dict[str, Any] = {"writing": writing, "decode": self.tokenizer.decode}
-            limit = self.output_limit(parameters)
+            more: dict[str, Any] = {"writing": writing, "decode": self.tokenizer.decode, "prefix": prefix}
+            limit = self.output_limit(parameters, len(prefix))
             return generate(self.network, state, 1, parameters, limit, self.device, cancelled, **more)[0]
 
     def _lease(self, rows: int, writing: Writing | None) -> Lease[StaticTransformer] | None:
@@ -269,10 +276,10 @@ class Translator(TranslatorValues, ScalableTranslator):
             raise ParameterError("this model translates text; give a text", field="inputs")
         return self._encode(request.inputs, "inputs")
 
-    def output_limit(self, parameters: Parameters) -> int:
-        """The longest output, in tokens."""
+    def output_limit(self, parameters: Parameters, begun: int = 0) -> int:
+        """The longest output, in tokens, so many of which are given."""
         room = self.network.config.max_positions
-        return min(parameters.max_new_tokens or room, room)
+        return min(begun + (parameters.max_new_tokens or room), room)
 
     def started(self, sources: list[list[int]]) -> InferenceState:
         """The state of the inference engine before the first token of each."""

@@ -26,19 +26,31 @@ import { Watching } from "./views/watching.js";
 function asked(explorer, draft, model, state) {
   if (!isWritten(draft, model)) return (signal) => Session.open(draft, model, signal);
   const writing = new Writing(watched(model, state));
-  const watch = new Watching(explorer.heatmap, () => explorer.styled());
+  const stop = new AbortController(); // the reader has enough; what is written stays
+  const watch = new Watching(explorer.heatmap, () => explorer.styled(), mostOf(draft, model), () => stop.abort());
   return async (signal) => {
+    const ended = () => stop.abort();
+    signal.addEventListener("abort", ended);
     try {
-      return await Session.write(draft, model, signal, writing, () => {
+      return await Session.write(draft, model, stop.signal, writing, () => {
         if (!signal.aborted && watch.show(writing)) explorer.makeRoom();
       });
     } catch (error) {
+      const written = writing.labels.length;
+      if (stop.signal.aborted && !signal.aborted && written) return Session.open({ ...draft, written }, model, signal);
       if (watch.drawn && !signal.aborted) explorer.showMap("none"); // what was on show before
       throw error;
     } finally {
+      signal.removeEventListener("abort", ended);
       watch.end();
     }
   };
+}
+
+/** The most tokens that an output may have; 0 where nobody says. @param {Draft} draft @param {Model | undefined} model */
+function mostOf({ parameters }, model) {
+  const standard = typeof model?.parameters === "object" ? model.parameters.max_new_tokens?.default : 0;
+  return Number(parameters.max_new_tokens ?? standard) || 0;
 }
 
 /**

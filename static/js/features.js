@@ -1,5 +1,8 @@
 /** What the page offers around the map: each in a module of its own, which is named here and says what it follows. */
 
+import { Stepping } from "./beside/stepping/stepping.js";
+import { Sources } from "./beside/sources/sources.js";
+import { Conversation } from "./input/conversation.js";
 import { Present } from "./views/present.js";
 
 /**
@@ -37,4 +40,4 @@ import { Present } from "./views/present.js";
  */
 
 /** @param {Page} page @returns {Feature[]} in the order in which they stand on the page */
-export const featuresOf = (page) => [new Present(page)];
+export const featuresOf = (page) => [new Present(page), new Stepping(page), new Conversation(page), new Sources(page)];

@@ -20,7 +20,7 @@
  *            warning?: string | null, rows_checked: number, kernel: string, dtype: string,
  *            versions: Record<string, string>, errors?: Record<string, (number | null)[][]>}} Certificate
  * @typedef {{id: string, model: string, task: string, prediction: Prediction, axes: Record<string, Axis>, sites: Site[], bytes?: number,
- *            certificate: Certificate, request?: {inputs?: Input | string, parameters?: Record<string, unknown>}, encodings?: {u8log?: {relative_error: number}}}} Summary
+ *            certificate: Certificate, request?: {inputs?: Input | string, target?: string, parameters?: Record<string, unknown>}, encodings?: {u8log?: {relative_error: number}}}} Summary
  *
  * @typedef {object} Entry one of a list that answers: a label, a token for a mask, an entity
  * @property {number} score
@@ -44,7 +44,7 @@
  * @typedef {number | number[] | number[][] | number[][][]} Numbers cosines, or embeddings
  * @typedef {Written | Entry[] | Entry[][] | Numbers | null} Prediction
  *
- * @typedef {string | number | boolean} Value of an option
+ * @typedef {string | number | boolean | number[]} Value of an option; a list is of token ids
  * @typedef {{default?: Value | null, choices?: Value[]}} Parameter one that a model takes, and what it does without
  * @typedef {object} Input an example, or the input of a request; which of these there are depends on the task
  * @property {string} [text]
@@ -115,6 +115,7 @@
  * @property {Partial<Record<Field, string>>} fields those of the task
  * @property {Media | null} media
  * @property {Record<string, Value>} parameters those that differ from the service's own
+ * @property {number} [written] so many tokens were written when it was stopped
  *
  * @typedef {object} State everything that a link restores; all of it but what says otherwise
  * @property {string} model
@@ -139,7 +140,7 @@
  * @property {Range | null} rows the zoomed window, half open; null: all
  * @property {Range | null} cols
  * @property {"" | "mean"} how a block of a long map is drawn; empty: by its largest weight
- * @property {"" | "ribbons"} view empty: the map
+ * @property {"" | "ribbons" | "sources"} view empty: the map
  */
 
 export {};

@@ -19,6 +19,7 @@ from heedmap.app.problems import problem
 from heedmap.app.render.wire import to_json
 from heedmap.app.requests.bodies import parsed, request_body
 from heedmap.app.requests.effects import EffectsRequest
+from heedmap.app.requests.likeliest import LikeliestRequest
 from heedmap.app.service import effects
 from heedmap.app.service.stored_trace import StoredTrace
 from heedmap.model.contract import AnyEdit, Request, Served
@@ -45,19 +46,25 @@ class Origin:
 
 
 async def origin_of(
-    services: Services, caller: Caller, held: StoredTrace, body: EffectsRequest, given: Mapping[str, Trace]
+    services: Services,
+    caller: Caller,
+    held: StoredTrace,
+    body: EffectsRequest | LikeliestRequest,
+    given: Mapping[str, Trace],
+    field: str | None = "measured",
 ) -> Origin:
     """What it takes to make a trace's pass again.
 
     Args:
         given: the traces that the request's edits patch from.
+        field: what of the body asks for a pass; None where all of it does.
 
     Raises:
         ModelChanged: the model is not what it was, or the input is another. ParameterError: the input is not known.
     """
     asked = held.trace.request
     if asked is None:
-        raise ParameterError(f"this trace does not say what it was asked by: DELETE it, and {AGAIN}", field="measured")
+        raise ParameterError(f"this trace does not say what it was asked by: DELETE it, and {AGAIN}", field=field)
     if "inputs" not in asked and body.inputs is None:
         raise ParameterError(
             "this trace's input holds a file, and traces keep none: send the same input once more", field="inputs"
@@ -65,17 +72,14 @@ async def origin_of(
     try:
         name, model = await services.models.get(held.model)
     except NotFound:
+        instead = "" if field is None else f": leave {field} and predict out, and take the estimates"
         raise ModelChanged(
-            f"the model {held.model}, which made this trace, is not served here any more: leave measured and predict "
-            "out, and take the estimates",
-            field="measured",
+            f"the model {held.model}, which made this trace, is not served here any more{instead}", field=field
         ) from None
     request = request_from_json(asked, body.inputs)
     if await identify(services, caller, name, request) != held.id:
         wrong = "or this is another input than its own" if body.inputs is not None else "in revision, task or dtype"
-        raise ModelChanged(
-            f"the model {held.model} is not the one that made this trace, {wrong}: {AGAIN}", field="measured"
-        )
+        raise ModelChanged(f"the model {held.model} is not the one that made this trace, {wrong}: {AGAIN}", field=field)
     if patches := {edit.trace: place for place, edit in enumerate(request.edits) if isinstance(edit, Patch)}:
         given = {**await donors(services, caller, patches), **given}
     return Origin(name, model, replace(request, donors=given))

@@ -3,23 +3,26 @@
 import inspect
 from abc import abstractmethod
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from torch import Tensor
 
+from heedmap.model.choices import places
 from heedmap.model.contract import DECODING, Objective, Parameters, Prediction, Request, taken
 from heedmap.model.errors import CheckpointError
 from heedmap.model.generated import WRITTEN, Generated
 from heedmap.model.hub.axes.written import Written
 from heedmap.model.hub.loaded import Loaded
 from heedmap.model.hub.messages import library_message
-from heedmap.model.hub.tasks.base import Item, Task
+from heedmap.model.hub.tasks.base import Item, Task, embeddings
 from heedmap.model.hub.tasks.generation_settings import FILE, culprits, settle
 from heedmap.model.hub.tasks.static_cache import TRIAL, Choice, StaticCache, candidate, proven
 from heedmap.model.hub.tasks.text import pad_token
-from heedmap.model.hub.tasks.transformers_generate import generate, score
+from heedmap.model.hub.tasks.transformers_generate import end_tokens, generate, score
+from heedmap.model.likeliest import Place
 from heedmap.model.padding import padded
+from heedmap.model.prefix import check_room, prefix_ids
 from heedmap.model.trace.gradient import of_tokens
 from heedmap.model.trace.writing import Writing
 from heedmap.model.watch import Stop, Watch, never
@@ -35,6 +38,7 @@ class GenerativeTask(Task):
     """
 
     chunk: int | None = None  # tokens of a prompt that go in at once, where the model was found to take it in by chunks
+    begins: ClassVar[bool] = False  # whether an output can go on from a given beginning, the fact `prefix` of its items
     most: ClassVar[int] = WRITTEN  # tokens of an output, where neither request nor checkpoint names a number
 
     def __init__(self, loaded: Loaded) -> None:
@@ -102,7 +106,25 @@ class GenerativeTask(Task):
 
     def takes(self) -> dict[str, dict[str, Any]]:
         """How to decode."""
-        return taken(*DECODING, max_new_tokens=self.output_limit(Parameters(), self.capacity, 1))
+        names = [name for name in DECODING if name != "prefix" or self.begins]
+        return taken(*names, max_new_tokens=self.output_limit(Parameters(), self.capacity, 1))
+
+    def begun(self, request: Request, encode: Callable[[str], Sequence[int]], room: int | None) -> list[int]:
+        """What a request's output begins with, as ids.
+
+        Args:
+            encode: a text's ids, as they stand in an output, without an end token.
+            room: positions that the output has.
+
+        Raises:
+            InputError: they are none of the vocabulary, or leave no room; `field` says which.
+        """
+        size, model = embeddings(self.loaded), self.loaded.model
+        vocabulary = len(self.loaded.tokenizer) if size is None else size
+        prefix = request.parameters.prefix
+        ids = prefix_ids(prefix, request.target, encode, vocabulary, ends=end_tokens(model))
+        check_room(ids, room)
+        return ids
 
     def predict(self, items: Sequence[Item], cancelled: Stop) -> list[Prediction]:
         """Generate what was not given and score what was; what shares limit and settings shares a batch."""
@@ -122,7 +144,9 @@ class GenerativeTask(Task):
                 more |= {"writing": self._writing(chosen[0], cancelled), "cache": self.cache.cache}
                 if chosen[0].whole:  # edits and embeddings count positions from the first: no cache, no chunks
                     more |= {"use_cache": False, "cache": None, "chunk": None}
-                generated = generate(self.writer, inputs, parameters, limit, cancelled, **more)
+                prefix = chosen[0].facts.get("prefix", ())  # what shares its parameters begins alike
+                more["prefix"] = prefix
+                generated = generate(self.writer, inputs, parameters, len(prefix) + limit, cancelled, **more)
             else:
                 targets = [item.facts["given"] for item in chosen]
                 chunk = None if chosen[0].whole else self.chunk
@@ -164,17 +188,24 @@ class GenerativeTask(Task):
         kept = {"logits_to_keep": _written(predictions[0]) + 1} if "logits_to_keep" in inputs else {}
         return {**inputs, **kept}
 
+    def trace(self, items: Sequence[Item], cancelled: Stop) -> tuple[list[Prediction], dict[str, Any]]:
+        """Generate or score, and make ready the pass that is recorded."""
+        predictions = self.predict(items, cancelled)
+        return predictions, self.taught(items, predictions)
+
+    @abstractmethod
+    def taught(self, items: Sequence[Item], predictions: Sequence[Prediction]) -> dict[str, Any]:
+        """The inputs of one pass over input and output."""
+
     def value(self, objective: Objective, outputs: Any, item: Item, prediction: Prediction) -> Tensor:
         """The log-probability of tokens of the output."""
-        count, tokens = _written(prediction), len(prediction.tokens)
-        if "prefix" not in prediction.axes:
-            logits, ids = outputs.logits[0, -count - 1 : -1], prediction.axes["tokens"].ids
-            return of_tokens(objective, logits, ids[len(ids) - count :], self.one_token)
-        # What the decoder had read at each position of the target; it was told the first ones, and the end token, read
-        # as well, is followed by nothing.
-        told = max(len(item.facts["start"]) - 1, 0)
-        logits, ids = outputs.logits[0, -count:][:tokens], prediction.axes["target"].ids[:tokens]
-        return of_tokens(objective, logits, ids, self.one_token, told)
+        told = max(len(item.facts["start"]) - 1, 0) if "prefix" in prediction.axes else 0
+        return of_tokens(objective, *written_logits(outputs, prediction), self.one_token, told)
+
+    def places(self, outputs: Any, prediction: Prediction, count: int) -> Iterator[Place]:
+        """The likeliest tokens at each place of the output."""
+        written = Written(self.loaded.tokenizer, [])
+        yield from places(*written_logits(outputs, prediction), count, written.label)
 
     def lean(self) -> dict[str, Any]:
         """Arguments that keep a recorded pass from computing what nobody reads: a cache, logits of every position."""
@@ -185,6 +216,16 @@ class GenerativeTask(Task):
         """Rows of ids and their mask, on the model's device."""
         ids, mask = padded(rows, pad_token(self.loaded))
         return ids.to(self.loaded.device), mask.to(self.loaded.device)
+
+
+def written_logits(outputs: Any, prediction: Prediction) -> tuple[Tensor, list[int]]:
+    """What each token of an output was chosen from, its logits, and the tokens' ids."""
+    count, tokens = _written(prediction), len(prediction.tokens)
+    if "prefix" not in prediction.axes:
+        ids = prediction.axes["tokens"].ids
+        return outputs.logits[0, -count - 1 : -1], ids[len(ids) - count :]
+    # What the decoder had read at each position of the target; the end token, read as well, is followed by nothing.
+    return outputs.logits[0, -count:][:tokens], prediction.axes["target"].ids[:tokens]
 
 
 def _written(prediction: Prediction) -> int:

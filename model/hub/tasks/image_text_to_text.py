@@ -131,11 +131,10 @@ class ImageTextToText(GenerativeTask):
         axes = {"tokens": followed(item.axes["tokens"], axis), "vision": item.axes["vision"]}
         return Prediction(text, axis.labels, output.score, axes, {"generated_text": text}, output.finish_reason)
 
-    def trace(self, items: Sequence[Item], cancelled: Stop) -> tuple[list[Prediction], dict[str, Any]]:
+    def taught(self, items: Sequence[Item], predictions: Sequence[Prediction]) -> dict[str, Any]:
         """The recorded pass sees the picture and reads prompt and output."""
-        predictions = self.predict(items, cancelled)
         rows = [prediction.axes["tokens"].ids for prediction in predictions]
-        return predictions, {**self._inputs(items, *padded(rows, pad_token(self.loaded))), **self.lean()}
+        return {**self._inputs(items, *padded(rows, pad_token(self.loaded))), **self.lean()}
 
     def site_axes(self, site: str, axes: Mapping[str, Axis]) -> tuple[str, str]:
         """The vision tower attends over the patches, the decoder over the tokens."""

@@ -72,6 +72,8 @@ class ImageToText(TextToText):
             fits(len(facts["given"]), room, "target")
         return Item(request, source_axes(geometry, self.tower), {"pixel_values": tensors["pixel_values"]}, facts)
 
+    begins = False
+
     def takes(self) -> dict[str, dict[str, Any]]:
         """How to decode."""
         return GenerativeTask.takes(self)  # and no languages
@@ -133,11 +135,11 @@ class BlipImageToText(ImageToText):
         limit = None if self.longest is None else self.longest - 1
         return [*first, *encode(self.loaded, prompt, limit=limit, field="inputs.text", add_special_tokens=False).ids]
 
-    def _target_facts(self, target: str, start: list[int]) -> dict[str, Any]:
+    def _target_facts(self, target: str, start: list[int], field: str = "target") -> dict[str, Any]:
         """A given output, and the token that ends it."""
         tokenizer = self.loaded.tokenizer
-        check_beginning(self.loaded, target, self.longest, "target")
-        encoded = encode(self.loaded, target, field="target", add_special_tokens=False)
+        check_beginning(self.loaded, target, self.longest, field)
+        encoded = encode(self.loaded, target, field=field, add_special_tokens=False)
         ids = [*encoded.ids, int(self.loaded.config.text_config.sep_token_id)]
         offsets = None if encoded.offsets is None else [*encoded.offsets, (0, 0)]
         return {"given": ids, "limit": len(ids), "target": text_axis(tokenizer, ids, target, offsets)}
@@ -171,11 +173,10 @@ class BlipImageToText(ImageToText):
         axes = {**item.axes, "target": target, "prefix": prefix_axis(self.loaded.tokenizer, start, target)}
         return Prediction(text, target.labels, output.score, axes, {self.key: text}, output.finish_reason)
 
-    def trace(self, items: Sequence[Item], cancelled: Stop) -> tuple[list[Prediction], dict[str, Any]]:
+    def taught(self, items: Sequence[Item], predictions: Sequence[Prediction]) -> dict[str, Any]:
         """The recorded pass sees the picture and reads, in the decoder, what came before each token of the output."""
-        predictions = self.predict(items, cancelled)
         read, mask = self.right_padded([prediction.axes["prefix"].ids for prediction in predictions])
-        return predictions, {**collate(items, self.loaded), "input_ids": read, "attention_mask": mask, **self.lean()}
+        return {**collate(items, self.loaded), "input_ids": read, "attention_mask": mask, **self.lean()}
 
 
 def source_axes(geometry: Geometry, tower: Any) -> dict[str, Axis]:

@@ -28,6 +28,7 @@ from heedmap.model.hub.tasks.text import (
 )
 from heedmap.model.hub.tasks.transformers_generate import end_tokens, score
 from heedmap.model.padding import padded
+from heedmap.model.prefix import FIELD as PREFIX
 from heedmap.model.stops import before_stop
 from heedmap.model.watch import Stop
 
@@ -45,6 +46,7 @@ class TextGeneration(GenerativeTask):
     example = "The girl is reading"
     probe_target = " a book."
     most = CONTINUATION
+    begins = True
     generator: Generator | None = None  # who writes, where that is not this model
 
     def __init__(self, loaded: Loaded) -> None:
@@ -72,6 +74,7 @@ class TextGeneration(GenerativeTask):
             encoded = encode(self.loaded, text, limit=self.limit)
         room = None if self.limit is None else self.limit - len(encoded.ids)
         facts: dict[str, Any] = {"given": None, "settings": {}}
+        facts["prefix"] = begun = self.begun(request, self._beginning, room)
         if request.target is not None:
             check_beginning(self.loaded, filled(request.target, "target"), self.limit, "target")
             target = encode(self.loaded, request.target, field="target", add_special_tokens=False)
@@ -84,9 +87,15 @@ class TextGeneration(GenerativeTask):
                 field="inputs",
             )
         else:
-            facts["limit"] = self.output_limit(request.parameters, room, len(encoded.ids))
+            left = None if room is None else room - len(begun)
+            facts["limit"] = self.output_limit(request.parameters, left, len(encoded.ids) + len(begun))
         tensors = {name: encoded.tensors[name] for name in ("input_ids", "attention_mask")}
         return Item(request, {"tokens": encoded.axis}, tensors, facts)
+
+    def _beginning(self, text: str) -> list[int]:
+        """The tokens of a text that an output begins with."""
+        check_beginning(self.loaded, text, self.limit, PREFIX)
+        return encode(self.loaded, text, field=PREFIX, add_special_tokens=False).ids
 
     def batch(self, items: Sequence[Item]) -> dict[str, Tensor]:
         """Prompts padded on the left, so that every output begins at the same place."""
@@ -125,9 +134,10 @@ class TextGeneration(GenerativeTask):
         ids = item.facts["given"]
         writing = None if ids is not None else self._writing(item, cancelled)
         if ids is None:
-            prompt, limit = item.axes["tokens"].ids, item.facts["limit"]
-            continuation = generator.write(prompt, item.request.parameters, limit, cancelled)
+            prompt, limit, begun = item.axes["tokens"].ids, item.facts["limit"], item.facts["prefix"]
+            continuation = generator.write([*prompt, *begun], item.request.parameters, limit, cancelled)
             ids, reason = self._checked(continuation, item.request.parameters.stop), continuation.finish_reason
+            ids = [*begun, *ids]
         [total] = score(self.writer, inputs, self.starts([item], inputs), [ids], self.chunk)
         for index, token in enumerate(ids if writing is not None else ()):
             assert writing is not None
@@ -156,11 +166,10 @@ class TextGeneration(GenerativeTask):
             ids = [*ids, ends[0]]  # which the protocol keeps to itself
         return ids
 
-    def trace(self, items: Sequence[Item], cancelled: Stop) -> tuple[list[Prediction], dict[str, Any]]:
+    def taught(self, items: Sequence[Item], predictions: Sequence[Prediction]) -> dict[str, Any]:
         """The recorded pass reads prompt and output."""
-        predictions = self.predict(items, cancelled)
         ids, mask = self.right_padded([prediction.axes["tokens"].ids for prediction in predictions])
-        return predictions, {**self._placed(ids, mask), **self.lean()}
+        return {**self._placed(ids, mask), **self.lean()}
 
 
 def joined(prompt: Axis, output: Axis) -> Axis:

@@ -20,7 +20,6 @@ from heedmap.model.hub.tasks.media import example_audio
 from heedmap.model.hub.tasks.recordings import TASK, extractor_of, samples_of
 from heedmap.model.hub.tasks.text import check_beginning, encode, filled, fits
 from heedmap.model.hub.tasks.transformers_generate import end_tokens
-from heedmap.model.watch import Stop
 
 Samples = Float[np.ndarray, "samples"]
 
@@ -123,11 +122,10 @@ class TranscriptionTask(GenerativeTask):
         """Stretches of the text with their seconds."""
         return []
 
-    def trace(self, items: Sequence[Item], cancelled: Stop) -> tuple[list[Prediction], dict[str, Any]]:
+    def taught(self, items: Sequence[Item], predictions: Sequence[Prediction]) -> dict[str, Any]:
         """The recorded pass hears the recording and reads, in the decoder, what came before each token."""
-        predictions = self.predict(items, cancelled)
         read, _ = self.right_padded([prediction.axes["prefix"].ids for prediction in predictions])
-        return predictions, {**collate(items, self.loaded), "decoder_input_ids": read, **self.lean()}
+        return {**collate(items, self.loaded), "decoder_input_ids": read, **self.lean()}
 
 
 def ended(target: Axis) -> Axis:

@@ -14,7 +14,7 @@ from heedmap.model.contract import Parameters
 from heedmap.model.generated import Generated
 from heedmap.model.hub.attention import chunks
 from heedmap.model.hub.loaded import Loaded
-from heedmap.model.hub.tasks.draw import Draw
+from heedmap.model.hub.tasks.draw import Begin, Draw
 from heedmap.model.hub.tasks.generation_settings import looks_back
 from heedmap.model.hub.tasks.static_cache import StaticCache
 from heedmap.model.hub.tasks.stop_criteria import Criterion, stop_criterion
@@ -32,6 +32,7 @@ def generate(
     stop_strings: Sequence[str] = (),
     writing: Writing | None = None,
     cache: StaticCache | None = None,
+    prefix: Sequence[int] = (),
     **settings: Any,
 ) -> list[Generated]:
     """One output per row of a batch: greedy, by beams, or drawn.
@@ -50,6 +51,7 @@ def generate(
         stop_strings: texts that end an output, besides those of the parameters.
         writing: is told every token of a batch of one without beams.
         cache: for a single output without beams that fits and that nobody watches.
+        prefix: what every output begins with; scored and told like what follows it.
         settings: more of a GenerationConfig: forced_bos_token_id.
 
     Raises:
@@ -57,7 +59,7 @@ def generate(
     """
     model = loaded.model
     if looks_back(model.generation_config) and len(rows := _unpadded(inputs)) > 1:
-        more = {"chunk": chunk, "stop_strings": stop_strings, **settings}
+        more = {"chunk": chunk, "stop_strings": stop_strings, "prefix": prefix, **settings}
         return [output for row in rows for output in generate(loaded, row, parameters, limit, cancelled, **more)]
     ends = end_tokens(model)
     if chunk is not None and inputs["input_ids"].shape[1] > chunk:
@@ -84,7 +86,10 @@ def generate(
                 **inputs,
                 generation_config=_config(model, parameters, limit, width, began, settings),
                 stopping_criteria=[tally],
-                logits_processor=[Draw(parameters, batch)] if parameters.do_sample else [],
+                logits_processor=[
+                    *([Begin(prefix, began)] if prefix else []),
+                    *([Draw(parameters, batch)] if parameters.do_sample else []),
+                ],
             )
     lengths = [_length(row, began, ends, stops) for row in rows]
     outputs = [row[began : began + length] for row, (length, _) in zip(rows.tolist(), lengths, strict=True)]

@@ -24,7 +24,7 @@ from heedmap.model.hub.tasks.text import (
     the_text,
 )
 from heedmap.model.hub.tasks.transformers_generate import end_tokens, start_tokens
-from heedmap.model.watch import Stop
+from heedmap.model.prefix import FIELD as PREFIX
 
 
 class TextToText(GenerativeTask):
@@ -36,6 +36,7 @@ class TextToText(GenerativeTask):
 
     name = "text2text-generation"
     auto_class = "AutoModelForSeq2SeqLM"
+    begins = True
     key: ClassVar[str] = "generated_text"  # of the text in the prediction, as model hubs name it
     example = "Where is the station?"
     probe_target = "Wo ist der Bahnhof?"
@@ -78,16 +79,23 @@ class TextToText(GenerativeTask):
             facts |= (
                 self._target_facts(request.target, facts["start"]) if request.target is not None else {"given": None}
             )
+            facts["prefix"] = begun = self.begun(request, lambda text: self._beginning(text, facts), self.longest)
         if facts["given"] is None:
-            facts["limit"] = self.output_limit(request.parameters, self.longest, len(facts["start"]))
+            left = None if self.longest is None else self.longest - len(begun)
+            facts["limit"] = self.output_limit(request.parameters, left, len(facts["start"]) + len(begun))
         tensors = {name: encoded.tensors[name] for name in ("input_ids", "attention_mask")}
         return Item(request, {"source": encoded.axis}, tensors, facts)
 
-    def _target_facts(self, target: str, start: list[int]) -> dict[str, Any]:
+    def _beginning(self, text: str, facts: dict[str, Any]) -> list[int]:
+        """The tokens of a text that an output begins with, the language before it where the decoder writes that."""
+        ids: list[int] = self._target_facts(text, facts["start"], PREFIX)["given"]
+        return ids[:-1] if ids[-1:] in [[end] for end in end_tokens(self.loaded.model)] else ids
+
+    def _target_facts(self, target: str, start: list[int], field: str = "target") -> dict[str, Any]:
         """A given output, as the decoder would write it."""
         tokenizer = self.loaded.tokenizer
-        text, fast = filled(target, "target"), bool(tokenizer.is_fast)
-        check_beginning(self.loaded, text, self.longest, "target")
+        text, fast = filled(target, field), bool(tokenizer.is_fast)
+        check_beginning(self.loaded, text, self.longest, field)
         encoding = tokenizer(text_target=text, return_offsets_mapping=fast, verbose=False)
         ids = [int(number) for number in encoding["input_ids"]]
         offsets = [tuple(pair) for pair in encoding["offset_mapping"]] if fast else [(0, 0)] * len(ids)
@@ -97,8 +105,8 @@ class TextToText(GenerativeTask):
         ids, offsets = ids[first:stop], offsets[first:stop]
         if ends and ids[-1] not in ends:
             ids, offsets = [*ids, ends[0]], [*offsets, (0, 0)]
-        fits(len(ids), self.longest, "target")
-        embedded(self.loaded, ids, "target")
+        fits(len(ids), self.longest, field)
+        embedded(self.loaded, ids, field)
         axis = text_axis(tokenizer, ids, text, offsets if fast else None)
         return {"given": ids, "limit": len(ids), "target": axis}
 
@@ -122,11 +130,10 @@ class TextToText(GenerativeTask):
         axes = {**item.axes, "target": target, "prefix": prefix}
         return Prediction(text, target.labels, output.score, axes, {self.key: text}, output.finish_reason)
 
-    def trace(self, items: Sequence[Item], cancelled: Stop) -> tuple[list[Prediction], dict[str, Any]]:
+    def taught(self, items: Sequence[Item], predictions: Sequence[Prediction]) -> dict[str, Any]:
         """The recorded pass reads the source and, in the decoder, what came before each token of the output."""
-        predictions = self.predict(items, cancelled)
         read, _ = self.right_padded([prediction.axes["prefix"].ids for prediction in predictions])
-        return predictions, {**self.batch(items), "decoder_input_ids": read, **self.lean()}
+        return {**self.batch(items), "decoder_input_ids": read, **self.lean()}
 
 
 class Translation(TextToText):

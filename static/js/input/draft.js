@@ -7,6 +7,7 @@ import { FILES, fileOf, OPTIONS, taskOf } from "./tasks.js";
 /** @typedef {import("../types.js").Input} Input */
 /** @typedef {import("../types.js").Model} Model */
 /** @typedef {import("../types.js").State} State */
+/** @typedef {{role: string, content: string}} Turn */
 
 /** @type {Field[]} */
 export const FIELDS = ["text", "question", "context", "source", "sentences", "labels"];
@@ -21,12 +22,13 @@ export const linesOf = (text) =>
 /**
  * @param {Draft} draft
  * @param {Model | undefined} model
- * @returns {{model?: string, inputs: Input | string, parameters?: Record<string, unknown>}} the body of a request
+ * @returns {{model?: string, inputs: Input | string, target?: unknown, parameters?: Record<string, unknown>}} the body of a request
  */
 export function bodyOf(draft, model) {
   const task = taskOf(model);
   const { fields } = task;
-  const { chat, ...parameters } = draft.parameters;
+  const { chat, turns, given_answer: target, ...own } = draft.parameters;
+  const parameters = draft.written ? { ...own, max_new_tokens: draft.written } : own;
   const { text = "", question = "", context = "", source = "", sentences = "", labels = "" } = draft.fields;
   const file = fileOf(task);
   /** @type {Input | string} */
@@ -35,10 +37,21 @@ export function bodyOf(draft, model) {
   if (file) inputs = { [file]: draft.media?.base64 ?? "", ...(asked ? { text } : {}) };
   else if (fields.includes("question")) inputs = { question, context };
   else if (fields.includes("source")) inputs = { source_sentence: source, sentences: linesOf(sentences) };
-  else if (chat) inputs = { messages: [{ role: "user", content: text }] };
+  else if (chat) inputs = { messages: [...turnsOf(turns), { role: "user", content: text }] };
   const given = fields.includes("labels") ? { ...parameters, candidate_labels: linesOf(labels) } : parameters;
-  const body = Object.keys(given).length ? { inputs, parameters: given } : { inputs };
+  const answer = target ? { target } : {};
+  const body = Object.keys(given).length ? { inputs, ...answer, parameters: given } : { inputs, ...answer };
   return draft.model ? { model: draft.model, ...body } : body;
+}
+
+/** The turns of a conversation before the last question. @param {unknown} json @returns {Turn[]} */
+export function turnsOf(json) {
+  try {
+    const turns = JSON.parse(String(json || "[]"));
+    return Array.isArray(turns) ? turns : [];
+  } catch {
+    return [];
+  }
 }
 
 /** Whether two drafts ask the same. @param {Draft} one @param {Draft} other */
@@ -79,7 +92,10 @@ export function parametersOf(json) {
     const parameters = JSON.parse(json || "{}");
     return Object.fromEntries(
       Object.entries(parameters).filter(
-        ([name, value]) => name in OPTIONS && ["string", "number", "boolean"].includes(typeof value),
+        ([name, value]) =>
+          name in OPTIONS &&
+          (["string", "number", "boolean"].includes(typeof value) ||
+            (name === "prefix" && Array.isArray(value) && value.every(Number.isInteger))),
       ),
     );
   } catch {
@@ -90,13 +106,18 @@ export function parametersOf(json) {
 /** What a trace was asked by, as far as its file says. @param {import("../types.js").Summary} summary @returns {Draft} */
 export function draftOfTrace({ model, request }) {
   const { fields } = fromExample(request?.inputs ?? "");
-  return { model, fields, media: null, parameters: parametersOf(JSON.stringify(request?.parameters ?? {})) };
+  const parameters = parametersOf(JSON.stringify(request?.parameters ?? {}));
+  if (request?.target) parameters.given_answer = request.target;
+  const messages = typeof request?.inputs === "object" ? request.inputs.messages : undefined;
+  if (messages) Object.assign(parameters, { chat: true, turns: JSON.stringify(messages.slice(0, -1)) });
+  return { model, fields, media: null, parameters };
 }
 
 /** @param {Draft} draft @returns {Partial<State>} the part of a link that says it */
 export function stateOf(draft) {
   const fields = Object.fromEntries(FIELDS.map((field) => [field, draft.fields[field] ?? ""]));
-  const parameters = Object.keys(draft.parameters).length ? JSON.stringify(draft.parameters) : "";
+  const asked = draft.written ? { ...draft.parameters, max_new_tokens: draft.written } : draft.parameters;
+  const parameters = Object.keys(asked).length ? JSON.stringify(asked) : "";
   return { model: draft.model, ...fields, parameters };
 }
 

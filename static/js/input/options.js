@@ -15,6 +15,8 @@ function optionName(/** @type {string} */ name, /** @type {boolean} */ sampled) 
   return t(name === "top_k" && sampled ? "top_k_sampled" : name);
 }
 
+const IDS = /^\[\s*\d+(\s*,\s*\d+)*\s*\]$/; // the ids of a beginning, where it is not a text
+
 /** The control of an option. @param {string} name @param {Option} option @param {Value | undefined} value */
 function control(name, { kind, choices = [], least, most, standard }, value) {
   const shared = { id: `option-${name}`, name, data: { option: kind } };
@@ -29,8 +31,10 @@ function control(name, { kind, choices = [], least, most, standard }, value) {
     if (select.selectedIndex < 0) select.value = ""; // a link may ask for what this model does not have
     return select;
   }
+  if (kind === "turns") return element("input", { ...shared, type: "hidden", value: String(value ?? "") });
+  if (kind === "begin") value = Array.isArray(value) ? `[${value.join(", ")}]` : value;
   const written = { ...shared, value: value ?? "", placeholder: left, autocomplete: "off", dir: "auto" };
-  if (kind === "word") return element("input", { ...written, type: "text", spellcheck: false });
+  if (kind === "word" || kind === "begin") return element("input", { ...written, type: "text", spellcheck: false });
   const bounds = { ...(least === undefined ? {} : { min: least }), ...(most === undefined ? {} : { max: most }) };
   return element("input", { ...written, ...bounds, type: "number", step: kind === "whole" ? "1" : "any" });
 }
@@ -42,6 +46,7 @@ export function showOptions(options, values) {
   byId("options").hidden = list.length === 0;
   byId("options-list").replaceChildren(
     ...list.map(([name, option]) => {
+      if (option.kind === "turns") return control(name, option, values[name]);
       const shape = option.kind === "switch" ? "option switch" : "option";
       const title = element("span", {}, optionName(name, sampled));
       return element("label", { class: shape, title: name }, title, control(name, option, values[name]));
@@ -52,7 +57,7 @@ export function showOptions(options, values) {
 
 /** The closed menu says how many are set. */
 export function countOptions() {
-  const count = Object.keys(readOptions()).length;
+  const count = Object.keys(readOptions()).filter((name) => name !== "turns").length;
   const summary = byId("options").querySelector("summary");
   summary?.classList.toggle("set", count > 0);
   if (summary) summary.textContent = t("options") + (count ? ` · ${count}` : "");
@@ -69,8 +74,10 @@ export function readOptions() {
     const kind = dataset.option;
     if (kind === "switch") {
       if (node instanceof HTMLInputElement && node.checked) parameters[name] = true;
+    } else if (kind === "begin" && !IDS.test(value.trim())) {
+      if (value !== "") parameters[name] = value; // its blanks count
     } else if (value.trim() !== "") {
-      parameters[name] = kind === "choice" ? JSON.parse(value) : kind === "word" ? value.trim() : Number(value);
+      parameters[name] = kind === "choice" || kind === "begin" ? JSON.parse(value) : kind === "word" || kind === "turns" ? value.trim() : Number(value);
     }
   }
   return parameters;

@@ -5,7 +5,7 @@
 /** @typedef {import("../types.js").Value} Value */
 /**
  * @typedef {object} Option a parameter that readers may set
- * @property {"whole" | "number" | "word" | "switch" | "choice"} kind
+ * @property {"whole" | "number" | "word" | "switch" | "choice" | "begin" | "turns"} kind
  * @property {Value[]} [choices]
  * @property {number} [least]
  * @property {number} [most]
@@ -19,7 +19,7 @@
 
 const MOST_TOKENS = 32_768; // of an output, as the service takes it; a model's own limit is its default
 
-/** @type {Record<string, Option>} as `parameters` of a request calls them; `chat` is the page's own */
+/** @type {Record<string, Option>} as `parameters` of a request calls them; `chat`, `turns` and `given_answer` are the page's own */
 export const OPTIONS = {
   beam_size: { kind: "whole", least: 1, most: 16 },
   max_new_tokens: { kind: "whole", least: 1, most: MOST_TOKENS },
@@ -39,6 +39,9 @@ export const OPTIONS = {
   max_answer_len: { kind: "whole", least: 1, most: 512 },
   normalize: { kind: "choice", choices: [true, false] },
   hypothesis_template: { kind: "word" },
+  prefix: { kind: "begin" },
+  given_answer: { kind: "word" },
+  turns: { kind: "turns" },
 };
 
 const PROMPTED = ["blip"]; // families of captioners that go on from a text, where there is one
@@ -84,7 +87,7 @@ const ELSEWHERE = ["candidate_labels", "stop"]; // parameters that have a field 
  */
 export function optionsOf(model) {
   const known = TASKS[model?.task ?? ""]?.options ?? PLAIN.options;
-  const chat = known.includes("chat") && model?.chat !== false ? ["chat"] : [];
+  const chat = known.includes("chat") && model?.chat !== false ? ["chat", "turns"] : [];
   const taken = model?.parameters;
   if (typeof taken !== "object") {
     const pair = Boolean(model?.languages?.source); // it translates between two languages and knows no others
@@ -97,6 +100,7 @@ export function optionsOf(model) {
   return Object.fromEntries([
     ...chat.map((name) => [name, OPTIONS[name]]),
     ...offered.map((name) => [name, optionOf(name, taken[name])]),
+    ...("max_new_tokens" in taken ? [["given_answer", OPTIONS.given_answer]] : []),
   ]);
 }
 

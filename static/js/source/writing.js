@@ -15,7 +15,7 @@ const MOST_KEYS = 1024; // of a map that is drawn while it grows
 
 /** Whether a model writes what a draft asks for token by token. @param {Draft} draft @param {Model | undefined} model */
 export function isWritten({ parameters }, model) {
-  return "max_new_tokens" in optionsOf(model) && (parameters.beam_size ?? 1) === 1;
+  return "max_new_tokens" in optionsOf(model) && (parameters.beam_size ?? 1) === 1 && !parameters.given_answer;
 }
 
 /**

@@ -6,9 +6,11 @@ import * as derivation from "./strings/derivation.js";
 import { en } from "./strings/en.js";
 import * as present from "./strings/present.js";
 import * as ribbons from "./strings/ribbons.js";
+import * as sources from "./strings/sources.js";
+import * as writing from "./strings/writing.js";
 import { zh } from "./strings/zh.js";
 
 export const STRINGS = {
-  en: { ...en, ...atlas.en, ...stage.en, ...derivation.en, ...ribbons.en, ...present.en },
-  zh: { ...zh, ...atlas.zh, ...stage.zh, ...derivation.zh, ...ribbons.zh, ...present.zh },
+  en: { ...en, ...atlas.en, ...stage.en, ...derivation.en, ...ribbons.en, ...present.en, ...writing.en, ...sources.en },
+  zh: { ...zh, ...atlas.zh, ...stage.zh, ...derivation.zh, ...ribbons.zh, ...present.zh, ...writing.zh, ...sources.zh },
 };

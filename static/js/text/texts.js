@@ -1,5 +1,6 @@
 /** The texts of an answer, as words that know which queries and keys of a site they are. No document here. */
 
+import { turnsOf } from "../input/draft.js";
 import { shareOf, wordsOf, wordsOfLabels } from "./words.js";
 
 /** @typedef {import("../types.js").Axis} Axis */
@@ -47,6 +48,7 @@ function candidates(session, axis) {
     ["context", context],
     ["sentence", source],
     ["target", output],
+    ...turnsOf(session.draft.parameters.turns).map(({ content }) => /** @type {[string, string]} */ (["source", content])),
     ...sentences.split("\n").map((line) => /** @type {[string, string]} */ (["sentences", line.trim()])),
     ...labels.split("\n").map((line) => /** @type {[string, string]} */ (["labels", line.trim()])),
     ["whole", whole],

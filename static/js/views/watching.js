@@ -8,9 +8,22 @@ import { byId, element } from "./dom.js";
 
 const PATIENCE = 300; // milliseconds: what is there sooner needs no show
 
+/** @type {(() => void) | null} ends the answer that is being written */
+let stopping = null;
+
+/** Ends the answer that is being written, if there is one: what is written stays. */
+export const stopWriting = () => stopping?.();
+
 export class Watching {
-  /** @param {import("../map/heatmap/heatmap.js").Heatmap} heatmap @param {() => Style} style */
-  constructor(heatmap, style) {
+  /**
+   * @param {import("../map/heatmap/heatmap.js").Heatmap} heatmap
+   * @param {() => Style} style
+   * @param {number} most tokens that the answer may have; 0: nobody knows
+   * @param {() => void} stop
+   */
+  constructor(heatmap, style, most, stop) {
+    this.most = most;
+    this.stop = stop;
     this.heatmap = heatmap;
     this.style = style;
     this.begun = performance.now();
@@ -19,6 +32,18 @@ export class Watching {
     /** @type {Writing | null} */
     this.writing = null;
     this.drawn = false;
+    this.text = element("p", { class: "answer written", dir: "auto" });
+    this.count = element("span", { class: "quiet small tabular", id: "written-count" });
+    this.bar = element("progress", { max: most || 1, hidden: !most, "aria-hidden": "true" });
+    const button = element("button", {
+      type: "button",
+      class: "small",
+      id: "stop-writing",
+      title: t("stopTitle"),
+      textContent: `■ ${t("stopWriting")}`,
+      on: { click: stop },
+    });
+    this.line = element("div", { class: "writing-line" }, button, this.bar, this.count);
   }
 
   /** @param {Writing} writing @returns {boolean} whether it is on show now */
@@ -33,8 +58,13 @@ export class Watching {
     this.frame = 0;
     const { writing } = this;
     if (!writing) return;
-    const text = element("p", { class: "answer written", dir: "auto" }, writing.text);
-    byId("prediction").replaceChildren(element("h2", { class: "caption" }, t("writing")), text);
+    const n = writing.labels.length;
+    this.text.textContent = writing.text;
+    this.bar.value = n;
+    this.count.textContent = this.most ? t("writtenOfMost", { n, most: this.most }) : t("writtenSoFar", { n });
+    if (!this.text.isConnected)
+      byId("prediction").replaceChildren(element("h2", { class: "caption" }, t("writing")), this.text, this.line);
+    stopping = this.stop;
     byId("prediction").hidden = byId("result").hidden = false;
     byId("result").classList.add("is-writing");
     byId("empty").hidden = true;
@@ -50,6 +80,7 @@ export class Watching {
   /** It is written, or never will be. */
   end() {
     this.writing = null;
+    if (stopping === this.stop) stopping = null;
     cancelAnimationFrame(this.frame);
     byId("result").classList.remove("is-writing");
     if (byId("prediction").querySelector(".written")) byId("prediction").hidden = true;

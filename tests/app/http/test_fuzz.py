@@ -99,6 +99,7 @@ def recipes(kept: str, doomed: str, job: str) -> dict[str, Recipe]:
         "POST /v1/traces/{id}/effects": Recipe(
             trace, body={"edits": "edges", "site": "cross", "top": 2, "measured": True}
         ),
+        "POST /v1/traces/{id}/likeliest": Recipe(trace, body={"position": 1, "count": 3, "inputs": None}),
         "GET /v1/traces/{id}/thumbnails/{site}": Recipe({**trace, "site": "encoder"}),
         "GET /v1/traces/{id}/tiles/{site}/{layer}/{head}/{how}/{level}": Recipe(tile, {"tiles": "0:0"}),
         "GET /v1/traces/{id}/tiles/{site}/{layer}/{head}/{how}/{level}/{row}/{col}": Recipe(

@@ -121,6 +121,7 @@ def test_beams_and_given_outputs_do_not_join(tiny: Path, tiny_gru: Path) -> None
     assert session.takes(Request("a"))
     assert not session.takes(Request("a", "b"))
     assert not session.takes(Request("a", None, Parameters(beam_size=2)))
+    assert not session.takes(Request("a", None, Parameters(prefix="b")))
     assert load(tiny_gru).session() is None
 
 

@@ -23,6 +23,11 @@ def writing(longest: int, **more: Any) -> dict[str, Any]:
     return {**NUMBERS, "stop": {"default": []}, "max_new_tokens": {"default": longest}, **more}
 
 
+def unbegun(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Of a task that goes on from no given beginning."""
+    return {name: parameter for name, parameter in parameters.items() if name != "prefix"}
+
+
 def both(*codes: str, source: str | None = None, target: str | None = None) -> dict[str, Any]:
     """The two languages of a translation."""
     sides = {"src_lang": source, "tgt_lang": target}
@@ -70,7 +75,7 @@ TASKS: dict[str, tuple[str, dict[str, Any], str, dict[str, Any]]] = {
             "hypothesis_template": {"default": "This is a photo of {}."},
         },
     ),
-    "captions": ("captioner", {}, "image-to-text", writing(40)),
+    "captions": ("captioner", {}, "image-to-text", unbegun(writing(40))),
     "letters heard": (
         "wav2vec2",
         {},

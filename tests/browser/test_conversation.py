@@ -1,0 +1,61 @@
+"""A chat in turns: an answer joins, the next question goes on, and turns can be edited and dropped."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.model.hub import checkpoints
+
+from .conftest import Opener, answer_to, asks_for_trace, serving
+
+pytestmark = pytest.mark.browser
+
+PARAMETERS = quote('{"chat":true,"max_new_tokens":4}')
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The service with a model that has a chat template."""
+
+    def sources(folder: Any) -> Iterator[str]:
+        yield f"chat={checkpoints.llama(folder / 'chat', chat=True, max_position_embeddings=512)}"
+
+    with serving(tmp_path_factory.mktemp("chat"), sources) as url:
+        yield url
+
+
+def test_the_next_question_goes_on(watch: Opener) -> None:
+    watched = watch()
+    page = watched.open(f"#model=chat&text={quote('Where is the station?')}&parameters={PARAMETERS}")
+    turns = page.locator("#turns .turn")
+    expect(turns).to_have_count(2)
+    first = turns.nth(1).locator(".turn-text").inner_text()
+    page.fill("#reply", "I have no time.")
+    with page.expect_request(asks_for_trace) as request:
+        page.keyboard.press("Enter")
+    summary = answer_to(request.value)
+    said = summary["request"]["inputs"]["messages"]
+    assert [turn["role"] for turn in said] == ["user", "assistant", "user"]
+    assert [turn["content"] for turn in said[::2]] == ["Where is the station?", "I have no time."]
+    assert said[1]["content"] == first
+    expect(turns).to_have_count(4)
+    expect(page.locator("#reply")).to_have_value("")
+    expect(page.locator("#stale")).to_be_hidden()
+    held = json.loads(json.loads(watched.state()["parameters"])["turns"])
+    assert held == said[:2]
+    page.reload()
+    watched.settled()
+    expect(turns).to_have_count(4)
+    turns.nth(2).get_by_role("button").click()
+    expect(page.locator("#input")).to_have_value("I have no time.")
+    page.fill("#input", "It is late.")
+    again = watched.ask()["request"]["inputs"]["messages"]
+    assert again == [*said[:2], {"role": "user", "content": "It is late."}]
+    page.click("#conversation-reset")
+    page.fill("#input", "Who?")
+    assert watched.ask()["request"]["inputs"]["messages"] == [{"role": "user", "content": "Who?"}]
+    expect(turns).to_have_count(2)
