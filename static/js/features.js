@@ -1,5 +1,6 @@
 /** What the page offers around the map: each in a module of its own, which is named here and says what it follows. */
 
+import { Intervene } from "./beside/intervene/intervene.js";
 import { Present } from "./views/present.js";
 
 /**
@@ -34,7 +35,8 @@ import { Present } from "./views/present.js";
  * @property {Explorer} explorer
  * @property {Form} form
  * @property {(patch?: Partial<State>) => Promise<void>} run answers what stands in the form
+ * @property {() => void} shown tells everybody that another session is on show
  */
 
 /** @param {Page} page @returns {Feature[]} in the order in which they stand on the page */
-export const featuresOf = (page) => [new Present(page)];
+export const featuresOf = (page) => [new Present(page), new Intervene(page)];

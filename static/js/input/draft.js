@@ -1,5 +1,6 @@
 /** An input as it stands in the form: to and from requests, links and examples. */
 
+import { editOf, editsOf, editsText, withoutCuts } from "./edits.js";
 import { FILES, fileOf, OPTIONS, taskOf } from "./tasks.js";
 
 /** @typedef {import("../types.js").Draft} Draft */
@@ -21,7 +22,8 @@ export const linesOf = (text) =>
 /**
  * @param {Draft} draft
  * @param {Model | undefined} model
- * @returns {{model?: string, inputs: Input | string, parameters?: Record<string, unknown>}} the body of a request
+ * @returns {{model?: string, inputs: Input | string, parameters?: Record<string, unknown>,
+ *   edits?: import("../types.js").Edit[]}} the body of a request
  */
 export function bodyOf(draft, model) {
   const task = taskOf(model);
@@ -37,16 +39,31 @@ export function bodyOf(draft, model) {
   else if (fields.includes("source")) inputs = { source_sentence: source, sentences: linesOf(sentences) };
   else if (chat) inputs = { messages: [{ role: "user", content: text }] };
   const given = fields.includes("labels") ? { ...parameters, candidate_labels: linesOf(labels) } : parameters;
-  const body = Object.keys(given).length ? { inputs, parameters: given } : { inputs };
+  const edits = draft.edits?.length ? { edits: draft.edits } : {};
+  const body = { inputs, ...(Object.keys(given).length ? { parameters: given } : {}), ...edits };
   return draft.model ? { model: draft.model, ...body } : body;
 }
 
 /** Whether two drafts ask the same. @param {Draft} one @param {Draft} other */
 export function sameDraft(one, other) {
   /** @param {Draft} draft */
-  const words = ({ model, fields, parameters }) =>
-    JSON.stringify([model, FIELDS.map((field) => fields[field] ?? ""), Object.entries(parameters).sort()]);
+  const words = ({ model, fields, parameters, edits = [] }) =>
+    JSON.stringify([model, FIELDS.map((field) => fields[field] ?? ""), Object.entries(parameters).sort(), edits]);
   return words(one) === words(other) && one.media?.base64 === other.media?.base64;
+}
+
+/**
+ * The edits that stay in force when another draft is asked: of another model none; of another input those of heads alone,
+ * since its tokens are others.
+ *
+ * @param {Draft} draft
+ * @param {Draft | null} shown the one that was asked last
+ * @returns {import("../types.js").Edit[]}
+ */
+export function keptEdits(draft, shown) {
+  const edits = shown?.edits ?? [];
+  if (!shown || shown.model !== draft.model) return [];
+  return sameDraft({ ...draft, edits }, shown) ? edits : withoutCuts(edits);
 }
 
 /**
@@ -88,20 +105,22 @@ export function parametersOf(json) {
 }
 
 /** What a trace was asked by, as far as its file says. @param {import("../types.js").Summary} summary @returns {Draft} */
-export function draftOfTrace({ model, request }) {
+export function draftOfTrace({ model, request, edits = [] }) {
   const { fields } = fromExample(request?.inputs ?? "");
-  return { model, fields, media: null, parameters: parametersOf(JSON.stringify(request?.parameters ?? {})) };
+  const parameters = parametersOf(JSON.stringify(request?.parameters ?? {}));
+  return { model, fields, media: null, parameters, edits: edits.flatMap((edit) => editOf(edit) ?? []) };
 }
 
 /** @param {Draft} draft @returns {Partial<State>} the part of a link that says it */
 export function stateOf(draft) {
   const fields = Object.fromEntries(FIELDS.map((field) => [field, draft.fields[field] ?? ""]));
   const parameters = Object.keys(draft.parameters).length ? JSON.stringify(draft.parameters) : "";
-  return { model: draft.model, ...fields, parameters };
+  return { model: draft.model, ...fields, parameters, edits: editsText(draft.edits) };
 }
 
 /** @param {State} state @returns {Draft} without the file, which no link holds */
 export function draftOf(state) {
   const fields = Object.fromEntries(FIELDS.filter((field) => state[field]).map((field) => [field, state[field]]));
-  return { model: state.model, fields, media: null, parameters: parametersOf(state.parameters) };
+  const parameters = parametersOf(state.parameters);
+  return { model: state.model, fields, media: null, parameters, edits: editsOf(state.edits) };
 }
