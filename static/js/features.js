@@ -1,5 +1,6 @@
 /** What the page offers around the map: each in a module of its own, which is named here and says what it follows. */
 
+import { Compare } from "./beside/compare/compare.js";
 import { Intervene } from "./beside/intervene/intervene.js";
 import { Present } from "./views/present.js";
 
@@ -39,4 +40,4 @@ import { Present } from "./views/present.js";
  */
 
 /** @param {Page} page @returns {Feature[]} in the order in which they stand on the page */
-export const featuresOf = (page) => [new Present(page), new Intervene(page)];
+export const featuresOf = (page) => [new Present(page), new Intervene(page), new Compare(page)];

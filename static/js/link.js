@@ -6,6 +6,7 @@
  * the input is one, the link names the trace instead.
  */
 
+import { isOther } from "./beside/compare/other.js";
 import { VIEWS } from "./choices.js";
 import { editsOf, editsText } from "./input/edits.js";
 import { PALETTES } from "./map/colour.js";
@@ -85,6 +86,8 @@ export function decodeState(link) {
       const range = value.split(":").map(Number);
       if (range.length === 2 && range.every(Number.isInteger) && range[0] >= 0 && range[0] < range[1])
         state[name] = range;
+    } else if (name === "other") {
+      if (isOther(value)) state.other = value;
     } else if (name === "edits") {
       state.edits = editsText(editsOf(value));
     } else if (!CHOICES[name] || CHOICES[name].includes(value)) {

@@ -4,12 +4,13 @@ import * as atlas from "./strings/atlas.js";
 import * as stage from "./strings/stage.js";
 import * as derivation from "./strings/derivation.js";
 import { en } from "./strings/en.js";
+import * as compare from "./strings/compare.js";
 import * as intervene from "./strings/intervene.js";
 import * as present from "./strings/present.js";
 import * as ribbons from "./strings/ribbons.js";
 import { zh } from "./strings/zh.js";
 
 export const STRINGS = {
-  en: { ...en, ...atlas.en, ...stage.en, ...derivation.en, ...ribbons.en, ...present.en, ...intervene.en },
-  zh: { ...zh, ...atlas.zh, ...stage.zh, ...derivation.zh, ...ribbons.zh, ...present.zh, ...intervene.zh },
+  en: { ...en, ...atlas.en, ...stage.en, ...derivation.en, ...ribbons.en, ...present.en, ...intervene.en, ...compare.en },
+  zh: { ...zh, ...atlas.zh, ...stage.zh, ...derivation.zh, ...ribbons.zh, ...present.zh, ...intervene.zh, ...compare.zh },
 };

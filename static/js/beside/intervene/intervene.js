@@ -14,6 +14,7 @@ import { isolated } from "../../text/isolate.js";
 import { tokenText } from "../../text/words.js";
 import { announce } from "../../views/controls.js";
 import { byId, element } from "../../views/dom.js";
+import { UNEDITED } from "../compare/other.js";
 import { effectOf } from "./effect.js";
 import { RailMarks } from "./marks.js";
 
@@ -47,13 +48,16 @@ export class Intervene {
     const button = (id, act) => element("button", { type: "button", class: "small", id, on: { click: act } });
     this.silence = button("silence", () => this.toggleHead());
     this.cut = button("cut", () => this.toggleCell());
-    this.tools = element("div", { class: "edit-tools", role: "group", hidden: true }, this.silence, this.cut);
-    byId("map").querySelector(".strip-end")?.before(this.tools);
+    // Each stands where what it changes is told of: the head below the rail, the kept cell in its column.
+    byId("grid-room").after(this.silence);
+    byId("cell-details").querySelector(".facts")?.after(this.cut);
+    this.silence.hidden = this.cut.hidden = true;
+    this.map = button("edit-map", () => this.compare());
     this.root = element("section", { class: "edits", id: "edits", hidden: true });
     byId("stage").before(this.root);
     this.keys = {
-      keySilence: () => this.tools.hidden || this.silence.disabled || this.toggleHead(),
-      keyCut: () => this.tools.hidden || this.cut.disabled || this.toggleCell(),
+      keySilence: () => this.silence.hidden || this.silence.disabled || this.toggleHead(),
+      keyCut: () => this.cut.hidden || this.cut.disabled || this.toggleCell(),
       keyUndo: () => this.edits.length && this.askable && this.apply(this.edits.slice(0, -1)),
     };
   }
@@ -96,8 +100,8 @@ export class Intervene {
   }
 
   translate() {
-    this.tools.setAttribute("aria-label", t("editTools"));
     this.root.setAttribute("aria-label", t("edits"));
+    this.map.textContent = t("editMap");
     this.marks.draw();
     this.name();
     this.draw();
@@ -150,7 +154,7 @@ export class Intervene {
   /** What the buttons would do now. */
   name() {
     const { session } = this.explorer;
-    this.tools.hidden = !session || !this.askable;
+    this.silence.hidden = this.cut.hidden = !session || !this.askable;
     if (!session || !session.findSite(this.explorer.state.site)) return;
     const { site, layer, head } = this.where;
     const { edits } = this;
@@ -222,9 +226,15 @@ export class Intervene {
       { class: "edits-line" },
       element("h2", { class: "caption" }, t("edits")),
       element("ul", { class: "edit-list" }, ...chips),
-      ...(askable ? [all] : []),
+      ...(askable ? [all, this.map] : []),
     );
     this.root.replaceChildren(line, ...this.outcome());
+  }
+
+  /** The map on show less that of the unedited pass. */
+  compare() {
+    this.explorer.record({ view: "compare", other: UNEDITED }, "push");
+    this.explorer.beside.see("compare");
   }
 
   /** Goes to what an edit is of. @param {Edit} edit */
@@ -244,8 +254,9 @@ export class Intervene {
     const head = (text, title = "") => element("th", { scope: "col", title }, text);
     /** @param {string} name @param {string} text */
     const cell = (name, text) => element("td", { class: "tabular", data: { name: t(name) } }, text);
+    const unit = t(effect.log ? "editLogShort" : "editShareShort");
     const measured = t(effect.log ? "editLog" : "editShare");
-    const columns = [head(""), head(""), head(t("editUneditedPass"), measured), head(t("editEditedPass"), measured), head(t("editDifference"))];
+    const columns = [head(""), head(""), head(`${unit}, ${t("editUneditedPass")}`, measured), head(t("editEditedPass"), measured), head(t("editDifference"))];
     const rows = effect.lines.map(({ words, unedited: was, edited: is }, at) => {
       const name = t(effect.same ? "editSameAnswer" : at ? "editNow" : "editBefore");
       const marked = words.map(([word, changed]) =>

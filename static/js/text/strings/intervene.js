@@ -1,7 +1,6 @@
 /** What the page says of edits of a pass, by language. {name} is filled in. */
 
 export const en = {
-  editTools: "Change the pass",
   edits: "Edits in force",
   editSilence: "Silence head",
   editSilenceLayer: "Silence layer",
@@ -23,6 +22,8 @@ export const en = {
   editEditedPass: "edited",
   editDifference: "difference",
   editLog: "Log-probability of the whole answer, in the unedited and in the edited pass",
+  editLogShort: "log p",
+  editShareShort: "score",
   editShare: "Score of the answer, in the unedited and in the edited pass",
   editSame: "The edited pass gives the same answer.",
   editChanged: "The edited pass gives another answer.",
@@ -33,7 +34,6 @@ export const en = {
 };
 
 export const zh = {
-  editTools: "修改前向计算",
   edits: "生效中的干预",
   editSilence: "屏蔽此头",
   editSilenceLayer: "屏蔽此层",
@@ -55,6 +55,8 @@ export const zh = {
   editEditedPass: "干预后",
   editDifference: "差值",
   editLog: "整个回答的对数概率：干预前与干预后",
+  editLogShort: "对数概率",
+  editShareShort: "得分",
   editShare: "回答的得分：干预前与干预后",
   editSame: "干预后回答不变。",
   editChanged: "干预后回答改变了。",
