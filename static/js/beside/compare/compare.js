@@ -145,8 +145,11 @@ export class Compare {
     if (!now) return;
     const settled = waiting();
     try {
-      const id = await this.sides.ask(now.session, { text, ...(model ? { model: this.page.form.models.find(model) } : {}) });
-      if (this.explorer.session === now.session) this.record({ from: id, layer: now.head.layer, head: now.head.head });
+      const wanted = { text, ...(model ? { model: this.page.form.models.find(model) } : {}) };
+      const answer = await this.sides.ask(now.session, wanted);
+      const { layers, heads } = answer.findSite(now.site.name) ?? now.site;
+      const place = { layer: Math.min(now.head.layer, layers - 1), head: Math.min(now.head.head, heads - 1) };
+      if (this.explorer.session === now.session) this.record({ from: answer.summary.id, ...place });
     } catch (error) {
       if (!isAbort(error)) this.say(asError(error).message);
     } finally {

@@ -39,6 +39,7 @@ export class Gallery {
     this.card = new PointerCard();
     this.facts = element("p", { class: "quiet small tabular", id: "compare-facts" });
     this.scale = element("span", { class: "compare-scale" });
+    this.legend = element("span", { class: "compare-legend tabular" });
     /** @param {string} name @param {boolean} second */
     const picture = (name, second) =>
       new Picture(name, {
@@ -77,13 +78,15 @@ export class Gallery {
     const margin = { left: Math.max(mine.left, other.left), top: Math.max(mine.top, other.top) };
     this.first.show({ sheet: first, rows, cols, ...axes, colour, margin, ground: "hatch" }, names[0]);
     this.second.show({ sheet: second, ...view, ...its, colour, margin, ground: "hatch" }, names[1]);
-    const ends = { least: `−${brief(most)}`, most: `+${brief(most)}` };
-    const title = t("compareLess", ends);
+    const title = t(most > 0 ? "compareLess" : "compareSame");
     this.less.show({ sheet: less, rows, cols, ...axes, colour: signed, margin, ground: "plain" }, title);
     const stops = [-1, -0.5, 0, 0.5, 1].map((share) => `rgb(${signed(share * most).join(" ")})`);
     this.scale.style.background = `linear-gradient(to right, ${stops.join(", ")})`;
-    this.scale.title = t("compareLegend", ends);
-    this.less.title.append(this.scale);
+    const ends = [`−${brief(most)}`, `+${brief(most)}`];
+    this.legend.replaceChildren(element("span", {}, ends[0]), this.scale, element("span", {}, ends[1]));
+    this.legend.title = t("compareLegend", { least: ends[0], most: ends[1] });
+    this.legend.hidden = most === 0;
+    this.less.root.firstElementChild?.append(this.legend);
     const wide = blocksOf(less.cols, less.side);
     const place = { row: less.rows[0] + Math.floor(at / wide) * less.side, col: less.cols[0] + (at % wide) * less.side };
     const facts = pair.divergence === null ? [] : [t("compareDistance", { value: nats(pair.divergence) })];

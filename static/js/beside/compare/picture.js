@@ -53,13 +53,13 @@ export class Picture {
   /** @param {string} name of its class @param {Gestures} on */
   constructor(name, on) {
     this.on = on;
-    this.title = element("figcaption", { class: "compare-title" });
+    this.title = element("span", { class: "compare-name" });
     this.canvas = element("canvas", { role: "img" });
     this.band = element("div", { class: "compare-row", hidden: true });
     this.beam = element("div", { class: "compare-col", hidden: true });
     this.kept = element("div", { class: "chosen-cell", hidden: true });
     this.room = element("div", { class: "compare-room" }, this.canvas, this.band, this.beam, this.kept);
-    this.root = element("figure", { class: `compare-picture ${name}` }, this.title, this.room);
+    this.root = element("figure", { class: `compare-picture ${name}` }, element("figcaption", { class: "compare-title" }, this.title), this.room);
     /** @type {Drawn | null} */
     this.drawn = null;
     /** @type {import("../../map/geometry.js").Box | null} */
@@ -74,6 +74,7 @@ export class Picture {
     this.width = 0;
     const again = onceAFrame(() => this.draw());
     new ResizeObserver(() => this.room.clientWidth !== this.width && again()).observe(this.room);
+    window.addEventListener("resize", again);
     this.listen();
   }
 
@@ -140,7 +141,7 @@ export class Picture {
   /** @param {Drawn} drawn @param {string} title */
   show(drawn, title) {
     this.drawn = drawn;
-    this.title.textContent = title;
+    this.title.textContent = this.title.title = title;
     this.canvas.setAttribute("aria-label", title);
     this.draw();
   }
@@ -159,13 +160,15 @@ export class Picture {
 
   draw() {
     const { drawn, room } = this;
+    room.style.minHeight = "";
     this.width = room.clientWidth;
     if (!drawn || !this.width) return;
     const { rows, cols, sheet } = drawn;
     const size = { width: this.width, height: FOLDED.matches ? 1.2 * this.width : room.clientHeight };
     const margin = { ...drawn.margin, right: 4, bottom: 4 };
     const box = (this.box = plotBox(size, margin, rows[1] - rows[0], cols[1] - cols[0]));
-    const height = FOLDED.matches ? box.top + box.height + margin.bottom : size.height;
+    const height = box.top + box.height + margin.bottom;
+    room.style.minHeight = `${height}px`; // labels keep their room; the view scrolls where it has less
     const context = sharpContext(this.canvas, size.width, height);
     const image = this.image(drawn);
     const wide = blocksOf(sheet.cols, sheet.side);

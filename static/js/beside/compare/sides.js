@@ -63,7 +63,7 @@ export class Sides {
    *
    * @param {Session} session on show
    * @param {{text?: string, model?: Model}} wanted
-   * @returns {Promise<string>} its trace's id
+   * @returns {Promise<Session>}
    */
   async ask(session, { text, model = session.model }) {
     const field = fieldOf(session);
@@ -74,6 +74,6 @@ export class Sides {
     const draft = { ...bare, edits: keptEdits(bare, session.draft) };
     const other = await Session.open(draft, model, session.controller.signal);
     this.keep(other.summary.id, Promise.resolve(other), text ?? model?.name ?? "");
-    return other.summary.id;
+    return other;
   }
 }
