@@ -109,6 +109,19 @@ def test_the_effect_of_an_edit_on_a_map(watch: Opener, api: httpx.Client) -> Non
     assert weights(api, traced(api, edits=edits), 0, 0)[0][0] == 0
 
 
+def test_another_measure_of_the_same_head(watch: Opener, api: httpx.Client) -> None:
+    watched = watch()
+    page = opened(watched, row=1, col=1)
+    page.select_option("#compare-kind", "measure:value-norm")
+    expect(page.locator(".compare-second .compare-name")).to_have_text("layer 1 · head 2, value-norm")
+    assert watched.state()["other"] == "cross.1.2~value-norm"
+    trace = traced(api)
+    norms = api.get(f"/v1/traces/{trace}/maps/cross/1/2?measure=value-norm").json()["weights"]
+    one = weights(api, trace, 1, 2)
+    shares = one[1][1] / max(map(max, one)) - norms[1][1] / max(map(max, norms))
+    assert card(page) == pytest.approx([one[1][1], norms[1][1], shares], abs=1e-5)
+
+
 def test_views_move_together(watch: Opener) -> None:
     watched = watch()
     page = opened(watched, row=2, col=2, other="cross.0.1")
@@ -155,7 +168,7 @@ def test_a_trace_file_is_compared_with_itself(watch: Opener, api: httpx.Client) 
     expect(page.locator(".compare-second .compare-name")).to_contain_text("head 4")
     layer, head = (int(watched.state()[name]) for name in ("layer", "head"))
     other = [int(part) for part in watched.state()["other"].split(".")[1:]]
-    row, col = (int(watched.state().get(name, 0)) for name in ("row", "col"))
+    row, col = (int(part) for part in page.inner_text("#cell-place").strip("()").split(","))
     one, two = (weights(api, trace, *place)[row][col] for place in ((layer, head), other))
     assert card(page) == pytest.approx([one, two, one - two], abs=1e-5)
 
@@ -178,20 +191,22 @@ def test_partners_by_hand(alone: Page) -> None:
 
 TRACE = "0123456789abcdef" * 2
 PLACES = [
-    ("", False, {"from": "", "layer": 1, "head": 0}),
-    ("cross.0.1", False, {"from": "", "layer": 0, "head": 1}),
-    ("cross.7.1", False, {"from": "", "layer": 1, "head": 0}),
-    ("encoder.0.1", False, {"from": "", "layer": 1, "head": 0}),
-    ("", True, {"from": "unedited", "layer": 1, "head": 2}),
-    ("unedited", False, {"from": "", "layer": 1, "head": 0}),
-    (TRACE, False, {"from": TRACE, "layer": 1, "head": 2}),
-    (f"{TRACE}.0.1", True, {"from": TRACE, "layer": 0, "head": 1}),
+    ("", False, ["", 1, 0, ""]),
+    ("cross.0.1", False, ["", 0, 1, ""]),
+    ("cross.0.1~value-norm", False, ["", 0, 1, "value-norm"]),
+    ("cross.7.1", False, ["", 1, 0, ""]),
+    ("encoder.0.1", False, ["", 1, 0, ""]),
+    ("", True, ["unedited", 1, 2, ""]),
+    ("unedited", False, ["", 1, 0, ""]),
+    (TRACE, False, [TRACE, 1, 2, ""]),
+    (f"{TRACE}.0.1", True, [TRACE, 0, 1, ""]),
 ]
 
 
 @pytest.mark.parametrize(("text", "edited", "other"), PLACES)
-def test_what_a_link_says_of_the_other_side(alone: Page, text: str, edited: bool, other: dict[str, Any]) -> None:
+def test_what_a_link_says_of_the_other_side(alone: Page, text: str, edited: bool, other: list[Any]) -> None:
     argument = [text, SITE, {"layer": 1, "head": 2}, edited]
-    assert call(alone, OTHERS, "m.otherOf(...a)", argument) == other
+    read = "(({from, layer, head, measure}) => [from, layer, head, measure])(m.otherOf(...a))"
+    assert call(alone, OTHERS, read, argument) == other
     written = call(alone, OTHERS, "m.otherText(m.otherOf(...a), 'cross', a[2])", argument)
-    assert call(alone, OTHERS, "m.otherOf(...a)", [written, *argument[1:]]) == other
+    assert call(alone, OTHERS, read, [written, *argument[1:]]) == other

@@ -15,6 +15,7 @@ import { fieldOf } from "./sides.js";
 const INPUT = "input";
 const TRACE = "trace";
 const MODEL = "model:";
+const MEASURE = "measure:";
 
 export class Chooser {
   /**
@@ -59,7 +60,7 @@ export class Chooser {
       this.swap,
     );
     /** @type {Other} */
-    this.other = { from: HERE, layer: 0, head: 0 };
+    this.other = { from: HERE, layer: 0, head: 0, measure: "" };
     this.typing = false; // another input is chosen and not there yet
   }
 
@@ -70,6 +71,7 @@ export class Chooser {
     this.form.hidden = !this.typing;
     if (this.typing) return this.text.focus();
     if (value === HERE || value === UNEDITED) this.on.choose({ from: value });
+    else if (value.startsWith(MEASURE)) this.on.choose({ from: HERE, measure: value.slice(MEASURE.length) });
     else if (value.startsWith(MODEL)) this.on.ask({ model: value.slice(MODEL.length) });
   }
 
@@ -81,11 +83,13 @@ export class Chooser {
    * @param {Session} session on show
    * @param {Site} site of the other side
    * @param {Other} other
-   * @param {Model[]} models
-   * @param {string} name of the other answer
-   * @param {string} modelName of the other answer
+   * @param {object} more
+   * @param {Model[]} more.models
+   * @param {import("./sheets.js").Measure[]} more.measures
+   * @param {string} more.name of the other answer
+   * @param {string} more.model of the other answer
    */
-  show(session, site, other, models, name, modelName) {
+  show(session, site, other, { models, measures, name, model: modelName }) {
     this.other = other;
     const { kind, names } = this;
     const askable = isAskable(session);
@@ -97,10 +101,11 @@ export class Chooser {
     if (askable && fieldOf(session)) options.push([INPUT, t("compareInput")]);
     const peers = models.filter((model) => model.task === session.summary.task && model.name !== session.summary.model);
     if (askable) options.push(...peers.map((model) => /** @type {[string, string]} */ ([MODEL + model.name, t("compareModel", { name: model.name })])));
+    for (const measure of measures) options.push([MEASURE + measure.name, t("compareMeasure", { name: measure.name })]);
     const typed = answered && !byModel && fieldOf(session) !== null && askable;
     if (answered && !byModel && !typed) options.push([TRACE, t("compareTrace")]);
     fillSelect(kind, options);
-    kind.value = !answered ? other.from : byModel ? MODEL + modelName : typed ? INPUT : TRACE;
+    kind.value = other.measure ? MEASURE + other.measure : !answered ? other.from : byModel ? MODEL + modelName : typed ? INPUT : TRACE;
     if (answered) this.typing = false;
     if (this.typing) kind.value = INPUT;
     this.form.hidden = !(typed || this.typing);
@@ -119,6 +124,6 @@ export class Chooser {
     this.submit.textContent = t("compareAsk");
     this.swap.textContent = t("compareSwap");
     this.swap.title = t("compareSwapTitle");
-    this.swap.hidden = other.from !== HERE;
+    this.swap.hidden = other.from !== HERE || other.measure !== "";
   }
 }

@@ -14,7 +14,7 @@ import { Gallery } from "./gallery.js";
 import { HERE, otherOf, otherText, UNEDITED } from "./other.js";
 import { paired } from "./pair.js";
 import { rankedHere, Ranking } from "./ranking.js";
-import { compared } from "./sheets.js";
+import { cellMeasures, compared } from "./sheets.js";
 import { Sides } from "./sides.js";
 import { Window } from "./window.js";
 
@@ -35,6 +35,8 @@ export class Compare {
     this.view = "compare";
     this.active = false;
     this.turn = 0;
+    /** @type {import("./sheets.js").Measure[]} that cells have, besides weights */
+    this.measures = [];
     this.drawnFor = ""; // the part of the state that the pictures are of
     /** @type {AbortController | null} */
     this.pending = null;
@@ -128,9 +130,9 @@ export class Compare {
     const { now } = this;
     if (!now) return;
     const { other, site, head } = now;
-    const moved = part.from !== undefined && part.from !== other.from;
-    const place = moved && part.from === HERE ? otherOf("", site, head, false) : moved ? head : {};
-    this.record({ ...other, ...place, ...part });
+    if (part.from === undefined) return this.record({ ...other, ...part });
+    const place = part.from === HERE && !part.measure ? otherOf("", site, head, false) : { from: "", ...head, measure: "" };
+    this.record({ ...place, ...part });
   }
 
   /** @param {Other} other */
@@ -148,7 +150,7 @@ export class Compare {
       const wanted = { text, ...(model ? { model: this.page.form.models.find(model) } : {}) };
       const answer = await this.sides.ask(now.session, wanted);
       const { layers, heads } = answer.findSite(now.site.name) ?? now.site;
-      const place = { layer: Math.min(now.head.layer, layers - 1), head: Math.min(now.head.head, heads - 1) };
+      const place = { layer: Math.min(now.head.layer, layers - 1), head: Math.min(now.head.head, heads - 1), measure: "" };
       if (this.explorer.session === now.session) this.record({ from: answer.summary.id, ...place });
     } catch (error) {
       if (!isAbort(error)) this.say(asError(error).message);
@@ -162,14 +164,14 @@ export class Compare {
     const { now } = this;
     if (!now || now.other.from !== HERE) return;
     const { layer, head } = now.other;
-    this.explorer.go({ layer, head, other: otherText({ from: HERE, ...now.head }, now.site.name, { layer, head }) }, "push");
+    this.explorer.go({ layer, head, other: otherText({ from: HERE, ...now.head, measure: "" }, now.site.name, { layer, head }) }, "push");
   }
 
   /** @param {import("./ranking.js").Pair} pair */
   openPair({ layer, head, other }) {
     const { now } = this;
     if (!now) return;
-    const text = otherText({ from: now.other.from, ...other }, now.site.name, { layer, head });
+    const text = otherText({ from: now.other.from, ...other, measure: "" }, now.site.name, { layer, head });
     this.explorer.go({ layer, head, other: text }, "push");
   }
 
@@ -212,10 +214,17 @@ export class Compare {
       const two = await this.sides.of(session, other.from, (name) => this.page.form.models.find(name));
       if (turn !== this.turn) return;
       const models = this.page.form.models.list;
-      this.chooser.show(session, two.findSite(site.name) ?? site, other, models, this.sides.textOf(other.from), two.summary.model);
+      if (!this.measures.length && isAskable(session)) this.measures = await cellMeasures(signal).catch(() => []);
+      if (turn !== this.turn) return;
+      this.chooser.show(session, two.findSite(site.name) ?? site, other, {
+        models,
+        measures: isLong(site) ? [] : this.measures,
+        name: this.sides.textOf(other.from),
+        model: two.summary.model,
+      });
       const pair = await paired({ one: session, two, name: site.name, head, other, ...this.window.of(site), signal });
       if (turn !== this.turn) return;
-      this.say(pair.rough ? t("compareRough") : other.from === HERE ? t("compareHint") : "");
+      this.say(pair.rough ? t("compareRough") : other.from === HERE && !other.measure ? t("compareHint") : "");
       this.draw(pair);
       await this.rank(pair, head, turn, signal);
     } catch (error) {
@@ -230,6 +239,7 @@ export class Compare {
 
   /** The list of pairs. @param {Pair} pair @param {Head} head @param {number} turn @param {AbortSignal} signal */
   async rank({ one, two, site, other }, head, turn, signal) {
+    if (other.measure) return this.ranking.show(null, true);
     if (one === two) {
       const pairs = isLong(one.site(site)) ? null : await rankedHere(one, site, head);
       if (turn !== this.turn) return;
@@ -248,7 +258,8 @@ export class Compare {
   draw(pair) {
     const { explorer } = this;
     const name = t("headName", { layer: pair.other.layer, head: pair.other.head });
-    const what = pair.other.from === HERE ? name : t("compareOther", { head: name, what: this.nameOf(pair) });
+    const plain = pair.other.from === HERE && !pair.other.measure;
+    const what = plain ? name : t("compareOther", { head: name, what: this.nameOf(pair) });
     this.gallery.show(pair, {
       ...explorer.styled(),
       ...this.window.of(pair.one.site(pair.site)),
@@ -259,6 +270,7 @@ export class Compare {
 
   /** What the other answer is called. @param {Pair} pair */
   nameOf({ one, two, other }) {
+    if (other.measure) return other.measure;
     if (other.from === UNEDITED) return t("compareUnedited");
     const text = this.sides.textOf(other.from);
     return two.summary.model === one.summary.model && text ? text : two.summary.model;

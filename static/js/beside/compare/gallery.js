@@ -67,7 +67,10 @@ export class Gallery {
     this.root.hidden = false;
     const { one, two, site, first, second, less } = pair;
     const { shape } = two.site(site);
-    const colour = weightColours(palette, theme, scale, floorOf(one.site(site).shape[1]));
+    const units = pair.units ?? [1, 1];
+    const shade = weightColours(palette, theme, scale, floorOf(one.site(site).shape[1]));
+    /** @param {0 | 1} side */
+    const colourOf = (side) => (/** @type {number} */ value) => shade(value / units[side]);
     const { most, at } = farthest(less.values);
     const signed = signedColours(most, theme, scale);
     const axes = { queries: one.queries(site), keys: one.keys(site) };
@@ -76,8 +79,8 @@ export class Gallery {
     // All three leave their labels the same room, so that rows stand beside rows.
     const [mine, other] = [this.first.margins({ rows, cols, ...axes }), this.second.margins({ ...view, ...its })];
     const margin = { left: Math.max(mine.left, other.left), top: Math.max(mine.top, other.top) };
-    this.first.show({ sheet: first, rows, cols, ...axes, colour, margin, ground: "hatch" }, names[0]);
-    this.second.show({ sheet: second, ...view, ...its, colour, margin, ground: "hatch" }, names[1]);
+    this.first.show({ sheet: first, rows, cols, ...axes, colour: colourOf(0), margin, ground: "hatch" }, names[0]);
+    this.second.show({ sheet: second, ...view, ...its, colour: colourOf(1), margin, ground: "hatch" }, names[1]);
     const title = t(most > 0 ? "compareLess" : "compareSame");
     this.less.show({ sheet: less, rows, cols, ...axes, colour: signed, margin, ground: "plain" }, title);
     const stops = [-1, -0.5, 0, 0.5, 1].map((share) => `rgb(${signed(share * most).join(" ")})`);
@@ -90,6 +93,7 @@ export class Gallery {
     const wide = blocksOf(less.cols, less.side);
     const place = { row: less.rows[0] + Math.floor(at / wide) * less.side, col: less.cols[0] + (at % wide) * less.side };
     const facts = pair.divergence === null ? [] : [t("compareDistance", { value: nats(pair.divergence) })];
+    if (pair.units) facts.push(t("compareShares", { first: exact(units[0]), second: exact(units[1]) }));
     if (less.side > 1) facts.push(t("compareBlock", { n: less.side }));
     else if (most > 0)
       facts.push(t("compareFarthest", { cell: this.card.cellName(axes, place), value: signedText(less.values[at]) }));

@@ -2,8 +2,8 @@
 
 import { isLong } from "../../map/atlas/levels.js";
 import { siteName, t } from "../../text/i18n.js";
-import { difference, divergence, inverseOf, partnersOf, partOf, same } from "./numbers.js";
-import { compared, levelOf, sheetOf, sheetOfDifference } from "./sheets.js";
+import { difference, divergence, farthest, inverseOf, partnersOf, partOf, same } from "./numbers.js";
+import { compared, levelOf, measuredSheet, sheetOf, sheetOfDifference } from "./sheets.js";
 
 /** @typedef {import("../../source/session.js").Session} Session */
 /** @typedef {import("../../types.js").Head} Head */
@@ -25,6 +25,8 @@ import { compared, levelOf, sheetOf, sheetOfDifference } from "./sheets.js";
  * @property {Int32Array} colsBack
  * @property {number | null} divergence
  * @property {boolean} rough the difference is of codes, not of weights
+ * @property {[number, number] | null} units what the colours' ends stand for, where the two are no weights both: their
+ *   difference is that of shares of these
  */
 
 /**
@@ -50,7 +52,15 @@ export async function paired({ one, two, name, head, other, rows, cols, signal }
   const level = long ? levelOf(site, rows, cols) : 0;
   const served = one.source.path(name, head, "json") !== null;
   const first = await sheetOf(one, name, head, rows, cols, level, signal);
-  const base = { one, two, site: name, other, first, rough: false };
+  const base = { one, two, site: name, other, first, rough: false, units: null };
+  if (other.measure) {
+    const second = await measuredSheet(one, name, other, signal);
+    const units = /** @type {[number, number]} */ ([farthest(first.values).most || 1, farthest(second.values).most || 1]);
+    const [share, part] = [first.values.map((value) => value / units[0]), second.values.map((value) => value / units[1])];
+    const [queries, keys] = [same(site.shape[0]), same(site.shape[1])];
+    const places = { rows: queries, cols: keys, rowsBack: queries, colsBack: keys };
+    return { ...base, second, less: { ...first, values: difference(share, part) }, ...places, divergence: null, units };
+  }
   if (one === two && !(long && served && level)) {
     const second = await sheetOf(two, name, other, rows, cols, level, signal);
     const less = { ...first, values: difference(first.values, second.values) };

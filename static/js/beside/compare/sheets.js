@@ -1,9 +1,11 @@
 /** What is drawn of a comparison: a short map whole, of a long one the part in view, exact or in blocks. */
 
+import { decodeNpy } from "../../api/npy.js";
 import { request } from "../../api/request.js";
 import { WEIGHTS } from "../../api/u8log.js";
 import { isLong, levelsOf } from "../../map/atlas/levels.js";
 import { isMasked } from "../../source/session.js";
+import { t } from "../../text/i18n.js";
 import { blocksOf } from "./picture.js";
 import { seenIn } from "./numbers.js";
 
@@ -66,6 +68,36 @@ export async function sheetOf(session, name, head, rows, cols, level, signal) {
     });
   }
   return { values, rows: tall, cols: wide, side };
+}
+
+/** @typedef {{name: string, kind: string, signed: boolean, where: string, description: string}} Measure as the service declares it */
+
+/** The measures of cells that the service has of any trace. @param {AbortSignal} signal @returns {Promise<Measure[]>} */
+export async function cellMeasures(signal) {
+  /** @type {{measures: Measure[]}} */
+  const { measures } = await (await request("v1/measures", { signal })).json();
+  return measures.filter(({ kind, name, signed }) => kind === "cell" && name !== "weights" && !signed);
+}
+
+/**
+ * A head's map by another measure than its weights; masked where the weights are.
+ *
+ * @param {Session} session
+ * @param {string} name of the site
+ * @param {Head & {measure: string}} of
+ * @param {AbortSignal} signal
+ * @returns {Promise<Sheet>}
+ * @throws {Error} the map is long, or the trace has not what the measure needs
+ */
+export async function measuredSheet(session, name, { layer, head, measure }, signal) {
+  const site = session.site(name);
+  if (isLong(site)) throw new Error(t("compareMeasureLong", { measure }));
+  const path = session.source.path(name, { layer, head }, "npy");
+  if (path === null) throw new Error(t("compareShapes"));
+  const { data } = decodeNpy(await (await request(`${path}&measure=${measure}`, { signal })).arrayBuffer());
+  const seen = seenIn(await session.map(name, layer, head));
+  const values = seen.map((weight, at) => (Number.isNaN(weight) ? NaN : data[at]));
+  return { values, rows: [0, site.shape[0]], cols: [0, site.shape[1]], side: 1 };
 }
 
 /**
