@@ -2,6 +2,7 @@
 
 import { Problem } from "./api/request.js";
 import { draftOf, stateOf } from "./input/draft.js";
+import { editsOf } from "./input/edits.js";
 import { Session } from "./source/session.js";
 import { isWritten, watched, Writing } from "./source/writing.js";
 import { t } from "./text/i18n.js";
@@ -72,12 +73,13 @@ function reopened(trace, draft, model) {
  * Asks the model, then shows.
  *
  * @param {Explorer} explorer
- * @param {Draft} draft
+ * @param {Draft} input
  * @param {Model | undefined} model
  * @param {Partial<State>} patch
  * @param {History} history
  */
-export function ask(explorer, draft, model, patch, history) {
+export function ask(explorer, input, model, patch, history) {
+  const draft = patch.edits === undefined ? input : { ...input, edits: editsOf(patch.edits) };
   const wanted = { ...patch, ...stateOf(draft) };
   return explorer.open(asked(explorer, draft, model, { ...explorer.state, ...wanted }), wanted, model, history);
 }

@@ -3,6 +3,8 @@
 import { Stepping } from "./beside/stepping/stepping.js";
 import { Sources } from "./beside/sources/sources.js";
 import { Conversation } from "./input/conversation.js";
+import { Compare } from "./beside/compare/compare.js";
+import { Intervene } from "./beside/intervene/intervene.js";
 import { Present } from "./views/present.js";
 
 /**
@@ -37,7 +39,15 @@ import { Present } from "./views/present.js";
  * @property {Explorer} explorer
  * @property {Form} form
  * @property {(patch?: Partial<State>) => Promise<void>} run answers what stands in the form
+ * @property {() => void} shown tells everybody that another session is on show
  */
 
 /** @param {Page} page @returns {Feature[]} in the order in which they stand on the page */
-export const featuresOf = (page) => [new Present(page), new Stepping(page), new Conversation(page), new Sources(page)];
+export const featuresOf = (page) => [
+  new Present(page),
+  new Stepping(page),
+  new Conversation(page),
+  new Sources(page),
+  new Intervene(page),
+  new Compare(page),
+];

@@ -6,7 +6,9 @@
  * the input is one, the link names the trace instead.
  */
 
+import { isOther } from "./beside/compare/other.js";
 import { VIEWS } from "./choices.js";
+import { editsOf, editsText } from "./input/edits.js";
 import { PALETTES } from "./map/colour.js";
 
 /** @typedef {import("./types.js").State} State */
@@ -21,6 +23,7 @@ export const DEFAULTS = Object.freeze({
   sentences: "",
   labels: "",
   parameters: "",
+  edits: "",
   trace: "",
   site: "",
   layer: null,
@@ -36,6 +39,7 @@ export const DEFAULTS = Object.freeze({
   cols: null,
   how: "",
   view: "",
+  other: "",
 });
 
 const NAMES = /** @type {(keyof State)[]} */ (Object.keys(DEFAULTS));
@@ -82,6 +86,10 @@ export function decodeState(link) {
       const range = value.split(":").map(Number);
       if (range.length === 2 && range.every(Number.isInteger) && range[0] >= 0 && range[0] < range[1])
         state[name] = range;
+    } else if (name === "other") {
+      if (isOther(value)) state.other = value;
+    } else if (name === "edits") {
+      state.edits = editsText(editsOf(value));
     } else if (!CHOICES[name] || CHOICES[name].includes(value)) {
       state[name] = value;
     }

@@ -34,7 +34,7 @@ const explorer = new Explorer(changed);
 const form = new Form({ shown: () => explorer.session?.draft ?? null });
 const { models, inputs } = form;
 const files = new Files(explorer, form, shown);
-explorer.beside.features.push(...featuresOf({ explorer, form, run }));
+explorer.beside.features.push(...featuresOf({ explorer, form, run, shown }));
 
 /** @type {Explorer["session"]} whose sites have tabs */
 let tabbed = null;
@@ -291,7 +291,7 @@ async function restore() {
     inputs.fill({ ...draft, fields, media: explorer.files.get(wanted.trace) ?? null });
   } else if (form.blank()) form.pick(0);
   const { session } = explorer;
-  const now = { ...form.draft(name), media: session?.draft.media ?? null };
+  const now = { ...form.draft(name), edits: draft.edits, media: session?.draft.media ?? null };
   if (session && sameDraft(now, session.draft) && (!wanted.trace || wanted.trace === session.summary.id)) {
     explorer.record(fitting(state, session), "none");
     return explorer.showMap("none");

@@ -20,7 +20,7 @@
  *            warning?: string | null, rows_checked: number, kernel: string, dtype: string,
  *            versions: Record<string, string>, errors?: Record<string, (number | null)[][]>}} Certificate
  * @typedef {{id: string, model: string, task: string, prediction: Prediction, axes: Record<string, Axis>, sites: Site[], bytes?: number,
- *            certificate: Certificate, request?: {inputs?: Input | string, target?: string, parameters?: Record<string, unknown>}, encodings?: {u8log?: {relative_error: number}}}} Summary
+ *            certificate: Certificate, request?: {inputs?: Input | string, target?: string, parameters?: Record<string, unknown>}, edits?: {kind: string}[], encodings?: {u8log?: {relative_error: number}}}} Summary
  *
  * @typedef {object} Entry one of a list that answers: a label, a token for a mask, an entity
  * @property {number} score
@@ -110,12 +110,17 @@
  * @property {string} url of the bytes, inside the page
  *
  * @typedef {"text" | "question" | "context" | "source" | "sentences" | "labels"} Field
+ * @typedef {{site: string, layer: number, head: number | "all"}} Edited the heads that an edit is of
+ * @typedef {Edited & {kind: "silence"}} Silence
+ * @typedef {Edited & {kind: "cut", query: number, key: number}} Cut
+ * @typedef {Silence | Cut} Edit a change of a pass, as requests carry it
  * @typedef {object} Draft an input as it stands in the form
  * @property {string} model
  * @property {Partial<Record<Field, string>>} fields those of the task
  * @property {Media | null} media
  * @property {Record<string, Value>} parameters those that differ from the service's own
  * @property {number} [written] so many tokens were written when it was stopped
+ * @property {Edit[]} [edits] what is changed in the pass
  *
  * @typedef {object} State everything that a link restores; all of it but what says otherwise
  * @property {string} model
@@ -126,6 +131,7 @@
  * @property {string} sentences one a line
  * @property {string} labels one a line
  * @property {string} parameters JSON
+ * @property {string} edits JSON
  * @property {string} trace the id, where the input is a file and cannot stand in a link
  * @property {string} site
  * @property {number | null} layer
@@ -140,7 +146,8 @@
  * @property {Range | null} rows the zoomed window, half open; null: all
  * @property {Range | null} cols
  * @property {"" | "mean"} how a block of a long map is drawn; empty: by its largest weight
- * @property {"" | "ribbons" | "sources"} view empty: the map
+ * @property {"" | "ribbons" | "sources" | "compare"} view empty: the map
+ * @property {string} other what a comparison compares with, as beside/compare/other.js writes it; empty: what suggests itself
  */
 
 export {};

@@ -1,5 +1,6 @@
 /** An input as it stands in the form: to and from requests, links and examples. */
 
+import { editOf, editsOf, editsText, withoutCuts } from "./edits.js";
 import { FILES, fileOf, OPTIONS, taskOf } from "./tasks.js";
 
 /** @typedef {import("../types.js").Draft} Draft */
@@ -22,7 +23,8 @@ export const linesOf = (text) =>
 /**
  * @param {Draft} draft
  * @param {Model | undefined} model
- * @returns {{model?: string, inputs: Input | string, target?: unknown, parameters?: Record<string, unknown>}} the body of a request
+ * @returns {{model?: string, inputs: Input | string, target?: unknown, parameters?: Record<string, unknown>,
+ *   edits?: import("../types.js").Edit[]}} the body of a request
  */
 export function bodyOf(draft, model) {
   const task = taskOf(model);
@@ -40,7 +42,8 @@ export function bodyOf(draft, model) {
   else if (chat) inputs = { messages: [...turnsOf(turns), { role: "user", content: text }] };
   const given = fields.includes("labels") ? { ...parameters, candidate_labels: linesOf(labels) } : parameters;
   const answer = target ? { target } : {};
-  const body = Object.keys(given).length ? { inputs, ...answer, parameters: given } : { inputs, ...answer };
+  const edits = draft.edits?.length ? { edits: draft.edits } : {};
+  const body = { inputs, ...answer, ...(Object.keys(given).length ? { parameters: given } : {}), ...edits };
   return draft.model ? { model: draft.model, ...body } : body;
 }
 
@@ -57,9 +60,23 @@ export function turnsOf(json) {
 /** Whether two drafts ask the same. @param {Draft} one @param {Draft} other */
 export function sameDraft(one, other) {
   /** @param {Draft} draft */
-  const words = ({ model, fields, parameters }) =>
-    JSON.stringify([model, FIELDS.map((field) => fields[field] ?? ""), Object.entries(parameters).sort()]);
+  const words = ({ model, fields, parameters, edits = [] }) =>
+    JSON.stringify([model, FIELDS.map((field) => fields[field] ?? ""), Object.entries(parameters).sort(), edits]);
   return words(one) === words(other) && one.media?.base64 === other.media?.base64;
+}
+
+/**
+ * The edits that stay in force when another draft is asked: of another model none; of another input those of heads alone,
+ * since its tokens are others.
+ *
+ * @param {Draft} draft
+ * @param {Draft | null} shown the one that was asked last
+ * @returns {import("../types.js").Edit[]}
+ */
+export function keptEdits(draft, shown) {
+  const edits = shown?.edits ?? [];
+  if (!shown || shown.model !== draft.model) return [];
+  return sameDraft({ ...draft, edits }, shown) ? edits : withoutCuts(edits);
 }
 
 /**
@@ -104,13 +121,13 @@ export function parametersOf(json) {
 }
 
 /** What a trace was asked by, as far as its file says. @param {import("../types.js").Summary} summary @returns {Draft} */
-export function draftOfTrace({ model, request }) {
+export function draftOfTrace({ model, request, edits = [] }) {
   const { fields } = fromExample(request?.inputs ?? "");
   const parameters = parametersOf(JSON.stringify(request?.parameters ?? {}));
   if (request?.target) parameters.given_answer = request.target;
   const messages = typeof request?.inputs === "object" ? request.inputs.messages : undefined;
   if (messages) Object.assign(parameters, { chat: true, turns: JSON.stringify(messages.slice(0, -1)) });
-  return { model, fields, media: null, parameters };
+  return { model, fields, media: null, parameters, edits: edits.flatMap((edit) => editOf(edit) ?? []) };
 }
 
 /** @param {Draft} draft @returns {Partial<State>} the part of a link that says it */
@@ -118,11 +135,12 @@ export function stateOf(draft) {
   const fields = Object.fromEntries(FIELDS.map((field) => [field, draft.fields[field] ?? ""]));
   const asked = draft.written ? { ...draft.parameters, max_new_tokens: draft.written } : draft.parameters;
   const parameters = Object.keys(asked).length ? JSON.stringify(asked) : "";
-  return { model: draft.model, ...fields, parameters };
+  return { model: draft.model, ...fields, parameters, edits: editsText(draft.edits) };
 }
 
 /** @param {State} state @returns {Draft} without the file, which no link holds */
 export function draftOf(state) {
   const fields = Object.fromEntries(FIELDS.filter((field) => state[field]).map((field) => [field, state[field]]));
-  return { model: state.model, fields, media: null, parameters: parametersOf(state.parameters) };
+  const parameters = parametersOf(state.parameters);
+  return { model: state.model, fields, media: null, parameters, edits: editsOf(state.edits) };
 }

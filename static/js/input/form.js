@@ -2,7 +2,7 @@
 
 import { fillSelect, step } from "../views/controls.js";
 import { byId } from "../views/dom.js";
-import { fromExample, sameDraft } from "./draft.js";
+import { fromExample, keptEdits, sameDraft } from "./draft.js";
 import { t } from "../text/i18n.js";
 import { Inputs } from "./inputs.js";
 import { Models } from "./models.js";
@@ -52,8 +52,8 @@ export class Form {
 
   /** @param {string} name of the model; one that is not served is asked for all the same, and the service says so */
   draft(name = "") {
-    const draft = this.inputs.draft();
-    return { ...draft, model: name || draft.model };
+    const draft = { ...this.inputs.draft(), ...(name ? { model: name } : {}) };
+    return { ...draft, edits: keptEdits(draft, this.on.shown()) };
   }
 
   /** Whether nothing is given that could be asked. */
@@ -97,7 +97,7 @@ export class Form {
   /** The input may run ahead of the answer; then the map is another input's. */
   stale() {
     const shown = this.on.shown();
-    const old = shown !== null && !sameDraft(this.inputs.draft(), shown);
+    const old = shown !== null && !sameDraft({ ...this.inputs.draft(), edits: shown.edits }, shown);
     byId("stale").hidden = !old;
     document.body.classList.toggle("is-stale", old);
     byId("examples").value = ""; // the field beside has its words

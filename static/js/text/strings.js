@@ -4,13 +4,28 @@ import * as atlas from "./strings/atlas.js";
 import * as stage from "./strings/stage.js";
 import * as derivation from "./strings/derivation.js";
 import { en } from "./strings/en.js";
+import * as compare from "./strings/compare.js";
+import * as intervene from "./strings/intervene.js";
 import * as present from "./strings/present.js";
 import * as ribbons from "./strings/ribbons.js";
 import * as sources from "./strings/sources.js";
 import * as writing from "./strings/writing.js";
 import { zh } from "./strings/zh.js";
 
+/** What the parts of the page say, each in a file of its own. */
+const PARTS = [
+  atlas,
+  stage,
+  derivation,
+  ribbons,
+  present,
+  writing,
+  sources,
+  intervene,
+  compare,
+];
+
 export const STRINGS = {
-  en: { ...en, ...atlas.en, ...stage.en, ...derivation.en, ...ribbons.en, ...present.en, ...writing.en, ...sources.en },
-  zh: { ...zh, ...atlas.zh, ...stage.zh, ...derivation.zh, ...ribbons.zh, ...present.zh, ...writing.zh, ...sources.zh },
+  en: Object.assign({}, en, ...PARTS.map((part) => part.en)),
+  zh: Object.assign({}, zh, ...PARTS.map((part) => part.zh)),
 };

@@ -13,6 +13,7 @@ import { listen } from "./gestures.js";
 import { levelFor, levelsOf, SIDE, wanted } from "./levels.js";
 import { Loader } from "./loader.js";
 import { placeMarks } from "./marks.js";
+import { placeCuts } from "../cuts.js";
 import { placeMade } from "../made.js";
 import { Minimap } from "./minimap.js";
 import { panned, revealed } from "./moves.js";
@@ -223,6 +224,7 @@ export class Atlas {
     const { box, view, shape, crosshair, chosen, labelWidth, labelHeight } = this;
     placeMarks({ box, view, shape, crosshair, chosen, labelWidth, labelHeight, holes: this.shown.holes });
     placeMade({ box, view }, this.shown.queries, this.shown.keys);
+    placeCuts({ box, view });
   }
 
   /** Asks for what the view lacks. */
