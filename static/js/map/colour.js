@@ -62,12 +62,6 @@ export function colourAt(palette, theme, t) {
   return stops[low].map((value, channel) => Math.round(value + (stops[low + 1][channel] - value) * (place - low)));
 }
 
-/** Plotly's colour scale: [[0, "rgb(...)"], ..., [1, "rgb(...)"]]. @param {Palette} palette @param {Theme} theme */
-export function plotlyScale(palette, theme) {
-  const stops = stopsOf(palette, theme);
-  return stops.map((rgb, index) => [index / (stops.length - 1), `rgb(${rgb.join(",")})`]);
-}
-
 /**
  * Where a weight stands on the colour scale.
  *

@@ -25,6 +25,8 @@
  * @property {HTMLImageElement} thumbnail
  * @property {HTMLScriptElement} plotly
  * @property {HTMLCanvasElement} atlas
+ * @property {HTMLCanvasElement} cells
+ * @property {HTMLCanvasElement} axis-labels
  * @property {HTMLCanvasElement} legend
  * @property {HTMLCanvasElement} minimap
  * @property {HTMLCanvasElement} numbers

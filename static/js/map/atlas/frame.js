@@ -79,7 +79,7 @@ function axisOf(range, { step, list }, axis) {
  * @param {[number, number]} shape
  * @param {Axis} queries
  * @param {Axis} keys
- * @returns {import("../plot.js").Options} Plotly's layout: axes, gestures and nothing else
+ * @returns {import("../axis-labels.js").Layout} Plotly's layout: axes, gestures and nothing else
  */
 export function layoutOf({ box, room }, view, [rows, cols], queries, keys) {
   const across = ticksOf(view.x, cols, box.width, DIGITS * CHARACTER + 12);
