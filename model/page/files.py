@@ -54,7 +54,7 @@ class Files:
             raise LinkError(f"{name} cannot be read: {error.strerror}") from error
 
     def icon(self, name: str) -> str:
-        """The tag with the page's icon in it: browsers ask for a file anew with each address that the page gives itself."""
+        """The tag with the page's icon in it: a file is asked for anew with each address that the page gives itself."""
         return f'<link rel="icon" href="data:image/svg+xml;base64,{b64encode(self.read(name)).decode()}">'
 
     def text(self, name: str) -> str:
