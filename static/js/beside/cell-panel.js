@@ -145,6 +145,17 @@ export class CellPanel {
     this.on.said({ query: tokenText(queries, row), key: tokenText(keys, col), weight, rank });
   }
 
+  /** The cell in words, for those who do not see it. */
+  sentence() {
+    const { cell, queries, keys } = this;
+    if (!cell || !queries || !keys) return "";
+    const [query, key] = [tokenText(queries, cell.row), tokenText(keys, cell.col)];
+    const weight = byId("cell-weight").textContent ?? "";
+    return weight === "—"
+      ? t("cellHidden", { query, key })
+      : t("cellSaid", { query, key, weight, rank: byId("cell-rank").textContent ?? "" });
+  }
+
   /** The strongest keys of a row. @param {HeadMap} map @param {number} row */
   list(map, row) {
     const { keys } = this;

@@ -22,12 +22,11 @@ import { sharpContext } from "../views/dom.js";
  * @typedef {Axed & Options} Layout
  */
 
-// Where Plotly puts labels of 12 px, in pixels: about which point over the map's edge they turn, how far below it their
-// letters' line is, how far before the map they end, and how far below a row's middle.
-const TURN = 13.4;
-const HALF = 6;
+// Where Plotly puts labels: they end so many pixels before the map, and, in parts of their size, their letters' line is so
+// far over its edge and so far below a row's middle. Slanted ones turn about half a size over that line.
 const BEFORE = 5;
-const BELOW = 4.2;
+const OVER = 0.2;
+const BELOW = 0.35;
 
 /** @param {string} text */
 const read = (text) => text.replace(/&lt;/g, "<").replace(/&gt;/g, ">").replace(/&amp;/g, "&");
@@ -53,12 +52,13 @@ export function drawLabels(canvas, { width, height, margin, xaxis, yaxis }) {
   context.textAlign = angle ? "left" : "center";
   for (const { at, text } of across) {
     context.save();
-    context.translate(at, margin.t - TURN);
+    context.translate(at, margin.t - BEFORE - size * (OVER + 0.5));
     context.rotate((angle * Math.PI) / 180);
-    context.fillText(text, 0, HALF);
+    context.fillText(text, 0, size / 2);
     context.restore();
   }
+  context.font = `${yaxis.tickfont.size}px ${family}`;
   context.fillStyle = yaxis.tickfont.color;
   context.textAlign = "right";
-  for (const { at, text } of down) context.fillText(text, margin.l - BEFORE, at + BELOW);
+  for (const { at, text } of down) context.fillText(text, margin.l - BEFORE, at + BELOW * yaxis.tickfont.size);
 }

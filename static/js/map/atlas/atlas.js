@@ -57,6 +57,8 @@ export class Atlas {
     this.trail = new Trail(this.view);
     this.inView = ""; // the cells that the state says are in view
     this.sheetShown = "";
+    /** @type {import("../../source/trace_source.js").Sheet | null} of the last whole picture, which stays until the next */
+    this.before = null;
     /** @type {Box | null} */
     this.box = null;
     this.labelWidth = this.labelHeight = 0;
@@ -105,6 +107,7 @@ export class Atlas {
       this.cache = new TileCache();
       this.loader.stop();
       this.numbers.clear();
+      this.before = null;
     }
     // Links hold whole cells; between heads of one map the view stays exactly where the reader left it.
     const inView = JSON.stringify([what.rows, what.cols]);
@@ -183,9 +186,17 @@ export class Atlas {
     this.image = image;
     const { view, level, shape, colours, unknown } = this;
     const pixels = new Uint32Array(image.data.buffer);
-    /** @param {Spot} spot */
-    const find = (spot) => this.find(spot);
-    return { image, complete: compose({ pixels, width, height, view, level, shape, find, colours, unknown }) };
+    let old = false;
+    /** What is not here yet is shown as it was. @param {Spot} spot */
+    const find = (spot) => {
+      const now = this.find(spot);
+      const before = now || !this.before ? null : this.cache.find(this.before, spot, this.levels);
+      old ||= before !== null;
+      return now ?? before;
+    };
+    const all = compose({ pixels, width, height, view, level, shape, find, colours, unknown });
+    if (all && !old) this.before = this.sheet;
+    return { image, complete: all && !old };
   }
 
   /** Draws the numbers of the cells over their pixels. @param {CanvasRenderingContext2D} context */

@@ -8,6 +8,7 @@ import { byId, contextOf, cssColour, element, sharpContext } from "../../views/d
 import { FOLDED } from "../../views/narrow.js";
 import { groupName, groupOf, grouped, groupsOf } from "./groups.js";
 import { inPlace, isMeasure, sorted } from "./heads.js";
+import { NEAR, nameOf } from "./near.js";
 import { siteName, t } from "../../text/i18n.js";
 import { WEIGHTS } from "../../api/u8log.js";
 
@@ -16,6 +17,7 @@ import { WEIGHTS } from "../../api/u8log.js";
  * @property {import("../../types.js").Site} site
  * @property {import("../../types.js").HeadRow[]} rows the site's statistics; empty until they arrive
  * @property {import("../../types.js").Thumbnails | null} thumbnails
+ * @property {import("./near.js").Near} [near] instead of the thumbnails of heads that look at what is near
  * @property {string} sort a measure's name; empty: by layer and head
  * @property {import("../../types.js").Scale} scale
  * @property {import("../../types.js").Palette} palette
@@ -50,6 +52,19 @@ export function arrange(heads, groups, { width, coarse = false } = {}) {
   const most = width === undefined ? COMFORTABLE : FINGER;
   const pitch = Math.max(coarse ? FINGER : TINIEST, Math.min(most, fitting));
   return { pitch, size: pitch - GAP, width: taken + heads * pitch };
+}
+
+const CORNER = 6; // pixels of the sign that a thumbnail shows a part
+
+/** The sign that a thumbnail shows the map's end alone. @param {CanvasRenderingContext2D} context @param {number} right @param {number} top */
+function corner(context, right, top) {
+  context.beginPath();
+  context.moveTo(right - CORNER, top);
+  context.lineTo(right, top);
+  context.lineTo(right, top + CORNER);
+  context.fillStyle = cssColour("--bar");
+  context.fill();
+  context.fillStyle = cssColour("--sunken");
 }
 
 export class Grid {
@@ -124,6 +139,7 @@ export class Grid {
       const [x, y] = places[index];
       context.fillRect(x, y, size, size);
       if (tile) context.drawImage(tile(layer, head), x, y, size, size);
+      if (look.near?.has(nameOf({ layer, head }))) corner(context, x + size, y);
       context.strokeRect(x - 0.5, y - 0.5, size + 1, size + 1);
     });
     this.options(look, order, places, size);
@@ -171,27 +187,28 @@ export class Grid {
    * @param {Look} look
    * @returns {((layer: number, head: number) => HTMLCanvasElement) | null}
    */
-  painter({ thumbnails, palette, theme, scale }) {
+  painter({ thumbnails, near, palette, theme, scale }) {
     if (!thumbnails) return null;
     const { shape, codes } = thumbnails;
     const [, heads, rows, cols] = shape;
     const colours = new Uint32Array(lookupTable(WEIGHTS, palette, theme, scale).buffer);
     const canvas = document.createElement("canvas");
-    canvas.width = cols;
-    canvas.height = rows;
     const context = contextOf(canvas);
     return (layer, head) => {
-      const image = context.createImageData(cols, rows);
-      const pixels = new Uint32Array(image.data.buffer);
+      const local = near?.get(nameOf({ layer, head }));
+      [canvas.width, canvas.height] = local ? [NEAR, NEAR] : [cols, rows];
       const start = (layer * heads + head) * rows * cols;
-      for (let cell = 0; cell < pixels.length; cell++) pixels[cell] = colours[codes[start + cell]];
+      const drawn = local ?? codes.subarray(start, start + rows * cols);
+      const image = context.createImageData(canvas.width, canvas.height);
+      const pixels = new Uint32Array(image.data.buffer);
+      for (let cell = 0; cell < pixels.length; cell++) pixels[cell] = colours[drawn[cell]];
       context.putImageData(image, 0, 0);
       return canvas;
     };
   }
 
   /** @param {Look} look @param {(Head & Partial<Look["rows"][number]>)[]} order @param {Places} places @param {number} size */
-  options({ site, sort }, order, places, size) {
+  options({ site, sort, near }, order, places, size) {
     const { layers, heads } = site;
     this.list.setAttribute("aria-label", t("headsLabel", { site: siteName(site.name), layers, heads }));
     this.list.replaceChildren(
@@ -200,11 +217,12 @@ export class Grid {
         const name = t("headName", { layer: row.layer, head: row.head }) + of;
         const value = isMeasure(sort) ? row[sort] : undefined;
         const measure = value === undefined ? "" : ` · ${t(sort)} ${value.toFixed(3)}`;
+        const part = near?.has(nameOf(row)) ? ` · ${t("nearOnly", { n: NEAR })}` : "";
         const option = element("div", {
           class: "head",
           role: "option",
           id: `head-${row.layer}-${row.head}`,
-          title: name + measure,
+          title: name + measure + part,
           "aria-label": name + measure,
           "aria-selected": "false",
           data: { layer: row.layer, head: row.head },

@@ -2,10 +2,11 @@
 
 import { placeOverlays } from "./crosshair.js";
 import { byId, onceAFrame } from "../../views/dom.js";
-import { anchor, cellAt, cellsIn, insideMap, labelAt, plotBox, ticks, viewOf, wholeView, zoomed } from "../geometry.js";
+import { anchor, cellAt, cellsIn, insideMap, LABEL_EVERY, labelAt, plotBox, ticks, viewOf, wholeView, zoomed } from "../geometry.js";
 import { label, wideAs } from "../../text/labels.js";
 import { Axes } from "../axes.js";
 import { CHARACTER, FOLDED, viewAfter } from "../plot.js";
+import { wordLabels } from "../word-labels.js";
 import { layoutOf } from "./layout.js";
 import { Painting } from "./painting.js";
 import { listen } from "./pointing.js";
@@ -91,12 +92,15 @@ export class Heatmap {
   framed({ map, queries, keys }) {
     const room = { width: this.root.clientWidth, height: this.root.clientHeight };
     if (FOLDED.matches) room.height = 2 * room.width; // one column: the map is as high as its width asks for
-    /** @param {Axis} axis @param {Stretch} range @param {number} count */
-    const longest = (axis, range, count) =>
-      Math.max(2, ...ticks(range, count, 4000).map((index) => wideAs(label(axis, index)))) * CHARACTER;
+    /** @param {Axis} axis @param {Stretch} range @param {number} count @param {number} length of the room */
+    const longest = (axis, range, count, length) => {
+      const words = count * LABEL_EVERY > length ? wordLabels(axis) : null; // single letters will have no room
+      const texts = words?.map(({ text }) => text) ?? ticks(range, count, 4000).map((index) => label(axis, index));
+      return Math.max(2, ...texts.map(wideAs)) * CHARACTER;
+    };
     const whole = wholeView(map.rows, map.cols);
-    const left = longest(queries, whole.y, map.rows);
-    const top = longest(keys, whole.x, map.cols);
+    const left = longest(queries, whole.y, map.rows, room.height);
+    const top = longest(keys, whole.x, map.cols, room.width);
     const sizes = { left: left + 36, top: 44, right: 8, bottom: 8 };
     let box = plotBox(room, sizes, map.rows, map.cols);
     let angle = 0;
