@@ -133,7 +133,7 @@ export class Grid {
     context.imageSmoothingEnabled = (thumbnails?.shape[3] ?? 0) > size * (window.devicePixelRatio || 1);
     context.imageSmoothingQuality = "high";
     context.fillStyle = cssColour("--sunken");
-    context.strokeStyle = cssColour("--line");
+    context.strokeStyle = cssColour("--edge");
     const tile = this.painter(look);
     order.forEach(({ layer, head }, index) => {
       const [x, y] = places[index];
