@@ -1,0 +1,164 @@
+"""A small map is there at once: before Plotly, in few requests, for every eye and ear, and nothing moves."""
+
+import io
+import re
+
+import pytest
+from PIL import Image, ImageChops
+from playwright.sync_api import Page, Request, Route, expect
+
+from .conftest import AXES, Opener, call
+
+pytestmark = pytest.mark.browser
+
+SHIFTS = """window.shifts = 0;
+new PerformanceObserver((list) => {
+  for (const { value } of list.getEntries()) window.shifts += value;
+}).observe({ type: "layout-shift", buffered: true });"""
+PLACES = "['heat', 'grid'].map((id) => JSON.stringify(document.getElementById(id).getBoundingClientRect()))"
+STRONG = 60  # of 255: less is how two ways to draw a letter differ
+LONG = " ".join(["Ich habe gestern ein interessantes Buch gelesen."] * 32)
+
+
+def differing(before: bytes, after: bytes) -> int:
+    """Pixels that are plainly others."""
+    first, second = (Image.open(io.BytesIO(picture)).convert("L") for picture in (before, after))
+    return sum(ImageChops.difference(first, second).histogram()[STRONG:])
+
+
+def test_the_picture_waits_for_no_plotly_and_does_not_move_with_it(watch: Opener) -> None:
+    watched = watch()
+    page = watched.page
+    held: list[Route] = []
+    asked: list[Request] = []
+    page.on("request", asked.append)
+    page.route("**/plotly*", held.append)
+    page.add_init_script(SHIFTS)
+    page.goto(watched.server)
+    page.wait_for_selector("#map[data-state=ready]:not([aria-busy])")
+    first = [request.url for request in asked]
+    assert len(first) <= 10, first
+    expect(page.locator("#cells")).to_have_attribute("data-state", "complete")
+    expect(page.locator("#axis-labels")).to_be_visible()
+    page.keyboard.press("+")  # zooms without it
+    expect(page.locator("#reset")).to_be_visible()
+    page.keyboard.press("0")
+    expect(page.locator("#reset")).to_be_hidden()
+    expect(page.locator("#measures tr")).not_to_have_count(0)
+    before = page.locator("#heat").screenshot()
+    page.wait_for_timeout(300)
+    assert page.locator("#plot .nsewdrag").count() == 0
+    assert len(held) == 1, "it is asked for once the picture is there"
+    held.pop().continue_()
+    page.wait_for_selector(AXES, state="attached")
+    expect(page.locator("#axis-labels")).to_be_hidden()
+    assert differing(before, page.locator("#heat").screenshot()) < 50
+    assert page.evaluate("window.shifts") < 0.005
+    watched.translate("Wo ist der Bahnhof?")
+    named = [request.url.removeprefix(watched.server) for request in asked]
+    assert named.count("/v1/models") == 1
+    assert sum("icon" in name for name in named) == 0
+
+
+def test_what_is_typed_and_stepped_to_is_told_and_moves_nothing(watch: Opener) -> None:
+    page = watch().open("#site=decoder&layer=0&head=0&row=2&col=1")
+    said = page.locator("#announce")
+    page.keyboard.press("Shift+ArrowLeft")
+    expect(said).to_have_text(re.compile(r"^\S+ looks at \S+: 0\.\d+, \d of 3$"))
+    expect(page.locator("#cell-place")).to_have_text("(2, 0)")
+    for _ in range(3):
+        page.keyboard.press("Shift+ArrowRight")
+    expect(said).to_contain_text("could not look at")
+    table = page.locator("#map-table")
+    rows, cols = page.locator("#plot .ytick").count(), page.locator("#plot .xtick").count()
+    expect(table.locator("tr")).to_have_count(rows + 1)
+    expect(table.locator("th[scope=col]")).to_have_count(cols)
+    expect(table.locator("tr").nth(1).locator("td")).to_have_text(["1.0000", *["masked"] * (cols - 1)])
+    places, shown = page.evaluate(PLACES), page.locator("#heat").screenshot()
+    page.focus("#input")
+    page.keyboard.type("x")
+    expect(page.locator("#stale")).to_be_visible()
+    assert page.evaluate(PLACES) == places
+    assert page.evaluate("getComputedStyle(document.getElementById('columns-names')).opacity") == "1"
+    page.locator("#stale").evaluate("node => node.remove()")  # it hangs over the map's corner
+    assert differing(shown, page.locator("#heat").screenshot()) < 50
+
+
+def bytes_of(page: Page) -> list[int]:
+    """The pixels of a long map, thinned."""
+    return list(
+        page.evaluate(
+            """() => {
+              const { width, height } = document.getElementById("tiles");
+              const { data } = document.getElementById("tiles").getContext("2d").getImageData(0, 0, width, height);
+              return [...data].filter((_, at) => at % 4093 === 0);
+            }"""
+        )
+    )
+
+
+def test_long_maps_keep_their_picture_and_local_heads_show_their_end(watch: Opener) -> None:
+    watched = watch()
+    watched.allow("willReadFrequently")
+    page = watched.open("#site=encoder&layer=0&head=0")
+    watched.translate(LONG)
+    named = page.locator("#heads [title*='last 32 tokens']")
+    expect(named.first).to_be_attached()
+    assert 0 < named.count() < page.locator("#heads .head").count(), "others look far"
+    before = bytes_of(page)
+    assert len(set(before)) > 8
+    held: list[Route] = []
+    page.route("**/tiles/**", held.append)
+    page.keyboard.press("v")
+    expect(page.locator("#tiles")).to_have_attribute("data-state", "coarse")
+    assert bytes_of(page) == before, "the old picture stays until the new one is there"
+    page.unroute("**/tiles/**")
+    for route in held:
+        route.continue_()
+    expect(page.locator("#tiles")).to_have_attribute("data-state", "complete")
+    box = page.locator("#tiles").bounding_box()
+    assert box
+    page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 0.6 * box["height"])
+    place = page.inner_text("#cell-place")
+    expect(page.locator("#row-there")).not_to_have_class(re.compile("elsewhere"))
+    keys = [int(col) for col in page.eval_on_selector_all("#top li", "list => list.map((li) => li.dataset.col)")]
+    row = int(place.strip("()").split(",")[0])
+    [site] = [s for s in page.evaluate(SITES, LONG) if s["name"] == "encoder"]
+    weights = page.evaluate(ROW, [LONG, row])
+    assert len(weights) == site["shape"][1]
+    assert keys[0] == max(range(len(weights)), key=lambda col: weights[col]), "the list is of the row pointed at"
+
+
+SUMMARY = """const summary = async (text) =>
+    (await fetch("v1/traces", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ model: "de-en", inputs: text }),
+    })).json();"""
+SITES = f"""async (text) => {{
+  {SUMMARY}
+  return (await summary(text)).sites;
+}}"""
+ROW = f"""async ([text, row]) => {{
+  {SUMMARY}
+  const {{ id }} = await summary(text);
+  const answer = await fetch(`v1/traces/${{id}}/maps/encoder/0/0?rows=${{row}}:${{row + 1}}`);
+  return (await answer.json()).weights[0];
+}}"""
+
+
+def test_labels_of_letters_are_words_and_small_letters(watch: Opener, writer: str) -> None:
+    watched = watch()
+    watched.server = writer
+    text = "the quick brown fox jumps over the lazy dog " * 4
+    page = watched.page
+    page.goto(f"{writer}/#model=writer&parameters=%7B%22max_new_tokens%22%3A1%7D&text={text.strip().replace(' ', '+')}")
+    watched.settled()
+    for side in ("x", "y"):
+        labels = page.eval_on_selector_all(f"#plot .{side}tick text", "list => list.map((node) => node.textContent)")
+        words = {label.strip("\u2066\u2067\u2068\u2069") for label in labels}
+        assert {"quick", "brown", "jumps"} <= words, labels
+    row = int(page.inner_text("#cell-place").strip("()").split(",")[0])
+    assert row > 0
+    sizes = [call(page, "map/atlas/ticks", "m.ticksOf([0, 60], 1000, 600, 50, a).step", least) for least in (9, 14)]
+    assert sizes == [1, 10]
