@@ -45,9 +45,17 @@ const THEMED = {
  * @returns {number[][]} evenly spaced [r, g, b]
  */
 function stopsOf(palette, theme) {
-  const list = (THEMED[palette]?.[theme] ?? STOPS[palette] ?? "").split(" ");
-  return list.map((hex) => [0, 2, 4].map((at) => parseInt(hex.slice(at, at + 2), 16)));
+  const written = THEMED[palette]?.[theme] ?? STOPS[palette] ?? "";
+  let stops = read.get(written);
+  if (!stops) {
+    stops = written.split(" ").map((hex) => [0, 2, 4].map((at) => parseInt(hex.slice(at, at + 2), 16)));
+    read.set(written, stops);
+  }
+  return stops;
 }
+
+/** @type {Map<string, number[][]>} stops that were read */
+const read = new Map();
 
 /**
  * @param {Palette} palette

@@ -4,7 +4,7 @@
  */
 
 import { lookupTable } from "../colour.js";
-import { byId, contextOf, cssColour, element, sharpContext } from "../../views/dom.js";
+import { byId, contextOf, cssColour, element, onceAFrame, sharpContext } from "../../views/dom.js";
 import { FOLDED } from "../../views/narrow.js";
 import { groupName, groupOf, grouped, groupsOf } from "./groups.js";
 import { inPlace, isMeasure, sorted } from "./heads.js";
@@ -73,6 +73,7 @@ export class Grid {
     this.on = on;
     this.root = byId("grid");
     this.list = byId("heads");
+    this.reveal = onceAFrame(() => this.scroll()); // where things are is asked when they are, for all at once
     /** @type {Look | null} */
     this.look = null;
     /** @param {MouseEvent} event @param {(layer: number, head: number) => void} act */
@@ -238,11 +239,19 @@ export class Grid {
   /** @param {number} layer @param {number} head */
   mark(layer, head) {
     this.chosen = { layer, head };
+    if (document.getElementById(`head-${layer}-${head}`)?.getAttribute("aria-selected") === "true") return;
     for (const option of this.list.children) option.setAttribute("aria-selected", "false");
     const chosen = document.getElementById(`head-${layer}-${head}`);
     if (!chosen) return;
     chosen.setAttribute("aria-selected", "true");
     this.list.setAttribute("aria-activedescendant", chosen.id);
+    this.reveal();
+  }
+
+  /** Scrolls to the chosen head. */
+  scroll() {
+    const chosen = document.getElementById(this.list.getAttribute("aria-activedescendant") ?? "");
+    if (!chosen) return;
     const room = byId("grid-room");
     const above = byId("columns-names").offsetHeight; // stays in view, over what scrolls
     const low = chosen.offsetTop + chosen.offsetHeight + above - room.clientHeight + RING;

@@ -65,7 +65,11 @@ export class Heatmap {
     this.chosen = null;
     this.paintSoon = onceAFrame(() => this.paint());
     listen(this);
-    new ResizeObserver(() => this.draw()).observe(this.root);
+    this.size = { width: 0, height: 0 }; // as it was told: asking would have all that has changed laid out first
+    new ResizeObserver(() => {
+      this.size = { width: this.root.clientWidth, height: this.root.clientHeight };
+      this.draw();
+    }).observe(this.root);
   }
 
   /** @param {Shown} what */
@@ -90,7 +94,7 @@ export class Heatmap {
 
   /** @param {Shown} shown @returns {Frame} as large as fits */
   framed({ map, queries, keys }) {
-    const room = { width: this.root.clientWidth, height: this.root.clientHeight };
+    const room = { ...this.size };
     if (FOLDED.matches) room.height = 2 * room.width; // one column: the map is as high as its width asks for
     /** @param {Axis} axis @param {Stretch} range @param {number} count @param {number} length of the room */
     const longest = (axis, range, count, length) => {
@@ -121,7 +125,7 @@ export class Heatmap {
 
   draw() {
     const { shown } = this;
-    if (!shown || !this.root.clientWidth) return;
+    if (!shown || !this.size.width) return;
     const frame = (this.frame = this.framed(shown));
     this.root.style.height = FOLDED.matches ? `${frame.room.height}px` : "";
     this.paint();
