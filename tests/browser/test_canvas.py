@@ -13,7 +13,7 @@ pytestmark = pytest.mark.browser
 
 SHIFTS = """window.shifts = 0;
 new PerformanceObserver((list) => {
-  for (const { value } of list.getEntries()) window.shifts += value;
+  for (const { value, hadRecentInput } of list.getEntries()) if (!hadRecentInput) window.shifts += value;
 }).observe({ type: "layout-shift", buffered: true });
 new MutationObserver(() => {
   if (document.getElementById("cells")?.dataset.state === "complete") window.pictured ??= performance.now();
