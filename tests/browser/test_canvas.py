@@ -91,6 +91,35 @@ def test_what_is_typed_and_stepped_to_is_told_and_moves_nothing(watch: Opener) -
     assert differing(shown, page.locator("#heat").screenshot()) < 50
 
 
+CONTRASTS = """(theme) => {
+  document.documentElement.dataset.theme = theme;
+  const style = getComputedStyle(document.documentElement);
+  const variable = (name) => style.getPropertyValue(name).trim();
+  const hex = (name) => [1, 3, 5].map((at) => parseInt(variable(name).slice(at, at + 2), 16));
+  const light = (rgb) => rgb.map((v) => v / 255)
+    .map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const ratio = (one, other) => {
+    const [a, b] = [light(one), light(other)].sort((x, y) => y - x);
+    return (a + 0.05) / (b + 0.05);
+  };
+  const lit = variable("--lit").split(" ").map(Number);
+  const most = Number(variable("--lit-most"));
+  const ground = hex("--page").map((value, at) => value + (lit[at] - value) * most);
+  const lines = ["--edge", "--hatch"].flatMap((line) => ["--page", "--side"].map((side) => ratio(hex(line), hex(side))));
+  return [Math.min(...lines), ratio(hex("--text"), ground)];
+}"""
+
+
+def test_lines_and_lit_words_are_seen(watch: Opener) -> None:
+    watched = watch()
+    watched.page.goto(watched.server)
+    for theme in ("light", "dark"):
+        lines, words = watched.page.evaluate(CONTRASTS, theme)
+        assert lines >= 3
+        assert words >= 4.5, "the word that gets all of the attention"
+
+
 def bytes_of(page: Page) -> list[int]:
     """The pixels of a long map, thinned."""
     return list(

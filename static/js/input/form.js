@@ -94,10 +94,10 @@ export class Form {
     return this.examples().some((example) => this.inputs.shows(example));
   }
 
-  /** The input may run ahead of the answer; then the map is another input's. */
+  /** The input may run ahead of the answer; then the map is another input's. Where nobody answers there is no input. */
   stale() {
     const shown = this.on.shown();
-    const old = shown !== null && !sameDraft(this.inputs.draft(), shown);
+    const old = shown !== null && this.models.list.length > 0 && !sameDraft(this.inputs.draft(), shown);
     byId("stale").hidden = !old;
     document.body.classList.toggle("is-stale", old);
     byId("examples").value = ""; // the field beside has its words
