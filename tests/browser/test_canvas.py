@@ -106,7 +106,8 @@ CONTRASTS = """(theme) => {
   const lit = variable("--lit").split(" ").map(Number);
   const most = Number(variable("--lit-most"));
   const ground = hex("--page").map((value, at) => value + (lit[at] - value) * most);
-  const lines = ["--edge", "--hatch"].flatMap((line) => ["--page", "--side"].map((side) => ratio(hex(line), hex(side))));
+  const sides = ["--page", "--side"].map(hex);
+  const lines = ["--edge", "--hatch"].flatMap((line) => sides.map((side) => ratio(hex(line), side)));
   return [Math.min(...lines), ratio(hex("--text"), ground)];
 }"""
 

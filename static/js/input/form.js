@@ -94,7 +94,7 @@ export class Form {
     return this.examples().some((example) => this.inputs.shows(example));
   }
 
-  /** The input may run ahead of the answer; then the map is another input's. Where nobody answers there is no input. */
+  /** The input may run ahead of the answer; then the map is another input's. With no service there is none. */
   stale() {
     const shown = this.on.shown();
     const old = shown !== null && this.models.list.length > 0 && !sameDraft(this.inputs.draft(), shown);
