@@ -1,6 +1,6 @@
 """Run the benchmarks, all or those named, and keep what each printed in RESULTS.md.
 
-python -m benchmarks [capture] [families] [length] [explorer] [reading] [decode] [continuous] [wire] [serving]
+python -m benchmarks [capture] [families] [length] [explorer] [visit] [reading] [decode] [continuous] [wire] [serving]
     [overload] [sharing] [stored] [soak] [alignment] [effects] [faithfulness] [sources]
     [device]
 """
@@ -29,6 +29,7 @@ from benchmarks import (
     sharing,
     soak,
     sources,
+    visit,
     wire,
 )
 from benchmarks.measure import Report, machine
@@ -39,6 +40,7 @@ BENCHMARKS: dict[str, Callable[[], Report]] = {
     "families": families.measure,
     "length": length.measure,
     "explorer": explorer.measure,
+    "visit": visit.measure,
     "reading": reading.measure,
     "decode": decode.measure,
     "continuous": continuous.measure,

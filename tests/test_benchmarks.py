@@ -12,7 +12,19 @@ import torch
 import transformers
 
 from benchmarks import __main__ as command
-from benchmarks import alignment, capture, device, explorer, faithfulness, families, length, measure, sources, wire
+from benchmarks import (
+    alignment,
+    capture,
+    device,
+    explorer,
+    faithfulness,
+    families,
+    length,
+    measure,
+    sources,
+    visit,
+    wire,
+)
 from benchmarks.measure import Report
 from heedmap.model.measures import integrated_gradients
 from heedmap.model.native import checkpoint
@@ -228,6 +240,18 @@ def test_the_explorer_reports_pictures_frames_and_memory() -> None:
     assert all(value > 0 for row in values for value in row)
     assert all(median <= worst for median, worst in values[:-1])
     assert len(report.targets) == 3
+
+
+def test_a_visit_reports_what_came_first() -> None:
+    report = visit.measure(rounds=1, switches=4)
+    values = {row[0]: [float(cell.split()[0].replace(",", "")) for cell in row[1:] if cell] for row in report.rows}
+    assert len(values) == len(report.rows) == 8
+    assert all(median <= worst for median, *rest in values.values() for worst in rest)
+    assert values["first picture at 1.6 Mbit/s and 150 ms"][0] > 600, "four answers after each other, 150 ms each"
+    assert 50 < values["transferred before it"][0] < visit.KILOBYTES
+    assert 5 < values["requests before it"][0] <= visit.REQUESTS
+    assert values["layout shift until all is there"][0] < 0.01
+    assert len(report.targets) == 7
 
 
 def test_device_reports_every_table_and_its_targets(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """Responses that never change while their trace lives: strong ETags, and caches that need not ask again."""
 
 import hashlib
+import re
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,8 @@ from heedmap.app.service.stored_trace import StoredTrace
 NOT_MODIFIED: dict[int | str, dict[str, Any]] = {
     304: {"description": "If-None-Match names the ETag: what the caller has is current."}
 }
+SUFFIX = "-gzip"  # of the ETag of what is sent in gzip
+GZIP = re.compile(r"(?:^|,)\s*(?:gzip|\*)\s*(?:;\s*q=(?!0(?:\.0+)?\s*(?:,|$))[\d.]+\s*)?(?:,|$)", re.IGNORECASE)
 YEAR = 31_536_000  # seconds; RFC 9111 names no maximum, a year is what caches treat as for ever
 
 
@@ -46,6 +49,15 @@ def caching(caller: Caller, held: StoredTrace, what: Sequence[Any], media_type: 
 
 
 def is_current(request: Request, etag: str) -> bool:
-    """Whether the caller has what this tag names."""
-    tags = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
-    return bool(tags & {etag, "*"})
+    """Whether the caller has what this tag names, in whichever encoding."""
+    tags = {_plain(tag.strip()) for tag in request.headers.get("if-none-match", "").split(",")}
+    return bool(tags & {_plain(etag), "*"})
+
+
+def _plain(tag: str) -> str:
+    return tag.removeprefix("W/").replace(f'{SUFFIX}"', '"')
+
+
+def takes_gzip(accepts: str) -> bool:
+    """Whether an Accept-Encoding header asks for gzip."""
+    return GZIP.search(accepts) is not None

@@ -1,6 +1,5 @@
 """The explorer's files: joined, compressed and named by what is in them, or as they lie in the folder."""
 
-import re
 from collections.abc import Mapping
 
 import structlog
@@ -11,14 +10,13 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from heedmap.app.http.caching import YEAR, is_current
+from heedmap.app.http.caching import SUFFIX, YEAR, is_current, takes_gzip
 from heedmap.app.settings import STATIC
 from heedmap.model.page.assets import INDEX, Asset, assets
 from heedmap.model.page.errors import LinkError
 
 FOR_EVER = f"public, max-age={YEAR}, immutable"  # of what has another name once it is another
 EACH_TIME = "no-cache"  # a browser asks whether it is still current
-GZIP = re.compile(r"(?:^|,)\s*(?:gzip|\*)\s*(?:;\s*q=(?!0(?:\.0+)?\s*(?:,|$))[\d.]+\s*)?(?:,|$)", re.IGNORECASE)
 
 log = structlog.get_logger("heedmap")
 
@@ -62,9 +60,9 @@ class Explorer(StaticFiles):
 
 def answer(asset: Asset, scope: Scope) -> Response:
     """A file as the caller takes it, or 304 where he has it."""
-    zipped = GZIP.search(Headers(scope=scope).get("accept-encoding", "")) is not None
+    zipped = takes_gzip(Headers(scope=scope).get("accept-encoding", ""))
     headers = {
-        "ETag": f'"{asset.tag}{"-gzip" if zipped else ""}"',
+        "ETag": f'"{asset.tag}{SUFFIX if zipped else ""}"',
         "Cache-Control": EACH_TIME if asset.name == INDEX else FOR_EVER,
         "Vary": "Accept-Encoding",
     }

@@ -19,6 +19,7 @@ from heedmap.app.http import docs, telemetry
 from heedmap.app.http.access.gate import Access, Gate
 from heedmap.app.http.access.metrics_port import serving_metrics
 from heedmap.app.http.admission import Admission
+from heedmap.app.http.compression import Gzip
 from heedmap.app.http.deadlines import Deadline, ticketed
 from heedmap.app.http.description import describe
 from heedmap.app.http.explorer import Explorer
@@ -165,6 +166,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             allow_headers=["*"],  # clients of standard protocols send headers of their own, none of which is read
             expose_headers=exposed,
         )
+    app.add_middleware(Gzip)
     app.add_middleware(Answers, limit=TOGETHER * settings.response_bytes)
     app.add_middleware(Head)
     app.add_middleware(Prefix, root_path=settings.root_path)

@@ -88,9 +88,6 @@ class _Served:
     files: Files
     files_made: dict[str, Asset] = field(default_factory=dict)
 
-    def icon(self, name: str) -> str:
-        return f'<link rel="icon" href="{self._keep(name, self.files.read(name))}" type="image/svg+xml">'
-
     def styles(self, names: list[str], attributes: str) -> str:
         address = self._keep("explorer.css", self.files.css(names).encode())
         return f'<link rel="stylesheet" href="{address}"{attributes}>'

@@ -1,6 +1,7 @@
 """The explorer's own files, and its page with other tags in place of those that name them."""
 
 import re
+from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +22,6 @@ HTML_COMMENT = re.compile(r"[ \t]*<!--.*?-->\n?", re.DOTALL)
 @runtime_checkable
 class Tags(Protocol):
     """What stands in the page for a file of the explorer."""
-
-    def icon(self, name: str) -> str:
-        """The page's icon."""
 
     def styles(self, names: list[str], attributes: str) -> str:
         """All style sheets as one; `attributes` has what their tags have besides."""
@@ -54,6 +52,10 @@ class Files:
             return (self.folder / name).read_bytes()
         except OSError as error:
             raise LinkError(f"{name} cannot be read: {error.strerror}") from error
+
+    def icon(self, name: str) -> str:
+        """The tag with the page's icon in it: a file is asked for anew with each address that the page gives itself."""
+        return f'<link rel="icon" href="data:image/svg+xml;base64,{b64encode(self.read(name)).decode()}">'
 
     def text(self, name: str) -> str:
         """A file of text, its lines ended as a browser ends them, since a policy knows scripts by their hash."""
@@ -99,7 +101,7 @@ class Files:
         for match, given in found:
             rel, kind = given.get("rel"), given.get("type")
             if match[1] == "link" and rel == "icon":
-                tag = tags.icon(given["href"])
+                tag = self.icon(given["href"])
             elif match[1] == "link" and rel == "stylesheet":
                 tag = (
                     "" if styled else tags.styles([sheet["href"] for sheet in sheets], _besides(sheets, "rel", "href"))

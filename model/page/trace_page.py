@@ -160,9 +160,6 @@ class _Inside:
     scripts: list[str] = field(default_factory=list)
     data: dict[str, str] = field(default_factory=dict)
 
-    def icon(self, name: str) -> str:
-        return f'<link rel="icon" href="data:image/svg+xml;base64,{b64encode(self.files.read(name)).decode()}">'
-
     def styles(self, names: list[str], attributes: str) -> str:
         self.css = _fit(self.files.css(names))
         return f"<style{attributes}>{self.css}</style>"

@@ -29,8 +29,7 @@ import { headline, showPrediction } from "./views/prediction.js";
 /** @typedef {import("./types.js").Cell} Cell */
 /** @typedef {import("./types.js").HeadMap} HeadMap */
 /** @typedef {import("./types.js").History} History */
-/** @typedef {import("./types.js").Media} Media */
-/** @typedef {import("./types.js").Model} Model */
+/** @typedef {import("./types.js").Media} Media @typedef {import("./types.js").Model} Model */
 /** @typedef {import("./types.js").Place} Place */
 /** @typedef {import("./source/session.js").Session} Session */
 /** @typedef {import("./types.js").State} State */
@@ -287,12 +286,13 @@ export class Explorer {
     else if (this.map) this.choose(cellMeant(this.map, place)); // between two heads there is nothing to choose from
   }
 
-  /** @param {Cell} cell */
+  /** @param {Cell} cell @returns {Promise<void>} when all of it is on show */
   choose(cell) {
     this.record(cell, "replace");
-    this.keep(cell);
+    const kept = this.keep(cell);
     if (this.long.active) this.long.atlas.reveal(cell);
     openDrawer();
+    return kept;
   }
 
   /** @param {Cell} cell */

@@ -1,5 +1,6 @@
 /** What the page offers around the map: each in a module of its own, which is named here and says what it follows. */
 
+import { MapTable } from "./views/map-table.js";
 import { Stepping } from "./beside/stepping/stepping.js";
 import { Sources } from "./beside/sources/sources.js";
 import { Conversation } from "./input/conversation.js";
@@ -50,4 +51,5 @@ export const featuresOf = (page) => [
   new Sources(page),
   new Intervene(page),
   new Compare(page),
+  new MapTable(),
 ];

@@ -152,9 +152,9 @@ async function run(patch = {}, history = "push") {
   answered(before);
 }
 
-/** Another answer may have other sites, and may have loaded one model and unloaded another. @param {Explorer["session"]} before */
+/** Another answer may have other sites, and may have loaded its model, which may have unloaded another. @param {Explorer["session"]} before */
 function answered(before) {
-  if (models.list.some(({ state }) => state)) models.reload();
+  if (!["loaded", undefined].includes(models.find(explorer.state.model)?.state)) models.reload();
   if (explorer.session !== before) shown();
 }
 

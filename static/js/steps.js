@@ -1,6 +1,7 @@
 /** One step from what is on show: to the head, layer or cell beside it. */
 
 import { inPlace } from "./map/grid/heads.js";
+import { announce } from "./views/controls.js";
 
 /** @typedef {import("./explorer.js").Explorer} Explorer */
 
@@ -24,7 +25,7 @@ export function stepHead(explorer, by, along) {
 }
 
 /** @param {Explorer} explorer @param {string} key an arrow with Shift */
-export function stepCell(explorer, key) {
+export async function stepCell(explorer, key) {
   if (!explorer.map) return;
   const { row, col } = explorer.kept;
   const down = Number(key === "Shift+ArrowDown") - Number(key === "Shift+ArrowUp");
@@ -32,5 +33,6 @@ export function stepCell(explorer, key) {
   const { rows, cols } = explorer.map;
   /** @param {number} index @param {number} count */
   const clip = (index, count) => Math.min(Math.max(index, 0), count - 1);
-  explorer.choose({ row: clip(row + down, rows), col: clip(col + right, cols) });
+  await explorer.choose({ row: clip(row + down, rows), col: clip(col + right, cols) });
+  announce(explorer.beside.panel.sentence());
 }

@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
 from tests.chromium import chromium
 from tests.live import service
 
+AXES = "[data-axes=drawn]:not([hidden])"  # Plotly's, around what is on show
 WAIT = 30_000  # milliseconds: the longest that anything on the page may take, on a busy machine
 
 
@@ -103,7 +104,8 @@ class Watched:
     def settled(self) -> None:
         """Wait until a map is drawn and nothing is under way."""
         self.page.wait_for_selector("#map[data-state=ready]:not([data-waiting])")
-        self.page.wait_for_selector(".hm image, #tiles[data-state=complete]", state="attached")
+        self.page.wait_for_selector("#cells[data-state=complete], #tiles[data-state=complete]", state="attached")
+        self.page.wait_for_selector(AXES, state="attached")  # Plotly comes after the picture, with its gestures
         self.page.wait_for_selector("#measures tr", state="attached")  # the heads' statistics come after the map
 
     def ask(self) -> dict[str, Any]:

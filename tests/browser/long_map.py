@@ -10,7 +10,7 @@ from playwright.sync_api import Page
 
 from heedmap.app.render.wire import to_codes
 
-from .conftest import Opener, Watched
+from .conftest import AXES, Opener, Watched
 
 LINES = [f"Line {index}: the quick brown fox jumps over the lazy dog.\n" for index in range(45)]
 TEXT = "".join([*LINES[:20], "Here lies the needle.\n", *LINES[20:]])  # about 2,400 bytes: too many cells to be held
@@ -41,6 +41,7 @@ def drawn(page: Page) -> None:
     page.wait_for_timeout(150)  # what a gesture asks for, it asks for after a moment
     page.wait_for_selector("#tiles[data-state=complete]")
     page.wait_for_selector("#map[data-state=ready]:not([data-waiting])")
+    page.wait_for_selector(AXES, state="attached")
 
 
 def opened(watch: Opener, **state: Any) -> tuple[Watched, Page]:

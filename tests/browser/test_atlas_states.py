@@ -161,7 +161,7 @@ def test_from_a_long_map_to_a_short_one_and_back(watch: Opener) -> None:
     watched, page = opened(watch)
     page.fill("#input", "A short text.")
     watched.ask()
-    expect(page.locator("#plot .hm image")).to_be_visible()
+    expect(page.locator("#cells")).to_be_visible()
     for hidden in ("#tiles", "#tile-plot", "#rail", "#passages"):
         expect(page.locator(hidden)).to_be_hidden()
     page.mouse.move(*[value + 3 for value in page.locator("#plot .nsewdrag").bounding_box().values()][:2])  # type: ignore[union-attr]

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from .conftest import Opener
+from .conftest import Opener, call
 
 pytestmark = pytest.mark.browser
 
@@ -21,6 +21,10 @@ CONTRAST = """([selector, name]) => {
 
 
 RANGES = "(({ xaxis, yaxis }) => [xaxis.range, yaxis.range])(document.getElementById('plot')._fullLayout)"
+WEIGHTS = """async () => {
+  const link = document.querySelector("#export-list a[href*=csv]").href.replace("format=csv", "format=json");
+  return (await (await fetch(link)).json()).weights;
+}"""
 STYLE = "(names) => names.map((name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim())"
 
 
@@ -42,8 +46,8 @@ def cell_at(page: Page, row: float, col: float) -> tuple[float, float]:
 
 
 def weights(page: Page) -> list[list[float]]:
-    """The map on show, on the linear scale."""
-    return page.evaluate("document.getElementById('plot').data[0].z")
+    """The map on show, as the service has it."""
+    return page.evaluate(WEIGHTS)
 
 
 def test_a_card_at_the_pointer_says_what_is_there(watch: Opener) -> None:
@@ -190,10 +194,10 @@ def test_what_is_put_away_stays_away(watch: Opener) -> None:
 def test_zero_is_the_pages_own_colour_and_masked_is_not(watch: Opener) -> None:
     for scheme in ("light", "dark"):
         page = watch(color_scheme=scheme).open("#text=Wo+ist+er%3F&site=decoder&layer=0&head=0")
-        scale = page.evaluate("document.getElementById('plot').data[0].colorscale.map(([, colour]) => colour)")
+        scale = [call(page, "map/colour", "m.colourAt('ink', a[0], a[1])", [scheme, end]) for end in (0, 1)]
         variables = page.evaluate(STYLE, ["--page", "--accent"])
         said = [tuple(int(hex[at : at + 2], 16) for at in (1, 3, 5)) for hex in variables]
-        assert [tuple(int(n) for n in re.findall(r"\d+", colour)) for colour in (scale[0], scale[-1])] == said
+        assert [tuple(colour) for colour in scale] == said
         expect(page.locator("#hatch")).to_be_visible()
         expect(page.locator("#legend-masked")).to_be_visible()
 

@@ -129,3 +129,19 @@ def test_what_was_written_is_told_from_the_prompt(watch: Opener) -> None:
     assert rows["y"] - plot["y"] == pytest.approx(plot["height"] * first / count, abs=2)
     assert cols["x"] - plot["x"] == pytest.approx(plot["width"] * first / count, abs=2)
     assert rows["y"] + rows["height"] == pytest.approx(plot["y"] + plot["height"], abs=2)
+
+
+def test_labels_of_letters_are_words_and_small_letters(watch: Opener) -> None:
+    watched = watch()
+    text = "the quick brown fox jumps over the lazy dog " * 4
+    page = watched.open(
+        f"#model=writer&parameters=%7B%22max_new_tokens%22%3A1%7D&text={text.strip().replace(' ', '+')}"
+    )
+    for side in ("x", "y"):
+        labels = page.eval_on_selector_all(f"#plot .{side}tick text", "list => list.map((node) => node.textContent)")
+        words = {label.strip("\u2066\u2067\u2068\u2069") for label in labels}
+        assert {"quick", "brown", "jumps"} <= words, labels
+    row = int(page.inner_text("#cell-place").strip("()").split(",")[0])
+    assert row > 0
+    sizes = [call(page, "map/atlas/ticks", "m.ticksOf([0, 60], 1000, 600, 50, a).step", least) for least in (9, 14)]
+    assert sizes == [1, 5]

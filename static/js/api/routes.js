@@ -44,10 +44,11 @@ export async function heads(id, signal) {
  * @param {number | "all"} head
  * @param {AbortSignal} signal
  * @param {Range} [rows] all where left out
+ * @param {Range} [cols]
  * @returns {Promise<Float32Array>} row-major
  */
-export async function weights(id, site, layer, head, signal, rows) {
-  const part = rows ? `&rows=${rows.join(":")}` : "";
+export async function weights(id, site, layer, head, signal, rows, cols) {
+  const part = (rows ? `&rows=${rows.join(":")}` : "") + (cols ? `&cols=${cols.join(":")}` : "");
   const response = await request(`${mapPath(id, site, layer, head)}?format=npy${part}`, { signal });
   const { data } = decodeNpy(await response.arrayBuffer());
   return /** @type {Float32Array} */ (data); // the map route sends no other

@@ -52,7 +52,11 @@ export class CellPanel {
       const col = largestIn(rowOf(map, cell.row), Math.floor(event.offsetX * per), Math.ceil(per));
       if (!masked(map, cell.row, col)) this.on.choose({ row: cell.row, col });
     });
-    new ResizeObserver(() => this.map && this.profile(this.map)).observe(byId("cell-details"));
+    this.width = 0; // of the profile
+    new ResizeObserver(() => {
+      this.width = byId("profile").parentElement?.clientWidth ?? 0;
+      if (this.map) this.profile(this.map);
+    }).observe(byId("cell-details"));
   }
 
   /** @param {HeadMap} map @param {Axis} queries @param {Axis} keys */
@@ -94,7 +98,7 @@ export class CellPanel {
   /** Where the cell's query looks, as bars. @param {HeadMap} map */
   profile(map) {
     const canvas = byId("profile");
-    const width = canvas.parentElement?.clientWidth ?? 0;
+    const { width } = this;
     if (!width || !this.cell) return;
     const { row, col } = this.cell;
     const context = sharpContext(canvas, width, PROFILE_HEIGHT);
@@ -143,6 +147,17 @@ export class CellPanel {
     if (!queries || !keys) return;
     const [weight, rank] = [byId("cell-weight").textContent ?? "", byId("cell-rank").textContent ?? ""];
     this.on.said({ query: tokenText(queries, row), key: tokenText(keys, col), weight, rank });
+  }
+
+  /** The cell in words, for those who do not see it. */
+  sentence() {
+    const { cell, queries, keys } = this;
+    if (!cell || !queries || !keys) return "";
+    const [query, key] = [tokenText(queries, cell.row), tokenText(keys, cell.col)];
+    const weight = byId("cell-weight").textContent ?? "";
+    return weight === "—"
+      ? t("cellHidden", { query, key })
+      : t("cellSaid", { query, key, weight, rank: byId("cell-rank").textContent ?? "" });
   }
 
   /** The strongest keys of a row. @param {HeadMap} map @param {number} row */

@@ -94,10 +94,11 @@ export class Form {
     return this.examples().some((example) => this.inputs.shows(example));
   }
 
-  /** The input may run ahead of the answer; then the map is another input's. */
+  /** The input may run ahead of the answer; then the map is another input's. With no service there is none. */
   stale() {
     const shown = this.on.shown();
-    const old = shown !== null && !sameDraft({ ...this.inputs.draft(), edits: shown.edits }, shown);
+    const drafted = { ...this.inputs.draft(), edits: shown?.edits };
+    const old = shown !== null && this.models.list.length > 0 && !sameDraft(drafted, shown);
     byId("stale").hidden = !old;
     document.body.classList.toggle("is-stale", old);
     byId("examples").value = ""; // the field beside has its words

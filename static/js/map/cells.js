@@ -97,9 +97,9 @@ export function cellMeant(map, { rows, cols }) {
 }
 
 /**
- * The cell to open with: the largest weight that is not on a special token; any largest where all are. A row that sees one
- * key alone says nothing, since its weight is 1 whatever the model does; on a text onto itself neither does the first key,
- * where rows that have nothing to look at rest. On a picture's own map the class token asks, since the answer is read off
+ * The cell to open with: the one that tells most, which is not on a special token; any where all are. A weight tells the
+ * more the more keys there were to choose from: where one alone is seen it is 1 whatever the model does. On a text onto
+ * itself the first key says nothing, where rows that have nothing to look at rest. On a picture's own map the class token asks, since the answer is read off
  * it; in a text with a picture inside, words ask the picture.
  *
  * @param {HeadMap} map
@@ -109,15 +109,17 @@ export function cellMeant(map, { rows, cols }) {
  */
 export function brightest(map, queries, keys) {
   /** @typedef {(row: number, col: number) => unknown} Allowed */
-  const choosing = Array.from({ length: map.rows }, (_, row) => choices(map, row) > 1); // rows with keys to choose from
+  const choosing = Array.from({ length: map.rows }, (_, row) => Math.log(choices(map, row)));
   /** @param {Allowed} allowed @returns {[number, number] | null} */
   const find = (allowed) => {
     /** @type {[number, number] | null} */
     let best = null;
+    let most = -1;
     for (let row = 0; row < map.rows; row++) {
       for (let col = 0; col < map.cols; col++) {
-        if (!choosing[row] || !allowed(row, col) || masked(map, row, col)) continue;
-        if (!best || map.weights[row * map.cols + col] > map.weights[best[0] * map.cols + best[1]]) best = [row, col];
+        const tells = map.weights[row * map.cols + col] * choosing[row];
+        if (!(choosing[row] > 0) || tells <= most || !allowed(row, col) || masked(map, row, col)) continue;
+        [best, most] = [[row, col], tells];
       }
     }
     return best;
@@ -131,7 +133,7 @@ export function brightest(map, queries, keys) {
   const looked = (row, col) => asks(row) && !keys.special[col] && (!keys.boxes || keys.boxes[col] !== null);
   /** @type {Allowed} */
   const apart = (row, col) => words(row, col) && col > 0;
-  const sinking = map.causal && queries === keys && !keys.boxes; // the first key is where a causal row rests
+  const sinking = queries === keys && !keys.boxes && map.cols > 1 && masked(map, 0, map.cols - 1); // the first key is where a causal row rests
   const last = map.rows - 1;
   return (
     (keys.boxes && find(looked)) ??
@@ -144,7 +146,7 @@ export function brightest(map, queries, keys) {
 /** How many keys a query sees. @param {HeadMap} map @param {number} row */
 function choices(map, row) {
   let count = 0;
-  for (let col = 0; col < map.cols && count < 2; col++) if (!masked(map, row, col)) count += 1;
+  for (let col = 0; col < map.cols; col++) if (!masked(map, row, col)) count += 1;
   return count;
 }
 

@@ -45,9 +45,17 @@ const THEMED = {
  * @returns {number[][]} evenly spaced [r, g, b]
  */
 function stopsOf(palette, theme) {
-  const list = (THEMED[palette]?.[theme] ?? STOPS[palette] ?? "").split(" ");
-  return list.map((hex) => [0, 2, 4].map((at) => parseInt(hex.slice(at, at + 2), 16)));
+  const written = THEMED[palette]?.[theme] ?? STOPS[palette] ?? "";
+  let stops = read.get(written);
+  if (!stops) {
+    stops = written.split(" ").map((hex) => [0, 2, 4].map((at) => parseInt(hex.slice(at, at + 2), 16)));
+    read.set(written, stops);
+  }
+  return stops;
 }
+
+/** @type {Map<string, number[][]>} stops that were read */
+const read = new Map();
 
 /**
  * @param {Palette} palette
@@ -60,12 +68,6 @@ export function colourAt(palette, theme, t) {
   const place = Math.min(Math.max(t, 0), 1) * (stops.length - 1);
   const low = Math.min(Math.floor(place), stops.length - 2);
   return stops[low].map((value, channel) => Math.round(value + (stops[low + 1][channel] - value) * (place - low)));
-}
-
-/** Plotly's colour scale: [[0, "rgb(...)"], ..., [1, "rgb(...)"]]. @param {Palette} palette @param {Theme} theme */
-export function plotlyScale(palette, theme) {
-  const stops = stopsOf(palette, theme);
-  return stops.map((rgb, index) => [index / (stops.length - 1), `rgb(${rgb.join(",")})`]);
 }
 
 /**

@@ -9,7 +9,7 @@ const WIDEST = 1.8; // cells may be this much wider than high, for their numbers
 const TALLEST = 1.15;
 const READABLE = [40, 20]; // pixels: a long, narrow map gives up its cells' shape before its cells get thinner than this
 const THINNEST = 12; // pixels of a row or column whose label is taken for its own
-const LABEL_EVERY = 14; // pixels a label needs across its reading direction
+export const LABEL_EVERY = 14; // pixels a label needs across its reading direction
 
 /** @param {number} rows @param {number} cols @returns {View} the whole map */
 export function wholeView(rows, cols) {

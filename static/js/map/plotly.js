@@ -6,6 +6,10 @@ import { unpacked } from "../source/packed.js";
 
 /** @type {Promise<Plotly> | null} */
 let coming = null;
+let here = false;
+
+/** Whether it has come. */
+export const loadedPlotly = () => here;
 
 /**
  * Plotly, from the address that the element `plotly` names, or out of that element in a page that carries it.
@@ -38,5 +42,6 @@ async function load() {
     });
   const loaded = /** @type {{Plotly?: Plotly}} */ (/** @type {unknown} */ (window)).Plotly;
   if (!loaded) throw new Error("plotly did not load");
+  here = true;
   return loaded;
 }

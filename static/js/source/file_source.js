@@ -55,15 +55,16 @@ export class FileSource {
   }
 
   /** @type {TraceSource["weights"]} */
-  async weights(site, layer, part, signal, rows) {
+  async weights(site, layer, part, signal, rows, cols) {
     const maps = this.trace.layer(site, layer);
     const band = rows ?? [0, maps.queries];
-    if (part !== "all") return this.window(site, { layer, head: part }, band, [0, maps.keys], signal);
-    const cells = (band[1] - band[0]) * maps.keys;
+    const wide = cols ?? [0, maps.keys];
+    if (part !== "all") return this.window(site, { layer, head: part }, band, wide, signal);
+    const cells = (band[1] - band[0]) * (wide[1] - wide[0]);
     const weights = new Float32Array(maps.heads * cells);
     const turn = turns(signal);
     for (let head = 0; head < maps.heads; head++) {
-      weights.set(maps.window(head, band, [0, maps.keys]), head * cells);
+      weights.set(maps.window(head, band, wide), head * cells);
       await turn();
     }
     return weights;

@@ -27,8 +27,8 @@ export class HttpSource {
   }
 
   /** @type {TraceSource["weights"]} */
-  weights(site, layer, part, signal, rows) {
-    return this.alive(signal, () => routes.weights(this.summary.id, site, layer, part, signal, rows));
+  weights(site, layer, part, signal, rows, cols) {
+    return this.alive(signal, () => routes.weights(this.summary.id, site, layer, part, signal, rows, cols));
   }
 
   /** @type {TraceSource["heads"]} */

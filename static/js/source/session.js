@@ -153,6 +153,12 @@ export class Session {
     return data;
   }
 
+  /** A window of every head of a layer. @param {string} site @param {number} layer @param {Range} rows @param {Range} cols */
+  part(site, layer, rows, cols) {
+    const make = () => this.source.weights(site, layer, "all", this.controller.signal, rows, cols);
+    return this.keep(`${site}/${layer}/${rows}/${cols}`, make, 0);
+  }
+
   /** What the weights of a layer are made of. @param {string} site @param {number} layer */
   layer(site, layer) {
     return this.source.layer(site, layer, this.controller.signal);

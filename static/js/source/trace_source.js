@@ -15,8 +15,8 @@
  *
  * @typedef {object} TraceSource
  * @property {Summary} summary
- * @property {(site: string, layer: number, part: number | "all", signal: AbortSignal, rows?: Range) =>
- *   Promise<Float32Array>} weights of a head, or of all heads of a layer, row-major; all rows where none are named
+ * @property {(site: string, layer: number, part: number | "all", signal: AbortSignal, rows?: Range, cols?: Range) =>
+ *   Promise<Float32Array>} weights of a head, or of all heads of a layer, row-major; all rows and columns where none are named
  * @property {(signal: AbortSignal) => Promise<Heads>} heads every head's statistics, and which head says most
  * @property {(site: string, size: number, signal: AbortSignal) => Promise<Thumbnails>} thumbnails
  * @property {(sheet: Sheet, level: number, tiles: [number, number][], signal?: AbortSignal) => Promise<PlacedTile[]>} tiles

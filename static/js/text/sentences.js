@@ -1,7 +1,7 @@
 /** The texts of an answer as words; pointing at one lights up what the chosen head connects it with. */
 
 import { madeFrom } from "../map/made.js";
-import { byId, element } from "../views/dom.js";
+import { byId, element, onceAFrame } from "../views/dom.js";
 import { t, textName } from "./i18n.js";
 import { textsOf } from "./texts.js";
 import { mass } from "./words.js";
@@ -25,6 +25,7 @@ export class Sentences {
     this.texts = [];
     /** @type {HeadMap | null} */
     this.map = null;
+    this.bringInSoon = onceAFrame(() => this.bringIn());
     this.made = Infinity; // the first query that the model wrote, after its prompt
     this.root.addEventListener("keydown", (event) => this.key(event));
     this.root.addEventListener("pointerleave", () => this.on.hover(null));
@@ -129,7 +130,7 @@ export class Sentences {
       asking ? mass(map, asking, word.asKey) : mass(map, word.asQuery, cols ?? []),
     );
     this.mark(words, [query, cols && words.find((word) => word.asKey.includes(cols[0]))]);
-    this.bringIn();
+    this.bringInSoon();
   }
 
   /** @param {Shown} word */

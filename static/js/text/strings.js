@@ -10,6 +10,7 @@ import * as present from "./strings/present.js";
 import * as ribbons from "./strings/ribbons.js";
 import * as sources from "./strings/sources.js";
 import * as writing from "./strings/writing.js";
+import * as canvas from "./strings/canvas.js";
 import { zh } from "./strings/zh.js";
 
 /** What the parts of the page say, each in a file of its own. */
@@ -23,6 +24,7 @@ const PARTS = [
   sources,
   intervene,
   compare,
+  canvas,
 ];
 
 export const STRINGS = {

@@ -25,6 +25,8 @@
  * @property {HTMLImageElement} thumbnail
  * @property {HTMLScriptElement} plotly
  * @property {HTMLCanvasElement} atlas
+ * @property {HTMLCanvasElement} cells
+ * @property {HTMLCanvasElement} axis-labels
  * @property {HTMLCanvasElement} legend
  * @property {HTMLCanvasElement} minimap
  * @property {HTMLCanvasElement} numbers
@@ -104,9 +106,17 @@ export function sharpContext(canvas, width, height) {
   return context;
 }
 
+const DARK = window.matchMedia("(prefers-color-scheme: dark)");
+/** @type {Map<string, string>} by theme and name: asking the browser costs it all styles that have changed meanwhile */
+const colours = new Map();
+
 /** A colour of the style sheet, for what is drawn rather than styled. @param {string} name */
 export function cssColour(name) {
-  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const root = document.documentElement;
+  const place = `${root.dataset.theme ?? DARK.matches} ${name}`;
+  const colour = colours.get(place) ?? getComputedStyle(root).getPropertyValue(name).trim();
+  if (colour) colours.set(place, colour); // before the sheet is here there is none
+  return colour;
 }
 
 /**

@@ -30,7 +30,7 @@ def test_the_page_names_few_files_that_may_be_kept_for_ever(client: TestClient) 
     assert page.headers["cache-control"] == "no-cache"
     assert page.headers["content-encoding"] == "gzip"
     files = [name for name in addresses(page.text) if name.startswith("built/")]
-    assert len(files) == 5
+    assert len(files) == 4
     assert "js/main.js" not in page.text
     for name in files:
         response = client.get(f"/{name}")

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
@@ -57,9 +58,10 @@ def small(tmp_path: Path) -> Path:
 
 def test_a_small_page_word_for_word(small: Path) -> None:
     files = made(small)
+    icon = FILES["icon.svg"].encode()
     by_kind = {re.sub(r"-[0-9a-f]{16}", "", name): name for name in files}
     assert set(by_kind) == {
-        *("index.html", "built/icon.svg", "built/early.js", "built/explorer.css", "built/explorer.js"),
+        *("index.html", "built/early.js", "built/explorer.css", "built/explorer.js"),
         *("built/plotly.js", "built/w.js"),
     }
     assert files[by_kind["built/explorer.css"]].plain == b"a { color: red }\nb {\ncolor: blue\n}\n"
@@ -69,7 +71,7 @@ def test_a_small_page_word_for_word(small: Path) -> None:
     assert files[by_kind["built/w.js"]].plain.startswith(b"const module$0 = (() => {\nfunction a() {}")
     assert files[INDEX].plain.decode() == (
         '<!doctype html>\n<html lang="en">\n<head>\n  <meta charset="utf-8">\n  <title>x</title>\n'
-        f'  <link rel="icon" href="{by_kind["built/icon.svg"]}" type="image/svg+xml">\n'
+        f'  <link rel="icon" href="data:image/svg+xml;base64,{b64encode(icon).decode()}">\n'
         f'  <script src="{by_kind["built/early.js"]}"></script>\n'
         f'  <link rel="stylesheet" href="{by_kind["built/explorer.css"]}" id="b" class="c">\n'
         f'  <script data-src="{by_kind["built/plotly.js"]}" type="application/octet-stream" id="plotly"></script>\n'

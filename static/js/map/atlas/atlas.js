@@ -4,8 +4,8 @@ import { WEIGHTS } from "../../api/u8log.js";
 import { byId, contextOf, cssColour, onceAFrame, placeOver } from "../../views/dom.js";
 import { floorOf, lookupTable } from "../colour.js";
 import { anchor, cellsIn, insideMap, viewOf, wholeView, zoomed } from "../geometry.js";
-import { CONFIG, FOLDED, onGesture, viewAfter } from "../plot.js";
-import { plotly } from "../plotly.js";
+import { Axes } from "../axes.js";
+import { FOLDED, viewAfter } from "../plot.js";
 import { nameOf, TileCache } from "./cache.js";
 import { codeAt, compose, pixelOf, pixelsOf } from "./codes.js";
 import { frameOf, layoutOf } from "./frame.js";
@@ -46,7 +46,7 @@ export class Atlas {
   constructor(on) {
     this.on = on;
     this.root = byId("heat");
-    this.plot = byId("tile-plot");
+    this.around = new Axes(byId("tile-plot"), (change, done) => this.shown && this.setView(viewAfter(change, this.view), done));
     this.canvas = byId("tiles");
     /** @type {Shown | null} */
     this.shown = null;
@@ -58,6 +58,8 @@ export class Atlas {
     this.trail = new Trail(this.view);
     this.inView = ""; // the cells that the state says are in view
     this.sheetShown = "";
+    /** @type {import("../../source/trace_source.js").Sheet | null} of the last whole picture, which stays until the next */
+    this.before = null;
     /** @type {Box | null} */
     this.box = null;
     this.labelWidth = this.labelHeight = 0;
@@ -70,10 +72,9 @@ export class Atlas {
     this.unknown = 0;
     /** @type {ImageData | null} */
     this.image = null;
-    this.turn = this.fetching = 0;
+    this.fetching = 0;
     this.axesSoon = onceAFrame(() => this.axes());
     this.paintSoon = onceAFrame(() => this.paint());
-    this.ready = false;
     this.cache = new TileCache();
     this.minimap = new Minimap((view, done) => {
       this.setView(view, done);
@@ -87,7 +88,7 @@ export class Atlas {
     });
     this.numbers = new Numbers(() => this.paintSoon());
     listen(this);
-    new ResizeObserver(() => void this.axes()).observe(this.root);
+    new ResizeObserver(() => this.axes()).observe(this.root);
   }
 
   /** What is drawn; something is wherever this is asked for. @returns {Drawn} */
@@ -107,6 +108,7 @@ export class Atlas {
       this.cache = new TileCache();
       this.loader.stop();
       this.numbers.clear();
+      this.before = null;
     }
     // Links hold whole cells; between heads of one map the view stays exactly where the reader left it.
     const inView = JSON.stringify([what.rows, what.cols]);
@@ -130,7 +132,8 @@ export class Atlas {
   hide() {
     this.loader.stop();
     this.shown = this.box = null;
-    for (const node of [this.canvas, this.plot, this.minimap.canvas]) node.hidden = true;
+    this.around.hide();
+    for (const node of [this.canvas, this.minimap.canvas]) node.hidden = true;
   }
 
   get sheet() {
@@ -156,20 +159,13 @@ export class Atlas {
   }
 
   /** Axes, and everything under them. */
-  async axes() {
-    const turn = (this.turn += 1);
-    const Plotly = await plotly();
-    if (turn !== this.turn || !this.shown || !this.root.clientWidth) return;
+  axes() {
+    if (!this.shown || !this.root.clientWidth) return;
     const { queries, keys } = this.shown;
-    for (const node of [this.canvas, this.plot]) node.hidden = false;
+    this.canvas.hidden = false;
     const layout = layoutOf(this.frame(), this.view, this.shape, queries, keys);
     this.paint();
-    // The trace draws nothing: it is there so that the axes are.
-    const trace = { type: "scatter", x: [0], y: [0], mode: "markers", opacity: 0, hoverinfo: "none" };
-    await Plotly.react(this.plot, [trace], layout, CONFIG);
-    if (this.ready) return;
-    this.ready = true;
-    onGesture(this.plot, (change, done) => this.shown && this.setView(viewAfter(change, this.view), done));
+    this.around.show(layout);
   }
 
   get level() {
@@ -191,9 +187,17 @@ export class Atlas {
     this.image = image;
     const { view, level, shape, colours, unknown } = this;
     const pixels = new Uint32Array(image.data.buffer);
-    /** @param {Spot} spot */
-    const find = (spot) => this.find(spot);
-    return { image, complete: compose({ pixels, width, height, view, level, shape, find, colours, unknown }) };
+    let old = false;
+    /** What is not here yet is shown as it was. @param {Spot} spot */
+    const find = (spot) => {
+      const now = this.find(spot);
+      const before = now || !this.before ? null : this.cache.find(this.before, spot, this.levels);
+      old ||= before !== null;
+      return now ?? before;
+    };
+    const all = compose({ pixels, width, height, view, level, shape, find, colours, unknown });
+    if (all && !old) this.before = this.sheet;
+    return { image, complete: all && !old };
   }
 
   /** Draws the numbers of the cells over their pixels. @param {CanvasRenderingContext2D} context */

@@ -3,7 +3,7 @@
 import { cssColour } from "../../views/dom.js";
 import { label, plotLabel, wideAs } from "../../text/labels.js";
 import { CHARACTER, FONT } from "../plot.js";
-import { ticksOf } from "./ticks.js";
+import { LABEL_EVERY, LETTER_EVERY, ticksOf } from "./ticks.js";
 
 /** @typedef {import("../geometry.js").Box} Box */
 /** @typedef {import("../geometry.js").View} View */
@@ -12,6 +12,7 @@ import { ticksOf } from "./ticks.js";
 
 const DIGITS = 6; // of the longest number on an axis
 const SAMPLED = 2000; // labels measured of an axis
+const SIZE = 12; // pixels of a label's letters
 
 /** @type {WeakMap<Axis, number>} */
 const widths = new WeakMap();
@@ -25,6 +26,9 @@ function widest(axis) {
   widths.set(axis, most);
   return most;
 }
+
+/** Pixels that a token's label needs: single letters do with a smaller face. @param {Axis} axis */
+const leastOf = (axis) => (widest(axis) === 1 ? LETTER_EVERY : LABEL_EVERY);
 
 /**
  * Margins depend on the axes alone, so that nothing jumps while the reader pans.
@@ -56,14 +60,16 @@ export function frameOf(room, [rows, cols], queries, keys) {
  * @param {[number, number]} range
  * @param {ReturnType<typeof ticksOf>} ticks
  * @param {Axis} axis
+ * @param {number} each pixels of a token
  */
-function axisOf(range, { step, list }, axis) {
+function axisOf(range, { step, list }, axis, each) {
+  const size = step === 1 ? Math.min(SIZE, Math.floor(each)) : SIZE;
   return {
     range,
     tickmode: "array",
     tickvals: list,
     ticktext: list.map((index) => (step === 1 ? plotLabel(axis, index) : String(index))),
-    tickfont: { family: FONT, size: 12, color: cssColour(step === 1 ? "--text" : "--quiet") },
+    tickfont: { family: FONT, size, color: cssColour(step === 1 ? "--text" : "--quiet") },
     showgrid: false,
     zeroline: false,
     ticks: "",
@@ -79,11 +85,11 @@ function axisOf(range, { step, list }, axis) {
  * @param {[number, number]} shape
  * @param {Axis} queries
  * @param {Axis} keys
- * @returns {import("../plot.js").Options} Plotly's layout: axes, gestures and nothing else
+ * @returns {import("../axis-labels.js").Layout} Plotly's layout: axes, gestures and nothing else
  */
 export function layoutOf({ box, room }, view, [rows, cols], queries, keys) {
-  const across = ticksOf(view.x, cols, box.width, DIGITS * CHARACTER + 12);
-  const down = ticksOf(view.y, rows, box.height, 28);
+  const across = ticksOf(view.x, cols, box.width, DIGITS * CHARACTER + 12, leastOf(keys));
+  const down = ticksOf(view.y, rows, box.height, 28, leastOf(queries));
   const right = room.width - box.left - box.width;
   const bottom = room.height - box.top - box.height;
   return {
@@ -96,10 +102,10 @@ export function layoutOf({ box, room }, view, [rows, cols], queries, keys) {
     dragmode: "pan",
     showlegend: false,
     xaxis: {
-      ...axisOf([...view.x], across, keys),
+      ...axisOf([...view.x], across, keys, box.width / (view.x[1] - view.x[0])),
       side: "top",
       tickangle: across.step === 1 && across.list.some((index) => wideAs(label(keys, index)) > 2) ? -90 : 0,
     },
-    yaxis: axisOf([view.y[1], view.y[0]], down, queries),
+    yaxis: axisOf([view.y[1], view.y[0]], down, queries, box.height / (view.y[1] - view.y[0])),
   };
 }

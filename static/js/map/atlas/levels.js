@@ -7,7 +7,7 @@
 /** @typedef {{level: number, row: number, col: number}} Spot a tile's place in the pyramid */
 
 export const SIDE = 256; // blocks a side of a tile, as the summary's `tiles.size` says
-const PLAIN = 256; // cells a side that Plotly draws in about 50 ms
+const PLAIN = 256; // cells a side that are drawn from the weights themselves
 const HELD = 1 << 22; // cells of a map that the page holds whole: 16 MB
 const TOLERANCE = 1e-6; // of a level: a view of exactly one cell a pixel is drawn cell by cell
 

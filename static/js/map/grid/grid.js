@@ -4,10 +4,11 @@
  */
 
 import { lookupTable } from "../colour.js";
-import { byId, contextOf, cssColour, element, sharpContext } from "../../views/dom.js";
+import { byId, contextOf, cssColour, element, onceAFrame, sharpContext } from "../../views/dom.js";
 import { FOLDED } from "../../views/narrow.js";
 import { groupName, groupOf, grouped, groupsOf } from "./groups.js";
 import { inPlace, isMeasure, sorted } from "./heads.js";
+import { NEAR, nameOf } from "./near.js";
 import { siteName, t } from "../../text/i18n.js";
 import { WEIGHTS } from "../../api/u8log.js";
 
@@ -16,6 +17,7 @@ import { WEIGHTS } from "../../api/u8log.js";
  * @property {import("../../types.js").Site} site
  * @property {import("../../types.js").HeadRow[]} rows the site's statistics; empty until they arrive
  * @property {import("../../types.js").Thumbnails | null} thumbnails
+ * @property {import("./near.js").Near} [near] instead of the thumbnails of heads that look at what is near
  * @property {string} sort a measure's name; empty: by layer and head
  * @property {import("../../types.js").Scale} scale
  * @property {import("../../types.js").Palette} palette
@@ -52,12 +54,26 @@ export function arrange(heads, groups, { width, coarse = false } = {}) {
   return { pitch, size: pitch - GAP, width: taken + heads * pitch };
 }
 
+const CORNER = 6; // pixels of the sign that a thumbnail shows a part
+
+/** The sign that a thumbnail shows the map's end alone. @param {CanvasRenderingContext2D} context @param {number} right @param {number} top */
+function corner(context, right, top) {
+  context.beginPath();
+  context.moveTo(right - CORNER, top);
+  context.lineTo(right, top);
+  context.lineTo(right, top + CORNER);
+  context.fillStyle = cssColour("--bar");
+  context.fill();
+  context.fillStyle = cssColour("--sunken");
+}
+
 export class Grid {
   /** @param {{choose: (layer: number, head: number) => void, near: (layer: number, head: number) => void}} on */
   constructor(on) {
     this.on = on;
     this.root = byId("grid");
     this.list = byId("heads");
+    this.reveal = onceAFrame(() => this.scroll()); // where things are is asked when they are, for all at once
     /** @type {Look | null} */
     this.look = null;
     /** @param {MouseEvent} event @param {(layer: number, head: number) => void} act */
@@ -118,12 +134,13 @@ export class Grid {
     context.imageSmoothingEnabled = (thumbnails?.shape[3] ?? 0) > size * (window.devicePixelRatio || 1);
     context.imageSmoothingQuality = "high";
     context.fillStyle = cssColour("--sunken");
-    context.strokeStyle = cssColour("--line");
+    context.strokeStyle = cssColour("--edge");
     const tile = this.painter(look);
     order.forEach(({ layer, head }, index) => {
       const [x, y] = places[index];
       context.fillRect(x, y, size, size);
       if (tile) context.drawImage(tile(layer, head), x, y, size, size);
+      if (look.near?.has(nameOf({ layer, head }))) corner(context, x + size, y);
       context.strokeRect(x - 0.5, y - 0.5, size + 1, size + 1);
     });
     this.options(look, order, places, size);
@@ -171,27 +188,28 @@ export class Grid {
    * @param {Look} look
    * @returns {((layer: number, head: number) => HTMLCanvasElement) | null}
    */
-  painter({ thumbnails, palette, theme, scale }) {
+  painter({ thumbnails, near, palette, theme, scale }) {
     if (!thumbnails) return null;
     const { shape, codes } = thumbnails;
     const [, heads, rows, cols] = shape;
     const colours = new Uint32Array(lookupTable(WEIGHTS, palette, theme, scale).buffer);
     const canvas = document.createElement("canvas");
-    canvas.width = cols;
-    canvas.height = rows;
     const context = contextOf(canvas);
     return (layer, head) => {
-      const image = context.createImageData(cols, rows);
-      const pixels = new Uint32Array(image.data.buffer);
+      const local = near?.get(nameOf({ layer, head }));
+      [canvas.width, canvas.height] = local ? [NEAR, NEAR] : [cols, rows];
       const start = (layer * heads + head) * rows * cols;
-      for (let cell = 0; cell < pixels.length; cell++) pixels[cell] = colours[codes[start + cell]];
+      const drawn = local ?? codes.subarray(start, start + rows * cols);
+      const image = context.createImageData(canvas.width, canvas.height);
+      const pixels = new Uint32Array(image.data.buffer);
+      for (let cell = 0; cell < pixels.length; cell++) pixels[cell] = colours[drawn[cell]];
       context.putImageData(image, 0, 0);
       return canvas;
     };
   }
 
   /** @param {Look} look @param {(Head & Partial<Look["rows"][number]>)[]} order @param {Places} places @param {number} size */
-  options({ site, sort }, order, places, size) {
+  options({ site, sort, near }, order, places, size) {
     const { layers, heads } = site;
     this.list.setAttribute("aria-label", t("headsLabel", { site: siteName(site.name), layers, heads }));
     this.list.replaceChildren(
@@ -200,11 +218,12 @@ export class Grid {
         const name = t("headName", { layer: row.layer, head: row.head }) + of;
         const value = isMeasure(sort) ? row[sort] : undefined;
         const measure = value === undefined ? "" : ` · ${t(sort)} ${value.toFixed(3)}`;
+        const part = near?.has(nameOf(row)) ? ` · ${t("nearOnly", { n: NEAR })}` : "";
         const option = element("div", {
           class: "head",
           role: "option",
           id: `head-${row.layer}-${row.head}`,
-          title: name + measure,
+          title: name + measure + part,
           "aria-label": name + measure,
           "aria-selected": "false",
           data: { layer: row.layer, head: row.head },
@@ -220,11 +239,19 @@ export class Grid {
   /** @param {number} layer @param {number} head */
   mark(layer, head) {
     this.chosen = { layer, head };
+    if (document.getElementById(`head-${layer}-${head}`)?.getAttribute("aria-selected") === "true") return;
     for (const option of this.list.children) option.setAttribute("aria-selected", "false");
     const chosen = document.getElementById(`head-${layer}-${head}`);
     if (!chosen) return;
     chosen.setAttribute("aria-selected", "true");
     this.list.setAttribute("aria-activedescendant", chosen.id);
+    this.reveal();
+  }
+
+  /** Scrolls to the chosen head. */
+  scroll() {
+    const chosen = document.getElementById(this.list.getAttribute("aria-activedescendant") ?? "");
+    if (!chosen) return;
     const room = byId("grid-room");
     const above = byId("columns-names").offsetHeight; // stays in view, over what scrolls
     const low = chosen.offsetTop + chosen.offsetHeight + above - room.clientHeight + RING;

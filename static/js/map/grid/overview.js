@@ -2,6 +2,7 @@
 
 import { isLong } from "../atlas/levels.js";
 import { theme } from "../../preferences.js";
+import { localHeads, nearOf } from "./near.js";
 
 /** @typedef {import("../../explorer.js").Explorer} Explorer */
 /** @typedef {import("./grid.js").Look} Look */
@@ -34,13 +35,16 @@ export async function drawHeads(explorer, session, turn) {
   ]);
   if (turn !== explorer.turn) return;
   const rows = heads.filter((row) => row.site === name);
-  const look = { site, rows, thumbnails, sort, scale, palette, theme: theme() };
+  panel.head(rows, site, layer, head, session.summary.certificate);
+  const local = thumbnails ? localHeads(site, rows, thumbnails.shape[2]) : [];
+  const near = local.length ? await session.keep(`near/${name}`, () => nearOf(session, site, local), 0) : undefined;
+  if (turn !== explorer.turn) return;
+  const look = { site, rows, thumbnails, near, sort, scale, palette, theme: theme() };
   const before = explorer.look;
   const parts = /** @type {(keyof Look)[]} */ (Object.keys(look));
   if (!before || !parts.every((part) => part === "rows" || before[part] === look[part])) grid.show(look);
   explorer.look = look;
   grid.mark(layer, head);
-  panel.head(rows, site, layer, head, session.summary.certificate);
 }
 
 /** Fetches a small map ahead of the click. @param {Explorer} explorer @param {number} layer @param {number} head */

@@ -1,13 +1,15 @@
-/** The chosen head's map: Plotly draws cells and axes; crosshair and hit test are here, so that they answer at once. */
+/** The chosen head's map: cells on a canvas and hit test are ours, so that they answer at once; pan and zoom are Plotly's. */
 
 import { placeOverlays } from "./crosshair.js";
-import { byId } from "../../views/dom.js";
-import { anchor, cellAt, cellsIn, insideMap, labelAt, plotBox, ticks, viewOf, wholeView, zoomed } from "../geometry.js";
+import { byId, onceAFrame } from "../../views/dom.js";
+import { anchor, cellAt, cellsIn, insideMap, LABEL_EVERY, labelAt, plotBox, ticks, viewOf, wholeView, zoomed } from "../geometry.js";
 import { label, wideAs } from "../../text/labels.js";
-import { CHARACTER, CONFIG, FOLDED, onGesture, viewAfter } from "../plot.js";
-import { plotly } from "../plotly.js";
+import { Axes } from "../axes.js";
+import { CHARACTER, FOLDED, viewAfter } from "../plot.js";
+import { wordLabels } from "../word-labels.js";
+import { layoutOf } from "./layout.js";
+import { Painting } from "./painting.js";
 import { listen } from "./pointing.js";
-import { layoutOf, tracesOf } from "./traces.js";
 
 /** @typedef {import("../../types.js").HeadMap} HeadMap */
 /** @typedef {import("../../types.js").Axis} Axis */
@@ -48,7 +50,8 @@ export class Heatmap {
   constructor(on) {
     this.on = on;
     this.root = byId("heat");
-    this.plot = byId("plot");
+    this.axes = new Axes(byId("plot"), (change, done) => this.shown && this.dragged(change, done));
+    this.painting = new Painting(byId("cells"));
     /** @type {Shown | null} */
     this.shown = null;
     /** @type {Frame | null} */
@@ -60,10 +63,13 @@ export class Heatmap {
     this.crosshair = null;
     /** @type {Cell | null} */
     this.chosen = null;
-    this.turn = 0;
-    this.ready = false;
+    this.paintSoon = onceAFrame(() => this.paint());
     listen(this);
-    new ResizeObserver(() => void this.draw()).observe(this.root);
+    this.size = { width: 0, height: 0 }; // as it was told: asking would have all that has changed laid out first
+    new ResizeObserver(() => {
+      this.size = { width: this.root.clientWidth, height: this.root.clientHeight };
+      this.draw();
+    }).observe(this.root);
   }
 
   /** @param {Shown} what */
@@ -81,20 +87,24 @@ export class Heatmap {
 
   /** Another kind of map takes the room. */
   hide() {
-    this.plot.hidden = true;
+    this.axes.hide();
+    this.painting.hide();
     this.shown = this.frame = null;
   }
 
   /** @param {Shown} shown @returns {Frame} as large as fits */
   framed({ map, queries, keys }) {
-    const room = { width: this.root.clientWidth, height: this.root.clientHeight };
+    const room = { ...this.size };
     if (FOLDED.matches) room.height = 2 * room.width; // one column: the map is as high as its width asks for
-    /** @param {Axis} axis @param {Stretch} range @param {number} count */
-    const longest = (axis, range, count) =>
-      Math.max(2, ...ticks(range, count, 4000).map((index) => wideAs(label(axis, index)))) * CHARACTER;
+    /** @param {Axis} axis @param {Stretch} range @param {number} count @param {number} length of the room */
+    const longest = (axis, range, count, length) => {
+      const words = count * LABEL_EVERY > length ? wordLabels(axis) : null; // single letters will have no room
+      const texts = words?.map(({ text }) => text) ?? ticks(range, count, 4000).map((index) => label(axis, index));
+      return Math.max(2, ...texts.map(wideAs)) * CHARACTER;
+    };
     const whole = wholeView(map.rows, map.cols);
-    const left = longest(queries, whole.y, map.rows);
-    const top = longest(keys, whole.x, map.cols);
+    const left = longest(queries, whole.y, map.rows, room.height);
+    const top = longest(keys, whole.x, map.cols, room.width);
     const sizes = { left: left + 36, top: 44, right: 8, bottom: 8 };
     let box = plotBox(room, sizes, map.rows, map.cols);
     let angle = 0;
@@ -106,29 +116,27 @@ export class Heatmap {
       /** @param {number} index */
       const over = (index) => wideAs(label(keys, index)) * CHARACTER * rise + 8 - (map.cols - index - 0.5) * across;
       const right = angle === -90 ? 0 : Math.max(...ticks(whole.x, map.cols, 4000).map(over));
-      box = plotBox(room, { ...sizes, top: top * rise + 40, right: Math.max(8, right) }, map.rows, map.cols);
+      box = plotBox(room, { ...sizes, top: Math.round(top * rise + 40), right: Math.max(8, right) }, map.rows, map.cols);
     }
     if (FOLDED.matches) room.height = box.top + box.height + sizes.bottom;
     const labelHeight = angle === 0 ? 24 : top * (angle === -45 ? 0.72 : 1) + 14;
     return { room, box, labelWidth: left + 12, labelHeight, angle };
   }
 
-  async draw() {
-    const turn = (this.turn += 1);
-    const Plotly = await plotly();
+  draw() {
     const { shown } = this;
-    if (turn !== this.turn || !shown || !this.root.clientWidth) return;
-    this.plot.hidden = false;
+    if (!shown || !this.size.width) return;
     const frame = (this.frame = this.framed(shown));
     this.root.style.height = FOLDED.matches ? `${frame.room.height}px` : "";
-    const { n, traces } = tracesOf(shown, this.view, frame);
-    await Plotly.react(this.plot, traces, layoutOf(shown, this.view, frame), CONFIG);
-    if (!this.ready) {
-      this.ready = true;
-      onGesture(this.plot, (change, done) => this.shown && this.dragged(change, done));
-    }
-    if (!this.shown) return;
-    this.on.view(this.whole(), n);
+    this.paint();
+    this.axes.show(layoutOf(shown, this.view, frame));
+  }
+
+  /** The cells, and what follows them. */
+  paint() {
+    const { shown, frame, view } = this;
+    if (!shown || !frame) return;
+    this.on.view(this.whole(), this.painting.draw(shown, view, frame));
     this.overlay();
   }
 
@@ -152,7 +160,7 @@ export class Heatmap {
   /** @param {View} view @param {boolean} done the gesture is over */
   setView(view, done) {
     this.view = view;
-    if (!done) return this.overlay();
+    if (!done) return this.paintSoon();
     const { map } = this;
     const [rows, cols] = this.whole() ? [null, null] : [cellsIn(view.y, map.rows), cellsIn(view.x, map.cols)];
     this.inView = JSON.stringify([rows, cols]);

@@ -14,11 +14,12 @@ const WHEEL_REST = 160; // milliseconds: then the wheel's turn is over
 /** @param {Heatmap} heatmap */
 export function listen(heatmap) {
   const { root } = heatmap;
-  const drawSoon = onceAFrame(() => void heatmap.draw());
+  const drawSoon = onceAFrame(() => heatmap.draw());
   let resting = 0;
   root.addEventListener("pointermove", (event) => {
     if (heatmap.frame && !event.buttons) heatmap.on.hover(heatmap.placeUnder(event));
   });
+  root.addEventListener("pointerdown", () => heatmap.axes.hurry());
   root.addEventListener("pointerleave", () => heatmap.frame && heatmap.on.hover(null));
   // There is nothing to pan where all of the map is in view; Plotly would crop it. With Shift a box is drawn.
   root.addEventListener(

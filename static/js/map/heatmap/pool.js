@@ -4,7 +4,7 @@ import { masked } from "../cells.js";
 
 /** @typedef {import("../../types.js").HeadMap} HeadMap */
 
-/** Plotly draws this many cells a side in about 50 ms; beyond screen resolution it would drop hot cells. */
+/** Cells a side that are drawn one by one; beyond screen resolution hot cells would fall out. */
 export const MOST_CELLS = 256;
 
 /**
