@@ -7,7 +7,7 @@ import { FarScene } from "./beside/far.js";
 import { Address, DEFAULTS } from "./link.js";
 import { isFar, isLong } from "./map/atlas/levels.js";
 import { LongMap } from "./map/atlas/long.js";
-import { showViewExports } from "./map/atlas/saves.js";
+import { offerWhatFits } from "./map/atlas/saves.js";
 import { cellMeant } from "./map/cells.js";
 import { Grid } from "./map/grid/grid.js";
 import { drawHeads, fetchAhead } from "./map/grid/overview.js";
@@ -226,7 +226,7 @@ export class Explorer {
       this.long.read(session, name, far);
       this.keep(this.kept);
       showExports(session, name, { layer, head: over || head });
-      if (this.long.active) showViewExports(this.long.atlas);
+      if (this.long.active) offerWhatFits(this.long.atlas);
       if (this.long.active) this.long.label(showCaptions(session, name, this.head, map));
       else showCaptions(session, name, this.head, map, over);
       drawHeads(this, session, turn);

@@ -33,6 +33,7 @@ export const KEYS = {
   keyReduce: ["v"],
   keyExport: ["e"],
   keyShare: ["p"],
+  keyPython: ["Shift+c"],
   keyPresent: ["z"],
   keyTheme: ["t"],
   keyLanguage: ["n"],
