@@ -109,7 +109,7 @@ export class Explorer {
   /** Writes into the state and the address, and nothing else. @param {Partial<State>} patch @param {History} history */
   record(patch, history) {
     this.state = { ...this.state, ...patch };
-    this.address.write(this.state, history);
+    this.address.write(this.state, history, this.session?.summary.id);
     this.changed(this.state);
   }
 

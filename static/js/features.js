@@ -1,6 +1,7 @@
 /** What the page offers around the map: each in a module of its own, which is named here and says what it follows. */
 
 import { Exports } from "./exports/exports.js";
+import { Pins } from "./pins/pins.js";
 import { Present } from "./views/present.js";
 
 /**
@@ -38,4 +39,4 @@ import { Present } from "./views/present.js";
  */
 
 /** @param {Page} page @returns {Feature[]} in the order in which they stand on the page */
-export const featuresOf = (page) => [new Present(page), new Exports(page)];
+export const featuresOf = (page) => [new Present(page), new Exports(page), new Pins(page)];

@@ -140,6 +140,7 @@
  * @property {Range | null} cols
  * @property {"" | "mean"} how a block of a long map is drawn; empty: by its largest weight
  * @property {"" | "ribbons"} view empty: the map
+ * @property {string} pins cells with notes, as pins/codec.js writes them
  */
 
 export {};

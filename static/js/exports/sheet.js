@@ -35,7 +35,7 @@ import { colourOn } from "./picture.js";
 const MARGIN = 24;
 const LINE = 18; // pixels of a line of the title or caption
 const CHARACTER = [7.25, 12]; // pixels of a monospaced character, and its size
-const SANS = 0.54; // of a size, the mean width of a proportional character
+const SANS = 0.58; // of a size, the mean width of a proportional character
 const RAMP = [144, 10]; // pixels of the legend
 const LEAST = 400; // pixels wide: a title has room
 const MOST_NUMBERS = 500; // cells with their weight written in them

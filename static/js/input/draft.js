@@ -90,6 +90,8 @@ export function parametersOf(json) {
 /** What a trace was asked by, as far as its file says. @param {import("../types.js").Summary} summary @returns {Draft} */
 export function draftOfTrace({ model, request }) {
   const { fields } = fromExample(request?.inputs ?? "");
+  const labels = request?.parameters?.candidate_labels;
+  if (Array.isArray(labels)) fields.labels = labels.join("\n");
   return { model, fields, media: null, parameters: parametersOf(JSON.stringify(request?.parameters ?? {})) };
 }
 

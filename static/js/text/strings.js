@@ -5,11 +5,12 @@ import * as stage from "./strings/stage.js";
 import * as derivation from "./strings/derivation.js";
 import { en } from "./strings/en.js";
 import * as exports from "./strings/exports.js";
+import * as pins from "./strings/pins.js";
 import * as present from "./strings/present.js";
 import * as ribbons from "./strings/ribbons.js";
 import { zh } from "./strings/zh.js";
 
 export const STRINGS = {
-  en: { ...en, ...atlas.en, ...stage.en, ...derivation.en, ...ribbons.en, ...present.en, ...exports.en },
-  zh: { ...zh, ...atlas.zh, ...stage.zh, ...derivation.zh, ...ribbons.zh, ...present.zh, ...exports.zh },
+  en: { ...en, ...atlas.en, ...stage.en, ...derivation.en, ...ribbons.en, ...present.en, ...exports.en, ...pins.en },
+  zh: { ...zh, ...atlas.zh, ...stage.zh, ...derivation.zh, ...ribbons.zh, ...present.zh, ...exports.zh, ...pins.zh },
 };

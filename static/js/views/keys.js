@@ -34,6 +34,7 @@ export const KEYS = {
   keyExport: ["e"],
   keyShare: ["p"],
   keyPython: ["Shift+c"],
+  keyNote: ["Shift+l"],
   keyPresent: ["z"],
   keyTheme: ["t"],
   keyLanguage: ["n"],

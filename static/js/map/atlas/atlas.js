@@ -14,6 +14,7 @@ import { levelFor, levelsOf, SIDE, wanted } from "./levels.js";
 import { Loader } from "./loader.js";
 import { placeMarks } from "./marks.js";
 import { placeMade } from "../made.js";
+import { placePins } from "../pins.js";
 import { Minimap } from "./minimap.js";
 import { panned, revealed } from "./moves.js";
 import { Numbers } from "./numbers.js";
@@ -223,6 +224,7 @@ export class Atlas {
     const { box, view, shape, crosshair, chosen, labelWidth, labelHeight } = this;
     placeMarks({ box, view, shape, crosshair, chosen, labelWidth, labelHeight, holes: this.shown.holes });
     placeMade({ box, view }, this.shown.queries, this.shown.keys);
+    placePins({ box, view });
   }
 
   /** Asks for what the view lacks. */

@@ -3,6 +3,7 @@
 import { byId, placeOver } from "../../views/dom.js";
 import { cellBox } from "../geometry.js";
 import { placeMade } from "../made.js";
+import { placePins } from "../pins.js";
 
 const NAME = 18; // pixels between an axis's labels and its name
 
@@ -45,6 +46,7 @@ export function placeOverlays({ shown, box, view, crosshair, chosen, labelWidth,
   put(byId("hatch"), shown.map.causal || shown.map.holes ? edge : null); // masked cells are holes in the plot
   put(byId("map-frame"), edge);
   placeMade({ box, view }, shown.queries, shown.keys);
+  placePins({ box, view });
   const { row, col } = crosshair ?? {};
   const line = row === undefined ? null : cellBox(box, view, row, view.x[0]);
   const column = col === undefined ? null : cellBox(box, view, view.y[0], col);
