@@ -2,6 +2,7 @@
 
 import { Exports } from "./exports/exports.js";
 import { Pins } from "./pins/pins.js";
+import { Tour } from "./tour/tour.js";
 import { Present } from "./views/present.js";
 
 /**
@@ -39,4 +40,4 @@ import { Present } from "./views/present.js";
  */
 
 /** @param {Page} page @returns {Feature[]} in the order in which they stand on the page */
-export const featuresOf = (page) => [new Present(page), new Exports(page), new Pins(page)];
+export const featuresOf = (page) => [new Present(page), new Exports(page), new Pins(page), new Tour(page)];

@@ -5,6 +5,7 @@ import { blocks } from "../map/atlas/codes.js";
 import { colourAt, floorOf, LOG_FLOOR, position } from "../map/colour.js";
 import { cellsIn } from "../map/geometry.js";
 import { blockSize, pooled } from "../map/heatmap/pool.js";
+import { shownPins } from "../map/pins.js";
 import { axisName, siteName, t } from "../text/i18n.js";
 import { isolated } from "../text/isolate.js";
 import { byId } from "../views/dom.js";
@@ -36,9 +37,12 @@ import { byId } from "../views/dom.js";
  *
  * @typedef {Part & {
  *   place: (value: number) => number, stops: number[][], theme: Theme, long: boolean, queries: Axis, keys: Axis,
- *   size: {width: number, height: number}, words: Words, name: string,
+ *   size: {width: number, height: number}, words: Words, name: string, pins: import("../map/pins.js").Mark[],
  * }} Picture `place` on the colours' scale, 0 to 1; `stops` of that scale, evenly spaced; `size` on screen, in CSS pixels
  */
+
+/** @param {number} index @param {Range} range */
+const inside = (index, [start, stop]) => index >= start && index < stop;
 
 const STOPS = 17; // of the colours' scale: as many as the finest palette is made of
 
@@ -141,6 +145,7 @@ export function pictureOf(explorer, theme) {
     keys: session.keys(state.site),
     size: { width: box.width, height: box.height },
     words: wordsOf(explorer, part),
+    pins: shownPins().filter(({ row, col }) => inside(row, part.rows) && inside(col, part.cols)),
     name: nameOf(explorer, part) + reduced,
   };
 }

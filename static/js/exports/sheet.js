@@ -139,8 +139,16 @@ export function sheetOf(picture) {
       write(brief(value), x, y, { size: 11, mono: true, anchor: "middle", colour: inkOn(rgb) });
     });
   marks.push({ kind: "rect", box, stroke: ink.line });
+  for (const { row, col, number, here } of picture.pins) {
+    const cell = { left: left + (col - cols[0]) * across, top: top + (row - rows[0]) * down, width: across, height: down };
+    marks.push({ kind: "rect", box: cell, stroke: here ? ink.text : ink.quiet });
+    const badge = { left: cell.left - 7, top: cell.top - 7, width: 14, height: 14 };
+    marks.push({ kind: "rect", box: badge, fill: here ? ink.text : ink.quiet });
+    write(String(number), cell.left, cell.top, { size: 10, anchor: "middle", mono: true, colour: ink.page });
+  }
   const foot = legend(picture, holes, box.top + box.height + 20, write, marks);
-  const facts = words.facts.flatMap((fact) => wrapped(fact, total - 2 * MARGIN, 11));
+  const said = [...picture.pins.map(({ number, words: pinned }) => `${number}  ${pinned}`), ...words.facts];
+  const facts = said.flatMap((fact) => wrapped(fact, total - 2 * MARGIN, 11));
   facts.forEach((line, at) => write(line, MARGIN, foot + 16 * (at + 0.5), { size: 11, colour: ink.quiet }));
   const bottom = Math.ceil(foot + 16 * facts.length + MARGIN);
   return { width: total, height: bottom, background: ink.page, marks, title: words.title, description: words.facts.join(" ") };

@@ -8,9 +8,10 @@ import * as exports from "./strings/exports.js";
 import * as pins from "./strings/pins.js";
 import * as present from "./strings/present.js";
 import * as ribbons from "./strings/ribbons.js";
+import * as tour from "./strings/tour.js";
 import { zh } from "./strings/zh.js";
 
 export const STRINGS = {
-  en: { ...en, ...atlas.en, ...stage.en, ...derivation.en, ...ribbons.en, ...present.en, ...exports.en, ...pins.en },
-  zh: { ...zh, ...atlas.zh, ...stage.zh, ...derivation.zh, ...ribbons.zh, ...present.zh, ...exports.zh, ...pins.zh },
+  en: { ...en, ...atlas.en, ...stage.en, ...derivation.en, ...ribbons.en, ...present.en, ...exports.en, ...pins.en, ...tour.en },
+  zh: { ...zh, ...atlas.zh, ...stage.zh, ...derivation.zh, ...ribbons.zh, ...present.zh, ...exports.zh, ...pins.zh, ...tour.zh },
 };

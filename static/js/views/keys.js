@@ -36,6 +36,7 @@ export const KEYS = {
   keyPython: ["Shift+c"],
   keyNote: ["Shift+l"],
   keyPresent: ["z"],
+  keyTour: ["Shift+t"],
   keyTheme: ["t"],
   keyLanguage: ["n"],
   keyAccess: ["k"],
