@@ -5,6 +5,7 @@ import { t } from "../text/i18n.js";
 import { announce } from "../views/controls.js";
 import { byId, element } from "../views/dom.js";
 import { closeDrawer, openDrawer } from "../views/drawer.js";
+import { NARROW } from "../views/narrow.js";
 
 /** @type {{name: string, place: string}[]} what each step is of */
 const STEPS = [
@@ -27,7 +28,8 @@ export class Tour {
     const make = (/** @type {string} */ id, /** @type {() => void} */ click, look = "small") =>
       element("button", { type: "button", class: look, id, on: { click } });
     this.offer = make("tour-offer", () => this.start(), "plain small");
-    byId("reading-close").before(this.offer);
+    if (NARROW.matches) byId("reading-close").before(this.offer);
+    else byId("hover-line").append(this.offer);
     this.begin = make("tour-begin", () => {
       byId("help").close();
       this.start();
