@@ -48,8 +48,9 @@ CSV = Format("csv", "text/csv", 16)
 PNG = Format("png", "image/png", 1, gaps=True)
 PLOTLY = Format("plotly", "application/vnd.plotly.v1+json", 16, gaps=True)
 HTML = Format("html", "text/html", 16, gaps=True)
+SVG = Format("svg", "image/svg+xml", 20, gaps=True)  # "M123 456h1v1h-1z" a cell
 RAW = Format("raw", "application/octet-stream", 1)
-MAP_FORMATS = (JSON, NPY, CSV, PNG, PLOTLY, HTML)
+MAP_FORMATS = (JSON, NPY, CSV, PNG, PLOTLY, HTML, SVG)
 THUMBNAIL_FORMATS = (RAW, NPY, PNG)
 
 
