@@ -20,7 +20,7 @@ CELLS = (3, 48)  # pixels of a cell, at least and at most: fewer are no picture,
 CHARACTER = 7.25  # pixels of a label's character
 EVERY = 14  # pixels that a label needs across its reading direction
 MARGIN, LINE, GAP = 24, 18, 32
-LEAST = 420  # pixels wide: a caption has room
+WORD = 6.6  # pixels of a character in running text
 STEPS, RAMP = 64, 144  # of the legend, and its pixels
 MONO = "ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', 'Noto Sans Mono CJK SC', monospace"
 SANS = "system-ui, 'Segoe UI', Roboto, 'Noto Sans', 'Liberation Sans', 'Noto Sans CJK SC', sans-serif"
@@ -28,9 +28,8 @@ STYLE = (
     f"text{{font:12px {SANS};fill:#1b1c1e}}.label{{font-family:{MONO};white-space:pre}}"
     f".quiet{{fill:#5c6066}}.title{{font:600 14px {SANS}}}"
 )
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"  # of a drawing opened by itself
-    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"  # of a drawing that is opened by itself
-)
+# Of a drawing that is opened by itself.
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
 HATCH = (
     '<defs><pattern id="hatch" width="7" height="7" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
     '<line x1="0" y1="0" x2="0" y2="7" stroke="#8f908c" stroke-width="2"/></pattern></defs>'
@@ -91,7 +90,8 @@ def svg(
     across = -(-len(panels) // max(1, round(len(panels) ** 0.5)))
     wide, high = frame.left + frame.size[0] + GAP, frame.top + frame.size[1] + GAP
     foot = MARGIN + LINE + -(-len(panels) // across) * high
-    width = max(2 * MARGIN + min(across, len(panels)) * wide - GAP, LEAST)
+    said = max(len(line) for line in (title, *caption)) * WORD
+    width = 2 * MARGIN + max(min(across, len(panels)) * wide - GAP, said)
     height = foot + 2 * LINE + LINE * len(caption) + MARGIN
     holes = bool((codes == 0).any())
     parts = [
