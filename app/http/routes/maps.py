@@ -73,13 +73,16 @@ def encoded(
     if form in (wire.PNG, wire.SVG):
         top = 1.0 if place.plain else float(np.abs(weights).max(initial=0)) or 1.0
         coded = wire.linear_signed_codes(weights, visible) if place.signed else wire.linear_codes(weights, visible, top)
+        title = f"{held.model} · {place.title}"
         if form is wire.PNG:
-            return wire.to_png(wire.side_by_side(coded) if coded.ndim == 3 else coded, cell, signed=place.signed)
+            facts = {"Title": title, "Description": " ".join(caption(held, place))}
+            picture = wire.side_by_side(coded) if coded.ndim == 3 else coded
+            return wire.to_png(picture, cell, signed=place.signed, facts=facts)
         return svg(
             coded,
             queries,
             keys,
-            title=f"{held.model} · {place.title}",
+            title=title,
             axes=(place.queries, place.keys),
             ends=(f"{-top:.3g}" if place.signed else "0", f"{top:.3g}"),
             caption=caption(held, place),

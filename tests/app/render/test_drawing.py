@@ -29,7 +29,7 @@ def texts(tree: ElementTree.Element) -> list[str]:
 def test_each_visible_cell_is_drawn_in_its_colour() -> None:
     tree = drawn(CODES)
     paths = {path.get("d"): path.get("fill") for path in tree.iter(f"{SVG}path")}
-    assert paths == {"M0 0h1v1h-1z": "#ffe945", "M0 1h1v1h-1z": "#00204c", "M1 1h1v1h-1z": "#757575"}
+    assert paths == {"M0 0h1v1h-1z": "#ffe945", "M0 1h1v1h-1z": "#00204c", "M1 1h1v1h-1z": "#7c7b76"}
     assert texts(tree)[0] == "a <b> & c"
     assert {"t0", "t1", "s0", "s1", "exact", "masked", "keys: source", "queries: target"} <= set(texts(tree))
     assert "masked" not in texts(drawn(CODES | 1))
