@@ -15,7 +15,7 @@ import { choice, copy, notice, setChoice } from "../views/controls.js";
 import { byId, element, save } from "../views/dom.js";
 import { showProblem } from "../views/notices.js";
 import { pdfOf } from "./pdf.js";
-import { hasPicture, nameOf, pictureOf } from "./picture.js";
+import { hasPicture, nameOf, pictureOf, sessionOf } from "./picture.js";
 import { pngOf } from "./png.js";
 import { curlOf, pythonOf } from "./requests.js";
 import { ribbonsOf } from "./ribbons.js";
@@ -226,9 +226,12 @@ export class Exports {
     const { session, state } = this.explorer;
     if (!session) return;
     const { layer, head } = this.explorer.head;
+    const { objective } = /** @type {{objective?: Record<string, unknown>}} */ (sessionOf(this.explorer)?.summary ?? {});
+    const of = Object.fromEntries(Object.entries(objective ?? {}).filter(([name]) => name !== "value")); // that is answered
+    const body = /** @type {Record<string, unknown>} */ (bodyOf(session.draft, session.model));
     const asked = {
       origin: new URL(".", document.baseURI).href.replace(/\/$/, ""),
-      body: /** @type {Record<string, unknown>} */ (bodyOf(session.draft, session.model)),
+      body: objective ? { ...body, objective: of } : body,
       ...{ site: state.site, layer, head: this.explorer.over || head, rows: state.rows, cols: state.cols },
       measure: /** @type {{measure?: string}} */ (state).measure || "weights",
       keyed: heldKey() !== "",

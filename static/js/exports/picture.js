@@ -11,9 +11,11 @@ import { isolated } from "../text/isolate.js";
 import { byId } from "../views/dom.js";
 
 /** @typedef {import("../explorer.js").Explorer} Explorer */
+/** @typedef {import("../source/session.js").Session} Session */
 /** @typedef {import("../types.js").Axis} Axis */
 /** @typedef {import("../types.js").Range} Range */
 /** @typedef {import("../types.js").Theme} Theme */
+/** @typedef {{name: string, signed: boolean, limit: number}} Unit of values that are no weights: the largest has the last colour */
 /**
  * @typedef {object} Part the cells in view, each drawn block by one value
  * @property {Range} rows of the map, half open
@@ -36,15 +38,33 @@ import { byId } from "../views/dom.js";
  * @property {string} masked
  *
  * @typedef {Part & {
- *   place: (value: number) => number, stops: number[][], theme: Theme, long: boolean, queries: Axis, keys: Axis,
+ *   unit: Unit | undefined, place: (value: number) => number, colour: (at: number) => number[], stops: number[][], theme: Theme, long: boolean, queries: Axis, keys: Axis,
  *   size: {width: number, height: number}, words: Words, name: string, pins: import("../map/pins.js").Mark[],
- * }} Picture `place` on the colours' scale, 0 to 1; `stops` of that scale, evenly spaced; `size` on screen, in CSS pixels
+ * }} Picture `place` on the colours' scale, 0 to 1; `colour` of such a place, and `stops` of all, evenly spaced; `size` on screen, in CSS pixels
  */
 
 /** @param {number} index @param {Range} range */
 const inside = (index, [start, stop]) => index >= start && index < stop;
 
-const STOPS = 17; // of the colours' scale: as many as the finest palette is made of
+const STOPS = 25; // of the colours' scale: as many as the finest palette is made of, and that in the middle
+
+/**
+ * Whose map is on show: of another measure than the weights, a session of its own.
+ *
+ * @param {Explorer} explorer
+ * @returns {Session | null}
+ */
+export const sessionOf = (explorer) => /** @type {{measured?: Session | null}} */ (/** @type {unknown} */ (explorer)).measured ?? explorer.session;
+
+/** What the values on show are, where they are no weights. @param {Explorer} explorer @returns {Unit | undefined} */
+function unitOf({ long, map }) {
+  if (!long.active) return /** @type {{unit?: Unit} | null} */ (map)?.unit;
+  const source = /** @type {{unitOf?: (shown: object) => Unit | undefined}} */ (/** @type {unknown} */ (long.shown.source));
+  return source.unitOf?.(long.shown);
+}
+
+/** What each code of a long map's tiles stands for. @param {Explorer} explorer @returns {ArrayLike<number>} */
+const codesOf = ({ long }) => /** @type {{codes?: ArrayLike<number>}} */ (/** @type {unknown} */ (long.shown.source.session)).codes ?? WEIGHTS;
 
 /** @param {Explorer} explorer @returns {boolean} whether a map is on show */
 export const hasPicture = ({ session, map, long, heatmap }) =>
@@ -57,7 +77,7 @@ export function partOf(explorer) {
     const { atlas } = long;
     const { view, shape } = atlas.drawn;
     const [rows, cols] = [cellsIn(view.y, shape[0]), cellsIn(view.x, shape[1])];
-    const part = blocks(rows, cols, atlas.level, shape, (spot) => atlas.find(spot), WEIGHTS);
+    const part = blocks(rows, cols, atlas.level, shape, (spot) => atlas.find(spot), codesOf(explorer));
     if (!part) return null;
     const n = 2 ** atlas.level;
     const { rows: height, cols: width, weights: values } = part;
@@ -84,7 +104,8 @@ function reduction({ session, long }, { n, coded }) {
 
 /** The words that belong to a part. @param {Explorer} explorer @param {Part} part @returns {Words} */
 function wordsOf(explorer, part) {
-  const { session, state } = explorer;
+  const { state } = explorer;
+  const session = sessionOf(explorer);
   if (!session) throw new Error("no map is on show");
   const { site } = state;
   const { model, task, certificate } = session.summary;
@@ -131,14 +152,18 @@ export function pictureOf(explorer, theme) {
   const part = partOf(explorer);
   if (!part || !session) return null;
   const { palette, scale } = explorer.styled();
-  const floor = long.active ? floorOf(long.atlas.shape[1]) : LOG_FLOOR;
+  const unit = unitOf(explorer);
+  const floor = long.active && !unit ? floorOf(long.atlas.shape[1]) : LOG_FLOOR;
+  const ramp = unit?.signed ? /** @type {import("../types.js").Palette} */ ("signed") : palette; // what has a sign has colours of its own
   const box = long.active ? long.atlas.drawn.box : heatmap.frame?.box;
   if (!box) return null;
   const reduced = part.n > 1 ? `-${long.active ? long.shown.how : "max"}${part.n}x${part.n}` : "";
   return {
     ...part,
-    place: (value) => position(value, scale, floor),
-    stops: Array.from({ length: STOPS }, (_, at) => colourAt(palette, theme, at / (STOPS - 1))),
+    unit,
+    place: (value) => placeOf(value, scale, floor, unit),
+    colour: (at) => colourAt(ramp, theme, at),
+    stops: Array.from({ length: STOPS }, (_, at) => colourAt(ramp, theme, at / (STOPS - 1))),
     theme,
     long: long.active,
     queries: session.queries(state.site),
@@ -150,9 +175,9 @@ export function pictureOf(explorer, theme) {
   };
 }
 
-/** The colour of a place on the scale, between its stops. @param {number[][]} stops @param {number} at 0 to 1 */
-export function colourOn(stops, at) {
-  const place = Math.min(Math.max(at, 0), 1) * (stops.length - 1);
-  const low = Math.min(Math.floor(place), stops.length - 2);
-  return stops[low].map((value, channel) => Math.round(value + (stops[low + 1][channel] - value) * (place - low)));
+/** Where a value stands on its scale: of what has a sign, zero in the middle. @param {number} value @param {import("../types.js").Scale} scale @param {number} floor @param {Unit | undefined} unit */
+function placeOf(value, scale, floor, unit) {
+  if (!unit) return position(value, scale, floor);
+  const share = position(Math.abs(value) / unit.limit, scale, floor);
+  return unit.signed ? (1 + Math.sign(value) * share) / 2 : share;
 }

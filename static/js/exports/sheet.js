@@ -7,7 +7,6 @@ import { ticksOf } from "../map/atlas/ticks.js";
 import { isolated } from "../text/isolate.js";
 import { label, wideAs } from "../text/labels.js";
 import { INKS } from "./inks.js";
-import { colourOn } from "./picture.js";
 
 /** @typedef {import("./picture.js").Picture} Picture */
 /** @typedef {import("../map/geometry.js").Box} Box */
@@ -79,10 +78,10 @@ export function labelsOf(axis, range, pixels, long, each) {
 }
 
 /** @param {Picture} picture @returns {Int32Array} 0xrrggbb of each block, -1 where it is masked */
-export function coloursOf({ values, place, stops }) {
+export function coloursOf({ values, place, colour }) {
   return Int32Array.from(values, (value) => {
     if (Number.isNaN(value)) return -1;
-    const [r, g, b] = colourOn(stops, place(value));
+    const [r, g, b] = colour(place(value));
     return (r << 16) | (g << 8) | b;
   });
 }
@@ -133,10 +132,10 @@ export function sheetOf(picture) {
   marks.push({ kind: "cells", box: n === 1 ? drawn : box, width, height, colours });
   if (n === 1 && !long && width * height <= MOST_NUMBERS && across >= ROOM_FOR_NUMBER[0] && down >= ROOM_FOR_NUMBER[1])
     picture.values.forEach((value, at) => {
-      if (!(Math.abs(value) >= NOTHING)) return;
+      if (!(Math.abs(value) >= NOTHING * (picture.unit?.limit ?? 1))) return;
       const [x, y] = [drawn.left + ((at % width) + 0.5) * across, drawn.top + (Math.floor(at / width) + 0.5) * down];
       const rgb = [colours[at] >> 16, (colours[at] >> 8) & 255, colours[at] & 255];
-      write(brief(value), x, y, { size: 11, mono: true, anchor: "middle", colour: inkOn(rgb) });
+      write(picture.unit ? String(Number(value.toPrecision(2))) : brief(value), x, y, { size: 11, mono: true, anchor: "middle", colour: inkOn(rgb) });
     });
   marks.push({ kind: "rect", box, stroke: ink.line });
   for (const { row, col, number, here } of picture.pins) {
@@ -163,7 +162,7 @@ export function sheetOf(picture) {
  * @param {(text: string, x: number, y: number, style?: Partial<TextMark>) => void} write
  * @param {Mark[]} marks
  */
-function legend({ words, stops, theme }, holes, y, write, marks) {
+function legend({ words, colour, theme }, holes, y, write, marks) {
   const ink = INKS[theme];
   const [width, height] = RAMP;
   let x = MARGIN;
@@ -172,7 +171,7 @@ function legend({ words, stops, theme }, holes, y, write, marks) {
   const box = { left: x, top: y - height / 2, width, height };
   const steps = 72;
   const colours = Int32Array.from({ length: steps }, (_, at) => {
-    const [r, g, b] = colourOn(stops, at / (steps - 1));
+    const [r, g, b] = colour(at / (steps - 1));
     return (r << 16) | (g << 8) | b;
   });
   marks.push({ kind: "cells", box, width: steps, height: 1, colours }, { kind: "rect", box, stroke: ink.line });
