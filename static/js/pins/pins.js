@@ -126,7 +126,7 @@ export class Pins {
   remove(at) {
     this.write(this.list.filter((_, index) => index !== at));
     notice(t("pinRemoved"));
-    this.note.focus({ preventScroll: true });
+    this.button.focus({ preventScroll: true });
   }
 
   /** Shows a pin's head and cell. @param {Pin} pin */
