@@ -153,6 +153,7 @@ class TraceSummary(Answer):
     certificate: CertificateAnswer
     objective: dict[str, Any] | None = Field(None, description="What its gradients are of, and its value.")
     edits: list[dict[str, Any]] | None = Field(None, description="What was changed in its pass.")
+    request: dict[str, Any] | None = Field(None, description="What it was asked by, files left out.")
     encodings: dict[str, dict[str, float]]
     tiles: dict[str, Any]
     bytes: int = Field(description="Of its file; of its tensors until that is whole.")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from heedmap.app.render.colours import plotly_scale
 from heedmap.app.render.isolate import isolated
+from heedmap.app.render.labels import readable
 
 LABELS = 64  # tick labels on an axis: more overlap at 1,000 pixels
 WEIGHTS = "weights"  # the measure that maps have unless another is asked for
@@ -102,9 +103,10 @@ def _ticks(labels: Sequence[str], origin: int) -> dict[str, Any]:
     """Every token's label where there is room, else every n-th."""
     step = -(-len(labels) // LABELS)
     places = range(0, len(labels), step)
+    texts = readable(labels)
     # Plotly reads tags in text; a token that looks like one is shown as it is.
     return {
         "tickmode": "array",
         "tickvals": [origin + place for place in places],
-        "ticktext": [html.escape(isolated(labels[place]), quote=False) for place in places],
+        "ticktext": [html.escape(isolated(texts[place]), quote=False) for place in places],
     }

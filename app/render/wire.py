@@ -13,6 +13,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from heedmap.app.errors import NotAcceptable, TooLarge
 from heedmap.app.render.colours import palette
@@ -22,8 +23,8 @@ STEPS = 253  # codes 2..255 span the exponents -24..0
 TOP_EXPONENT = 12  # s8log: the largest value with a code of its own is 2^12: what norms and gradients hardly reach
 SIGNED_STEPS = 126  # of s8log: codes 129..255, and 127..1 for what is negative, span the exponents -24..12
 ZERO = 128  # of s8log
-PNG_SIDE = 256  # pixels: a map of few tokens is enlarged to about this, so that it can be looked at
-PNG_CELL = 32  # pixels: the largest cell of an enlarged map
+PNG_SIDE = 1024  # pixels: a map of few tokens is enlarged to about this, so that it can be looked at
+PNG_CELL = 64  # pixels: the largest cell of an enlarged map
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,9 @@ CSV = Format("csv", "text/csv", 16)
 PNG = Format("png", "image/png", 1, gaps=True)
 PLOTLY = Format("plotly", "application/vnd.plotly.v1+json", 16, gaps=True)
 HTML = Format("html", "text/html", 16, gaps=True)
+SVG = Format("svg", "image/svg+xml", 20, gaps=True)  # "M123 456h1v1h-1z" a cell
 RAW = Format("raw", "application/octet-stream", 1)
-MAP_FORMATS = (JSON, NPY, CSV, PNG, PLOTLY, HTML)
+MAP_FORMATS = (JSON, NPY, CSV, PNG, PLOTLY, HTML, SVG)
 THUMBNAIL_FORMATS = (RAW, NPY, PNG)
 
 
@@ -161,10 +163,17 @@ def to_signed_codes(values: NDArray[np.float32], visible: NDArray[np.bool_]) -> 
     return np.where(visible, ZERO + np.sign(values) * size, 0).astype(np.uint8)
 
 
-def to_png(codes: NDArray[np.uint8], cell: int | None = None, *, signed: bool = False) -> bytes:
+def to_png(
+    codes: NDArray[np.uint8],
+    cell: int | None = None,
+    *,
+    signed: bool = False,
+    facts: Mapping[str, str] | None = None,
+) -> bytes:
     """A picture of codes (rows, columns) in cividis, or diverging around code 128 where signed; masked is transparent.
 
-    cell: pixels a side of each cell; by default the map is enlarged to be about 256 pixels wide or high.
+    cell: pixels a side of each cell; by default the map is enlarged to be about 1,024 pixels wide or high. facts: what
+    the file says of itself, by PNG's own keywords: Title, Description, ...
     """
     rows, columns = codes.shape
     side = cell or max(1, min(PNG_CELL, PNG_SIDE // max(rows, columns)))
@@ -173,7 +182,10 @@ def to_png(codes: NDArray[np.uint8], cell: int | None = None, *, signed: bool = 
     if side > 1:
         image = image.resize((columns * side, rows * side), Image.Resampling.NEAREST)
     buffer = io.BytesIO()
-    image.save(buffer, "PNG", transparency=0, optimize=False)
+    said = PngInfo()
+    for keyword, text in (facts or {}).items():
+        said.add_itxt(keyword, text)
+    image.save(buffer, "PNG", transparency=0, optimize=False, pnginfo=said)
     return buffer.getvalue()
 
 

@@ -55,6 +55,7 @@ class StoredTrace:
             "id": self.id,
             "model": self.model,
             **summary,
+            **({} if self.trace.request is None else {"request": dict(self.trace.request)}),
             "encodings": ENCODINGS,
             "tiles": TILESET,
             "bytes": self.size,

@@ -3,6 +3,7 @@
 import { Problem } from "./api/request.js";
 import { draftOf, stateOf } from "./input/draft.js";
 import { editsOf } from "./input/edits.js";
+import { fileOf, taskOf } from "./input/tasks.js";
 import { Session } from "./source/session.js";
 import { isWritten, watched, Writing } from "./source/writing.js";
 import { t } from "./text/i18n.js";
@@ -65,7 +66,11 @@ function mostOf({ parameters }, model) {
 function reopened(trace, draft, model) {
   return (signal) =>
     Session.reopen(trace, draft, model, signal).catch((error) => {
-      throw error instanceof Problem && [404, 410].includes(error.status) ? new Error(t("traceGone")) : error;
+      if (!(error instanceof Problem && [404, 410].includes(error.status))) throw error;
+      const given = Object.values(draft.fields).some(Boolean);
+      const file = fileOf(taskOf(model)) !== null;
+      if (given && (!file || draft.media)) return Session.open(draft, model, signal); // the browser still has what was asked
+      throw new Error(t(file ? "traceGone" : "traceGoneText"));
     });
 }
 
@@ -85,14 +90,22 @@ export function ask(explorer, input, model, patch, history) {
 }
 
 /**
- * Shows what was asked before, by the trace that the state names.
+ * Shows what was asked before, by the trace that the state names; what the trace was asked stands in the form then. Where
+ * it is gone, what the link says of the place waits for the next answer.
  *
  * @param {Explorer} explorer
+ * @param {import("./input/form.js").Form} form
  * @param {State} state
  * @param {Model | undefined} model
  * @param {History} history
  */
-export function reopen(explorer, state, model, history) {
+export async function reopen(explorer, form, state, model, history) {
   const draft = { ...draftOf(state), media: explorer.files.get(state.trace) ?? null };
-  return explorer.open(reopened(state.trace, draft, model), state, model, history);
+  const before = explorer.session;
+  await explorer.open(reopened(state.trace, draft, model), state, model, history);
+  const { session } = explorer;
+  if (!session) return explorer.record({ ...state, trace: "" }, "none");
+  if (session === before || session.draft === draft) return;
+  form.inputs.fill(session.draft);
+  explorer.record(stateOf(session.draft), "replace");
 }

@@ -7,7 +7,7 @@ import { FarScene } from "./beside/far.js";
 import { Address, DEFAULTS } from "./link.js";
 import { isFar, isLong } from "./map/atlas/levels.js";
 import { LongMap } from "./map/atlas/long.js";
-import { showViewExports } from "./map/atlas/saves.js";
+import { offerWhatFits } from "./map/atlas/saves.js";
 import { cellMeant } from "./map/cells.js";
 import { Grid } from "./map/grid/grid.js";
 import { drawHeads, fetchAhead } from "./map/grid/overview.js";
@@ -108,7 +108,7 @@ export class Explorer {
   /** Writes into the state and the address, and nothing else. @param {Partial<State>} patch @param {History} history */
   record(patch, history) {
     this.state = { ...this.state, ...patch };
-    this.address.write(this.state, history);
+    this.address.write(this.state, history, this.session?.summary.id);
     this.changed(this.state);
   }
 
@@ -225,7 +225,7 @@ export class Explorer {
       this.long.read(session, name, far);
       this.keep(this.kept);
       showExports(session, name, { layer, head: over || head });
-      if (this.long.active) showViewExports(this.long.atlas);
+      if (this.long.active) offerWhatFits(this.long.atlas);
       if (this.long.active) this.long.label(showCaptions(session, name, this.head, map));
       else showCaptions(session, name, this.head, map, over);
       drawHeads(this, session, turn);

@@ -1,5 +1,8 @@
 /** What the page offers around the map: each in a module of its own, which is named here and says what it follows. */
 
+import { Exports } from "./exports/exports.js";
+import { Pins } from "./pins/pins.js";
+import { Tour } from "./tour/tour.js";
 import { MapTable } from "./views/map-table.js";
 import { Stepping } from "./beside/stepping/stepping.js";
 import { Sources } from "./beside/sources/sources.js";
@@ -52,4 +55,7 @@ export const featuresOf = (page) => [
   new Intervene(page),
   new Compare(page),
   new MapTable(),
+  new Exports(page),
+  new Pins(page),
+  new Tour(page),
 ];

@@ -1,9 +1,10 @@
 /** Traces out of files: one that the page carries, and those that a reader drops on it. No service is asked. */
 
 import { fitting } from "./beginning.js";
+import { carriedPlace } from "./exports/carried.js";
 import { stateOf } from "./input/draft.js";
 import { listenForTraces } from "./input/trace_drop.js";
-import { stateOfLocation } from "./link.js";
+import { decodeState, stateHere } from "./link.js";
 import { embedded } from "./source/embedded.js";
 import { Session } from "./source/session.js";
 import { byId } from "./views/dom.js";
@@ -32,7 +33,8 @@ export class Files {
     const { carried } = this;
     if (!carried) return;
     document.documentElement.dataset.source = "file";
-    await this.explorer.open(opening(() => carried), stateOfLocation(window.location), undefined, "replace");
+    const place = window.location.hash.length > 1 ? stateHere() : decodeState(carriedPlace());
+    await this.explorer.open(opening(() => carried), place, undefined, "replace");
     this.shown();
   }
 
@@ -40,7 +42,7 @@ export class Files {
   async look() {
     const { session } = this.explorer;
     if (!session) return;
-    this.explorer.record(fitting(stateOfLocation(window.location), session), "none");
+    this.explorer.record(fitting(stateHere(), session), "none");
     await this.explorer.showMap("none");
   }
 

@@ -3,10 +3,13 @@
  *
  * It stands in the fragment, behind `#`, so that what people type reaches no server's log through a shared link, and no
  * limit on the length of request lines applies. A query string of the same form is read too. Files stand in no link: where
- * the input is one, the link names the trace instead.
+ * the input is one, the link names the trace instead. So it does where a text would make the link longer than mail and chat
+ * carry; the browser's history then keeps the text, so that going back and reloading need no trace.
  */
 
 import { isOther } from "./beside/compare/other.js";
+import { FIELDS } from "./input/draft.js";
+import { pinsThatFit } from "./pins/codec.js";
 import { VIEWS } from "./choices.js";
 import { editsOf, editsText } from "./input/edits.js";
 import { PALETTES } from "./map/colour.js";
@@ -40,6 +43,7 @@ export const DEFAULTS = Object.freeze({
   how: "",
   view: "",
   other: "",
+  pins: "",
 });
 
 const NAMES = /** @type {(keyof State)[]} */ (Object.keys(DEFAULTS));
@@ -102,6 +106,33 @@ export function stateOfLocation({ hash, search }) {
   return decodeState(hash.length > 1 ? hash : search);
 }
 
+/** The state of the page's address, with what its history keeps of it. @returns {State} */
+export function stateHere() {
+  const state = stateOfLocation(window.location);
+  /** @type {{trace: string, kept: Partial<State>} | null} */
+  const beside = window.history.state;
+  return beside?.kept && beside.trace === state.trace ? { ...state, ...beside.kept } : state;
+}
+
+export const LONGEST = 1_999; // characters of a link: mail programs and chats cut longer ones
+
+/**
+ * The part of a state that a link has room for.
+ *
+ * @param {State} state
+ * @param {string} trace the id of what is on show; empty where there is none
+ * @param {number} room characters of the fragment
+ * @returns {State} the same where all of it fits; else its texts by the trace, and as many pins as there is room for
+ */
+export function fittingLink(state, trace, room) {
+  /** @param {State} part */
+  const fits = (part) => encodeState(part).length <= room;
+  if (fits(state) || !trace) return state;
+  const texts = Object.fromEntries(FIELDS.map((field) => [field, ""]));
+  const short = { ...state, ...texts, trace };
+  return { ...short, pins: pinsThatFit(short.pins, (pins) => fits({ ...short, pins })) };
+}
+
 const ONE_STEP = 800; // milliseconds: a run of key presses is one step of the history
 
 /** The address bar and the browser's history. */
@@ -110,13 +141,18 @@ export class Address {
     this.pushed = -Infinity; // when the history last grew
   }
 
-  /** @param {State} state @param {import("./types.js").History} history */
-  write(state, history) {
-    const link = `#${encodeState(state)}`;
-    if (history === "none" || link === window.location.hash) return;
+  /** @param {State} state @param {import("./types.js").History} history @param {string} [trace] the id of what is on show */
+  write(state, history, trace = "") {
+    if (history === "none") return;
+    const { origin, pathname } = window.location;
+    const short = fittingLink(state, trace, LONGEST - `${origin}${pathname}#`.length);
+    const link = `#${encodeState(short)}`;
+    const names = /** @type {const} */ ([...FIELDS, "pins"]);
+    const kept = short === state ? null : { trace, kept: Object.fromEntries(names.map((name) => [name, state[name]])) };
+    if (link === window.location.hash && JSON.stringify(kept) === JSON.stringify(window.history.state)) return;
     const soon = performance.now() - this.pushed < ONE_STEP;
-    if (history === "push" || (history === "step" && !soon)) window.history.pushState(null, "", link);
-    else window.history.replaceState(null, "", link);
+    if (history === "push" || (history === "step" && !soon)) window.history.pushState(kept, "", link);
+    else window.history.replaceState(kept, "", link);
     if (history !== "replace") this.pushed = performance.now();
   }
 }

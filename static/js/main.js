@@ -25,7 +25,7 @@ import { isLong } from "./map/atlas/levels.js";
 import { madeFrom } from "./map/made.js";
 import { closeDrawer, listenToDrawer } from "./views/drawer.js";
 import { listenToReading, showReading } from "./views/reading.js";
-import { stateOfLocation } from "./link.js";
+import { stateHere } from "./link.js";
 
 /** @typedef {import("./types.js").History} History */
 /** @typedef {import("./types.js").State} State */
@@ -278,7 +278,7 @@ function listenToAll() {
 
 /** Brings the address's state back: at the start, and on back and forward. */
 async function restore() {
-  const wanted = stateOfLocation(window.location);
+  const wanted = stateHere();
   const name = wanted.model || models.list[0]?.name || "";
   byId("model").value = name;
   form.refresh();
@@ -298,7 +298,7 @@ async function restore() {
   }
   const history = window.location.hash.length > 1 ? "none" : "replace";
   if (wanted.trace) {
-    await reopen(explorer, state, models.chosen(), history);
+    await reopen(explorer, form, state, models.chosen(), history);
     return answered(session);
   }
   return form.blank() ? nothing("none") : run(state, history);

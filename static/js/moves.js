@@ -53,7 +53,7 @@ export function keysOf(explorer, on) {
     keyPalette: () => on.restyle({ palette: step(PALETTES, explorer.state.palette, 1) }),
     keyExport: () => {
       byId("export").open = true;
-      byId("export").querySelector("a")?.focus();
+      /** @type {HTMLElement | undefined} */ ([...byId("export-menu").querySelectorAll("input, button, a")].find((node) => node.checkVisibility()))?.focus();
     },
     keyShare: share,
     keyHelp: () => byId("help").showModal(),

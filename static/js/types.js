@@ -148,6 +148,7 @@
  * @property {"" | "mean"} how a block of a long map is drawn; empty: by its largest weight
  * @property {"" | "ribbons" | "sources" | "compare"} view empty: the map
  * @property {string} other what a comparison compares with, as beside/compare/other.js writes it; empty: what suggests itself
+ * @property {string} pins cells with notes, as pins/codec.js writes them
  */
 
 export {};

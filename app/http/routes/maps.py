@@ -16,6 +16,7 @@ from heedmap.app.http.callers import Caller, admitted
 from heedmap.app.http.rendering import rendered
 from heedmap.app.http.services import Services, services
 from heedmap.app.render import figures, wire
+from heedmap.app.render.drawing import POLICY, svg
 from heedmap.app.render.figures import WEIGHTS
 from heedmap.app.render.page import page, page_policy
 from heedmap.app.requests.schemas import parse_head
@@ -34,12 +35,12 @@ ADVICE = "ask for windows with ?rows=a:b&cols=c:d, for one head at a time, or fo
 MASKED = tuple(form.name for form in wire.MAP_FORMATS if form.mask)
 VISIBLE = (
     "Whether to say which cells the mask leaves visible, the same for every head: json has them as `visible`, booleans "
-    "of shape (queries, keys), npy as a second array after the weights in the same body. png, plotly and html show it "
-    "anyway, and csv has no place for it."
+    "of shape (queries, keys), npy as a second array after the weights in the same body. The pictures and "
+    "figures show it anyway, and csv has no place for it."
 )
 SMALL = 1 << 14  # weights that are encoded in 2 ms: sooner than another thread takes over
 WINDOW = {wire.JSON.media_type: {"schema": {"$ref": f"#/components/schemas/{MapWindow.__name__}"}}}
-CHARSET = {wire.CSV: "; charset=utf-8", wire.HTML: "; charset=utf-8"}
+CHARSET = dict.fromkeys((wire.CSV, wire.HTML, wire.SVG), "; charset=utf-8")
 
 
 def content(forms: Iterable[wire.Format]) -> dict[str, dict[str, Any]]:
@@ -69,12 +70,24 @@ def encoded(
         mask = {} if visible is None else {"visible": np.ascontiguousarray(visible)}
         return wire.to_json({**address, "rows": rows, "cols": cols, "weights": weights, **mask})
     assert visible is not None
-    if form is wire.PNG:
-        if place.signed:
-            codes = wire.linear_signed_codes(weights, visible)
-        else:
-            codes = wire.linear_codes(weights, visible, 1.0 if place.plain else float(weights.max()))
-        return wire.to_png(wire.side_by_side(codes) if codes.ndim == 3 else codes, cell, signed=place.signed)
+    if form in (wire.PNG, wire.SVG):
+        top = 1.0 if place.plain else float(np.abs(weights).max(initial=0)) or 1.0
+        coded = wire.linear_signed_codes(weights, visible) if place.signed else wire.linear_codes(weights, visible, top)
+        title = f"{held.model} · {place.title}"
+        if form is wire.PNG:
+            facts = {"Title": title, "Description": " ".join(caption(held, place))}
+            picture = wire.side_by_side(coded) if coded.ndim == 3 else coded
+            return wire.to_png(picture, cell, signed=place.signed, facts=facts)
+        return svg(
+            coded,
+            queries,
+            keys,
+            title=title,
+            axes=(place.queries, place.keys),
+            ends=(f"{-top:.3g}" if place.signed else "0", f"{top:.3g}"),
+            caption=caption(held, place),
+            signed=place.signed,
+        )
     drawn = figures.figure(
         weights,
         visible,
@@ -87,6 +100,18 @@ def encoded(
         signed=place.signed,
     )
     return page(drawn, place.title) if form is wire.HTML else wire.to_json(drawn)
+
+
+def caption(held: StoredTrace, place: maps.Place) -> list[str]:
+    """What a drawing says of itself: its cells, its certificate, and the trace that it is of."""
+    certificate = held.trace.certificate
+    rows, cols = (f"{part.start}:{part.stop}" for part in (place.rows, place.cols))
+    error = certificate.max_error
+    proof = "the model's own weights" if error is None else f"exact to {error:.0e}"
+    return [
+        f"{place.measure}, linear scale; queries {rows}, keys {cols}.",
+        f"Certificate: {proof}, {certificate.kernel}, {certificate.dtype}. Trace {held.id}. Heedmap.",
+    ]
 
 
 @router.get(
@@ -107,7 +132,7 @@ async def get_map(
     rows: Annotated[str | None, Query(description="Queries a:b, half open.")] = None,
     cols: Annotated[str | None, Query(description="Keys a:b, half open.")] = None,
     measure: MeasureName = WEIGHTS,
-    format: Annotated[str | None, Query(description="json, npy, csv, png, plotly or html.")] = None,
+    format: Annotated[str | None, Query(description="json, npy, csv, png, plotly, html or svg.")] = None,
     cell: Annotated[int | None, Query(ge=1, le=wire.PNG_CELL, description="png: pixels a side of a cell.")] = None,
     visible: Annotated[bool, Query(description=VISIBLE)] = False,
     accept: Accept = None,
@@ -143,7 +168,8 @@ async def get_map(
         return maps.visible(held.trace, place) if form.gaps or beside else None
 
     what = ("map", place, cell, beside)
-    headers = {"Content-Security-Policy": page_policy()} if form is wire.HTML else {}
+    policy = page_policy() if form is wire.HTML else POLICY if form is wire.SVG else ""
+    headers = {"Content-Security-Policy": policy} if policy else {}
     return await cached(request, caller, held, what, form.media_type + CHARSET.get(form, ""), body, headers)
 
 

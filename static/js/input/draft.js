@@ -123,6 +123,8 @@ export function parametersOf(json) {
 /** What a trace was asked by, as far as its file says. @param {import("../types.js").Summary} summary @returns {Draft} */
 export function draftOfTrace({ model, request, edits = [] }) {
   const { fields } = fromExample(request?.inputs ?? "");
+  const labels = request?.parameters?.candidate_labels;
+  if (Array.isArray(labels)) fields.labels = labels.join("\n");
   const parameters = parametersOf(JSON.stringify(request?.parameters ?? {}));
   if (request?.target) parameters.given_answer = request.target;
   const messages = typeof request?.inputs === "object" ? request.inputs.messages : undefined;

@@ -78,7 +78,7 @@ export class Session {
   }
 
   /**
-   * Opens what the model was asked before, by its trace.
+   * Opens what the model was asked before, by its trace, which says what that was where the draft does not.
    *
    * @param {string} id
    * @param {Draft} draft
@@ -86,7 +86,9 @@ export class Session {
    * @param {AbortSignal} signal
    */
   static async reopen(id, draft, model, signal) {
-    return Session.of(draft, model, await routes.summary(id, signal));
+    const summary = await routes.summary(id, signal);
+    const given = Object.values(draft.fields).some(Boolean);
+    return Session.of(given ? draft : { ...draft, fields: draftOfTrace(summary).fields }, model, summary);
   }
 
   /** Stops what is under way; nobody waits for it any more. */

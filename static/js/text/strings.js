@@ -11,6 +11,9 @@ import * as ribbons from "./strings/ribbons.js";
 import * as sources from "./strings/sources.js";
 import * as writing from "./strings/writing.js";
 import * as canvas from "./strings/canvas.js";
+import * as exports from "./strings/exports.js";
+import * as pins from "./strings/pins.js";
+import * as tour from "./strings/tour.js";
 import { zh } from "./strings/zh.js";
 
 /** What the parts of the page say, each in a file of its own. */
@@ -25,6 +28,9 @@ const PARTS = [
   intervene,
   compare,
   canvas,
+  exports,
+  pins,
+  tour,
 ];
 
 export const STRINGS = {

@@ -114,8 +114,10 @@ def test_png_has_a_pixel_a_cell_and_masked_is_transparent() -> None:
 
 
 def test_a_small_map_is_enlarged_to_be_seen() -> None:
-    assert Image.open(io.BytesIO(wire.to_png(np.ones((2, 4), np.uint8)))).size == (128, 64)
-    assert Image.open(io.BytesIO(wire.to_png(np.ones((2, 400), np.uint8)))).size == (400, 2)
+    assert Image.open(io.BytesIO(wire.to_png(np.ones((2, 4), np.uint8)))).size == (256, 128)
+    assert Image.open(io.BytesIO(wire.to_png(np.ones((2, 600), np.uint8)))).size == (600, 2)
+    said = Image.open(io.BytesIO(wire.to_png(np.ones((1, 1), np.uint8), facts={"Title": "层 1"})))
+    assert said.info["Title"] == "层 1"
 
 
 def test_heads_stand_side_by_side() -> None:

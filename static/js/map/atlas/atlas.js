@@ -15,6 +15,7 @@ import { Loader } from "./loader.js";
 import { placeMarks } from "./marks.js";
 import { placeCuts } from "../cuts.js";
 import { placeMade } from "../made.js";
+import { placePins } from "../pins.js";
 import { Minimap } from "./minimap.js";
 import { panned, revealed } from "./moves.js";
 import { Numbers } from "./numbers.js";
@@ -229,6 +230,7 @@ export class Atlas {
     placeMarks({ box, view, shape, crosshair, chosen, labelWidth, labelHeight, holes: this.shown.holes });
     placeMade({ box, view }, this.shown.queries, this.shown.keys);
     placeCuts({ box, view });
+    placePins({ box, view });
   }
 
   /** Asks for what the view lacks. */

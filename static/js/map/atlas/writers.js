@@ -60,10 +60,10 @@ export function toCsv({ rows, cols, row, col, weights }, n, shape, note) {
 /** @param {string} text */
 const escaped = (text) => text.replace(/[&<>"]/g, (sign) => `&#${sign.charCodeAt(0)};`);
 
-/** A page of its own with a picture in it. @param {string} title @param {string} note @param {string} picture a data: address */
-export function toHtml(title, note, picture) {
-  const dark = "@media(prefers-color-scheme:dark){body{background:#161719;color:#e8e8e4}}";
-  const style = `body{margin:24px;font:14px/20px system-ui,sans-serif}img{max-width:100%}${dark}`;
+/** A page of its own with a drawing in it, which says itself what it shows. @param {string} title @param {string} svg */
+export function toHtml(title, svg) {
+  const dark = "@media(prefers-color-scheme:dark){body{background:#161719}}";
+  const style = `body{margin:24px}svg{max-width:100%;height:auto}${dark}`;
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -73,10 +73,7 @@ export function toHtml(title, note, picture) {
 <style>${style}</style>
 </head>
 <body>
-<h1>${escaped(title)}</h1>
-<p>${escaped(note)}</p>
-<img alt="${escaped(title)}" src="${picture}">
-</body>
+${svg}</body>
 </html>
 `;
 }

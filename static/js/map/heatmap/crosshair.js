@@ -4,6 +4,7 @@ import { byId, placeOver } from "../../views/dom.js";
 import { cellBox } from "../geometry.js";
 import { placeCuts } from "../cuts.js";
 import { placeMade } from "../made.js";
+import { placePins } from "../pins.js";
 
 const NAME = 18; // pixels between an axis's labels and its name
 
@@ -47,6 +48,7 @@ export function placeOverlays({ shown, box, view, crosshair, chosen, labelWidth,
   put(byId("map-frame"), edge);
   placeMade({ box, view }, shown.queries, shown.keys);
   placeCuts({ box, view });
+  placePins({ box, view });
   const { row, col } = crosshair ?? {};
   const line = row === undefined ? null : cellBox(box, view, row, view.x[0]);
   const column = col === undefined ? null : cellBox(box, view, view.y[0], col);

@@ -139,6 +139,22 @@ def test_png_shows_masked_cells_as_gaps(client: TestClient, summary: Summary) ->
     assert (alpha > 0).tolist() == np.tril(np.ones(alpha.shape, bool)).tolist()
 
 
+def test_svg_has_labels_and_certificate(client: TestClient, summary: Summary) -> None:
+    response = client.get(f"{base(summary)}/maps/decoder/0/1?format=svg&rows=0:2&cols=0:2")
+    assert response.headers["content-type"] == "image/svg+xml; charset=utf-8"
+    assert "default-src 'none'" in response.headers["content-security-policy"]
+    assert response.text.startswith("<svg")
+    assert "▁" not in response.text
+    assert "head 1" in response.text
+    assert f"Trace {summary['id']}" in response.text
+    assert "queries 0:2, keys 0:2" in response.text
+    assert client.get(f"{base(summary)}/maps/cross/0/all", headers={"Accept": "image/svg+xml"}).text.count("head ") > 1
+
+
+def test_a_trace_says_what_it_was_asked(client: TestClient, summary: Summary) -> None:
+    assert client.get(base(summary)).json()["request"]["inputs"]
+
+
 def test_plotly_has_numeric_axes_token_labels_and_gaps(client: TestClient, summary: Summary) -> None:
     response = client.get(f"{base(summary)}/maps/decoder/0/0", headers={"Accept": "application/vnd.plotly.v1+json"})
     figure = response.json()

@@ -1,0 +1,72 @@
+"""Links stay short enough for mail and chat: a long text stands in them by its trace."""
+
+import httpx
+import pytest
+from playwright.sync_api import expect
+
+from .conftest import Opener, call
+
+pytestmark = pytest.mark.browser
+
+LONG = " ".join(["Schöne Grüße, übermäßig müde."] * 40)  # as a link, 2,600 characters
+PLACE = "&site=encoder&layer=1&head=3&palette=grey"
+
+
+def test_a_long_text_stands_by_its_trace(watch: Opener, api: httpx.Client) -> None:
+    watched = watch()
+    page = watched.open("#text=Hallo." + PLACE)
+    watched.translate(LONG)
+    state = watched.state()
+    assert len(page.url) < 2000
+    assert "text" not in state
+    trace = api.post("/v1/traces", json={"model": "de-en", "inputs": LONG}).json()["id"]
+    assert state["trace"] == trace
+    link = page.url.removeprefix(f"{watched.server}/")
+    other = watch()
+    other.open(link)
+    expect(other.page.locator("#input")).to_have_value(LONG)
+    expect(other.page.locator("#stale")).to_be_hidden()
+    expect(other.page.locator("#now")).to_have_text("layer 1 · head 3")
+    # The trace is gone: who asked for it asks again, who has nothing but the link is told.
+    api.delete(f"/v1/traces/{trace}").raise_for_status()
+    watched.allow("404")
+    page.reload()
+    watched.settled()
+    expect(page.locator("#input")).to_have_value(LONG)
+    assert watched.state()["trace"] == trace, "made anew, under the same name"
+    api.delete(f"/v1/traces/{trace}").raise_for_status()
+    third = watch()
+    third.allow("404")
+    third.page.goto(f"{watched.server}/{link}")
+    expect(third.page.locator("#problem")).to_contain_text("gone")
+    third.page.fill("#input", "Hallo.")
+    third.page.click("#run")
+    third.settled()
+    expect(third.page.locator("#now")).to_have_text("layer 1 · head 3")
+    assert (third.state()["palette"], third.state()["text"]) == ("grey", "Hallo.")
+    assert "trace" not in third.state()
+
+
+def test_going_back_finds_the_long_text(watch: Opener) -> None:
+    watched = watch()
+    page = watched.open("#text=Hallo." + PLACE)
+    watched.translate(LONG)
+    watched.translate("Guten Tag.")
+    page.go_back()
+    expect(page.locator("#input")).to_have_value(LONG)
+    watched.settled()
+    assert len(page.url) < 2000
+    page.go_forward()
+    expect(page.locator("#input")).to_have_value("Guten Tag.")
+
+
+def test_what_fits_stays_in_the_link(watch: Opener) -> None:
+    page = watch().open()
+    shortened = "m.fittingLink({...m.DEFAULTS, text: a[0], pins: a[1]}, a[2], 120)"
+    assert call(page, "link", shortened, ["short", "", "t"])["text"] == "short"
+    assert call(page, "link", shortened, ["x" * 200, "", ""])["text"] == "x" * 200, "no trace stands for it"
+    pins = "*".join(f"cross.1.2.{row}.4.note" for row in range(9))
+    kept = call(page, "link", shortened, ["x" * 200, pins, "t"])
+    assert (kept["text"], kept["trace"]) == ("", "t")
+    assert kept["pins"]
+    assert pins.startswith(kept["pins"] + "*")
