@@ -68,6 +68,7 @@
  * @property {number} [parameter_count]
  * @property {string} [family]
  * @property {string} [dtype]
+ * @property {"fused" | "eager"} [attention] eager: its family computes it by itself, where nothing can be cut
  * @property {string} [licence]
  * @property {{source?: string, target?: string} | null} [languages]
  * @property {boolean} [chat]
@@ -139,7 +140,7 @@
  * @property {Range | null} rows the zoomed window, half open; null: all
  * @property {Range | null} cols
  * @property {"" | "mean"} how a block of a long map is drawn; empty: by its largest weight
- * @property {"" | "ribbons"} view empty: the map
+ * @property {"" | "ribbons" | "alignment" | "robustness" | "faithfulness"} view empty: the map
  */
 
 export {};

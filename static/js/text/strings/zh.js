@@ -278,7 +278,6 @@ export const zh = {
   stale: "输入在这次结果之后改过。",
   empty: "还没有图。请给出输入并按下按钮。",
   failedMap: "注意力图加载失败：{detail}",
-  unreachable: "服务无响应。您的输入还在。",
   locked: "该服务需要 API 密钥。按下按钮即可输入。",
   traceGone: "链接所指的记录已不在，而链接里不含文件。请重新选择文件。",
   keyTitle: "API 密钥",
@@ -292,7 +291,6 @@ export const zh = {
   keyForgotten: "密钥已清除",
   cancel: "取消",
   keyOpen: "API 密钥",
-  busy: "服务繁忙：{detail}",
   done: "完成：{text}。当前显示{site}，层 {layer} · 头 {head}。",
   showing: "{site}，层 {layer} · 头 {head}",
 };
