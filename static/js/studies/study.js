@@ -24,6 +24,7 @@ export class Study extends Sheet {
     this.job = new JobPanel({
       body: () => this.asked(),
       done: (result) => this.came(result),
+      found: () => this.found !== null,
       name: () => t(this.found ? "jobAgain" : `${view}Run`),
     });
     this.body.append(this.about, this.settings, this.job.root, this.result);

@@ -17,6 +17,7 @@ export class JobPanel {
    * @param {object} on
    * @param {() => object} on.body what the job is asked
    * @param {(result: any) => void} on.done
+   * @param {() => boolean} on.found whether there is a result already
    * @param {() => string} on.name of the button that starts it
    */
   constructor(on) {
@@ -84,6 +85,7 @@ export class JobPanel {
     const { running, job } = this;
     const focused = this.root.contains(document.activeElement);
     this.start.hidden = running;
+    this.start.classList.toggle("main", !this.on.found());
     this.line.hidden = !running;
     if (focused) (running ? this.stop : this.start).focus();
     if (!running) return;
