@@ -2,13 +2,17 @@
 
 import { Problem } from "./api/request.js";
 import { draftOf, stateOf } from "./input/draft.js";
+import { fileOf, taskOf } from "./input/tasks.js";
 import { Session } from "./source/session.js";
 import { isWritten, watched, Writing } from "./source/writing.js";
 import { t } from "./text/i18n.js";
+import { Told } from "./text/problems.js";
+import { notice } from "./views/controls.js";
 import { Watching } from "./views/watching.js";
 
 /** @typedef {import("./explorer.js").Explorer} Explorer */
 /** @typedef {import("./types.js").Draft} Draft */
+/** @typedef {import("./types.js").Field} Field */
 /** @typedef {import("./types.js").History} History */
 /** @typedef {import("./types.js").Model} Model */
 /** @typedef {import("./types.js").State} State */
@@ -42,7 +46,7 @@ function asked(explorer, draft, model, state) {
 }
 
 /**
- * What opens an answer by its trace.
+ * What opens an answer by its trace; where that is gone, it is made again from the text that the link has.
  *
  * @param {string} trace
  * @param {Draft} draft
@@ -51,8 +55,14 @@ function asked(explorer, draft, model, state) {
  */
 function reopened(trace, draft, model) {
   return (signal) =>
-    Session.reopen(trace, draft, model, signal).catch((error) => {
-      throw error instanceof Problem && [404, 410].includes(error.status) ? new Error(t("traceGone")) : error;
+    Session.reopen(trace, draft, model, signal).catch(async (error) => {
+      if (!(error instanceof Problem && [404, 410].includes(error.status))) throw error;
+      const task = taskOf(model);
+      if (fileOf(task)) throw new Told("traceGone");
+      if (!task.fields.some((field) => draft.fields[/** @type {Field} */ (field)])) throw new Told("traceGoneText");
+      const session = await Session.open(draft, model, signal);
+      notice(t("traceMadeAgain"));
+      return session;
     });
 }
 
@@ -64,10 +74,12 @@ function reopened(trace, draft, model) {
  * @param {Model | undefined} model
  * @param {Partial<State>} patch
  * @param {History} history
+ * @param {() => unknown} [again] asks once more, where the service does not answer now
  */
-export function ask(explorer, draft, model, patch, history) {
+export function ask(explorer, draft, model, patch, history, again) {
   const wanted = { ...patch, ...stateOf(draft) };
-  return explorer.open(asked(explorer, draft, model, { ...explorer.state, ...wanted }), wanted, model, history);
+  const make = asked(explorer, draft, model, { ...explorer.state, ...wanted });
+  return explorer.open(make, wanted, model, history, again);
 }
 
 /**
@@ -77,8 +89,9 @@ export function ask(explorer, draft, model, patch, history) {
  * @param {State} state
  * @param {Model | undefined} model
  * @param {History} history
+ * @param {() => unknown} [again]
  */
-export function reopen(explorer, state, model, history) {
+export function reopen(explorer, state, model, history, again) {
   const draft = { ...draftOf(state), media: explorer.files.get(state.trace) ?? null };
-  return explorer.open(reopened(state.trace, draft, model), state, model, history);
+  return explorer.open(reopened(state.trace, draft, model), state, model, history, again);
 }
