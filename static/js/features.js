@@ -3,6 +3,7 @@
 import { Alignment } from "./studies/alignment.js";
 import { Faithfulness } from "./studies/faithfulness.js";
 import { Robustness } from "./studies/robustness.js";
+import { ModelCard } from "./views/model-card.js";
 import { translateProblem } from "./views/notices.js";
 import { Present } from "./views/present.js";
 
@@ -41,4 +42,4 @@ import { Present } from "./views/present.js";
  */
 
 /** @param {Page} page @returns {Feature[]} in the order in which they stand on the page */
-export const featuresOf = (page) => [new Present(page), new Alignment(page), new Robustness(page), new Faithfulness(page), { translate: translateProblem }];
+export const featuresOf = (page) => [new Present(page), new Alignment(page), new Robustness(page), new Faithfulness(page), new ModelCard(page), { translate: translateProblem }];

@@ -67,6 +67,10 @@
  *   services): the count of its weights
  * @property {number} [parameter_count]
  * @property {string} [family]
+ * @property {string} [architecture]
+ * @property {string} [revision] of its weights
+ * @property {string} [device]
+ * @property {string | null} [card] in Markdown, where one model is asked for
  * @property {string} [dtype]
  * @property {"fused" | "eager"} [attention] eager: its family computes it by itself, where nothing can be cut
  * @property {string} [licence]

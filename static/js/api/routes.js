@@ -14,6 +14,11 @@ export async function models() {
   return (await (await request("v1/models")).json()).models;
 }
 
+/** @param {string} name @param {AbortSignal} signal @returns {Promise<Model>} with what its card says */
+export async function model(name, signal) {
+  return (await request(`v1/models/${encodeURIComponent(name)}`, { signal })).json();
+}
+
 /**
  * @param {object} body model, inputs, parameters
  * @param {AbortSignal} [signal]

@@ -8,6 +8,7 @@ export const KEYS = {
   keyOptions: ["o"],
   keyExample: ["x"],
   keyModel: ["m"],
+  keyCard: ["Shift+i"],
   keyHead: ["ArrowLeft", "ArrowRight"],
   keyLayer: ["ArrowUp", "ArrowDown"],
   keySite: ["[", "]"],

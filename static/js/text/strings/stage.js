@@ -23,7 +23,6 @@ export const en = {
   madeKey: "generated",
   tellClose: "Close the cell",
   keyOver: "one head, their mean, their max",
-  myriads: "-",
 };
 
 export const zh = {
@@ -49,5 +48,4 @@ export const zh = {
   madeKey: "生成部分",
   tellClose: "关闭单元格",
   keyOver: "单头、平均、最大",
-  myriads: "万 亿",
 };

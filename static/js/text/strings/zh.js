@@ -13,7 +13,7 @@ export const zh = {
   note_loading: "正在加载。",
   note_unloaded: "首次使用时加载，需要稍等。",
   modelFailed: "这个模型加载失败：{reason}",
-  parameterCount: "{n} 参数",
+  parameterCount: "{n}参数",
   taskUnknown: "加载之前不知道任务",
   task_translation: "翻译",
   task_summarization: "摘要",
