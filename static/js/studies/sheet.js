@@ -42,8 +42,9 @@ export class Sheet {
     if (this.active) this.opened();
   }
 
-  /** @param {import("../features.js").Shown} shown */
-  use({ session }) {
+  /** Another map is on show, perhaps the first of another answer. @param {import("../features.js").Shown} shown */
+  use(shown) {
+    const session = this.explorer.session ?? shown.session;
     if (session !== this.session) this.answered(session);
   }
 
