@@ -2,13 +2,14 @@
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from .conftest import Opener, text_of
+from .conftest import WAIT, Opener, text_of
 
 pytestmark = pytest.mark.browser
 
@@ -70,7 +71,7 @@ def test_robustness_is_measured_stopped_and_told(watch: Opener, api: httpx.Clien
         page.get_by_label(name).uncheck()
     page.get_by_label("random draws of each").select_option("3")
     job = begun(page, "robustness")
-    expect(page.locator("#robustness .curves-plot[data-drawn='2']")).to_have_count(2)
+    expect(page.locator("#robustness .curves-plot[data-drawn='2']")).to_have_count(2, timeout=WAIT)
     assert stopped not in {row["id"] for row in api.get("/v1/jobs").json()["jobs"]}, "cancelled and forgotten"
     result = api.get(f"/v1/jobs/{job}").json()["result"]
     rows = numbers(page.locator("#robustness figure").first)
@@ -116,7 +117,7 @@ def test_faithfulness_stands_beside_chance(watch: Opener, api: httpx.Client) -> 
     page.route("**/events", cut_off, times=1)
     job = begun(page, "faithfulness")
     expect(page.locator("#faithfulness .job-line")).to_contain_text("7 of 21")
-    expect(page.locator("#faithfulness .curves-plot[data-drawn]")).to_have_count(2)
+    expect(page.locator("#faithfulness .curves-plot[data-drawn]")).to_have_count(2, timeout=WAIT)
     assert len(told) == 1
     result = api.get(f"/v1/jobs/{job}").json()["result"]
     rows = numbers(page.locator("#faithfulness .study-table"))
@@ -131,10 +132,11 @@ def test_faithfulness_stands_beside_chance(watch: Opener, api: httpx.Client) -> 
     expect(page.locator(f"#faithfulness .curves-plot[data-drawn='{before + 1}']")).to_have_count(2)
 
 
-def test_a_page_without_a_service_offers_no_such_views(watch: Opener, api: httpx.Client) -> None:
+def test_a_page_without_a_service_offers_no_such_views(watch: Opener, api: httpx.Client, tmp_path: Path) -> None:
     trace = api.post("/v1/traces", json={"model": "de-en", "inputs": TEXT}).json()["id"]
+    (tmp_path / "trace.html").write_bytes(api.get(f"/v1/traces/{trace}/page").raise_for_status().content)
     watched = watch()
-    watched.page.goto(f"{watched.server}/v1/traces/{trace}/page")
+    watched.page.goto((tmp_path / "trace.html").as_uri())
     watched.settled()
     expect(watched.page.locator("#view label:visible")).to_have_text(["Map", "Ribbons"])
     expect(watched.page.locator("#card-open")).to_be_hidden()
