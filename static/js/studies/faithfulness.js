@@ -71,7 +71,7 @@ export class Faithfulness extends Study {
   /** @param {Result} result */
   draw({ measures, random, fractions }) {
     const { drawn } = this;
-    const rows = measures.map((row, hue) => ({ ...row, hue })).filter(({ measure }) => drawn?.has(measure));
+    const rows = measures.filter(({ measure }) => drawn?.has(measure)).map((row, hue) => ({ ...row, hue }));
     const all = [{ measure: t("faithfulnessRandom"), curves: random.curves, hue: -1 }, ...rows];
     this.legend.replaceChildren(...all.map(({ measure, hue }) => legendEntry(measure, hue)));
     for (const side of /** @type {const} */ (["deletion", "insertion"])) {

@@ -36,6 +36,8 @@ const USUAL = { text: 4, image: 4, audio: 1 }; // the first of these; the others
 const SEEDS = [3, 5, 10, 20];
 const NAMED = 8; // heads, tokens or regions in a list
 const TOP = Math.LN2; // nats: no two distributions are farther apart
+const LEAST = 1e-6; // of the axis: an attention that does not move is a line at 0
+const ABOVE = 1.1; // the highest of the curves
 
 /** @extends {Study<Result>} */
 export class Robustness extends Study {
@@ -131,7 +133,11 @@ export class Robustness extends Study {
     const by = t(`agreement_${result.agreement}`, {}, "agreement_other");
     this.quality.show({ title: t("robustnessQuality"), x, y: by, tick, range: [0, 1.02], curves: curves((row) => row.agreement) });
     const title = t("robustnessStability", { site: siteName(site) });
-    this.stability.show({ title, x, y: t("robustnessMoved"), tick, range: [0, TOP], curves: curves((row) => row.divergence[site]) });
+    const moved = curves((row) => row.divergence[site]);
+    const most = Math.max(...moved.flatMap(({ high }) => high.filter((value) => value > 0)), LEAST);
+    /** @type {[number, number]} */
+    const range = [0, Math.min(TOP, ABOVE * most)];
+    this.stability.show({ title, x, y: t("robustnessMoved"), tick, range, curves: moved });
     this.name(result);
     const refused = result.refused.map(({ detail }) => t("robustnessRefused", { detail }));
     this.note.textContent = [t("robustnessNote"), ...refused].join(" ");
