@@ -104,7 +104,7 @@ def show(page: Page, url: str, text: str) -> dict[str, float]:
     fragment = {"model": "shakespeare", "text": text, "parameters": json.dumps({"max_new_tokens": 1})}
     page.goto(f"{url}/#{urlencode(fragment)}")
     page.wait_for_selector("#tiles[data-state=complete]")
-    page.wait_for_selector("#map[data-state=ready]:not([aria-busy])")
+    page.wait_for_selector("#map[data-state=ready]:not([data-waiting])")
     page.wait_for_selector("#measures tr", state="attached")
     times: dict[str, float] = page.evaluate(TIMES)
     return times

@@ -60,7 +60,7 @@ def far(watch: Opener, model: str, **options: Any) -> tuple[Watched, Page, dict[
 
 def drawn(page: Page) -> None:
     """Wait until the map is there, and what is said of the kept cell too."""
-    page.wait_for_selector("#map[data-state=ready]:not([aria-busy])")
+    page.wait_for_selector("#map[data-state=ready]:not([data-waiting])")
     page.wait_for_selector("#tiles[data-state=complete]")
     expect(page.locator("#scene-caption")).not_to_have_text("…")
 

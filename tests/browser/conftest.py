@@ -102,7 +102,7 @@ class Watched:
 
     def settled(self) -> None:
         """Wait until a map is drawn and nothing is under way."""
-        self.page.wait_for_selector("#map[data-state=ready]:not([aria-busy])")
+        self.page.wait_for_selector("#map[data-state=ready]:not([data-waiting])")
         self.page.wait_for_selector(".hm image, #tiles[data-state=complete]", state="attached")
         self.page.wait_for_selector("#measures tr", state="attached")  # the heads' statistics come after the map
 

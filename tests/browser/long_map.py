@@ -40,7 +40,7 @@ def drawn(page: Page) -> None:
     """Wait until all of the view is there."""
     page.wait_for_timeout(150)  # what a gesture asks for, it asks for after a moment
     page.wait_for_selector("#tiles[data-state=complete]")
-    page.wait_for_selector("#map[data-state=ready]:not([aria-busy])")
+    page.wait_for_selector("#map[data-state=ready]:not([data-waiting])")
 
 
 def opened(watch: Opener, **state: Any) -> tuple[Watched, Page]:

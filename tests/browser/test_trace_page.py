@@ -146,7 +146,7 @@ def test_the_explorer_shows_the_trace_of_its_page(tmp_path: Path, from_disk: Ope
     trace = small_trace(TEXT, "A house.")
     trace.page(path)
     page = from_disk(path, viewport={"width": 1440, "height": 900})
-    page.wait_for_selector("#map[data-state=ready]:not([aria-busy])")
+    page.wait_for_selector("#map[data-state=ready]:not([data-waiting])")
     state = {name: int(value[0]) for name, value in parse_qs(urlsplit(page.url).fragment).items() if value[0].isdigit()}
     weights = trace.map("cross", state["layer"]).dense()[state["head"]]
     kept = re.findall(r"\d+", page.inner_text("#cell-place"))

@@ -32,6 +32,7 @@ export function setVerb(name) {
 /** A map is awaited. @returns {() => void} ends the wait */
 export function waiting() {
   waits += 1;
+  byId("map").dataset.waiting = ""; // at once: a short wait shows no sign, and is a wait
   const timer = setTimeout(() => {
     byId("progress").hidden = false;
     byId("map").setAttribute("aria-busy", "true");
@@ -40,6 +41,7 @@ export function waiting() {
     clearTimeout(timer);
     waits -= 1;
     if (waits > 0) return;
+    delete byId("map").dataset.waiting;
     byId("progress").hidden = true;
     byId("map").removeAttribute("aria-busy");
   };
