@@ -1,10 +1,13 @@
 """What lies beside a checkpoint: its card, whose front matter is as model hubs have it, and texts to begin with."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 CARD = "README.md"
 EXAMPLES = "examples"  # a folder of texts
+LONGEST = 100_000  # characters of a card's text that are told: hubs' longest have about half as many
+FRONT = re.compile(r"\A---[ \t]*\n.*?^---[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
 
 
 def front_matter(folder: Path) -> dict[str, Any]:
@@ -39,6 +42,15 @@ def licence(folder: Path) -> str | None:
     if names == ["other"]:
         names = values(folder, "license_name") or names
     return ", ".join(names) or None
+
+
+def card_text(folder: Path) -> str | None:
+    """What the card says in Markdown below its front matter; None where there is no card, or nothing in it."""
+    try:
+        text = (folder / CARD).read_text(encoding="utf-8-sig", errors="replace")
+    except OSError:
+        return None
+    return FRONT.sub("", text, count=1).strip()[:LONGEST] or None
 
 
 def examples(folder: Path) -> list[str]:

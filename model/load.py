@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from heedmap.model.card import examples, licence
+from heedmap.model.card import card_text, examples, licence
 from heedmap.model.contract import Request, Served
 from heedmap.model.errors import CheckpointError, HeedmapError, ParameterError
 from heedmap.model.hub.load import adapters
@@ -122,6 +122,14 @@ def peek(text: str) -> dict[str, Any]:
     architectures = getattr(config, "architectures", None) or [None]
     facts = {"task": task, "architecture": architectures[0], "family": config.model_type}
     return facts if example is None else {**facts, "examples": [example]}
+
+
+def card_of(text: str) -> str | None:
+    """The card of a model whose checkpoint lies in a local folder, in Markdown; None where there is none to read."""
+    try:
+        return card_text(Path(Source.parse(text).location).expanduser())
+    except (CheckpointError, OSError):
+        return None
 
 
 def _peek_native(folder: Path) -> dict[str, Any]:

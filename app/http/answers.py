@@ -44,6 +44,7 @@ class ModelDescription(BaseModel):
     revision: str | None = None
     sites: list[dict[str, Any]] | None = None
     examples: list[Any] = Field(description="Inputs to begin with; files as base64.")
+    card: str | None = Field(None, description="What its card says, in Markdown; where one model is asked for.")
 
 
 class ModelCard(Answer):

@@ -26,7 +26,7 @@ from heedmap.app.service.threads import in_thread
 from heedmap.model.contract import Served
 from heedmap.model.errors import CheckpointError, HeedmapError, ParameterError, detached, stack_of
 from heedmap.model.hub.load.sources import Source
-from heedmap.model.load import load, peek
+from heedmap.model.load import card_of, load, peek
 from heedmap.model.trace.trace import Trace
 
 if TYPE_CHECKING:
@@ -178,6 +178,10 @@ class Models:
         if entry.state == "failed":
             description["error"] = entry.error
         return {**description, **entry.facts}
+
+    async def card(self, name: str) -> str | None:
+        """What its card says, in Markdown; None where there is none."""
+        return await in_thread(THREAD, partial(card_of, self._entries[name].source))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)

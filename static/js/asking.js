@@ -7,6 +7,8 @@ import { fileOf, taskOf } from "./input/tasks.js";
 import { Session } from "./source/session.js";
 import { isWritten, watched, Writing } from "./source/writing.js";
 import { t } from "./text/i18n.js";
+import { Told } from "./text/problems.js";
+import { notice } from "./views/controls.js";
 import { Watching } from "./views/watching.js";
 
 /** @typedef {import("./explorer.js").Explorer} Explorer */
@@ -56,7 +58,7 @@ function mostOf({ parameters }, model) {
 }
 
 /**
- * What opens an answer by its trace.
+ * What opens an answer by its trace; where that is gone, it is made again from the text that the link has.
  *
  * @param {string} trace
  * @param {Draft} draft
@@ -65,12 +67,14 @@ function mostOf({ parameters }, model) {
  */
 function reopened(trace, draft, model) {
   return (signal) =>
-    Session.reopen(trace, draft, model, signal).catch((error) => {
+    Session.reopen(trace, draft, model, signal).catch(async (error) => {
       if (!(error instanceof Problem && [404, 410].includes(error.status))) throw error;
       const given = Object.values(draft.fields).some(Boolean);
       const file = fileOf(taskOf(model)) !== null;
-      if (given && (!file || draft.media)) return Session.open(draft, model, signal); // the browser still has what was asked
-      throw new Error(t(file ? "traceGone" : "traceGoneText"));
+      if (!given || (file && !draft.media)) throw new Told(file ? "traceGone" : "traceGoneText");
+      const session = await Session.open(draft, model, signal); // link or browser still have what was asked
+      notice(t("traceMadeAgain"));
+      return session;
     });
 }
 
@@ -82,11 +86,13 @@ function reopened(trace, draft, model) {
  * @param {Model | undefined} model
  * @param {Partial<State>} patch
  * @param {History} history
+ * @param {() => unknown} [again] asks once more, where the service does not answer now
  */
-export function ask(explorer, input, model, patch, history) {
+export function ask(explorer, input, model, patch, history, again) {
   const draft = patch.edits === undefined ? input : { ...input, edits: editsOf(patch.edits) };
   const wanted = { ...patch, ...stateOf(draft) };
-  return explorer.open(asked(explorer, draft, model, { ...explorer.state, ...wanted }), wanted, model, history);
+  const make = asked(explorer, draft, model, { ...explorer.state, ...wanted });
+  return explorer.open(make, wanted, model, history, again);
 }
 
 /**
@@ -98,11 +104,12 @@ export function ask(explorer, input, model, patch, history) {
  * @param {State} state
  * @param {Model | undefined} model
  * @param {History} history
+ * @param {() => unknown} [again]
  */
-export async function reopen(explorer, form, state, model, history) {
+export async function reopen(explorer, form, state, model, history, again) {
   const draft = { ...draftOf(state), media: explorer.files.get(state.trace) ?? null };
   const before = explorer.session;
-  await explorer.open(reopened(state.trace, draft, model), state, model, history);
+  await explorer.open(reopened(state.trace, draft, model), state, model, history, again);
   const { session } = explorer;
   if (!session) return explorer.record({ ...state, trace: "" }, "none");
   if (session === before || session.draft === draft) return;

@@ -1,6 +1,6 @@
 /** What the page does: state in, answer and map out. Views report gestures here; everything passes through `go`. */
 
-import { asError, isAbort, Unreachable } from "./api/request.js";
+import { asError, isAbort } from "./api/request.js";
 import { bestHead, firstCell, fitting } from "./beginning.js";
 import { Beside } from "./beside/beside.js";
 import { FarScene } from "./beside/far.js";
@@ -141,8 +141,9 @@ export class Explorer {
    * @param {Partial<State>} patch what it leaves out keeps its place
    * @param {Model | undefined} model
    * @param {History} history
+   * @param {() => unknown} [again] asks once more
    */
-  async open(make, patch, model, history) {
+  async open(make, patch, model, history, again) {
     const wanted = { ...this.state, trace: "", ...patch };
     this.pending?.abort();
     const controller = (this.pending = new AbortController());
@@ -167,7 +168,7 @@ export class Explorer {
       await this.showMap(history);
       announce(t("done", { text: headline(prediction), site: siteName(this.state.site), ...this.head }));
     } catch (error) {
-      if (!isAbort(error)) showProblem(asError(error));
+      if (!isAbort(error)) showProblem(asError(error), again);
     } finally {
       settled();
       if (this.pending === controller) this.pending = null;
@@ -235,9 +236,7 @@ export class Explorer {
       announce(t("showing", { site: siteName(name), layer, head }));
     } catch (error) {
       if (isAbort(error) || turn !== this.turn) return;
-      const { message } = asError(error);
-      await this.recovery.failed(session, (place) => this.back(place));
-      showProblem(error instanceof Unreachable ? error : new Error(t("failedMap", { detail: message })));
+      await this.recovery.failed(session, asError(error), this);
     } finally {
       settled();
     }

@@ -1,5 +1,10 @@
 /** What the page offers around the map: each in a module of its own, which is named here and says what it follows. */
 
+import { Alignment } from "./studies/alignment.js";
+import { Faithfulness } from "./studies/faithfulness.js";
+import { Robustness } from "./studies/robustness.js";
+import { ModelCard } from "./views/model-card.js";
+import { translateProblem } from "./views/notices.js";
 import { Exports } from "./exports/exports.js";
 import { Pins } from "./pins/pins.js";
 import { Tour } from "./tour/tour.js";
@@ -58,4 +63,9 @@ export const featuresOf = (page) => [
   new Exports(page),
   new Pins(page),
   new Tour(page),
+  new Alignment(page),
+  new Robustness(page),
+  new Faithfulness(page),
+  new ModelCard(page),
+  { translate: translateProblem },
 ];

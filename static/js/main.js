@@ -5,7 +5,7 @@ import { asError } from "./api/request.js";
 import { ask, reopen } from "./asking.js";
 import { fitting } from "./beginning.js";
 import { floorOf, PALETTES } from "./map/colour.js";
-import { choice, closeOutside, fillSelect, notice, setChoice, step } from "./views/controls.js";
+import { choice, closeOutside, fillSelect, listenToTabs, notice, setChoice } from "./views/controls.js";
 import { byId, element } from "./views/dom.js";
 import { draftOf, sameDraft } from "./input/draft.js";
 import { CLOSER, OVER, POINTS, SCALES, SORTS, VIEWS } from "./choices.js";
@@ -148,7 +148,7 @@ async function run(patch = {}, history = "push") {
     return inputs.markInvalid(inputs.kind);
   }
   const before = explorer.session;
-  await ask(explorer, form.draft(patch.model), models.chosen(), { ...FRESH, ...patch }, history);
+  await ask(explorer, form.draft(patch.model), models.chosen(), { ...FRESH, ...patch }, history, () => run(patch, history));
   answered(before);
 }
 
@@ -240,14 +240,7 @@ function listenToAll() {
   on("key-open", "click", access);
   on("help-open", "click", () => byId("help").showModal());
   on("help-close", "click", () => byId("help").close());
-  byId("sites").addEventListener("keydown", (event) => {
-    const by = Number(event.key === "ArrowRight") - Number(event.key === "ArrowLeft");
-    const next = by && step(shownTabs(), /** @type {HTMLElement} */ (event.target), by);
-    if (!next) return;
-    event.preventDefault();
-    next.focus();
-    next.click();
-  });
+  listenToTabs(byId("sites"));
   closeOutside(byId("export"));
   closeOutside(byId("options"));
   listenToDrawer();
@@ -280,6 +273,7 @@ function listenToAll() {
 async function restore() {
   const wanted = stateHere();
   const name = wanted.model || models.list[0]?.name || "";
+  const typed = form.unsent(); // what a reader has written and not sent stays, whatever is gone back to
   byId("model").value = name;
   form.refresh();
   form.last = models.chosen();
@@ -290,6 +284,7 @@ async function restore() {
     const fields = Object.fromEntries(inputs.texts().map((field) => [field, draft.fields[field] ?? ""]));
     inputs.fill({ ...draft, fields, media: explorer.files.get(wanted.trace) ?? null });
   } else if (form.blank()) form.pick(0);
+  if (typed) queueMicrotask(() => form.put(typed)); // once what is asked has been read from the form
   const { session } = explorer;
   const now = { ...form.draft(name), edits: draft.edits, media: session?.draft.media ?? null };
   if (session && sameDraft(now, session.draft) && (!wanted.trace || wanted.trace === session.summary.id)) {
@@ -298,7 +293,7 @@ async function restore() {
   }
   const history = window.location.hash.length > 1 ? "none" : "replace";
   if (wanted.trace) {
-    await reopen(explorer, form, state, models.chosen(), history);
+    await reopen(explorer, form, state, models.chosen(), "replace", restore);
     return answered(session);
   }
   return form.blank() ? nothing("none") : run(state, history);
@@ -310,7 +305,7 @@ async function start() {
     await models.load();
     await restore();
   } catch (error) {
-    showProblem(asError(error));
+    showProblem(asError(error), start);
   }
 }
 

@@ -1,12 +1,13 @@
 /** What keys do to the map on show. */
 
-import { CLOSER, OVER, SCALES, SORTS, VIEWS } from "./choices.js";
+import { CLOSER, OVER, SCALES, SORTS } from "./choices.js";
 import { strongest } from "./map/cells.js";
 import { PALETTES } from "./map/colour.js";
 import { stepCell, stepHead } from "./steps.js";
 import { t } from "./text/i18n.js";
 import { copy, notice, step } from "./views/controls.js";
 import { byId } from "./views/dom.js";
+import { offered } from "./views/offered.js";
 
 /** @typedef {import("./types.js").State} State */
 /**
@@ -34,7 +35,7 @@ export function keysOf(explorer, on) {
     keySort: () => on.restyle({ sort: step(SORTS, explorer.state.sort, 1) }),
     keyCell: (pressed) => stepCell(explorer, pressed),
     keyTurn: () => byId("turn").hidden || on.turn(explorer.state.point ? "queries" : "keys"),
-    keyView: () => on.look(step(VIEWS, explorer.state.view || "map", 1)),
+    keyView: () => on.look(step(offered(), explorer.state.view || "map", 1)),
     keyRibbons: () => explorer.beside.ribbons.active && explorer.beside.ribbons.chosen.step(),
     keyPin: () => explorer.beside.ribbons.active && explorer.beside.ribbons.chosen.pin(),
     keyDerive: () => explorer.beside.derivation.toggle(),

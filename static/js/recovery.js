@@ -1,7 +1,9 @@
 /** What the last map that came was of: where another fails to come, tabs, address and map say that again. */
 
-import { clearProblem } from "./views/notices.js";
+import { NoMap } from "./text/problems.js";
+import { clearProblem, showProblem } from "./views/notices.js";
 
+/** @typedef {import("./explorer.js").Explorer} Explorer */
 /** @typedef {import("./source/session.js").Session} Session */
 /** @typedef {import("./types.js").State} State */
 
@@ -24,18 +26,25 @@ export class Recovery {
   }
 
   /**
-   * A map did not come.
+   * A map did not come: the place before is shown again, and what is wrong is told once that is there.
    *
    * @param {Session} session
-   * @param {(place: Partial<State>) => unknown} back shows the place before
+   * @param {Error} error
+   * @param {Explorer} explorer
    */
-  async failed(session, back) {
+  async failed(session, error, explorer) {
+    const { site, layer, head, over, row, col, rows, cols, view } = explorer.state;
+    const { turn } = explorer;
     this.troubled = false;
-    if (this.session === session && !this.returning) {
+    const back = this.session === session && !this.returning;
+    if (back) {
       this.returning = true; // and not once more, if that fails too
-      await back(this.place);
+      await explorer.back(this.place);
       this.returning = false;
+      if (explorer.turn > turn + 1) return; // the reader has gone on meanwhile
     }
     this.troubled = true;
+    const wanted = { site, layer, head, over, row, col, rows, cols, view };
+    showProblem(new NoMap(error), () => explorer.go(wanted, back ? "push" : "none"));
   }
 }

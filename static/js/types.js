@@ -67,7 +67,12 @@
  *   services): the count of its weights
  * @property {number} [parameter_count]
  * @property {string} [family]
+ * @property {string} [architecture]
+ * @property {string} [revision] of its weights
+ * @property {string} [device]
+ * @property {string | null} [card] in Markdown, where one model is asked for
  * @property {string} [dtype]
+ * @property {"fused" | "eager"} [attention] eager: its family computes it by itself, where nothing can be cut
  * @property {string} [licence]
  * @property {{source?: string, target?: string} | null} [languages]
  * @property {boolean} [chat]
@@ -146,7 +151,7 @@
  * @property {Range | null} rows the zoomed window, half open; null: all
  * @property {Range | null} cols
  * @property {"" | "mean"} how a block of a long map is drawn; empty: by its largest weight
- * @property {"" | "ribbons" | "sources" | "compare"} view empty: the map
+ * @property {"" | "ribbons" | "sources" | "compare" | "alignment" | "robustness" | "faithfulness"} view empty: the map
  * @property {string} other what a comparison compares with, as beside/compare/other.js writes it; empty: what suggests itself
  * @property {string} pins cells with notes, as pins/codec.js writes them
  */

@@ -46,7 +46,7 @@ def test_the_menu_lists_every_model_by_its_task(watch: Opener, api: httpx.Client
     groups = page.eval_on_selector_all("#model optgroup", read)
     assert len(groups) == len({model["task"] for model in served})
     assert dict(groups)["text generation"] == 2
-    expect(page.locator("#model-note")).to_contain_text("9.9 M parameters")
+    expect(page.locator("#model-note")).to_contain_text("9.9 million parameters")
 
 
 def test_the_menu_switches_to_a_classifier_and_back(watch: Opener) -> None:

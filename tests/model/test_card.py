@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from heedmap.model.card import front_matter, licence, values
+from heedmap.model.card import card_text, front_matter, licence, values
 
 CARD = """---
 language:
@@ -61,3 +61,13 @@ def test_licences(tmp_path: Path, text: str, expected: str | None) -> None:
 def test_no_card_says_nothing(tmp_path: Path) -> None:
     assert front_matter(tmp_path) == {}
     assert licence(tmp_path) is None
+
+
+def test_what_a_card_says_below_its_front_matter(tmp_path: Path) -> None:
+    assert card_text(tmp_path) is None
+    (tmp_path / "README.md").write_text(CARD, encoding="utf-8")
+    assert card_text(tmp_path) == CARD.split("---\n", 2)[2].strip()
+    (tmp_path / "README.md").write_text("\ufeff# A rule\n\n---\n\nand ---\n", encoding="utf-8")
+    assert card_text(tmp_path) == "# A rule\n\n---\n\nand ---", "a rule begins no front matter"
+    (tmp_path / "README.md").write_text("---\nlicense: mit\n---\n", encoding="utf-8")
+    assert card_text(tmp_path) is None

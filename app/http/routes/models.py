@@ -47,8 +47,7 @@ async def list_models(services: Annotated[Services, Depends(services)]) -> Respo
 @router.get("/{model:path}", summary="One model", response_model=ModelDescription)
 @raises(NotFound)
 async def get_model(model: str, services: Annotated[Services, Depends(services)]) -> Response:
-    """Its name, state (loaded, loading, unloaded, failed), task, sites, licence and example inputs."""
+    """Its name, state (loaded, loading, unloaded, failed), task, sites, licence, example inputs, and card."""
     name = services.models.name(model)
-    return Response(
-        to_json({**described(services, name), **card(name, services.started)}), media_type="application/json"
-    )
+    about = {**described(services, name), **card(name, services.started), "card": await services.models.card(name)}
+    return Response(to_json(about), media_type="application/json")

@@ -1,7 +1,7 @@
 /** The service's HTTP contract, as functions. */
 
 import { decodeNpy } from "./npy.js";
-import { request } from "./request.js";
+import { Problem, request } from "./request.js";
 
 /** @typedef {import("../types.js").Heads} Heads */
 /** @typedef {import("../types.js").Model} Model */
@@ -12,6 +12,11 @@ import { request } from "./request.js";
 /** @returns {Promise<Model[]>} */
 export async function models() {
   return (await (await request("v1/models")).json()).models;
+}
+
+/** @param {string} name @param {AbortSignal} signal @returns {Promise<Model>} with what its card says */
+export async function model(name, signal) {
+  return (await request(`v1/models/${encodeURIComponent(name)}`, { signal })).json();
 }
 
 /**
@@ -87,4 +92,29 @@ export async function file(path) {
  */
 export function mapPath(id, site, layer, head) {
   return `${tracePath(id)}/maps/${site}/${layer}/${head}`;
+}
+
+/**
+ * @typedef {object} Aligned the words of a pair, and which are each other's
+ * @property {string} pharaoh "0-0 1-2": places from 0, the source's first
+ * @property {string[]} source
+ * @property {string[]} target
+ * @property {number[]} scores of the links, in their order
+ * @property {number | "mean"} layer
+ * @property {number | "mean"} head
+ * @property {"output" | "input"} reading
+ */
+
+/**
+ * @param {object} body model and one pair
+ * @param {AbortSignal} signal
+ * @returns {Promise<Aligned>}
+ * @throws {Problem} of the pair, too
+ */
+export async function align(body, signal) {
+  const headers = { "Content-Type": "application/json" };
+  const answer = await request("v1/align", { method: "POST", headers, body: JSON.stringify(body), signal });
+  const [first] = (await answer.json()).alignments;
+  if (first.error) throw new Problem(first.error.status, first.error);
+  return first;
 }

@@ -63,6 +63,20 @@ export class Form {
     return Object.values(fields).every((text) => text === "");
   }
 
+  /** What a reader has written that is neither an example nor what the map on show is of. @returns {Draft | null} */
+  unsent() {
+    const draft = this.inputs.draft();
+    const shown = this.on.shown();
+    const written = Object.values(draft.fields).some((text) => text.trim());
+    return !written || this.shows() || (shown && sameDraft(draft, shown)) ? null : draft;
+  }
+
+  /** Puts back what a reader had written. @param {Draft} draft */
+  put(draft) {
+    this.inputs.fill(draft);
+    this.stale();
+  }
+
   /** Puts an example into the form. @param {number} index */
   pick(index) {
     const example = this.examples()[index];

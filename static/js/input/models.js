@@ -2,28 +2,12 @@
 
 import * as api from "../api/routes.js";
 import { byId, element } from "../views/dom.js";
+import { counted } from "../text/counted.js";
 import { t, taskName } from "../text/i18n.js";
 
 /** @typedef {import("../types.js").Model} Model */
 
 const AGAIN = 2000; // milliseconds between looks while a model is being loaded
-const NUMBERS = /** @type {[number, string][]} */ ([
-  [1e9, "B"],
-  [1e6, "M"],
-  [1e3, "k"],
-]);
-
-/** Counts of parameters as people say them; in Chinese by ten thousands. @param {number} parameters */
-function counted(parameters) {
-  const myriads = t("myriads").split(" "); // ten thousand, a hundred million; a language without has one sign
-  if (myriads.length > 1 && parameters >= 1e4) {
-    const [size, word] = parameters >= 1e8 ? [parameters / 1e8, myriads[1]] : [parameters / 1e4, myriads[0]];
-    return `${Number(size.toPrecision(size >= 100 ? 3 : 2))} ${word}`;
-  }
-  const [unit, letter] = NUMBERS.find(([size]) => parameters >= size) ?? [1, ""];
-  const size = parameters / unit;
-  return `${size >= 100 || unit === 1 ? Math.round(size) : size.toFixed(1)} ${letter}`.trim();
-}
 
 export class Models {
   /** @param {() => void} changed the list is another */

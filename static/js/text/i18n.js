@@ -18,7 +18,7 @@ export function t(name, values = {}, general = name) {
 }
 
 /** The first of some texts that there is. @param {...string} names */
-function known(...names) {
+export function known(...names) {
   return names.find((name) => name in STRINGS[current]);
 }
 

@@ -14,6 +14,9 @@ import * as canvas from "./strings/canvas.js";
 import * as exports from "./strings/exports.js";
 import * as pins from "./strings/pins.js";
 import * as tour from "./strings/tour.js";
+import * as card from "./strings/card.js";
+import * as problems from "./strings/problems.js";
+import * as studies from "./strings/studies.js";
 import { zh } from "./strings/zh.js";
 
 /** What the parts of the page say, each in a file of its own. */
@@ -31,6 +34,9 @@ const PARTS = [
   exports,
   pins,
   tour,
+  card,
+  problems,
+  studies,
 ];
 
 export const STRINGS = {

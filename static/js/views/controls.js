@@ -41,6 +41,18 @@ export function closeOutside(details) {
   });
 }
 
+/** Arrows go from tab to tab, and open them. @param {HTMLElement} list */
+export function listenToTabs(list) {
+  list.addEventListener("keydown", (event) => {
+    const by = Number(event.key === "ArrowRight") - Number(event.key === "ArrowLeft");
+    const next = by && step(/** @type {HTMLElement[]} */ ([...list.children]), /** @type {HTMLElement} */ (event.target), by);
+    if (!next) return;
+    event.preventDefault();
+    next.focus();
+    next.click();
+  });
+}
+
 let timer = 0;
 
 /** Says a few words to everyone: shown for a moment, and read out. @param {string} text */

@@ -1,8 +1,10 @@
 /** What the page says while it waits and when something fails. */
 
-import { Problem, Unreachable } from "../api/request.js";
-import { byId } from "./dom.js";
+import { Problem } from "../api/request.js";
 import { t } from "../text/i18n.js";
+import { wordsOf } from "../text/problems.js";
+import { byId } from "./dom.js";
+import { Again } from "./trouble.js";
 
 /** @typedef {import("../types.js").Model} Model */
 
@@ -10,6 +12,9 @@ const PATIENCE = 120; // milliseconds before a wait is worth a sign
 let waits = 0;
 let asking = 0;
 let verb = "predict";
+const again = new Again();
+/** @type {Error | null} the one on show */
+let shown = null;
 /** @type {(path: string | null) => void} marks the field that a problem is about */
 let markInvalid = () => {};
 
@@ -61,27 +66,36 @@ export function waitingFor(model) {
   };
 }
 
-/** @param {Error} error is shown by the input, which keeps what was given; with no map yet, the map's place says so */
-export function showProblem(error) {
+/**
+ * Shows an error by the input, which keeps what was given; with no map yet, the map's place says so.
+ *
+ * @param {Error} error
+ * @param {() => unknown} [retry] asks once more, where that may go better
+ */
+export function showProblem(error, retry) {
+  shown = error;
   const problem = error instanceof Problem ? error : null;
   const place = byId("problem");
   place.hidden = false;
   place.textContent = wordsOf(error);
+  again.offer(error, retry);
+  place.after(again.button);
   markInvalid(problem && problem.status >= 400 && problem.status < 500 && problem.status !== 401 ? problem.path : null);
   if (byId("map").dataset.state === "ready") return;
   byId("empty").hidden = false;
   byId("empty").textContent = t("empty");
 }
 
-/** An error in the reader's language where the page can say it, else in the service's words. @param {Error} error */
-function wordsOf(error) {
-  if (error instanceof Unreachable) return t("unreachable");
-  if (!(error instanceof Problem)) return error.message;
-  if (error.busy) return t("busy", { detail: error.message });
-  return error.status === 401 ? t("locked") : error.message;
+/** What went wrong, in another language. */
+export function translateProblem() {
+  if (!shown) return;
+  byId("problem").textContent = wordsOf(shown);
+  again.show();
 }
 
 export function clearProblem() {
+  shown = null;
   byId("problem").hidden = true;
+  again.hide();
   markInvalid(null);
 }

@@ -76,7 +76,7 @@ export const zh = {
   deriveAll: "全部",
   deriveOne: "逐步",
   deriveCount: "{at} / {of}",
-  deriveFailed: "未能取得这个权重背后的数字：{detail}",
+  deriveFailed: "这个权重背后的数字加载失败：{detail}",
   deriveAgain: "重试",
   deriveLarge: "这张图背后的数字有 {size} MB。",
   deriveFetch: "获取",

@@ -281,7 +281,6 @@ export const en = {
   stale: "The input has changed since this answer.",
   empty: "No map yet. Give an input and press the button.",
   failedMap: "This map did not arrive: {detail}",
-  unreachable: "The service does not answer. Your input is still here.",
   locked: "This service wants an API key. Press the button to give one.",
   traceGone: "The trace of this link is gone, and its file stands in no link. Choose the file again.",
   keyTitle: "API key",
@@ -295,7 +294,6 @@ export const en = {
   keyForgotten: "The API key is forgotten",
   cancel: "Cancel",
   keyOpen: "API key",
-  busy: "The service is busy: {detail}",
   done: "Done: {text}. Showing {site}, layer {layer}, head {head}.",
   showing: "{site}, layer {layer}, head {head}",
 };

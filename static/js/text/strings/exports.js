@@ -26,8 +26,6 @@ export const en = {
   copyPython: "Copy as Python",
   requestCopied: "Request copied",
   requestNotCopied: "The browser refused to copy",
-  traceGoneText:
-    "The trace of this link is gone, and its text was too long to stand in the link. Give the text again: site, head, colours and pins of the link are kept.",
   keyPython: "copy this view’s request as Python",
 };
 
@@ -57,6 +55,5 @@ export const zh = {
   copyPython: "复制为 Python",
   requestCopied: "请求已复制",
   requestNotCopied: "浏览器拒绝复制",
-  traceGoneText: "链接所指的记录已不在，而原文太长，未写入链接。请重新输入文本：链接中的位置、头、配色和图钉都会保留。",
   keyPython: "将当前视图的请求复制为 Python",
 };

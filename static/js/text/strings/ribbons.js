@@ -19,7 +19,7 @@ export const en = {
   ribbonLeast: "From weight",
   ribbonsFar: "This map is too long for ribbons. The map itself shows all of it.",
   ribbonsPart: "{n} words around the kept cell; choose another cell to move on.",
-  keyView: "map or ribbons",
+  keyView: "next view",
   keyRibbons: "ribbons: head, mean, several",
   keyPin: "ribbons: add or take out this head",
 };
@@ -43,7 +43,7 @@ export const zh = {
   ribbonLeast: "最小权重",
   ribbonsFar: "这张图太长，无法用连线显示。请看注意力图本身。",
   ribbonsPart: "显示所选格子附近的 {n} 个词；选择其他格子即可移动。",
-  keyView: "注意力图或连线",
+  keyView: "下一种视图",
   keyRibbons: "连线：当前头、本层平均、多个头",
   keyPin: "连线：加入或移除当前头",
 };

@@ -64,6 +64,13 @@ def test_what_is_known_before_a_model_is_loaded(lazily: TestClient) -> None:
     assert lazily.get("/v1/models/two").json()["task"] == "translation"
 
 
+def test_a_models_card_is_told_where_it_is_asked_for(lazily: TestClient, tiny: Path, tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("---\nlicense: mit\n---\n\n# Broken\n", encoding="utf-8")
+    assert lazily.get("/v1/models/broken").json()["card"] == "# Broken"
+    assert lazily.get("/v1/models/one").json()["card"] is None
+    assert all("card" not in row for row in lazily.get("/v1/models").json()["models"])
+
+
 def test_no_model_that_can_be_loaded_is_not_ready(settings: Callable[..., Settings], tmp_path: Path) -> None:
     with TestClient(create_app(settings(models=f"broken={tmp_path}", load="first-use"))) as client:
         assert client.get("/readyz").status_code == 200
