@@ -1,5 +1,6 @@
 /** What the page offers around the map: each in a module of its own, which is named here and says what it follows. */
 
+import { Framed } from "./views/framed.js";
 import { Present } from "./views/present.js";
 
 /**
@@ -37,4 +38,4 @@ import { Present } from "./views/present.js";
  */
 
 /** @param {Page} page @returns {Feature[]} in the order in which they stand on the page */
-export const featuresOf = (page) => [new Present(page)];
+export const featuresOf = (page) => [new Present(page), new Framed(page)];

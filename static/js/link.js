@@ -89,9 +89,12 @@ export function decodeState(link) {
   return /** @type {State} */ (state); // every value was read as its name says
 }
 
+/** Whether the page has no address that a link could be made of: it stands in a frame of a notebook, as a text. */
+export const isFramed = () => window.location.protocol === "about:";
+
 /** The state of an address; the fragment wins over the query. @param {{hash: string, search: string}} address */
 export function stateOfLocation({ hash, search }) {
-  return decodeState(hash.length > 1 ? hash : search);
+  return decodeState(hash.length > 1 ? hash : search || (document.documentElement.dataset.place ?? ""));
 }
 
 const ONE_STEP = 800; // milliseconds: a run of key presses is one step of the history
@@ -105,7 +108,7 @@ export class Address {
   /** @param {State} state @param {import("./types.js").History} history */
   write(state, history) {
     const link = `#${encodeState(state)}`;
-    if (history === "none" || link === window.location.hash) return;
+    if (history === "none" || link === window.location.hash || isFramed()) return;
     const soon = performance.now() - this.pushed < ONE_STEP;
     if (history === "push" || (history === "step" && !soon)) window.history.pushState(null, "", link);
     else window.history.replaceState(null, "", link);
