@@ -19,12 +19,13 @@ from base64 import b64encode
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from posixpath import join
 from typing import Any
 
 from heedmap.model.errors import TraceError
 from heedmap.model.page.assets import packed
 from heedmap.model.page.errors import LinkError
-from heedmap.model.page.files import STATIC, Files, stamp
+from heedmap.model.page.files import STATIC, Files, rooted, stamp
 from heedmap.model.page.linker import quoted
 
 STARTER = "js/page-starter.js"
@@ -186,7 +187,7 @@ class _Inside:
 
         It is a plain script: of a module, Chromium has none from a blob: address in a page from disk.
         """
-        source = self.files.module(f"{main.rpartition('/')[0]}/{name}", lambda each: self._worker(main, each))
+        source = self.files.module(join(rooted(main)[0], name), lambda each: self._worker(main, each))
         blob = f'new Blob([{quoted(STRICT + source)}], {{ type: "text/javascript" }})'
         return f"new Worker(URL.createObjectURL({blob}))"
 

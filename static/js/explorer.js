@@ -23,7 +23,7 @@ import { announce } from "./views/controls.js";
 import { byId } from "./views/dom.js";
 import { openDrawer } from "./views/drawer.js";
 import { showExports } from "./views/exports.js";
-import { clearProblem, showProblem, waiting, waitingFor } from "./views/notices.js";
+import { clearProblem, showProblem, waiting, waitingFor, wordsOf } from "./views/notices.js";
 import { headline, showPrediction } from "./views/prediction.js";
 
 /** @typedef {import("./types.js").Cell} Cell */
@@ -151,7 +151,7 @@ export class Explorer {
     clearProblem();
     try {
       const session = await make(controller.signal);
-      if (controller.signal.aborted) return;
+      if (controller.signal.aborted) return session.close();
       this.session?.close();
       this.session = session;
       const { id, prediction } = session.summary;
@@ -236,9 +236,9 @@ export class Explorer {
       announce(t("showing", { site: siteName(name), layer, head }));
     } catch (error) {
       if (isAbort(error) || turn !== this.turn) return;
-      const { message } = asError(error);
+      const detail = wordsOf(asError(error));
       await this.recovery.failed(session, (place) => this.back(place));
-      showProblem(error instanceof Unreachable ? error : new Error(t("failedMap", { detail: message })));
+      showProblem(error instanceof Unreachable ? error : new Error(t("failedMap", { detail })));
     } finally {
       settled();
     }

@@ -11,8 +11,8 @@ import { byId } from "./views/dom.js";
 /** @typedef {import("./explorer.js").Explorer} Explorer */
 /** @typedef {import("./input/form.js").Form} Form */
 
-/** @param {() => Promise<ArrayBuffer>} read @returns {() => Promise<Session>} what opens a trace file */
-const opening = (read) => async () => Session.ofFile(await read());
+/** @param {Promise<Blob> | Blob} file @returns {(signal: AbortSignal) => Promise<Session>} what opens a trace file */
+const opening = (file) => async (signal) => Session.ofFile(await file, signal);
 
 export class Files {
   /** @param {Explorer} explorer @param {Form} form @param {() => void} shown another session is on show */
@@ -32,7 +32,8 @@ export class Files {
     const { carried } = this;
     if (!carried) return;
     document.documentElement.dataset.source = "file";
-    await this.explorer.open(opening(() => carried), stateOfLocation(window.location), undefined, "replace");
+    await this.explorer.open(opening(carried), stateOfLocation(window.location), undefined, "replace");
+    byId("model-name").textContent = this.explorer.session?.summary.model ?? "";
     this.shown();
   }
 
@@ -49,7 +50,7 @@ export class Files {
     const { explorer, form } = this;
     const before = explorer.session;
     const fresh = { site: "", layer: null, head: null, row: null, col: null, rows: null, cols: null };
-    await explorer.open(opening(() => file.arrayBuffer()), fresh, undefined, "none");
+    await explorer.open(opening(file), fresh, undefined, "none");
     const { session } = explorer;
     if (!session || session === before) return;
     if (!this.carried) {

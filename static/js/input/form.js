@@ -97,7 +97,8 @@ export class Form {
   /** The input may run ahead of the answer; then the map is another input's. */
   stale() {
     const shown = this.on.shown();
-    const old = shown !== null && !sameDraft(this.inputs.draft(), shown);
+    const carried = document.documentElement.dataset.source === "file"; // there is no form, and nothing to ask
+    const old = shown !== null && !carried && !sameDraft(this.inputs.draft(), shown);
     byId("stale").hidden = !old;
     document.body.classList.toggle("is-stale", old);
     byId("examples").value = ""; // the field beside has its words

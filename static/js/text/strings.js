@@ -1,6 +1,7 @@
 /** Everything that the page says, by language. */
 
 import * as atlas from "./strings/atlas.js";
+import * as badFile from "./strings/bad_file.js";
 import * as stage from "./strings/stage.js";
 import * as derivation from "./strings/derivation.js";
 import { en } from "./strings/en.js";
@@ -9,6 +10,6 @@ import * as ribbons from "./strings/ribbons.js";
 import { zh } from "./strings/zh.js";
 
 export const STRINGS = {
-  en: { ...en, ...atlas.en, ...stage.en, ...derivation.en, ...ribbons.en, ...present.en },
-  zh: { ...zh, ...atlas.zh, ...stage.zh, ...derivation.zh, ...ribbons.zh, ...present.zh },
+  en: { ...en, ...atlas.en, ...stage.en, ...derivation.en, ...ribbons.en, ...present.en, ...badFile.en },
+  zh: { ...zh, ...atlas.zh, ...stage.zh, ...derivation.zh, ...ribbons.zh, ...present.zh, ...badFile.zh },
 };

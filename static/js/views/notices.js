@@ -1,6 +1,7 @@
 /** What the page says while it waits and when something fails. */
 
 import { Problem, Unreachable } from "../api/request.js";
+import { BadFile } from "../source/bad_file.js";
 import { byId } from "./dom.js";
 import { t } from "../text/i18n.js";
 
@@ -72,8 +73,9 @@ export function showProblem(error) {
 }
 
 /** An error in the reader's language where the page can say it, else in the service's words. @param {Error} error */
-function wordsOf(error) {
+export function wordsOf(error) {
   if (error instanceof Unreachable) return t("unreachable");
+  if (error instanceof BadFile) return t(error.reason, error.values);
   if (!(error instanceof Problem)) return error.message;
   if (error.busy) return t("busy", { detail: error.message });
   return error.status === 401 ? t("locked") : error.message;
