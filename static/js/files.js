@@ -11,6 +11,8 @@ import { byId } from "./views/dom.js";
 /** @typedef {import("./explorer.js").Explorer} Explorer */
 /** @typedef {import("./input/form.js").Form} Form */
 
+const HASH = /^[0-9a-f]{40,}$/; // of a checkpoint, where nobody named the model
+
 /** @param {Promise<Blob> | Blob} file @returns {(signal: AbortSignal) => Promise<Session>} what opens a trace file */
 const opening = (file) => async (signal) => Session.ofFile(await file, signal);
 
@@ -33,7 +35,8 @@ export class Files {
     if (!carried) return;
     document.documentElement.dataset.source = "file";
     await this.explorer.open(opening(carried), stateOfLocation(window.location), undefined, "replace");
-    byId("model-name").textContent = this.explorer.session?.summary.model ?? "";
+    const model = this.explorer.session?.summary.model ?? "";
+    byId("model-name").textContent = HASH.test(model) ? model.slice(0, 12) : model;
     this.shown();
   }
 
