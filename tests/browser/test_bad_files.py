@@ -243,8 +243,10 @@ def test_a_file_that_takes_long_does_not_stop_the_page(watch: Opener, tmp_path: 
     page = watched.open()
     drop(page, len(text).to_bytes(8, "little") + text + numbers * 4)
     page.wait_for_selector("#tiles[data-state=complete]")
+    assert len(page.workers) == 1
     before = page.evaluate("performance.now()")
     assert page.evaluate("new Promise((done) => setTimeout(() => done(performance.now()), 50))") < before + 2000
     drop(page, whole)  # another takes its place, and the work ends
     expect(page.locator("#input")).to_have_value(EVIL)
     watched.settled()
+    assert page.workers == []

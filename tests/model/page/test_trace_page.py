@@ -93,7 +93,8 @@ def test_the_elements_that_the_program_looks_for_are_the_explorers(file: bytes) 
     ids = set(re.findall(r'\bid="([^"]+)"', (STATIC / "index.html").read_text(encoding="utf-8")))
     assert ids <= set(re.findall(r'\bid="([^"]+)"', page))
     assert '<html data-source="file" lang="en">' in page
-    assert page.rindex('id="trace"') < page.rindex("<script>"), "what begins comes last"
+    order = [page.rindex(part) for part in ('id="program"', 'id="trace"', "<script>", 'id="plotly"')]
+    assert order == sorted(order), "what begins finds all that it needs, and what is drawn with later is behind it"
 
 
 @pytest.mark.parametrize(
