@@ -6,7 +6,7 @@ writes, in a frame of its own: it asks nobody for anything, and a trace of unkno
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 from urllib.parse import urlencode
 
 import anywidget
@@ -60,7 +60,7 @@ def show(
     layer: int | None = None,
     head: int | None = None,
     height: int = 720,
-    theme: Literal["auto", "light", "dark"] = "auto",
+    theme: str = "auto",
     plotly: bool = True,
 ) -> Explorer:
     """The explorer with a trace in it, for a notebook to show under the cell; no service is needed.
@@ -71,7 +71,7 @@ def show(
         layer: which is shown first, from 0, negatives from the end; with `head` alone.
         head: as `layer`.
         height: pixels, 240 to 4000; the lower edge can be dragged.
-        theme: auto follows the notebook.
+        theme: light, dark, or auto, which follows the notebook.
         plotly: whether Plotly is in it, two thirds of a megabyte, which exports of figures and some views need.
 
     Raises:

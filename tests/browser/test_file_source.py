@@ -135,7 +135,8 @@ def test_a_long_trace_is_evaluated_away_from_the_page(alone: Page, writer: str, 
     """Without workers, in the page, in turns: slower, and as free."""
     with httpx.Client(base_url=writer, timeout=60) as client:
         summary = client.post("/v1/traces", json={"inputs": "a long text " * 60}).json()
-    page = alone.context.new_page()
+    assert alone.context.browser is not None
+    page = alone.context.browser.new_page()
     page.goto(writer + "/icon.svg")
     page.evaluate(LONG_TASKS)
     address = f"{writer}/v1/traces/{summary['id']}/file"
