@@ -157,7 +157,7 @@ def test_the_explorer_shows_the_trace_of_its_page(tmp_path: Path, from_disk: Ope
 def test_a_long_trace_opens_from_disk(tmp_path: Path, from_disk: Opener, before: str, workers: int) -> None:
     """In a worker that the page carries, and without one."""
     path = tmp_path / "trace.html"
-    trace = small_trace(TEXT, "A house.", times=100)
+    trace = small_trace(TEXT, "A house.", times=150)
     trace.page(path)
     page = from_disk(path, before=before, viewport={"width": 1440, "height": 900})
     page.wait_for_selector("#tiles[data-state=complete]")

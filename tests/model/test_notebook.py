@@ -86,4 +86,4 @@ def test_a_trace_file_is_shown_without_pytorch(path: Path) -> None:
         "import sys, heedmap; heedmap.show(sys.argv[1]); print([n for n in ('torch', 'fastapi') if n in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code, path], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "set()"
+    assert done.stdout.strip() == "[]"

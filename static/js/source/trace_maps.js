@@ -167,6 +167,7 @@ export class TraceMaps {
       /** @type {PlacedTile[]} */
       const made = [];
       for (const [row, col] of tiles) made.push({ row, col, tile: await this.tile(sheet, level, row, col, signal) });
+      signal?.throwIfAborted(); // as a request would: whoever gave it up does not look for what came
       return made;
     });
   }

@@ -163,6 +163,7 @@ export class Atlas {
     for (const node of [this.canvas, this.plot]) node.hidden = false;
     const layout = layoutOf(this.frame(), this.view, this.shape, queries, keys);
     this.paint();
+    this.fetch(); // in another room another level may be the one that suits
     // The trace draws nothing: it is there so that the axes are.
     const trace = { type: "scatter", x: [0], y: [0], mode: "markers", opacity: 0, hoverinfo: "none" };
     await Plotly.react(this.plot, [trace], layout, CONFIG);
