@@ -20,6 +20,11 @@ pytestmark = pytest.mark.browser
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 120.0  # for JupyterLab to start, and for its pages, on a machine that does much else
 CELL = "import heedmap\nheedmap.show('t.safetensors', layer=0, head=2, height=640)"
+# A cell that is run before its kernel is there is not run at all.
+CONNECTED = """() => {
+    const kernel = globalThis.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel;
+    return kernel?.connectionStatus === "connected" && kernel.status === "idle";
+}"""
 SETTINGS = [
     "--no-browser",
     "--allow-root",
@@ -81,9 +86,8 @@ def notebook(browser: Browser, lab: str) -> Iterator[Page]:
     local = (lab, lab.replace("http", "ws"), "data:", "blob:")
     page.on("request", lambda request: request.url.startswith(local) or foreign.append(request.url))
     page.goto(f"{lab}/lab/tree/n.ipynb")
-    page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]")
-    page.click(".jp-CodeCell .cm-content")
-    page.keyboard.press("Shift+Enter")
+    page.wait_for_function(CONNECTED)
+    page.evaluate("jupyterapp.commands.execute('notebook:run-all-cells')")
     yield page
     context.close()
     assert foreign == []
