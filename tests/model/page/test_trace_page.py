@@ -77,6 +77,11 @@ def test_plotly_can_be_left_out(file: bytes) -> None:
     assert len(page) < 500_000
 
 
+def test_a_page_of_ten_words_stays_small(file: bytes) -> None:
+    """The explorer with Plotly, and a tiny trace; ten words of de-en are half a megabyte more, and 1.5 is the most."""
+    assert len(trace_page(file)) <= 990_000
+
+
 def test_the_same_trace_gives_the_same_page(trace: Trace, file: bytes, tmp_path: Path) -> None:
     assert trace_page(file) == trace_page(file)
     sizes = [trace.page(tmp_path / f"{name}.html") for name in ("a", "b")]
