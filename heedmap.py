@@ -3,9 +3,11 @@
     from heedmap import Client          # and AsyncClient: a running service, in numpy and Plotly
     from heedmap import Trace           # a trace file: Trace.load("trace.safetensors")
     from heedmap import load, Request, Parameters   # a model served in this process
+    from heedmap import show            # a trace in a notebook: show("trace.safetensors")
 
 Each name is loaded when it is first used, so that `import heedmap` takes no time. `Client` and `AsyncClient` need what
-`pip install heedmap` brings; the others also need PyTorch and what comes by `pip install 'heedmap[serve]'`.
+`pip install heedmap` brings; `show` what comes by `pip install 'heedmap[widget]'`; the others PyTorch and what comes by
+`pip install 'heedmap[serve]'`.
 
 In the work tree this file makes the folders beside it, `app/`, `model/` and `static/`, parts of the package; in the
 wheel it is `heedmap/__init__.py`.
@@ -19,11 +21,12 @@ if TYPE_CHECKING:
     from heedmap.app.client.api import AsyncClient, Client
     from heedmap.model.contract import Parameters, Request
     from heedmap.model.load import load
+    from heedmap.model.notebook import show
     from heedmap.model.trace.trace import Trace
 
     __version__: str
 
-__all__ = ["AsyncClient", "Client", "Parameters", "Request", "Trace", "__version__", "load"]
+__all__ = ["AsyncClient", "Client", "Parameters", "Request", "Trace", "__version__", "load", "show"]
 
 __path__ = [os.path.dirname(os.path.abspath(__file__))]
 
@@ -36,7 +39,9 @@ _HOMES = {
     "Trace": ("model.trace.trace", "Trace"),
     "__version__": ("model", "__version__"),
     "load": ("model.load", "load"),
+    "show": ("model.notebook", "show"),
 }
+_EXTRAS = {"show": "widget"}  # of what needs another than serve
 
 if not TYPE_CHECKING:  # a type checker knows the names above, and should complain about any other
 
@@ -56,7 +61,8 @@ if not TYPE_CHECKING:  # a type checker knows the names above, and should compla
             missing = (error.name or "").partition(".")[0]
             if missing in ("", "heedmap"):
                 raise
-            sentence = f"heedmap.{name} needs {missing}, which is not installed: pip install 'heedmap[serve]'"
+            extra = _EXTRAS.get(name, "serve")
+            sentence = f"heedmap.{name} needs {missing}, which is not installed: pip install 'heedmap[{extra}]'"
             raise ImportError(sentence, name=missing) from error
         globals()[name] = value
         return value

@@ -13,15 +13,16 @@ from heedmap.model.trace.trace import Trace
 Q, K, H, G, D = 5, 7, 4, 2, 6
 
 
-def small_trace(text: str, answer: str, model: str = "m", label: str = "a") -> Trace:
-    """A trace of a text and its answer; every token is called `label`."""
+def small_trace(text: str, answer: str, model: str = "m", label: str = "a", times: int = 1) -> Trace:
+    """A trace of a text and its answer; every token is called `label`; both axes are so many times as long."""
     generator = torch.Generator().manual_seed(7)
-    q, k, v = (torch.randn(n, length, D, generator=generator) for n, length in ((H, Q), (G, K), (G, K)))
+    rows, cols = Q * times, K * times
+    q, k, v = (torch.randn(n, length, D, generator=generator) for n, length in ((H, rows), (G, cols), (G, cols)))
     score = ScaledDot(D**-0.5)
     lse = plain(q[None], k[None], v[None], Full(), None, score)[1][0]
     axes = {
         name: Axis("text", [label] * length, [*range(length)], [(0, 0)] * length, [False] * length)
-        for name, length in (("target", Q), ("source", K))
+        for name, length in (("target", rows), ("source", cols))
     }
     return Trace(
         {"task": "translation", "revision": model},

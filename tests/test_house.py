@@ -206,7 +206,7 @@ def canonical(requirement: str) -> str:
 @pytest.mark.parametrize(
     ("folder", "extras"),
     [
-        ("model", ["serve", "peft", "train"]),
+        ("model", ["serve", "peft", "train", "widget"]),
         ("app", ["serve", "cluster", "telemetry", "cloud"]),
         ("tests", [*EXTRAS]),
         ("benchmarks", ["serve", "bench"]),

@@ -33,6 +33,7 @@ ROOMS = {
     "model.attention": set[str](),
     "model.page": set[str](),
     "model.trace": {"model.attention", "model.page"},
+    "model.notebook": {"model.page"},
     "model.measures": {"model.attention", "model.trace"},
     "model.robustness": {"model.trace"},
     "model.sources": {"model.attention", "model.measures", "model.trace"},

@@ -163,12 +163,15 @@ def test_what_the_clients_draw_and_write_with_needs_the_base_install_alone(name:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("name", ["Trace", "load", "Request", "Parameters"])
-def test_what_the_base_install_lacks_says_what_to_install(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "extra"),
+    [("Trace", "serve"), ("load", "serve"), ("Request", "serve"), ("Parameters", "serve"), ("show", "widget")],
+)
+def test_what_the_base_install_lacks_says_what_to_install(name: str, extra: str, tmp_path: Path) -> None:
     done = run([sys.executable, "-c", f"{ONLY_BASE}\nfrom heedmap import {name}"], tmp_path, ROOT)
     last = done.stderr.strip().splitlines()[-1]
     assert last.startswith(f"ImportError: heedmap.{name} needs ")
-    assert last.endswith("which is not installed: pip install 'heedmap[serve]'")
+    assert last.endswith(f"which is not installed: pip install 'heedmap[{extra}]'")
 
 
 def test_the_command_without_the_service_says_what_to_install(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
-from heedmap.model.page.files import BUILT, STATIC, Files, stamp
+from heedmap.model.page.files import BUILT, STATIC, Files, rooted, stamp
 
 INDEX = "index.html"
 TYPES = {
@@ -104,7 +104,7 @@ class _Served:
 
     def _linked(self, name: str, workers: Mapping[str, str] | None = None) -> bytes:
         """A program; its own address is beside those of its workers."""
-        root = str(PurePosixPath(name).parent)
+        root, _ = rooted(name)
 
         def worker(module: str) -> str:
             address = (workers or {})[str(PurePosixPath(root) / module)]

@@ -5,7 +5,7 @@ from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from posixpath import dirname, join
+from posixpath import join
 from typing import Protocol, runtime_checkable
 
 from heedmap.model.page.errors import LinkError
@@ -77,13 +77,13 @@ class Files:
 
     def module(self, main: str, worker: Callable[[str], str]) -> str:
         """A module with everything that it imports, as one; `worker` as `linked` takes it, with the module's file."""
-        root = dirname(main)
-        return linked(main[len(root) :].lstrip("/"), lambda name: self.text(join(root, name)), worker)
+        root, name = rooted(main)
+        return linked(name, lambda each: self.text(join(root, each)), worker)
 
     def workers(self, main: str) -> list[str]:
         """The files of modules that a program begins workers with."""
-        root = dirname(main)
-        modules = graph(main[len(root) :].lstrip("/"), lambda name: self.text(join(root, name)))
+        root, name = rooted(main)
+        modules = graph(name, lambda each: self.text(join(root, each)))
         return [join(root, name) for name in workers_of(modules)]
 
     def page(self, tags: Tags) -> str:
@@ -118,6 +118,12 @@ class Files:
             pieces += [html[at : match.start()], tag and f"  {tag}\n"]
             at = match.end()
         return "".join([*pieces, html[at:]])
+
+
+def rooted(module: str) -> tuple[str, str]:
+    """The folder that modules are named from, and a module's name there: a worker's shares it with the page's."""
+    root, slash, name = module.partition("/")
+    return (root, name) if slash else ("", module)
 
 
 def stamp(folder: Path) -> tuple[int, int, int]:

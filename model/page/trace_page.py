@@ -1,10 +1,11 @@
 """A trace as one HTML file with the explorer in it, which opens from disk and by mail and asks nobody for anything.
 
-    <script type="application/octet-stream" id="trace">   the trace's file, gzip, base64
     <script type="application/octet-stream" id="program"> the explorer's modules joined into one, gzip, base64
-    <script type="application/octet-stream" id="plotly">  Plotly the same way, unpacked when a plot is first drawn
+    <script type="application/octet-stream" id="trace">   the trace's file, gzip, base64
+    <script>                                              a few lines, which begin the program
+    <script type="application/octet-stream" id="plotly">  Plotly, unpacked when a plot is first drawn: no picture waits
 
-A few lines at the end unpack the program and put it into the page as a script of its own. The page's policy knows each
+The few lines unpack the program and put it into the page as a script of its own. The page's policy knows each
 script by its hash and allows no other, and no request: so no import map, no blob: and no data: address of a script has
 to be let through, and what works is what every browser does with a module that stands in a page, under file: too.
 
@@ -19,12 +20,13 @@ from base64 import b64encode
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from posixpath import join
 from typing import Any
 
 from heedmap.model.errors import TraceError
 from heedmap.model.page.assets import packed
 from heedmap.model.page.errors import LinkError
-from heedmap.model.page.files import STATIC, Files, stamp
+from heedmap.model.page.files import STATIC, Files, rooted, stamp
 from heedmap.model.page.linker import quoted
 
 STARTER = "js/page-starter.js"
@@ -130,11 +132,11 @@ def _shell(folder: Path, plotly: bool, now: tuple[int, int, int]) -> Shell:
     told = f'<noscript><p class="problem">{UNSTARTED}</p></noscript>\n'
     told += f'<p class="problem" id="unstarted" role="alert" hidden>{UNSTARTED}</p>\n'
     body = re.sub(r"(<body[^>]*>\n)", lambda match: match[1] + told, body, count=1)
-    data = "".join(f'<script type="{DATA}" id="{name}">{content}</script>\n' for name, content in inside.data.items())
+    data = {name: f'<script type="{DATA}" id="{name}">{content}</script>\n' for name, content in inside.data.items()}
     return Shell(
         f"{before}<title>".encode(),
-        f'</title>{body}{data}<script type="{DATA}" id="trace">'.encode(),
-        f"</script>\n<script>{starter}</script>\n</body>\n</html>\n".encode(),
+        f'</title>{body}{data["program"]}<script type="{DATA}" id="trace">'.encode(),
+        f"</script>\n<script>{starter}</script>\n{data.get('plotly', '')}</body>\n</html>\n".encode(),
         rules,
     )
 
@@ -183,7 +185,7 @@ class _Inside:
 
         It is a plain script: of a module, Chromium has none from a blob: address in a page from disk.
         """
-        source = self.files.module(f"{main.rpartition('/')[0]}/{name}", lambda each: self._worker(main, each))
+        source = self.files.module(join(rooted(main)[0], name), lambda each: self._worker(main, each))
         blob = f'new Blob([{quoted(STRICT + source)}], {{ type: "text/javascript" }})'
         return f"new Worker(URL.createObjectURL({blob}))"
 

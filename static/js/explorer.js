@@ -151,7 +151,7 @@ export class Explorer {
     clearProblem();
     try {
       const session = await make(controller.signal);
-      if (controller.signal.aborted) return;
+      if (controller.signal.aborted) return session.close();
       this.session?.close();
       this.session = session;
       const { id, prediction } = session.summary;

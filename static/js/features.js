@@ -1,5 +1,6 @@
 /** What the page offers around the map: each in a module of its own, which is named here and says what it follows. */
 
+import { Framed } from "./views/framed.js";
 import { Alignment } from "./studies/alignment.js";
 import { Faithfulness } from "./studies/faithfulness.js";
 import { Robustness } from "./studies/robustness.js";
@@ -68,4 +69,5 @@ export const featuresOf = (page) => [
   new Faithfulness(page),
   new ModelCard(page),
   { translate: translateProblem },
+  new Framed(page),
 ];

@@ -12,8 +12,10 @@ import { byId } from "./views/dom.js";
 /** @typedef {import("./explorer.js").Explorer} Explorer */
 /** @typedef {import("./input/form.js").Form} Form */
 
-/** @param {() => Promise<ArrayBuffer>} read @returns {() => Promise<Session>} what opens a trace file */
-const opening = (read) => async () => Session.ofFile(await read());
+const HASH = /^[0-9a-f]{40,}$/; // of a checkpoint, where nobody named the model
+
+/** @param {Promise<Blob> | Blob} file @returns {(signal: AbortSignal) => Promise<Session>} what opens a trace file */
+const opening = (file) => async (signal) => Session.ofFile(await file, signal);
 
 export class Files {
   /** @param {Explorer} explorer @param {Form} form @param {() => void} shown another session is on show */
@@ -33,8 +35,10 @@ export class Files {
     const { carried } = this;
     if (!carried) return;
     document.documentElement.dataset.source = "file";
-    const place = window.location.hash.length > 1 ? stateHere() : decodeState(carriedPlace());
-    await this.explorer.open(opening(() => carried), place, undefined, "replace");
+    const kept = window.location.hash.length > 1 ? "" : carriedPlace(); // where whoever sent the page was
+    await this.explorer.open(opening(carried), kept ? decodeState(kept) : stateHere(), undefined, "replace");
+    const model = this.explorer.session?.summary.model ?? "";
+    byId("model-name").textContent = HASH.test(model) ? model.slice(0, 12) : model;
     this.shown();
   }
 
@@ -51,7 +55,7 @@ export class Files {
     const { explorer, form } = this;
     const before = explorer.session;
     const fresh = { site: "", layer: null, head: null, row: null, col: null, rows: null, cols: null };
-    await explorer.open(opening(() => file.arrayBuffer()), fresh, undefined, "none");
+    await explorer.open(opening(file), fresh, undefined, "none");
     const { session } = explorer;
     if (!session || session === before) return;
     if (!this.carried) {

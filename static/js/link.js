@@ -101,9 +101,12 @@ export function decodeState(link) {
   return /** @type {State} */ (state); // every value was read as its name says
 }
 
+/** Whether the page has no address that a link could be made of: it stands in a frame of a notebook, as a text. */
+export const isFramed = () => window.location.protocol === "about:";
+
 /** The state of an address; the fragment wins over the query. @param {{hash: string, search: string}} address */
 export function stateOfLocation({ hash, search }) {
-  return decodeState(hash.length > 1 ? hash : search);
+  return decodeState(hash.length > 1 ? hash : search || (document.documentElement.dataset.place ?? ""));
 }
 
 /** The state of the page's address, with what its history keeps of it. @returns {State} */
@@ -143,7 +146,7 @@ export class Address {
 
   /** @param {State} state @param {import("./types.js").History} history @param {string} [trace] the id of what is on show */
   write(state, history, trace = "") {
-    if (history === "none") return;
+    if (history === "none" || isFramed()) return;
     const { origin, pathname } = window.location;
     const short = fittingLink(state, trace, LONGEST - `${origin}${pathname}#`.length);
     const link = `#${encodeState(short)}`;

@@ -1,6 +1,7 @@
 /** What keys do to the map on show. */
 
 import { CLOSER, OVER, SCALES, SORTS } from "./choices.js";
+import { isFramed } from "./link.js";
 import { strongest } from "./map/cells.js";
 import { PALETTES } from "./map/colour.js";
 import { stepCell, stepHead } from "./steps.js";
@@ -20,6 +21,7 @@ import { offered } from "./views/offered.js";
 
 /** Copies the link to what is on show. */
 export async function share() {
+  if (isFramed()) return;
   notice((await copy(window.location.href)) ? t("copied") : t("notCopied"));
 }
 

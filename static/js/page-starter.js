@@ -1,5 +1,5 @@
 // Begins a page that carries the explorer and a trace in itself: it unpacks the program, which the page's policy knows by
-// its hash. A plain script, and the last of its page, so that everything else is there by then.
+// its hash. A plain script, behind all that the program looks for at once.
 {
   /** @param {string} base64 of gzip */
   const unpacked = (base64) => {

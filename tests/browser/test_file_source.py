@@ -33,7 +33,7 @@ def made(server: str) -> tuple[dict[str, Any], bytes]:
 
 def source(page: Page, file: bytes, code: str, **argument: Any) -> Any:
     """What a `FileSource` of a file says, `s`."""
-    opening = "new m.FileSource(Uint8Array.from(atob(a.file), (c) => c.charCodeAt(0)).buffer)"
+    opening = "await m.FileSource.open(new Blob([Uint8Array.from(atob(a.file), (c) => c.charCodeAt(0))]))"
     whole = f"(async (s) => ({code}))({opening})"
     return call(page, "source/file_source", f"await {whole}", {"file": base64.b64encode(file).decode(), **argument})
 
@@ -107,14 +107,45 @@ def test_a_dropped_trace_opens_without_a_request(watch: Opener, made: tuple[dict
     assert len(lines) == 1 + summary["sites"][0]["shape"][0] or len(lines) > 2
 
 
-@pytest.mark.parametrize(("spoil", "says"), [(lambda f: f[:-9], "cut short"), (lambda f: b"\xff" * 64, "safetensors")])
-def test_a_file_that_is_no_trace_says_so_and_loses_nothing(
-    watch: Opener, made: tuple[dict[str, Any], bytes], spoil: Any, says: str
-) -> None:
-    _, file = made
-    watched = watch()
-    page = watched.open()
-    before = page.inner_text("#now"), page.input_value("#input"), page.url
-    page.evaluate(DROP, {"name": "some.safetensors", "data": base64.b64encode(spoil(file)).decode()})
-    expect(page.locator("#problem")).to_contain_text(says)
-    assert (page.inner_text("#now"), page.input_value("#input"), page.url) == before
+# What takes the page longer than a frame or three, by its own account.
+LONG_TASKS = """() => {
+    window.long = [];
+    new PerformanceObserver((list) => list.getEntries().forEach(({duration}) => window.long.push(duration)))
+        .observe({type: "longtask"});
+}"""
+EVALUATE = """async (a) => {
+    const {FileSource} = await import("/js/source/file_source.js");
+    const file = await (await fetch(a.address)).blob();
+    if (a.broken) globalThis.Worker = class { constructor() { throw new Error("none"); } };
+    const source = await FileSource.open(file);
+    const site = source.summary.sites[0];
+    const [heads, thumbnails, weights] = await Promise.all([
+        source.heads(), source.thumbnails(site.name, 32), source.weights(site.name, 0, 0)]);
+    const layer = await source.layer(site.name, 0);
+    const apart = layer.window(0, [0, 64], [0, site.shape[1]]).reduce((most, weight, at) =>
+        Math.max(most, Math.abs(weight - weights[at])), 0);
+    source.close();
+    return {worker: source.maps.constructor.name, rows: heads.heads.length, codes: thumbnails.codes.length, apart,
+            sum: weights.reduce((sum, weight) => sum + weight, 0) / site.shape[0]};
+}"""
+
+
+@pytest.mark.parametrize(("broken", "by"), [(False, "WorkerMaps"), (True, "TraceMaps")], ids=["worker", "no worker"])
+def test_a_long_trace_is_evaluated_away_from_the_page(alone: Page, writer: str, broken: bool, by: str) -> None:
+    """Without workers, in the page, in turns: slower, and as free."""
+    with httpx.Client(base_url=writer, timeout=60) as client:
+        summary = client.post("/v1/traces", json={"inputs": "a long text " * 60}).json()
+    assert alone.context.browser is not None
+    page = alone.context.browser.new_page()
+    page.goto(writer + "/icon.svg")
+    page.evaluate(LONG_TASKS)
+    address = f"{writer}/v1/traces/{summary['id']}/file"
+    made = page.evaluate(EVALUATE, {"address": address, "broken": broken})
+    [site] = summary["sites"]
+    heads = site["layers"] * site["heads"]
+    assert (made["worker"], made["rows"], made["codes"]) == (by, heads, heads * 32 * 32)
+    assert made["apart"] == 0, "what explains a weight is evaluated as the weight is"
+    assert made["sum"] == pytest.approx(1, abs=1e-4)
+    longest = max(page.evaluate("window.long"), default=0)
+    assert longest <= 150, "the page stood still"  # of 50 ms on a machine of its own; here others work too
+    page.close()

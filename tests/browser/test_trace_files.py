@@ -1,13 +1,17 @@
-"""A trace file in the page: every weight is the service's own, under every mask, bias, score and kind of number."""
+"""A trace file in the page: every weight is the service's own, under every mask, bias, score and kind of number.
+
+Here and in a worker, which must be the same. What is no trace is in test_bad_files.py.
+"""
 
 import base64
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from playwright.sync_api import Error, Page
+from playwright.sync_api import Page
 
 from heedmap.model.attention.biases import Bias, Dense, Edited, Toeplitz, Windowed
 from heedmap.model.attention.kernels import plain
@@ -33,32 +37,54 @@ MASKS: dict[str, Mask] = {
     "padding": Padding(torch.tensor([10])),
     "blocks": Blocks(torch.arange(K) // 5),
     "given": Given(SCATTERED),
+    "blocks of the past": Causal(4) & Blocks(torch.arange(K) // 5),
+    "given, padded, near": Given(SCATTERED) & (Padding(torch.tensor([10])) & SlidingWindow(6, 4)),
 }
 BIASES: dict[str, Bias | None] = {
     "none": None,
     "dense": Dense(torch.randn(H, Q, K, generator=GENERATOR)),
     "dense for all heads": Dense(torch.randn(1, Q, K, generator=GENERATOR)),
     "toeplitz": Toeplitz(torch.randn(H, Q + K - 1, generator=GENERATOR), Q),
+    "toeplitz for all heads": Toeplitz(torch.randn(1, Q + K - 1, generator=GENERATOR), Q),
     "windowed": Windowed(torch.randn(H, 4, 4, generator=GENERATOR), torch.arange(K) % 4),
+    "windowed for all heads": Windowed(torch.randn(1, 4, 4, generator=GENERATOR), torch.arange(K) % 4),
 }
 CUTS = torch.tensor([[-1, 1, 3, 2, 5], [2, 0, Q, 7, 8]])
-for name in ("none", "toeplitz"):
-    BIASES[f"edited, {name}"] = Edited(
-        BIASES[name], torch.rand(H, generator=GENERATOR), CUTS, torch.zeros(0, 2, dtype=torch.long), torch.zeros(0, K)
-    )
+NO_PLACES, NONE_GIVEN = torch.zeros(0, 2, dtype=torch.long), torch.zeros(0, K)
+PLACES = torch.tensor([[0, 2], [3, 5], [1, Q - 1]])
+GIVEN = torch.log_softmax(torch.randn(3, K, generator=GENERATOR), dim=1)
+for name, base in list(BIASES.items()):
+    factors = torch.rand(H, generator=GENERATOR)
+    BIASES[f"edited, {name}"] = Edited(base, factors, CUTS, NO_PLACES, NONE_GIVEN)
+    BIASES[f"edited, {name}, rows given"] = Edited(base, factors, CUTS[:1], PLACES, GIVEN)
 SCORES: dict[str, Score] = {
     "scaled": ScaledDot(D**-0.5),
     "dot": ScaledDot(1.0),
     "capped": SoftCapped(D**-0.5, 1.5),
     "additive": Additive(torch.randn(D, generator=GENERATOR)),
     "tempered": Tempered(SoftCapped(D**-0.5, 1.5), (0.5, 1.0, 2.0, 4.0)),
+    "tempered dot": Tempered(ScaledDot(1.0), (0.0, 1.0, -1.0, 0.25)),
 }
-WINDOW = "[...t.layer('self', n).window(h, a.rows, a.cols)]"
-MAPS = f"Object.fromEntries(a.layers.map((n) => [n, a.heads.map((h) => {WINDOW})]))"
-OPENED = (
-    "(() => { const t = new m.TraceFile(Uint8Array.from(atob(a.file), (c) => c.charCodeAt(0)).buffer);"
-    f" return {{summary: t.summary, maps: {MAPS}}}; }})()"
-)
+FILE = "new Blob([Uint8Array.from(atob(a.file), (c) => c.charCodeAt(0))])"
+READ = """async () => {
+    const blob = FILE;
+    const {TraceFile} = await import("/js/source/trace_file.js");
+    const {TraceMaps} = await import("/js/source/trace_maps.js");
+    const {WorkerMaps} = await import("/js/source/worker_maps.js");
+    const {FileSource} = await import("/js/source/file_source.js");
+    const maps = a.worker ? await WorkerMaps.open(blob, "") : await TraceMaps.open(await blob.arrayBuffer(), "");
+    const source = new FileSource(blob, maps);
+    const read = {summary: source.summary, maps: {}, layers: {}};
+    for (const n of a.layers) {
+        const window = async (head) => [...await source.window("self", {layer: n, head}, a.rows, a.cols)];
+        read.maps[n] = await Promise.all(a.heads.map(window));
+        const layer = await source.layer("self", n);
+        read.layers[n] = a.heads.map((head) => [...layer.window(head, a.rows, a.cols)]);
+    }
+    source.close();
+    return read;
+}""".replace("FILE", FILE)
+OPENED = f"await ({READ})()"
 
 
 def layer_of(mask: Mask, bias: Bias | None, score: Score, dtype: torch.dtype = torch.float32) -> AttentionMap:
@@ -82,22 +108,32 @@ def trace_of(layers: list[AttentionMap]) -> Trace:
     )
 
 
-def opened(page: Page, path: Path, heads: list[int], rows: tuple[int, int], cols: tuple[int, int], layers: int) -> dict:
-    """What the page reads out of the file."""
+def opened(
+    page: Page,
+    path: Path,
+    heads: list[int],
+    rows: tuple[int, int],
+    cols: tuple[int, int],
+    layers: int,
+    worker: bool = False,
+) -> dict[str, Any]:
+    """What the page, or a worker of it, reads out of the file."""
     file = base64.b64encode(path.read_bytes()).decode()
-    argument = {"file": file, "heads": heads, "rows": rows, "cols": cols, "layers": [*range(layers)]}
-    result: dict = call(page, "source/trace_file", OPENED, argument)
+    argument = {"file": file, "heads": heads, "rows": rows, "cols": cols, "layers": [*range(layers)], "worker": worker}
+    result: dict[str, Any] = call(page, "source/trace_file", OPENED, argument)
     return result
 
 
-def test_every_mask_bias_and_score(page: Page, tmp_path: Path) -> None:
+@pytest.mark.parametrize("worker", [False, True], ids=["page", "worker"])
+def test_every_mask_bias_and_score(page: Page, tmp_path: Path, worker: bool) -> None:
     layers = [layer_of(mask, bias, SCORES["scaled"]) for mask in MASKS.values() for bias in BIASES.values()]
     layers += [layer_of(mask, BIASES["toeplitz"], score) for mask in (Full(), Causal(4)) for score in SCORES.values()]
     trace_of(layers).save(tmp_path / "t.safetensors")
-    read = opened(page, tmp_path / "t.safetensors", [*range(H)], (1, Q), (2, K - 1), len(layers))
+    read = opened(page, tmp_path / "t.safetensors", [*range(H)], (1, Q), (2, K - 1), len(layers), worker)
     for index, layer in enumerate(layers):
         expected = layer.window(slice(1, Q), slice(2, K - 1)).flatten(1).numpy()
         np.testing.assert_allclose(np.array(read["maps"][str(index)]), expected, atol=1e-6, rtol=0)
+        np.testing.assert_allclose(np.array(read["layers"][str(index)]), expected, atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
@@ -121,24 +157,14 @@ def test_the_summary_is_the_services(page: Page, tmp_path: Path) -> None:
     assert summary["prediction"]["text"] == "ü"
 
 
-def test_what_is_no_trace_is_refused(page: Page, tmp_path: Path) -> None:
-    path = tmp_path / "t.safetensors"
-    trace_of([layer_of(Full(), None, SCORES["scaled"])]).save(path)
-    whole = path.read_bytes()
-    for spoilt, says in (
-        (whole[:-9], "cut short"),
-        (whole[:7], "no safetensors file"),
-        (b"\xff" * 64, "no safetensors file"),
-        (whole.replace(b'"trace"', b'"tracy"'), "no trace of Heedmap"),
-        (whole.replace(b'"heedmap":"1"', b'"heedmap":"9"'), "version 1, and this is 9"),
-        (whole.replace(b"full", b"fool"), "masks of the kind fool"),
-        (whole.replace(b"scaled_dot", b"tangled_up"), "scores of the kind tangled_up"),
-        (whole.replace(b"self.0.lse", b"self.0.lsd"), "self.0.lse is missing"),
-    ):
-        assert spoilt != whole
-        path.write_bytes(spoilt)
-        with pytest.raises(Error, match=says):
-            opened(page, path, [0], (0, 1), (0, 1), 1)
+def test_what_the_service_can_write_is_what_is_tried_here() -> None:
+    def kinds(root: type[Any]) -> set[str]:
+        return {each.__name__ for each in root.__subclasses__() if each.__module__ == root.__module__}
+
+    tried = {"Both", *(type(mask).__name__ for mask in MASKS.values())}
+    assert tried == kinds(Mask)
+    assert {type(bias).__name__ for bias in BIASES.values() if bias is not None} == kinds(Bias)
+    assert {type(score).__name__ for score in SCORES.values()} == kinds(Score)
 
 
 def test_of_a_real_one(page: Page, tmp_path: Path, tiny: Path) -> None:

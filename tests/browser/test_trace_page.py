@@ -151,3 +151,19 @@ def test_the_explorer_shows_the_trace_of_its_page(tmp_path: Path, from_disk: Ope
     weights = trace.map("cross", state["layer"]).dense()[state["head"]]
     kept = re.findall(r"\d+", page.inner_text("#cell-place"))
     assert float(page.inner_text("#cell-weight")) == pytest.approx(float(weights[int(kept[0]), int(kept[1])]), abs=1e-6)
+
+
+@pytest.mark.parametrize(("before", "workers"), [("", 1), ("delete globalThis.Worker", 0)], ids=["worker", "no worker"])
+def test_a_long_trace_opens_from_disk(tmp_path: Path, from_disk: Opener, before: str, workers: int) -> None:
+    """In a worker that the page carries, and without one."""
+    path = tmp_path / "trace.html"
+    trace = small_trace(TEXT, "A house.", times=150)
+    trace.page(path)
+    page = from_disk(path, before=before, viewport={"width": 1440, "height": 900})
+    page.wait_for_selector("#tiles[data-state=complete]")
+    expect(page.locator("#measures tr")).not_to_have_count(0)
+    assert len(page.workers) == workers
+    state = {name: value[0] for name, value in parse_qs(urlsplit(page.url).fragment).items()}
+    weights = trace.map("cross", int(state["layer"])).dense()[int(state["head"])]
+    row, col = (int(index) for index in re.findall(r"\d+", page.inner_text("#cell-place")))
+    assert float(page.inner_text("#cell-weight")) == pytest.approx(float(weights[row, col]), abs=1e-6)

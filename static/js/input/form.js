@@ -111,8 +111,9 @@ export class Form {
   /** The input may run ahead of the answer; then the map is another input's. With no service there is none. */
   stale() {
     const shown = this.on.shown();
+    const carried = document.documentElement.dataset.source === "file"; // there is no form, and nothing to ask
     const drafted = { ...this.inputs.draft(), edits: shown?.edits };
-    const old = shown !== null && this.models.list.length > 0 && !sameDraft(drafted, shown);
+    const old = shown !== null && !carried && this.models.list.length > 0 && !sameDraft(drafted, shown);
     byId("stale").hidden = !old;
     document.body.classList.toggle("is-stale", old);
     byId("examples").value = ""; // the field beside has its words

@@ -26,6 +26,8 @@ export function plotly() {
 }
 
 async function load() {
+  if (document.readyState === "loading") // a page that carries it has it at its end
+    await new Promise((resolve) => document.addEventListener("DOMContentLoaded", resolve, { once: true }));
   const place = document.getElementById("plotly");
   if (!place) throw new Error("plotly is not in this page");
   const script = document.createElement("script");

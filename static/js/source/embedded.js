@@ -1,9 +1,9 @@
 /** The trace that a page carries: a self-contained file has no service to ask. */
 
-import { unpacked } from "./packed.js";
+import { unpackedFile } from "./packed.js";
 
-/** @returns {Promise<ArrayBuffer> | null} the trace's file; null where the page carries none */
+/** @returns {Promise<Blob> | null} the trace's file; null where the page carries none */
 export function embedded() {
   const text = document.getElementById("trace")?.textContent;
-  return text ? unpacked(text) : null;
+  return text ? unpackedFile(text) : null;
 }

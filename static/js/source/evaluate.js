@@ -6,9 +6,10 @@
  * Sums are of 64 bits, the numbers that they are of of 32: a weight is the service's to a millionth.
  */
 
+import { BadFile, require } from "./bad_file.js";
 import { predicateOf } from "./visible.js";
 
-/** @typedef {import("./tensors.js").TensorFile} TensorFile */
+/** @typedef {import("./tensors.js").Tensors} Tensors */
 /** @typedef {import("./visible.js").Mask} Mask */
 /** @typedef {import("../types.js").Range} Range */
 /** @typedef {{kind: string, scale: number, cap?: number, score?: Score, factors?: number[]}} Score */
@@ -20,7 +21,7 @@ const SCORES = new Set(["dot", "scaled_dot", "soft_capped", "additive"]);
 
 export class LayerMaps {
   /**
-   * @param {TensorFile} file
+   * @param {Tensors} file
    * @param {string} site
    * @param {number} index of the layer
    * @param {Described} described
@@ -45,7 +46,7 @@ export class LayerMaps {
     this.score = score.score ?? score; // a tempered one is another, times a number for each head
     /** @type {number[] | null} */
     this.factors = score.factors ?? null;
-    if (!SCORES.has(this.score.kind)) throw new Error(`this page does not know scores of the kind ${this.score.kind}`);
+    require(SCORES.has(this.score.kind), "badKind", { place: `${site}.${index}`, kind: this.score.kind });
     this.vector = this.score.kind === "additive" ? file.floats(`${prefix}vector`) : null;
     this.visible = predicateOf(described.mask, file, prefix);
     this.bias = described.bias && termOf(described.bias, file, prefix);
@@ -99,9 +100,20 @@ export class LayerMaps {
     const from = (head * this.queries + query) * size;
     const to = (group * this.keys + key) * size;
     let sum = 0;
-    if (vector) for (let d = 0; d < size; d++) sum += vector[d] * Math.tanh(q[from + d] + k[to + d]);
-    else for (let d = 0; d < size; d++) sum += q[from + d] * k[to + d];
-    return sum;
+    if (vector) {
+      for (let d = 0; d < size; d++) sum += vector[d] * Math.tanh(q[from + d] + k[to + d]);
+      return sum;
+    }
+    // Four sums at once: one waits for each of its additions, and takes three times as long.
+    let [second, third, fourth, d] = [0, 0, 0, 0];
+    for (const whole = size - (size % 4); d < whole; d += 4) {
+      sum += q[from + d] * k[to + d];
+      second += q[from + d + 1] * k[to + d + 1];
+      third += q[from + d + 2] * k[to + d + 2];
+      fourth += q[from + d + 3] * k[to + d + 3];
+    }
+    for (; d < size; d++) sum += q[from + d] * k[to + d];
+    return sum + second + (third + fourth);
   }
 }
 
@@ -109,10 +121,10 @@ export class LayerMaps {
  * A bias as a function of its cell.
  *
  * @param {Bias} bias
- * @param {TensorFile} file
+ * @param {Tensors} file
  * @param {string} prefix
  * @returns {Term}
- * @throws {Error} it is of a kind that is not known here
+ * @throws {BadFile} it is of a kind that is not known here
  */
 function termOf(bias, file, prefix) {
   if (bias.kind === "edited") return editedTerm(bias, file, prefix);
@@ -133,7 +145,7 @@ function termOf(bias, file, prefix) {
       return (head, query, key) => values[(of(head) * rows + place[query]) * cols + place[key]];
     }
     default:
-      throw new Error(`this page does not know biases of the kind ${bias.kind}`);
+      throw new BadFile("badKind", { place: prefix.slice(0, -1), kind: bias.kind });
   }
 }
 
@@ -142,7 +154,7 @@ function termOf(bias, file, prefix) {
  * instead; minus infinity where cells were cut.
  *
  * @param {Bias} bias
- * @param {TensorFile} file
+ * @param {Tensors} file
  * @param {string} prefix
  * @returns {Term}
  */

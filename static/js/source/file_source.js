@@ -1,195 +1,104 @@
-/** A trace file in the page: every map of it is worked out here, and no service is asked. */
+/** A trace file in the page: every map of it is worked out here, in a worker where there is much, and no service is asked. */
 
-import { codeOf, alignmentOf, sharpest, statisticsOf, thumbnailOf } from "./glance.js";
+import { BadFile } from "./bad_file.js";
+import { LayerMaps } from "./evaluate.js";
+import { HeldTensors } from "./held_tensors.js";
 import { TraceFile } from "./trace_file.js";
-import { encodeU8log } from "../api/u8log.js";
+import { FRAME, TraceMaps } from "./trace_maps.js";
+import { turns } from "./turns.js";
+import { WorkerMaps } from "./worker_maps.js";
 
-/** @typedef {import("./trace_source.js").PlacedTile} PlacedTile */
-/** @typedef {import("./trace_source.js").Sheet} Sheet */
 /** @typedef {import("./trace_source.js").TraceSource} TraceSource */
-/** @typedef {import("../types.js").Head} Head */
-/** @typedef {import("../types.js").HeadRow} HeadRow */
-/** @typedef {import("../types.js").Range} Range */
-/** @typedef {import("../types.js").Site} Site */
 
-const SIDE = 256; // blocks a side of a tile, as the service's are
-const TURN = 12; // milliseconds of work, then the page may draw a frame
-const ALIGNABLE = 1 << 24; // cells of a site's maps that are looked through for the head that aligns, as the service does
-const CROSS = "cross";
-
-/** Lets the page draw and answer; throws where nobody waits any more. @param {AbortSignal} [signal] */
-async function rest(signal) {
-  await new Promise((resolve) => setTimeout(resolve));
-  signal?.throwIfAborted();
-}
-
-/** Work in turns: `await turn()` between two steps rests once a frame's time is over. @param {AbortSignal} [signal] */
-function turns(signal) {
-  let began = performance.now();
-  return async () => {
-    if (performance.now() - began < TURN) return;
-    await rest(signal);
-    began = performance.now();
-  };
-}
+const SMALL = 1 << 21; // bytes of a file that the page reads in a few milliseconds
+const LITTLE = 1 << 24; // multiplications, of all maps: about 20 ms, and a worker takes longer to begin
+const LAYERS = 4; // whose tensors stay in the page besides the worker's
 
 /** @implements {TraceSource} */
 export class FileSource {
-  /** @param {ArrayBuffer} buffer a whole trace file @throws {Error} it is none, or of another version */
-  constructor(buffer) {
-    this.buffer = buffer;
-    this.trace = new TraceFile(buffer);
-    this.summary = this.trace.summary;
-  }
-
-  /** @param {string} name @returns {Site} */
-  site(name) {
-    const site = this.summary.sites.find((each) => each.name === name);
-    if (!site) throw new Error(`there is no site ${name}`);
-    return site;
-  }
-
-  /** @param {string} site @param {number} layer */
-  async layer(site, layer) {
-    return this.trace.layer(site, layer);
-  }
-
-  /** @type {TraceSource["weights"]} */
-  async weights(site, layer, part, signal, rows, cols) {
-    const maps = this.trace.layer(site, layer);
-    const band = rows ?? [0, maps.queries];
-    const wide = cols ?? [0, maps.keys];
-    if (part !== "all") return this.window(site, { layer, head: part }, band, wide, signal);
-    const cells = (band[1] - band[0]) * (wide[1] - wide[0]);
-    const weights = new Float32Array(maps.heads * cells);
-    const turn = turns(signal);
-    for (let head = 0; head < maps.heads; head++) {
-      weights.set(maps.window(head, band, wide), head * cells);
-      await turn();
-    }
-    return weights;
-  }
-
-  /** @type {TraceSource["window"]} */
-  async window(site, { layer, head }, rows, cols, signal) {
-    const maps = this.trace.layer(site, layer);
-    const width = cols[1] - cols[0];
-    const weights = new Float32Array((rows[1] - rows[0]) * width);
-    const turn = turns(signal);
-    for (let row = rows[0]; row < rows[1]; row++) {
-      weights.set(maps.window(head, [row, row + 1], cols), (row - rows[0]) * width);
-      await turn();
-    }
-    return weights;
-  }
-
-  /** @type {TraceSource["heads"]} */
-  async heads(signal) {
-    /** @type {HeadRow[]} */
-    const heads = [];
-    /** @type {Record<string, Head | null>} */
-    const best = {};
-    const turn = turns(signal);
-    for (const site of this.summary.sites) {
-      const few = site.layers * site.heads * site.shape[0] * site.shape[1] <= ALIGNABLE;
-      const [queries, keys] = [this.summary.axes[site.queries], this.summary.axes[site.keys]];
-      /** @type {(Head & {score: number}) | null} */
-      let aligns = null;
-      for (let layer = 0; layer < site.layers; layer++) {
-        const maps = this.trace.layer(site.name, layer);
-        for (let head = 0; head < site.heads; head++) {
-          heads.push({ site: site.name, layer, head, ...statisticsOf(maps, head) });
-          if (site.name === CROSS && few) {
-            const score = alignmentOf(maps, head, queries, keys);
-            if (!aligns || score > aligns.score) aligns = { layer, head, score };
-          }
-          await turn();
-        }
-      }
-      const rows = heads.filter((row) => row.site === site.name);
-      best[site.name] = few ? (this.trace.taught(site) ?? aligns ?? sharpest(rows)) : null;
-    }
-    return { heads, best };
-  }
-
-  /** @type {TraceSource["thumbnails"]} */
-  async thumbnails(name, size, signal) {
-    const { layers, heads } = this.site(name);
-    const codes = new Uint8Array(layers * heads * size * size);
-    const turn = turns(signal);
-    for (let at = 0; at < layers * heads; at++) {
-      const maps = this.trace.layer(name, Math.floor(at / heads));
-      codes.set(thumbnailOf(maps, at % heads, size), at * size * size);
-      await turn();
-    }
-    return { shape: [layers, heads, size, size], codes };
-  }
-
-  /** @type {TraceSource["tiles"]} */
-  async tiles(sheet, level, tiles, signal) {
-    /** @type {PlacedTile[]} */
-    const made = [];
-    for (const [row, col] of tiles) made.push({ row, col, tile: await this.tile(sheet, level, row, col, signal) });
-    return made;
+  /** @param {Blob} file @param {TraceMaps | WorkerMaps} maps */
+  constructor(file, maps) {
+    this.file = file;
+    this.maps = maps;
+    this.summary = maps.summary;
+    /** @type {Map<string, Promise<LayerMaps>>} */
+    this.layers = new Map();
   }
 
   /**
-   * One tile: blocks of 2^level cells a side, each by its largest weight or by the mean of what is not masked.
-   *
-   * @param {Sheet} sheet
-   * @param {number} level
-   * @param {number} row
-   * @param {number} col
+   * @param {Blob} file a whole trace file
    * @param {AbortSignal} [signal]
+   * @throws {BadFile} it is none, or not one that is shown here
    */
-  async tile({ site, layer, head, how }, level, row, col, signal) {
-    const maps = this.trace.layer(site, layer);
-    const block = 2 ** level;
-    /** @param {number} at @param {number} length @returns {Range} cells of the tile */
-    const part = (at, length) => [at * SIDE * block, Math.min((at + 1) * SIDE * block, length)];
-    const [rows, cols] = [part(row, maps.queries), part(col, maps.keys)];
-    const shape = [rows, cols].map(([low, high]) => Math.ceil((high - low) / block));
-    const codes = new Uint8Array(shape[0] * shape[1]);
-    const turn = turns(signal);
-    for (let y = 0; y < shape[0]; y++) {
-      /** @type {Range} */
-      const band = [rows[0] + y * block, Math.min(rows[0] + (y + 1) * block, rows[1])];
-      const weights = maps.window(head, band, cols);
-      for (let x = 0; x < shape[1]; x++) {
-        /** @type {Range} */
-        const cells = [cols[0] + x * block, Math.min(cols[0] + (x + 1) * block, cols[1])];
-        codes[y * shape[1] + x] =
-          how === "max"
-            ? codeOf(maps, weights, band, cells, cols[1] - cols[0], cols[0])
-            : meanCode(maps, weights, band, cells, cols);
+  static async open(file, signal) {
+    const name = file instanceof File ? file.name : "";
+    if (file.size <= SMALL) {
+      const trace = new TraceFile(await read(file, name), name);
+      if (trace.work <= LITTLE) {
+        await trace.check(turns(FRAME, signal));
+        return new FileSource(file, new TraceMaps(trace));
       }
-      await turn();
     }
-    return { codes: codes.some((code) => code) ? codes : null, rows: shape[0], cols: shape[1] };
+    const maps = await WorkerMaps.open(file, name, signal);
+    return new FileSource(file, maps ?? (await TraceMaps.open(await read(file, name), name, FRAME, signal)));
+  }
+
+  /** What a layer's weights are made of, here in the page. @type {TraceSource["layer"]} */
+  layer(site, layer, signal) {
+    const { maps } = this;
+    if (maps instanceof TraceMaps) return Promise.resolve(maps.trace.layer(site, layer));
+    const key = `${site}.${layer}`;
+    const known = this.layers.get(key);
+    if (known) return known;
+    const made = maps
+      .tensors(site, layer, signal)
+      .then(({ described, tensors }) => new LayerMaps(new HeldTensors(tensors), site, layer, described));
+    made.catch(() => this.layers.delete(key));
+    this.layers.set(key, made);
+    const [oldest] = this.layers.keys();
+    if (this.layers.size > LAYERS) this.layers.delete(oldest);
+    return made;
+  }
+
+  /** @type {TraceSource["weights"]} */
+  weights(site, layer, part, signal, rows, cols) {
+    return this.maps.weights(site, layer, part, signal, rows, cols);
+  }
+
+  /** @type {TraceSource["window"]} */
+  window(site, head, rows, cols, signal) {
+    return this.maps.window(site, head, rows, cols, signal);
+  }
+
+  /** @type {TraceSource["heads"]} */
+  heads(signal) {
+    return this.maps.heads(signal);
+  }
+
+  /** @type {TraceSource["thumbnails"]} */
+  thumbnails(site, size, signal) {
+    return this.maps.thumbnails(site, size, signal);
+  }
+
+  /** @type {TraceSource["tiles"]} */
+  tiles(sheet, level, tiles, signal) {
+    return this.maps.tiles(sheet, level, tiles, signal);
   }
 
   /** There is no service that would answer. */
   path() {
     return null;
   }
+
+  /** Its worker ends, and nothing more is answered. */
+  close() {
+    if (this.maps instanceof WorkerMaps) this.maps.close();
+  }
 }
 
-/**
- * The code of the mean weight of a block's visible cells; 0 where there is none.
- *
- * @param {import("./evaluate.js").LayerMaps} maps
- * @param {Float32Array} weights of the band, all columns of the tile
- * @param {Range} band
- * @param {Range} cells
- * @param {Range} cols of the tile
- */
-function meanCode(maps, weights, [top, bottom], [left, right], [start, stop]) {
-  let [sum, count] = [0, 0];
-  for (let row = top; row < bottom; row++)
-    for (let col = left; col < right; col++)
-      if (maps.sees(row, col)) {
-        sum += weights[(row - top) * (stop - start) + col - start];
-        count += 1;
-      }
-  return count ? encodeU8log(sum / count) : 0;
+/** @param {Blob} file @param {string} name */
+function read(file, name) {
+  return file.arrayBuffer().catch(() => {
+    throw new BadFile("badUnread", { file: name });
+  });
 }

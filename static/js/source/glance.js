@@ -1,7 +1,8 @@
 /** Heads at a glance, from their maps: what kind of head each is, its small picture, and which to look at first. */
 
-import { encodeU8log } from "../api/u8log.js";
+import { blocksOf } from "./blocks.js";
 
+/** @typedef {import("./blocks.js").Turn} Turn */
 /** @typedef {import("./evaluate.js").LayerMaps} LayerMaps */
 /** @typedef {import("../types.js").Axis} Axis */
 /** @typedef {import("../types.js").Head} Head */
@@ -24,9 +25,10 @@ export function sampled(length, most = ROWS) {
  *
  * @param {LayerMaps} maps
  * @param {number} head
- * @returns {Statistics}
+ * @param {Turn} turn after each row
+ * @returns {Promise<Statistics>}
  */
-export function statisticsOf(maps, head) {
+export async function statisticsOf(maps, head, turn) {
   const { queries, keys } = maps;
   const rows = sampled(queries);
   const sums = { entropy: 0, distance: 0, sink: 0, diagonal: 0, max: 0 };
@@ -41,6 +43,7 @@ export function statisticsOf(maps, head) {
     sums.sink += weights[0];
     sums.diagonal += weights[Math.floor((row * keys) / queries)];
     sums.max += largest;
+    await turn();
   }
   for (const name of /** @type {(keyof Statistics)[]} */ (Object.keys(sums))) sums[name] /= rows.length;
   return sums;
@@ -61,41 +64,13 @@ function under(pixel, length, size) {
  * @param {LayerMaps} maps
  * @param {number} head
  * @param {number} size pixels a side
- * @returns {Uint8Array} u8log, row-major
+ * @param {Turn} turn after each row
+ * @returns {Promise<Uint8Array>} u8log, row-major
  */
-export function thumbnailOf(maps, head, size) {
-  const codes = new Uint8Array(size * size);
-  const { queries, keys } = maps;
-  /** @type {{top: number, bottom: number, weights: Float32Array}} */
-  let band = { top: -1, bottom: -1, weights: new Float32Array() }; // the cells under the row of pixels before
-  for (let y = 0; y < size; y++) {
-    const [top, bottom] = under(y, queries, size);
-    if (band.top !== top || band.bottom !== bottom)
-      band = { top, bottom, weights: maps.window(head, [top, bottom], [0, keys]) };
-    for (let x = 0; x < size; x++) {
-      const cols = under(x, keys, size);
-      codes[y * size + x] = codeOf(maps, band.weights, [top, bottom], cols, keys, 0);
-    }
-  }
-  return codes;
-}
-
-/**
- * The code of a block of cells by its largest weight: 0 where every one of them is masked.
- *
- * @param {LayerMaps} maps
- * @param {Float32Array} weights of rows from the block's first on, `width` keys each, from key `start` on
- * @param {[number, number]} rows
- * @param {[number, number]} cols
- * @param {number} width
- * @param {number} start
- */
-export function codeOf(maps, weights, [top, bottom], [left, right], width, start) {
-  let largest = -1;
-  for (let row = top; row < bottom; row++)
-    for (let col = left; col < right; col++)
-      if (maps.sees(row, col)) largest = Math.max(largest, weights[(row - top) * width + col - start]);
-  return largest < 0 ? 0 : encodeU8log(largest);
+export function thumbnailOf(maps, head, size, turn) {
+  /** @param {number} length */
+  const parts = (length) => Array.from({ length: size }, (_, pixel) => under(pixel, length, size));
+  return blocksOf(maps, head, parts(maps.queries), parts(maps.keys), "max", turn);
 }
 
 /**
@@ -106,14 +81,15 @@ export function codeOf(maps, weights, [top, bottom], [left, right], width, start
  * @param {number} head
  * @param {Axis} queryAxis
  * @param {Axis} keyAxis
+ * @param {Turn} turn after each row
  */
-export function alignmentOf(maps, head, queryAxis, keyAxis) {
+export async function alignmentOf(maps, head, queryAxis, keyAxis, turn) {
   const rows = [...queryAxis.special.keys()].filter((row) => !queryAxis.special[row]);
   const cols = [...keyAxis.special.keys()].filter((col) => !keyAxis.special[col]);
   if (!rows.length || !cols.length) return 0;
   const seen = new Set();
   let [sharp, ordered] = [0, 0];
-  rows.forEach((row, i) => {
+  for (const [i, row] of rows.entries()) {
     const weights = maps.window(head, [row, row + 1], [0, maps.keys]);
     let best = 0;
     for (let j = 1; j < cols.length; j++) if (weights[cols[j]] > weights[cols[best]]) best = j;
@@ -121,7 +97,8 @@ export function alignmentOf(maps, head, queryAxis, keyAxis) {
     sharp += weights[cols[best]] / rows.length;
     const apart = Math.abs((i + 0.5) / rows.length - (best + 0.5) / cols.length);
     ordered += Math.max(0, 1 - 2 * apart) / rows.length;
-  });
+    await turn();
+  }
   return sharp * Math.min(1, seen.size / Math.min(rows.length, cols.length)) * ordered;
 }
 

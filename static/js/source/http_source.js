@@ -23,7 +23,7 @@ export class HttpSource {
     /** @type {Promise<Summary> | null} the same input, traced again */
     this.again = null;
     /** @type {Promise<FileSource> | null} the trace's file */
-    this.file = null;
+    this.read = null;
   }
 
   /** @type {TraceSource["weights"]} */
@@ -60,9 +60,16 @@ export class HttpSource {
 
   /** Of the trace's file, which is fetched once. @type {TraceSource["layer"]} */
   async layer(site, layer, signal) {
-    this.file ??= this.alive(signal, () => routes.traceFile(this.summary.id, signal)).then((buffer) => new FileSource(buffer));
-    this.file.catch(() => (this.file = null));
-    return (await this.file).layer(site, layer);
+    this.read ??= this.alive(signal, () => routes.traceFile(this.summary.id, signal)).then((buffer) =>
+      FileSource.open(new Blob([buffer]), signal),
+    );
+    this.read.catch(() => (this.read = null));
+    return (await this.read).layer(site, layer, signal);
+  }
+
+  /** The worker that reads the file ends. */
+  close() {
+    this.read?.then((source) => source.close()).catch(() => {});
   }
 
   /**

@@ -57,9 +57,15 @@ export class Session {
     return new Session(draft, model, new HttpSource(draft, model, summary));
   }
 
-  /** Of a trace's file. @param {ArrayBuffer} buffer @throws {Error} it is none */
-  static ofFile(buffer) {
-    const source = new FileSource(buffer);
+  /**
+   * Of a trace's file.
+   *
+   * @param {Blob} file
+   * @param {AbortSignal} [signal]
+   * @throws {import("./bad_file.js").BadFile} it is none
+   */
+  static async ofFile(file, signal) {
+    const source = await FileSource.open(file, signal);
     return new Session(draftOfTrace(source.summary), undefined, source);
   }
 
@@ -94,6 +100,7 @@ export class Session {
   /** Stops what is under way; nobody waits for it any more. */
   close() {
     this.controller.abort();
+    this.source.close?.();
   }
 
   /** @param {string} name @returns {Site | undefined} */

@@ -25,6 +25,8 @@
  * @property {(site: string, layer: number, signal: AbortSignal) => Promise<LayerMaps>} layer what its weights are made of
  * @property {(site: string, head: HeadOrAll, format: string, rows?: Range, cols?: Range) => string | null} path the address of
  *   a representation; null where there is no service, and the page makes it itself
+ * @property {Blob} [file] the whole trace file, where the page has it
+ * @property {() => void} [close] nobody looks at it any more
  */
 
 export {};

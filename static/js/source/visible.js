@@ -1,15 +1,17 @@
 /** Masks as a trace file describes them: which keys a query may see. */
 
-/** @typedef {import("./tensors.js").TensorFile} TensorFile */
+import { BadFile } from "./bad_file.js";
+
+/** @typedef {import("./tensors.js").Tensors} Tensors */
 /** @typedef {(query: number, key: number) => boolean} Predicate */
 /** @typedef {{kind: string, offset?: number, size?: number, lengths?: number[], masks?: Mask[], shape?: number[]}} Mask */
 
 /**
  * @param {Mask} mask
- * @param {TensorFile} file
+ * @param {Tensors} file
  * @param {string} prefix of the layer's tensors
  * @returns {Predicate | null} null where everything is visible
- * @throws {Error} it is of a kind that is not known here
+ * @throws {BadFile} it is of a kind that is not known here
  */
 export function predicateOf(mask, file, prefix) {
   const { offset = 0, size = 0 } = mask;
@@ -42,6 +44,6 @@ export function predicateOf(mask, file, prefix) {
       };
     }
     default:
-      throw new Error(`this page does not know masks of the kind ${mask.kind}`);
+      throw new BadFile("badKind", { place: prefix.slice(0, -1), kind: mask.kind });
   }
 }

@@ -1,6 +1,7 @@
 /** Errors in the reader's language: by their type, with what the service says after it. */
 
 import { Problem, Unreachable } from "../api/request.js";
+import { BadFile } from "../source/bad_file.js";
 import { known, t } from "./i18n.js";
 
 const TYPE = "urn:heedmap:problem:";
@@ -29,6 +30,7 @@ export class NoMap extends Error {
 /** @param {Error} error @returns {string} */
 export function wordsOf(error) {
   if (error instanceof Told) return t(error.text);
+  if (error instanceof BadFile) return t(error.reason, error.values);
   if (error instanceof NoMap)
     return error.cause instanceof Unreachable ? wordsOf(error.cause) : t("failedMap", { detail: wordsOf(error.cause) });
   if (error instanceof Unreachable) return t(hasInput() ? "unreachableKept" : "unreachable");

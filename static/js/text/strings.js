@@ -17,6 +17,7 @@ import * as tour from "./strings/tour.js";
 import * as card from "./strings/card.js";
 import * as problems from "./strings/problems.js";
 import * as studies from "./strings/studies.js";
+import * as badFile from "./strings/bad_file.js";
 import { zh } from "./strings/zh.js";
 
 /** What the parts of the page say, each in a file of its own. */
@@ -37,6 +38,7 @@ const PARTS = [
   card,
   problems,
   studies,
+  badFile,
 ];
 
 export const STRINGS = {

@@ -4,7 +4,6 @@ import { heldKey } from "../api/key.js";
 import { asError } from "../api/request.js";
 import { file, tracePath } from "../api/routes.js";
 import { toNpy, toTable } from "../map/atlas/writers.js";
-import { FileSource } from "../source/file_source.js";
 import { reducedMap } from "../source/reduced.js";
 import { byId, element, save } from "./dom.js";
 import { t } from "../text/i18n.js";
@@ -63,12 +62,13 @@ export function showExports(session, site, which) {
 /** @param {Session} session @param {string} id */
 function traceLink({ source }, id) {
   const download = `${id || "trace"}.safetensors`;
-  if (!(source instanceof FileSource))
+  const { file: whole } = source;
+  if (!whole)
     return element("a", { href: `${tracePath(id)}/file`, download, class: "apart", on: { click: withKey } }, t("exportTrace"));
   /** @param {Event} event */
   const click = (event) => {
     event.preventDefault();
-    save(new Blob([source.buffer]), download);
+    save(whole, download);
   };
   return element("a", { href: "#", role: "button", class: "apart", on: { click } }, t("exportTrace"));
 }

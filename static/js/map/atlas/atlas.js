@@ -166,6 +166,7 @@ export class Atlas {
     this.canvas.hidden = false;
     const layout = layoutOf(this.frame(), this.view, this.shape, queries, keys);
     this.paint();
+    this.fetch(); // in another room another level may be the one that suits
     this.around.show(layout);
   }
 

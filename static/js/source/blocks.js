@@ -1,0 +1,64 @@
+/** A map's cells in blocks, each as one code: tiles and small pictures, a row of cells after the other. */
+
+import { encodeU8log } from "../api/u8log.js";
+
+/** @typedef {import("./evaluate.js").LayerMaps} LayerMaps */
+/** @typedef {import("../types.js").Range} Range */
+/** @typedef {import("../types.js").Reduction} Reduction */
+/** @typedef {() => Promise<void> | void} Turn called between two steps, so that others have theirs */
+
+/**
+ * Each block by its largest weight, or by the mean of what is not masked; 0 where every cell is masked.
+ *
+ * @param {LayerMaps} maps
+ * @param {number} head
+ * @param {Range[]} bands of rows, one after the other
+ * @param {Range[]} stretches of columns, from the left
+ * @param {Reduction} how
+ * @param {Turn} turn
+ * @returns {Promise<Uint8Array<ArrayBuffer>>} u8log, row-major
+ */
+export async function blocksOf(maps, head, bands, stretches, how, turn) {
+  const width = stretches.length;
+  const codes = new Uint8Array(bands.length * width);
+  /** @type {Range} */
+  const cols = [stretches[0][0], stretches[width - 1][1]];
+  for (const [y, [top, bottom]] of bands.entries()) {
+    const before = bands[y - 1];
+    if (before && before[0] === top && before[1] === bottom) {
+      codes.copyWithin(y * width, (y - 1) * width, y * width); // a short map enlarged: the same cells again
+      continue;
+    }
+    const sums = new Float64Array(width);
+    const counts = new Uint32Array(width);
+    for (let row = top; row < bottom; row++) {
+      addRow(maps, row, maps.window(head, [row, row + 1], cols), cols[0], stretches, how, sums, counts);
+      await turn();
+    }
+    for (let x = 0; x < width; x++)
+      if (counts[x]) codes[y * width + x] = encodeU8log(how === "mean" ? sums[x] / counts[x] : sums[x]);
+  }
+  return codes;
+}
+
+/**
+ * @param {LayerMaps} maps
+ * @param {number} row
+ * @param {Float32Array} weights from column `start` on
+ * @param {number} start
+ * @param {Range[]} stretches
+ * @param {Reduction} how
+ * @param {Float64Array} sums of each block so far; with "max", the largest
+ * @param {Uint32Array} counts of its visible cells
+ */
+function addRow(maps, row, weights, start, stretches, how, sums, counts) {
+  for (let x = 0; x < stretches.length; x++) {
+    const [left, right] = stretches[x];
+    for (let col = left; col < right; col++) {
+      if (!maps.sees(row, col)) continue;
+      const weight = weights[col - start];
+      sums[x] = how === "mean" ? sums[x] + weight : Math.max(sums[x], weight);
+      counts[x] += 1;
+    }
+  }
+}
