@@ -1,12 +1,12 @@
 """Imports run one way, without circles, lazy ones included, and every module can be imported alone."""
 
 import ast
-import subprocess
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pytest
+
+from tests.alone import alone, at_top, first, foreign, reached, unreached
 
 ROOT = Path(__file__).resolve().parent.parent
 Graph = dict[str, set[str]]
@@ -157,36 +157,63 @@ def test_a_lazy_circle_and_a_wrong_import_are_found() -> None:
     assert trespasses(graph({"model.contract": "import model.trace.t", "model.trace.t": ""})) != []
 
 
-ALONE = """
-import importlib, os, sys
-import heedmap, torch, transformers, fastapi, plotly, httpx, typer, rich, starlette.testclient  # shared by all below
-bad = []
-for name in sys.argv[1:]:
-    child = os.fork()
-    if not child:
-        try:
-            importlib.import_module(f"heedmap.{name}")
-        except BaseException as error:
-            print(f"{name}: {error!r}", flush=True)
-            os._exit(1)
-        os._exit(0)
-    if os.waitpid(child, 0)[1]:
-        bad.append(name)
-sys.exit(len(bad))
-"""
-
-
 def test_every_module_can_be_imported_alone() -> None:
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", ALONE, *MODULES], capture_output=True, text=True, cwd=ROOT, timeout=900
-    )
-    assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr[-2000:]
+    failed, said, more = alone(MODULES, statements=foreign(MODULES), after=first(graph(at_top(MODULES))))
+    assert (failed, said) == (0, ""), said + more
 
 
-def test_a_module_that_cannot_be_imported_alone_is_found() -> None:
-    done = subprocess.run([sys.executable, "-c", ALONE, "model.nowhere"], capture_output=True, text=True, cwd=ROOT)
-    assert done.returncode == 1
-    assert "model.nowhere: ModuleNotFoundError" in done.stdout
+def test_modules_that_cannot_be_imported_alone_are_found(tmp_path: Path) -> None:
+    """One that is not there; two that need each other; one that uses what only another one's import brings."""
+    package = tmp_path / "heedmap"
+    package.mkdir()
+    sources = {
+        "__init__": "",
+        "first": "from heedmap.second import b\na = 1\n",
+        "second": "from heedmap.first import a\nb = 1\n",
+        "inner": "",
+        "brings": "import heedmap.inner\n",
+        "uses": "import heedmap\nit = heedmap.inner\n",
+        "both": "import heedmap.brings\nimport heedmap.uses\n",
+        "sound": "import decimal\n",
+    }
+    for name, source in sources.items():
+        (package / f"{name}.py").write_text(source, encoding="utf-8")
+    names = ["sound", "brings", "both", "uses", "first", "second", "nowhere"]
+    statements = ["import decimal", "import nothing_of_this_name"]
+    for after in ({}, {"uses": "sound", "both": "brings"}, {"both": "both", "uses": "inner"}):
+        failed, said, _ = alone(names, tmp_path, statements, after)
+        assert failed == 1
+        assert {line.partition(":")[0] for line in said.splitlines()} == {"uses", "first", "second", "nowhere"}
+        assert "uses: AttributeError" in said
+        assert said.count("circular import") == 2
+        assert "nowhere: ModuleNotFoundError" in said
+    lazily = {
+        "a": "def later():\n    from heedmap import b\n",
+        "b": "",
+        "c": "import b\nimport a\n",
+        "d": "import c\nimport a\n",
+    }
+    assert first(graph(at_top(lazily))) == {"c": "a", "d": "c"}
+    circle = alone(["first", "second"], tmp_path, (), {"first": "second", "second": "first"})
+    assert "circular import" in circle[1]
+    assert "circular import" in alone(["second", "brings", "inner"], tmp_path, (), {"inner": "brings"})[1]
+    assert alone(["sound"], tmp_path, ["import heedmap.brings"])[0] != 0, "what is imported before is not alone"
+
+
+def test_what_is_reached_by_dots_is_there() -> None:
+    """Beside other modules' imports, which are all there when one is imported alone, it always is."""
+    names = set[str]().union(*map(reached, MODULES.values()))
+    assert {"torch.nn.functional", "numpy.random"} <= names, "the check looked at nothing"
+    assert unreached(names) == ""
+    source = "import xml, numpy as np, torch.fft\nnp.testing.assert_allclose\nnp.f2py.main\ntorch.fft.fft\n"
+    assert reached(source) == {"numpy.testing", "numpy.f2py"}
+    assert unreached(["numpy.random", "rich.table"]) == "rich.table\n"
+
+
+def test_statements_that_import_from_elsewhere_are_told_from_ours() -> None:
+    source = "import os, torch\nfrom app.http import main\nimport model.errors\nfrom rich.table import Table\n"
+    source += "def late():\n    import ray\n"
+    assert foreign({"a": source, "b": "import os, torch\n"}) == ["import os, torch", "from rich.table import Table"]
 
 
 @pytest.mark.parametrize("start", ["model.load", "app.http.main"])

@@ -208,11 +208,13 @@ def heads(trace: Trace, most: int = ROWS) -> Iterator[list[dict[str, Any]]]:
             require(columns, "statistics")
             tokens = _tokens(trace, site)
             by_token = {} if tokens is None else token_statistics(layer_map, tokens)
+            mixing = math.nan if layer_map.mixing is None else float(layer_map.mixing.mean())
             rows = []
             for head in range(layer_map.heads):
                 row = {"site": site, "layer": layer, "head": head, **{name: of[head] for name, of in columns.items()}}
                 more = {name: float(by_token[name][head]) if by_token else math.nan for name in STATISTICS}
                 more["copying"] = math.nan if layer_map.copying is None else float(layer_map.copying[head])
+                more["mixing"] = mixing
                 rows.append(row | {name: None if math.isnan(value) else value for name, value in more.items()})
             yield rows
 

@@ -26,6 +26,8 @@ from heedmap.model.errors import RangeError
 
 COLUMNS = 1024  # columns that are asked of the mask at once
 LEAST_ROWS = 64  # rows for which it is asked: a window's band is little wider than for one
+OF_HEADS = ("d_output", "delta", "output_norm", "copying", "normalised_norm")  # where they are known, a head's
+ON_DEVICE = ("d_output", "delta", "output_norm", "normalised_norm", "deviation", "mixing")
 CELLS = 1 << 22  # cells a block of a streaming pass: 16 MiB in float32, about what a last-level cache holds
 
 
@@ -58,6 +60,10 @@ class AttentionMap:
     output_norm: ||v_j W_O|| (H K), float32, W_O being the head's part of the output projection; copying: how far each
     head makes likelier what it looks at (H), float32. None where they are not known.
 
+    normalised_norm: ||g * (v_j W_O - mean(v_j W_O))|| (H K), float32, g being the weight of the layer normalisation
+    behind the residual; deviation: what that divides each query's sum by (Q); mixing: how much of that sum comes from
+    other positions (Q), by its part after the normalisation; float32. None where there is none.
+
     Where a model only gives its weights A, they stand in the bias: D is 0, the bias is log A and lse is 0.
     """
 
@@ -72,6 +78,9 @@ class AttentionMap:
     delta: Float[Tensor, "H Q"] | None = None
     output_norm: Float[Tensor, "H K"] | None = None
     copying: Float[Tensor, "H"] | None = None
+    normalised_norm: Float[Tensor, "H K"] | None = None
+    deviation: Float[Tensor, "Q"] | None = None
+    mixing: Float[Tensor, "Q"] | None = None
 
     @property
     def heads(self) -> int:
@@ -100,24 +109,20 @@ class AttentionMap:
         group = index // (self.heads // self.kv_heads)
         bias = None if self.bias is None else self.bias.head(index)
         one, its = slice(index, index + 1), slice(group, group + 1)
-        kept: dict[str, Any] = {
-            name: None if (part := getattr(self, name)) is None else part[one]
-            for name in ("d_output", "delta", "output_norm", "copying")
-        }
-        own: dict[str, Any] = {"q": self.q[one], "k": self.k[its], "v": self.v[its], "lse": self.lse[one]}
-        return replace(self, score=self.score.of_heads([index]), bias=bias, **own, **kept)
+        parts = {name: getattr(self, name) for name in OF_HEADS}
+        kept: dict[str, Any] = {name: None if part is None else part[one] for name, part in parts.items()}
+        kept |= {"q": self.q[one], "k": self.k[its], "v": self.v[its], "lse": self.lse[one]}
+        return replace(self, score=self.score.of_heads([index]), bias=bias, **kept)
 
     def to(self, device: torch.device) -> "AttentionMap":
         """The same maps with their tensors on a device; those that are there already are not copied."""
         if self.q.device == device:
             return self
-        q, k, v, lse = (x.to(device) for x in (self.q, self.k, self.v, self.lse))
-        kept = (self.d_output, self.delta, self.output_norm)
-        d_output, delta, output_norm = (None if x is None else x.to(device) for x in kept)
+        parts = {name: getattr(self, name) for name in ("q", "k", "v", "lse", *ON_DEVICE)}
+        there: dict[str, Any] = {name: part.to(device) for name, part in parts.items() if part is not None}
         score = Additive(self.score.vector.to(device)) if isinstance(self.score, Additive) else self.score
         bias = None if self.bias is None else self.bias.to(device)
-        mask, there = self.mask.to(device), replace(self, d_output=d_output, delta=delta, output_norm=output_norm)
-        return replace(there, q=q, k=k, v=v, lse=lse, score=score, mask=mask, bias=bias)
+        return replace(self, score=score, mask=self.mask.to(device), bias=bias, **there)
 
     def window(self, rows: slice = slice(None), cols: slice = slice(None)) -> Float[Tensor, "H R C"]:
         """The exact weights of a block of rows and columns, in float32 or wider; 0 where masked.

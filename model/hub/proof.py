@@ -66,7 +66,7 @@ class Proof:
             item = self._example()
             predictions, inputs = self.runner.trace([item], never)
             self._choose_attention(inputs)
-            with record(self.wiring) as recorder, self.wiring.projections.watching(self.loaded.model):
+            with self.wiring.watching(), record(self.wiring) as recorder:
                 outputs = self.runner.forward(inputs)
             if isinstance(self.runner, SinglePass):
                 predictions = self.runner.read(outputs, [item])

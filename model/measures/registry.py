@@ -14,6 +14,8 @@ from heedmap.model.measures.gradient import Gradient
 from heedmap.model.measures.gradient_attention import GradientAttention
 from heedmap.model.measures.head_statistics import Diagonality, Distance, Entropy, Largest, SinkMass
 from heedmap.model.measures.integrated_gradients import IntegratedGradients
+from heedmap.model.measures.mixing_ratio import MixingRatio
+from heedmap.model.measures.normalised_norm import NormalisedNorm
 from heedmap.model.measures.output_norm import OutputNorm
 from heedmap.model.measures.relevance import Relevance
 from heedmap.model.measures.rollout import Rollout
@@ -31,6 +33,7 @@ CELLS: dict[str, CellMeasure] = {
         Weights(),
         ValueNorm(),
         OutputNorm(),
+        NormalisedNorm(),
         Gradient(),
         GradientAttention(),
         ScoreGradient(),
@@ -49,6 +52,7 @@ HEADS: dict[str, HeadMeasure] = {
         DuplicateToken(),
         Induction(),
         Copying(),
+        MixingRatio(),
     )
 }
 TRACES: dict[str, TraceMeasure] = {each.name: each for each in (Rollout(), Flow(), Relevance())}

@@ -71,6 +71,13 @@ def check_layer(where: str, parts: Mapping[str, Tensor], entry: Mapping[str, Any
         _check(where, parts, "output_norm", (heads, keys), (torch.float32,))
     if "copying" in parts:
         _check(where, parts, "copying", (heads,), (torch.float32,))
+    both = "normalised_norm" in parts
+    require(both == ("deviation" in parts), f"{where} has one of normalised_norm and deviation without the other")
+    if both:
+        _check(where, parts, "normalised_norm", (heads, keys), (torch.float32,))
+        _check(where, parts, "deviation", (queries,), (torch.float32,))
+    if "mixing" in parts:
+        _check(where, parts, "mixing", (queries,), (torch.float32,))
     _check_score(where, parts, entry["score"], size, heads)
     _check_mask(where, parts, entry["mask"], queries, keys)
     if entry["bias"] is not None:

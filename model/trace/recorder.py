@@ -17,7 +17,8 @@ from heedmap.model.errors import InputError, TraceError
 from heedmap.model.observer import stage
 from heedmap.model.trace.certificate import Certificate, certify
 from heedmap.model.trace.copying import Unembedding, copying
-from heedmap.model.trace.norms import output_norms
+from heedmap.model.trace.mixing import mixing_ratios
+from heedmap.model.trace.norms import PostNorm, deviations, output_norms
 from heedmap.model.trace.records import AttentionRecord, WeightsRecord, differentiated, joined
 from heedmap.model.trace.trace import Trace
 
@@ -55,14 +56,16 @@ class Recorder:
         bias: Tensor | Bias | None = None,
         gram: Callable[[], Tensor | None] | None = None,
         parts: Callable[[], Tensor | None] | None = None,
+        post_norm: Callable[[], tuple[PostNorm, Tensor] | None] | None = None,
         edited: Callable[[Bias | None], Edited] | None = None,
         tapes: Sequence[Tensor] = (),
         arrange: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         """Keep one layer's tensors, without copying them; a bias is (B H Q K), broadcast.
 
-        gram makes what `norms` takes, and parts what `copying` does, when a trace is cut. tapes: what the pass goes on
-        with, where that is not `output` itself: parts of it along the queries; `arrange` makes `output` of them.
+        gram and post_norm make what `norms` takes, and parts what `copying` does, when a trace is cut. tapes:
+        what the pass goes on with, where that is not `output` itself: parts of it along the queries; `arrange` makes
+        `output` of them.
         """
         if self.gradients:
             tapes = tapes or (output,)
@@ -70,7 +73,7 @@ class Recorder:
                 self.follow(tape)
             q, k, v, lse, output = (x.detach() for x in (q, k, v, lse, output))
             bias = bias.detach() if isinstance(bias, Tensor) and bias.requires_grad else bias
-        more: dict[str, Any] = {"gram": gram, "parts": parts, "edited": edited}
+        more: dict[str, Any] = {"gram": gram, "parts": parts, "post_norm": post_norm, "edited": edited}
         record = AttentionRecord(q, k, v, lse, output, score, mask or Full(), bias, kernel, **more)
         if self.gradients:
             record = replace(record, tapes=tuple(tapes), arrange=arrange)
@@ -150,7 +153,7 @@ class Recorder:
             TraceError: a layer attended over something else than the whole sequence.
         """
         return {
-            site: [self._map(record, row, *lengths[site], f"{site} layer {i}") for i, record in enumerate(records)]
+            site: [self._map(record, row, *lengths[site], site, i) for i, record in enumerate(records)]
             for site, records in self.records.items()
         }
 
@@ -213,12 +216,11 @@ class Recorder:
         return result
 
     def _map(
-        self, record: AttentionRecord | WeightsRecord, row: int, queries: int, keys: int, where: str
+        self, record: AttentionRecord | WeightsRecord, row: int, queries: int, keys: int, site: str, index: int
     ) -> AttentionMap:
         if record.shape[0] < queries or record.shape[1] < keys:
-            raise TraceError(
-                f"{where} attended from {record.shape[0]} to {record.shape[1]} positions, not from {queries} to {keys}"
-            )
+            found = " to ".join(str(length) for length in record.shape)
+            raise TraceError(f"{site} layer {index} attended from {found} positions, not from {queries} to {keys}")
         if isinstance(record, WeightsRecord):
             return _weighed(record.weights[row, :, :queries, :keys])
         device = record.q.device
@@ -232,7 +234,8 @@ class Recorder:
         bias = self._bias(record.bias, row, queries, keys)
         bias = bias if record.edited is None else record.edited(bias)
         d_output = None if record.d_output is None else row_of(record.d_output, queries)
-        return AttentionMap(
+        post_norm = None if record.summed is None or record.post_norm is None else record.post_norm()
+        cut = AttentionMap(
             d_output=d_output,
             delta=None if d_output is None else (d_output.float() * row_of(record.output, queries).float()).sum(dim=-1),
             q=row_of(record.q, queries),
@@ -243,6 +246,17 @@ class Recorder:
             mask=self._mask(record.mask, row, queries, keys).to(device),
             bias=None if bias is None else bias.to(device),
             output_norm=None if gram is None else output_norms(v, gram),
+        )
+        if post_norm is None or record.summed is None:
+            return cut
+        behind, normalised = post_norm
+        summed, output = record.summed[row, :queries], row_of(record.output, queries)
+        itself = site != "cross" and queries == keys and not record.patched
+        return replace(
+            cut,
+            normalised_norm=output_norms(v, normalised),
+            deviation=deviations(summed, behind.eps).to(device),
+            mixing=mixing_ratios(cut, output, summed, behind) if itself else None,
         )
 
     def _mask(self, mask: Mask, row: int, queries: int, keys: int) -> Mask:

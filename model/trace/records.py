@@ -11,6 +11,7 @@ from heedmap.model.attention.masks import Given, Mask
 from heedmap.model.attention.scores import Score
 from heedmap.model.errors import TraceError
 from heedmap.model.trace.certificate import EAGER
+from heedmap.model.trace.norms import PostNorm
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +29,9 @@ class AttentionRecord:
     kernel: str
     gram: Callable[[], Tensor | None] | None = None  # makes W_O W_O^T of each head (H E E); None where it is not known
     parts: Callable[[], Tensor | None] | None = None  # makes W_O of each head (H E M); None where it is not known
+    post_norm: Callable[[], tuple[PostNorm, Tensor] | None] | None = None  # makes what follows, and `gram` behind it
+    summed: Tensor | None = None  # what the layer normalisation took (B Q M), where one followed on the residual
+    patched: bool = False  # whether the model went on with other outputs than the weights give
     tapes: tuple[Tensor, ...] = ()  # the outputs as the graph knows them, while there is something to differentiate
     arrange: Callable[[Tensor], Tensor] | None = None  # what makes (B H Q E) of their gradients, one after the other
     edited: Callable[[Bias | None], Edited] | None = None  # makes the bias that edits left of the layer's own
@@ -74,4 +78,7 @@ def joined(chunks: list[AttentionRecord | WeightsRecord]) -> AttentionRecord:
     if any(isinstance(chunk.mask, Given) for chunk in whole if chunk.shape[0] > 1):
         raise TraceError("a mask that is given cell by cell cannot be recorded in chunks")
     q, lse, output = (torch.cat([getattr(chunk, name) for chunk in whole], dim=2) for name in ("q", "lse", "output"))
-    return replace(whole[0], q=q, k=whole[-1].k, v=whole[-1].v, lse=lse, output=output, edited=whole[-1].edited)
+    parts = [chunk.summed for chunk in whole if chunk.summed is not None]
+    summed = torch.cat(parts, dim=1) if len(parts) == len(whole) else None
+    k, v, edited = whole[-1].k, whole[-1].v, whole[-1].edited
+    return replace(whole[0], q=q, k=k, v=v, lse=lse, output=output, edited=edited, summed=summed)

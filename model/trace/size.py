@@ -13,10 +13,14 @@ def cost_of(layers: Mapping[str, Sequence[AttentionMap]]) -> dict[str, tuple[int
     """The cost that the maps of one trace show."""
     return {
         site: (
-            sum(m.heads * (m.q.shape[-1] * m.q.element_size() + 4) for m in maps),
+            sum(
+                m.heads * (m.q.shape[-1] * m.q.element_size() + 4)
+                + sum(4 for part in (m.deviation, m.mixing) if part is not None)
+                for m in maps
+            ),
             sum(
                 m.kv_heads * (m.k.shape[-1] * m.k.element_size() + m.v.shape[-1] * m.v.element_size())
-                + (0 if m.output_norm is None else m.heads * 4)
+                + sum(m.heads * 4 for norm in (m.output_norm, m.normalised_norm) if norm is not None)
                 for m in maps
             ),
         )

@@ -2,10 +2,11 @@
 
 The tensors of layer l of a site are {site}.{l}.q, .k, .v and .lse; an additive score adds .vector, a bias .bias (and
 .place, where it is one table for many windows), a mask of blocks .blocks, one that is given cell by cell .visible, an
-objective .d_output and .delta, an output projection that is known .output_norm and .copying, edits .factors, .cuts,
-.places and .given (`biases.Edited` says how to read them). The header's metadata holds `sha256`, the file's digest,
-`heedmap`, the format's version, and `trace`, JSON: the summary, and per site and layer the score with its scale, the
-mask and the bias. From the file alone anyone can recompute any map.
+objective .d_output and .delta, an output projection that is known .output_norm and .copying, a layer normalisation that
+follows .normalised_norm, .deviation and .mixing, edits .factors, .cuts, .places and .given (`biases.Edited` says how to
+read them). The header's metadata holds `sha256`, the file's digest, `heedmap`, the format's version, and `trace`,
+JSON: the summary, and per site and layer the score with its scale, the mask and the bias. From the file alone anyone
+can recompute any map.
 
 The digest is of the whole file as it reads with zeros in the digest's own 64 places (`tensor_file`), and `trace` names
 it as well: a file whose digest is damaged is never taken for one from before there were digests.
@@ -36,6 +37,8 @@ from heedmap.model.trace.tensor_reader import TensorFile
 from heedmap.model.whole_file import whole_file
 
 T = TypeVar("T")
+# What a layer may have besides; each is None where it is not known.
+OPTIONAL = ("d_output", "delta", "output_norm", "copying", "normalised_norm", "deviation", "mixing")
 SITE = ("name", "layers", "heads", "kv_heads", "queries", "keys", "shape")  # of the summary, which the tensors bear out
 
 
@@ -254,10 +257,7 @@ class Trace:
                         k=parts["k"],
                         v=parts["v"],
                         lse=parts["lse"],
-                        d_output=parts.get("d_output"),
-                        delta=parts.get("delta"),
-                        output_norm=parts.get("output_norm"),
-                        copying=parts.get("copying"),
+                        **{name: parts.get(name) for name in OPTIONAL},
                         score=scores.from_description(entry["score"], parts.get("vector")),
                         mask=masks.from_description(entry["mask"], parts),
                         bias=biases.from_description(entry["bias"], parts),
@@ -285,12 +285,7 @@ def _tensors(layer: AttentionMap) -> dict[str, Tensor]:
     tensors = {"q": layer.q, "k": layer.k, "v": layer.v, "lse": layer.lse, **layer.mask.tensors()}
     if isinstance(layer.score, Additive):
         tensors["vector"] = layer.score.vector
-    if layer.d_output is not None and layer.delta is not None:
-        tensors |= {"d_output": layer.d_output, "delta": layer.delta}
-    if layer.output_norm is not None:
-        tensors["output_norm"] = layer.output_norm
-    if layer.copying is not None:
-        tensors["copying"] = layer.copying
+    tensors |= {name: part for name in OPTIONAL if (part := getattr(layer, name)) is not None}
     return tensors if layer.bias is None else {**tensors, **layer.bias.tensors()}
 
 

@@ -204,6 +204,8 @@ BY_TOKEN = {
 OF_VALUES = {
     "copying": "Whether it makes the tokens that it looks at likelier (1) or less likely (-1). null where the output "
     "projection or the output embedding is not known.",
+    "mixing": "How much of a token behind the attention block comes from other tokens (1) and how much is its own (0); "
+    "the layer's, the same for its heads. null where no layer normalisation follows directly on the residual.",
 }
 PLACE = {
     "site": {"type": "string"},

@@ -27,6 +27,7 @@ class Projections:
 
     of_module: dict[nn.Module, nn.Module] = field(default_factory=dict)
     _watching: bool = False
+    claimed: tuple[nn.Module, nn.Module] | None = None  # the last attention whose projection was found, and that
     _pending: tuple[nn.Module, Tensor] | None = None  # the last attention, and what it gave, (B Q N)
     _seen: dict[nn.Module, tuple[Tensor, Tensor]] = field(default_factory=dict)  # rows in and out, by projection
     _grams: dict[nn.Module, Tensor | None] = field(default_factory=dict)
@@ -49,7 +50,7 @@ class Projections:
             yield
 
     def _stop(self) -> None:
-        self._watching, self._pending = False, None
+        self._watching, self._pending, self.claimed = False, None, None
 
     def _claim(self, linear: nn.Module, inputs: tuple[Any, ...]) -> None:
         """A linear module begins: before those inside it, so that an adapter's is taken whole."""
@@ -60,13 +61,21 @@ class Projections:
         alike = (given.dtype, given.device, given.numel()) == (mixed.dtype, mixed.device, mixed.numel())
         if alike and given.shape[-1] == mixed.shape[-1] and torch.equal(given.reshape(mixed.shape), mixed):
             self.of_module[module] = linear
-            self._pending = None
+            self.claimed, self._pending = (module, linear), None
 
     def _note(self, linear: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
         """A linear module is done: what it made of the first rows."""
         if linear in self.of_module.values() and linear not in self._seen and isinstance(output, Tensor):
             rows, outputs = (x.detach().reshape(-1, x.shape[-1])[:ROWS].clone() for x in (inputs[0], output))
             self._seen[linear] = rows, outputs
+
+    def matrix(self, module: nn.Module) -> tuple[Tensor, Tensor] | None:
+        """The projection's weight (M N) and bias (M), in float32; None where the projection is not known."""
+        linear = self.of_module.get(module)
+        if linear is None or linear not in self._seen:
+            return None
+        with torch.no_grad():
+            return _matrix(linear, *self._seen[linear])
 
     def gram(self, module: nn.Module, heads: int) -> Tensor | None:
         """The Gram matrix of each head's part, (H E E) in float32; None where the projection is not known.
@@ -77,9 +86,8 @@ class Projections:
         if linear is None or linear not in self._seen:
             return None
         if linear not in self._grams:
-            with torch.no_grad():
-                weight = _weight(linear, *self._seen[linear])
-                self._grams[linear] = None if weight is None else gram_of(weight, heads)
+            matrix = self.matrix(module)
+            self._grams[linear] = None if matrix is None else gram_of(matrix[0], heads)
         return self._grams[linear]
 
     def parts(self, module: nn.Module, heads: int) -> Tensor | None:
@@ -106,8 +114,8 @@ def _is_plain(module: nn.Module) -> TypeGuard[nn.Linear]:
     return type(module) is nn.Linear and type(module.weight) is nn.Parameter and not module.weight.is_meta
 
 
-def _weight(linear: nn.Module, rows: Tensor, outputs: Tensor) -> Tensor | None:
-    """Its weight (M N) in float32, from what it makes of single inputs; None where it is no linear map of its rows."""
+def _matrix(linear: nn.Module, rows: Tensor, outputs: Tensor) -> tuple[Tensor, Tensor] | None:
+    """Its weight (M N) and bias (M) in float32, from what it makes of single inputs; None: it is not linear."""
     size, width = rows.shape[-1], outputs.shape[-1]
     if _is_plain(linear):
         weight = linear.weight.detach().float()
@@ -123,4 +131,4 @@ def _weight(linear: nn.Module, rows: Tensor, outputs: Tensor) -> Tensor | None:
         return None
     again = rows.float() @ weight.mT + bias
     close = (again - outputs.float()).abs().max() <= TOLERANCE[rows.dtype] * outputs.float().abs().max().clamp(min=1e-6)
-    return weight if bool(close) else None
+    return (weight, bias) if bool(close) else None

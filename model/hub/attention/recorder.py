@@ -1,8 +1,9 @@
 """From a transformers model's modules to a recorder's sites: who computed attention, and where in the model that is."""
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -16,6 +17,7 @@ from heedmap.model.attention.masks import Mask
 from heedmap.model.attention.scores import Score
 from heedmap.model.errors import InputError, TraceError
 from heedmap.model.hub.attention.interface import IMPLEMENTATION, recording
+from heedmap.model.hub.attention.post_norms import PostNorms
 from heedmap.model.hub.attention.projections import Projections
 from heedmap.model.hub.attention.sites import Sites
 from heedmap.model.hub.attention.swin import GridLayout, grid_layout
@@ -23,6 +25,7 @@ from heedmap.model.hub.families import family_of
 from heedmap.model.hub.quiet import quiet
 from heedmap.model.trace.copying import Unembedding
 from heedmap.model.trace.recorder import Recorder
+from heedmap.model.trace.records import AttentionRecord
 
 ROW_SUM = 1e-2  # how far from 1 a row of weights may sum in half precision
 
@@ -33,7 +36,8 @@ class Wiring:
 
     names: of its attention modules. eager: those that do not follow the interface and compute attention themselves.
     windowed: layers that cut a grid into windows, by their attention module. quantised: how its weights are.
-    projections: the output projections that its modules were seen to have.
+    projections: the output projections that its modules were seen to have. post_norms: the layer normalisations that
+    were seen to follow on their residuals.
     """
 
     model: Any
@@ -43,6 +47,14 @@ class Wiring:
     windowed: dict[nn.Module, nn.Module] = field(default_factory=dict)
     quantised: str = ""
     projections: Projections = field(default_factory=Projections)
+    post_norms: PostNorms = field(default_factory=PostNorms)
+
+    @contextlib.contextmanager
+    def watching(self) -> Iterator[None]:
+        """Look in the pass inside for what follows on each attention: its projection, and a layer normalisation."""
+        plain = [module for module in self.names if module not in self.eager and module not in self.windowed]
+        with self.projections.watching(self.model), self.post_norms.watching(self.model, plain, self.projections):
+            yield
 
     @property
     def follows(self) -> bool:
@@ -118,6 +130,9 @@ def record(wiring: Wiring, gradients: bool = False) -> Iterator["ModuleRecorder"
         for layer in set(wiring.windowed.values()):
             handle = layer.register_forward_pre_hook(recorder.note_grid, with_kwargs=True)
             stack.callback(handle.remove)
+        for part in wiring.model.modules():
+            if type(part) is nn.LayerNorm:  # which of them matter is perhaps only found in this very pass
+                stack.callback(part.register_forward_pre_hook(recorder.note_sum).remove)
         if wiring.eager:
             stack.enter_context(_weights_wanted(wiring.model))
             for module in wiring.eager:
@@ -141,10 +156,14 @@ class ModuleRecorder(Recorder):
         self.recorded_modules: set[nn.Module] = set()
         self._layouts: dict[nn.Module, GridLayout] = {}
         self._returned: list[Tensor] = []  # weights that an inner module gave already
+        self._last: tuple[nn.Module, str] | None = None  # who attended last, and at which site
+        self._patched = False  # whether the model went on with another output than that one's
+        self._thread = threading.get_ident()  # another one's passes go through the same modules
 
     def clear(self) -> None:
         super().clear()
         self.recorded_modules.clear()
+        self._last = None
         self._returned.clear()
 
     def record_module(
@@ -164,13 +183,14 @@ class ModuleRecorder(Recorder):
         tape: Tensor | None = None,
     ) -> None:
         """A module on the interface computed its attention."""
-        site = self.wiring.sites.of(self.wiring.names[module])
+        site, patched = self.wiring.sites.of(self.wiring.names[module]), tape is not None and tape is not output
         self._once(module)
         self.wiring.projections.attended(module, output)
         facts: dict[str, Any] = {"score": score, "mask": mask, "kernel": kernel, "bias": bias, "edited": edited}
         facts |= {
             "gram": partial(self.wiring.projections.gram, module, q.shape[1]),
             "parts": partial(self.wiring.projections.parts, module, q.shape[1]),
+            "post_norm": partial(self.wiring.post_norms.of, module, q.shape[1], self.wiring.projections),
             "tapes": (output if tape is None else tape,),
         }
         layer = self.wiring.windowed.get(module)
@@ -179,6 +199,18 @@ class ModuleRecorder(Recorder):
             q, k, v, lse, output = (cut.raster(x) for x in (q, k, v, lse, output))
             facts |= {"mask": cut.mask(), "bias": cut.bias(bias), "arrange": cut.raster}
         self.record(site, q, k, v, lse, output, **facts)
+        self._last, self._patched = (module, site), patched
+
+    def note_sum(self, norm: nn.Module, inputs: tuple[Any, ...]) -> None:
+        """A layer normalisation takes the residual and what the attention before it added."""
+        if self._last is None or threading.get_ident() != self._thread:
+            return
+        if self.wiring.post_norms.of_module.get(self._last[0]) is not norm:
+            return
+        records, summed = self.records[self._last[1]], inputs[0]
+        self._last, record = None, records[-1]
+        if isinstance(record, AttentionRecord) and summed.shape[:2] == (record.q.shape[0], record.q.shape[2]):
+            records[-1] = replace(record, summed=summed.detach(), patched=self._patched)
 
     def record_returned_weights(self, module: nn.Module, inputs: Any, outputs: Any) -> None:
         """A module of its own kind returned, perhaps with its weights."""

@@ -11,7 +11,7 @@ from heedmap.model.attention.products import gram_of
 from heedmap.model.attention.tiles import HOW, How, reduce, size_at
 from heedmap.model.errors import ParameterError, RangeError
 from heedmap.model.measures.registry import CELLS, cell_measure, defined_on
-from heedmap.model.trace.norms import output_norms
+from heedmap.model.trace.norms import PostNorm, deviations, output_norms
 from tests.model.measures.layers import given, random_layer
 
 ALL = slice(None)
@@ -81,7 +81,14 @@ def test_a_cut_that_leaves_nothing_has_no_effect_to_estimate() -> None:
 
 
 def with_projection(layer: AttentionMap, weight: Tensor) -> AttentionMap:
-    return replace(layer, output_norm=output_norms(layer.v, gram_of(weight, layer.heads)))
+    """The layer with an output projection, and a layer normalisation behind it."""
+    gram = PostNorm(weight, torch.zeros(len(weight)), torch.rand(len(weight)), 1e-5).gram(layer.heads)
+    return replace(
+        layer,
+        output_norm=output_norms(layer.v, gram_of(weight, layer.heads)),
+        normalised_norm=output_norms(layer.v, gram),
+        deviation=deviations(torch.randn(layer.shape[0], len(weight)), 1e-5),
+    )
 
 
 def test_output_norm_is_the_length_of_what_the_projection_makes_of_the_value() -> None:
@@ -129,10 +136,11 @@ def test_any_measure_is_reduced_and_what_has_a_sign_keeps_it(name: str, how: How
     torch.testing.assert_close(coarser.values, again.values, atol=1e-5, rtol=1e-4)
 
 
-@pytest.mark.parametrize("name", [*GRADIENTS, "output-norm"])
+@pytest.mark.parametrize("name", [*GRADIENTS, "output-norm", "normalised-norm"])
 def test_what_a_layer_lacks_is_said(name: str) -> None:
     bare = replace(random_layer(2, 3, 3), d_output=None, delta=None)
-    reason = "projection is not known" if name == "output-norm" else "has no objective"
+    reasons = {"output-norm": "projection is not known", "normalised-norm": "no layer normalisation follows"}
+    reason = reasons.get(name, "has no objective")
     with pytest.raises(
         ParameterError, match=rf"{name} is not defined here: .*{reason}.* weights, value-norm$"
     ) as caught:

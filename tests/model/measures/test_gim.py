@@ -1,5 +1,6 @@
 """GIM against autograd through explicit weights, with norms and a softmax written out here."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from transformers.masking_utils import AttentionMaskInterface, eager_mask
 from heedmap.model.attention import kernels, multihead
 from heedmap.model.attention.interactions import interactions
 from heedmap.model.attention.masks import Causal, SlidingWindow
-from heedmap.model.attention.scores import SoftCapped
+from heedmap.model.attention.scores import ScaledDot, SoftCapped
 from heedmap.model.contract import Objective, Request
 from heedmap.model.errors import ParameterError
 from heedmap.model.hub.attention.interface import attention
@@ -147,6 +148,23 @@ def test_the_output_is_what_it_was() -> None:
         plain = kernels.attend(q, k, v, mask, None, score)
         with interactions():
             torch.testing.assert_close(kernels.attend(q, k, v, mask, None, score).output, plain.output)
+
+
+def test_one_query_and_two_keys_by_hand() -> None:
+    """q = 1, k = (0, ln 9), v = (1, 3): the weights are (1/10, 9/10), and at twice the temperature (1/4, 3/4).
+
+    The mean of v at that temperature is 5/2, so that the scores' gradients are 1/4 (1 - 5/2) and 3/4 (3 - 5/2), of
+    which q and k get a quarter; v gets half of the weights.
+    """
+    q, k, v = torch.ones(1, 1, 1, 1), torch.tensor([0, math.log(9)]).view(1, 1, 2, 1), torch.tensor([1.0, 3.0])
+    inputs = [x.requires_grad_() for x in (q, k, v.view(1, 1, 2, 1))]
+    with interactions():
+        output = kernels.attend(*inputs, None, None, ScaledDot(1.0)).output
+        slopes = torch.autograd.grad(output.sum(), inputs)
+    assert output.item() == pytest.approx(2.8)
+    assert float(slopes[0]) == pytest.approx(0.25 * 0.375 * math.log(9), rel=1e-5)
+    assert slopes[1].flatten().tolist() == pytest.approx([-0.25 * 0.375, 0.25 * 0.375], rel=1e-5)
+    assert slopes[2].flatten().tolist() == pytest.approx([0.05, 0.45], rel=1e-5)
 
 
 class BatchLikeNorm(nn.Module):

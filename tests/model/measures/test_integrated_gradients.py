@@ -1,11 +1,13 @@
-"""Integrated gradients against autograd through explicit embeddings, and against what the objective gains."""
+"""Integrated gradients against Captum's, autograd through explicit embeddings, and what the objective gains."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from captum.attr import IntegratedGradients as Captum
 from torch import Tensor
 
 from heedmap.model.contract import Objective, Request
@@ -13,11 +15,12 @@ from heedmap.model.errors import ParameterError
 from heedmap.model.load import load
 from heedmap.model.measures import integrated_gradients
 from heedmap.model.measures.registry import TOKENS
-from heedmap.model.trace.embeddings import InputTokens
+from heedmap.model.trace.embeddings import AlongEmbeddings, InputTokens, along
 from tests.model.hub import checkpoints
 from tests.model.hub.serving import served
 
 TEXT, TARGET = "Wo ist der Bahnhof?", "Where is the station?"
+POINTS = integrated_gradients.POINTS
 IG = TOKENS["integrated-gradients"]
 STEPS = 200  # of the plain midpoint sum that it is held against
 
@@ -41,11 +44,39 @@ def midpoint(value: Any, embeddings: Tensor, positions: list[int]) -> np.ndarray
     return total.numpy()
 
 
+def by_captum(value: Callable[[Tensor], Tensor], embeddings: Tensor, positions: list[int], points: int) -> np.ndarray:
+    """Captum's, by the same rule, from embeddings (N M) of which those at the positions begin as zeros."""
+    nothing = embeddings.clone()
+    nothing[positions] = 0
+    method = Captum(lambda batch: torch.stack([value(each) for each in batch]))
+    found = method.attribute(embeddings[None], nothing[None], n_steps=points, method="gausslegendre")
+    whole = found[0].sum(dim=-1).numpy()
+    assert not np.delete(whole, positions).any(), "what stays as it is has no part in it"
+    return whole[positions]
+
+
+class Polynomial:
+    """F = x^2 y of two tokens whose embeddings have one number each, x = 2 and y = 3."""
+
+    def along_embeddings(self, request: Request, tokens: InputTokens, scales: list[float], *_: Any) -> AlongEmbeddings:
+        points = []
+        for scale in scales:
+            factors = torch.full((2,), scale, dtype=torch.float64, requires_grad=True)
+            x, y = factors * torch.tensor([2.0, 3.0])
+            value = x**2 * y
+            points.append((value, torch.autograd.grad(value, factors)[0].numpy()))
+        return along(points)
+
+
+def test_a_polynomial_by_hand() -> None:
+    """x dF/dx at (t x, t y) is 2 t^2 x^2 y, whose integral is two thirds of F = 12; y dF/dy has the other third."""
+    request = Request("a b", objective=Objective(tokens="all"))
+    np.testing.assert_allclose(IG.scores(Polynomial(), request, InputTokens([1, 2], [0, 1])), [8, 4], rtol=1e-12)
+
+
 def test_of_a_bert_it_is_the_integral_through_explicit_embeddings(tmp_path: Path) -> None:
     model = served(checkpoints.bert(tmp_path / "model", "sequence-classification"), "text-classification")
     network = model.loaded.model
-    for weight in network.parameters():
-        weight.mul_(0.2)  # of the usual size: the way is smooth
     request = Request("The girl is reading a book.", objective=Objective(label="good"))
     chosen = tokens(model, request)
     got = IG.scores(model, request, chosen)
@@ -54,11 +85,14 @@ def test_of_a_bert_it_is_the_integral_through_explicit_embeddings(tmp_path: Path
     def value(scaled: Tensor) -> Tensor:
         return network(inputs_embeds=scaled[None]).logits[0, 2]
 
-    np.testing.assert_allclose(got, midpoint(value, embeddings, list(chosen.positions)), rtol=1e-2, atol=1e-3)
+    places = list(chosen.positions)
+    np.testing.assert_allclose(got, by_captum(value, embeddings, places, POINTS), rtol=1e-4, atol=1e-6)
+    assert np.abs(got).max() > 0.01, "sizes at which the tolerances say something"
+    np.testing.assert_allclose(got, midpoint(value, embeddings, places), rtol=1e-3, atol=1e-5)
     nothing = embeddings.clone()
-    nothing[list(chosen.positions)] = 0
+    nothing[places] = 0
     gain = float(value(embeddings) - value(nothing))
-    assert got.sum() == pytest.approx(gain, abs=0.02 * max(1, abs(gain)))
+    assert got.sum() == pytest.approx(gain, rel=1e-3)
 
 
 def test_of_our_translator_too(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,7 +120,9 @@ def test_of_our_translator_too(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> N
             network.embed = plain
         return logits.log_softmax(-1).gather(1, torch.tensor(target)[:, None]).sum()
 
-    np.testing.assert_allclose(got, midpoint(value, embeddings, list(chosen.positions)), rtol=2e-2, atol=5e-3)
+    places = list(chosen.positions)
+    np.testing.assert_allclose(got, by_captum(value, embeddings, places, 60), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(got, midpoint(value, embeddings, places), rtol=2e-2, atol=5e-3)
 
 
 def test_of_a_decoder_the_output_stays_as_it_is(tmp_path: Path) -> None:

@@ -68,12 +68,15 @@ def test_gradients_are_in_the_file_and_belong_to_their_heads(traces: list[Trace]
         {"d_output": d_output[:, :-1]},
         {"delta": d_output[..., 0].double()},
         {"output_norm": torch.ones(layer.heads, layer.shape[1] + 1)},
+        {"normalised_norm": torch.ones(layer.heads, layer.shape[1])},
+        {"mixing": torch.ones(layer.shape[0], 1)},
+        {"normalised_norm": torch.ones(layer.heads, layer.shape[1]), "deviation": torch.ones(layer.shape[0] + 1)},
     ):
         spoilt = replace(with_gradient)
         for name, value in broken.items():
             object.__setattr__(spoilt, name, value)  # past the check of shapes
         replace(whole, layers={**trace.layers, "cross": [spoilt, *trace.layers["cross"][1:]]}).save(tmp_path / "broken")
-        with pytest.raises(TraceError, match=r"d_output|delta|output_norm"):
+        with pytest.raises(TraceError, match=r"d_output|delta|output_norm|deviation|mixing"):
             Trace.load(tmp_path / "broken")
 
 

@@ -252,6 +252,7 @@ def test_every_head_has_a_row(client: TestClient, summary: Summary, trace: Trace
         "duplicate",
         "induction",
         "copying",
+        "mixing",
     }
     row = next(r for r in rows if (r["site"], r["layer"], r["head"]) == ("encoder", 1, 2))
     weights = softmax(trace, "encoder", 1)[2]

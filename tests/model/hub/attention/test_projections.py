@@ -20,13 +20,16 @@ from tests.model.hub.serving import served, trace
 
 # Between their attention and its projection stands something else: a gate, or a norm.
 WITHOUT: set[str] = set()
+# Whose residuals a layer normalisation follows on, everywhere, or in a tower of them.
+POST_NORM = {"bert", "roberta", "distilbert", "electra", "albert", "xlm-roberta", "marian", "bart", "wav2vec2"}
+HALF = {"vision-encoder-bert": {"decoder", "cross"}}
 
 
 @pytest.mark.parametrize("family", [f for f in FAMILIES if f.follows], ids=lambda family: family.name)
 def test_every_familys_projections_are_found(family: Family) -> None:
     wiring = prepare(family.build("eager"))
     inputs = family.inputs() if family.batched else family.split(family.inputs(), 0)
-    with torch.inference_mode(), record(wiring) as recorder, wiring.projections.watching(wiring.model):
+    with torch.inference_mode(), wiring.watching(), record(wiring) as recorder:
         wiring.model(**inputs)
     attended = {module for module in recorder.recorded_modules if module not in wiring.eager}
     assert (set(wiring.projections.of_module) == attended) == (family.name not in WITHOUT)
@@ -34,6 +37,8 @@ def test_every_familys_projections_are_found(family: Family) -> None:
         for kept, layer in zip(records, recorder.maps(0, {**family.lengths[0]})[site], strict=True):
             assert isinstance(kept, AttentionRecord)
             assert (layer.output_norm is not None) == (family.name not in WITHOUT)
+            normalised = family.name in POST_NORM or site in HALF.get(family.name, ())
+            assert (layer.normalised_norm is not None, layer.deviation is not None) == (normalised, normalised)
     for module, linear in wiring.projections.of_module.items():
         check(wiring.projections, module, linear)
 
