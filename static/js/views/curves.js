@@ -56,7 +56,7 @@ export function figure(value) {
 /** A chart that is drawn anew whenever its numbers, its room, the theme or the language are others. */
 export class Curves {
   constructor() {
-    this.plot = element("div", { class: "curves-plot", role: "img" });
+    this.plot = element("div", { class: "curves-plot" });
     this.title = element("h3", { class: "caption" });
     this.table = element("table", { class: "unseen" });
     this.root = element("figure", { class: "curves" }, this.title, this.plot, element("div", { class: "curves-table" }, this.table));
@@ -71,6 +71,7 @@ export class Curves {
   show(chart) {
     this.chart = chart;
     this.title.textContent = chart.title;
+    this.plot.setAttribute("role", "img");
     this.plot.setAttribute("aria-label", t("curvesLabel", { title: chart.title, names: chart.curves.map(({ name }) => name).join(", ") }));
     this.tabulate(chart);
     return this.draw();
