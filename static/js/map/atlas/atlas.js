@@ -161,9 +161,10 @@ export class Atlas {
     if (turn !== this.turn || !this.shown || !this.root.clientWidth) return;
     const { queries, keys } = this.shown;
     for (const node of [this.canvas, this.plot]) node.hidden = false;
+    const before = this.box && this.level;
     const layout = layoutOf(this.frame(), this.view, this.shape, queries, keys);
     this.paint();
-    this.fetch(); // in another room another level may be the one that suits
+    if (this.level !== before) this.fetch(); // in another room another level may be the one that suits
     // The trace draws nothing: it is there so that the axes are.
     const trace = { type: "scatter", x: [0], y: [0], mode: "markers", opacity: 0, hoverinfo: "none" };
     await Plotly.react(this.plot, [trace], layout, CONFIG);
