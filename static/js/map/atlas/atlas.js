@@ -164,9 +164,10 @@ export class Atlas {
     if (!this.shown || !this.root.clientWidth) return;
     const { queries, keys } = this.shown;
     this.canvas.hidden = false;
+    const before = this.box && this.level;
     const layout = layoutOf(this.frame(), this.view, this.shape, queries, keys);
     this.paint();
-    this.fetch(); // in another room another level may be the one that suits
+    if (this.level !== before) this.fetch(); // in another room another level may be the one that suits
     this.around.show(layout);
   }
 
