@@ -7,10 +7,10 @@ from urllib.parse import urlencode
 
 import httpx
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from . import long_map
-from .conftest import Opener, Watched
+from .conftest import WAIT, Opener, Watched
 from .modules import call
 from .test_file_source import DROP
 
@@ -137,14 +137,16 @@ def test_views_move_together(watch: Opener) -> None:
     page.wait_for_function("!location.hash.includes('rows=')")
 
 
-def test_long_maps_by_blocks_and_closer_in_exactly(watch: Opener, writer: str) -> None:
-    watched = watch()
+def test_long_maps_by_blocks_and_closer_in_exactly(browser: Browser, writer: str) -> None:
+    watched = Watched(browser.new_page(viewport={"width": 1440, "height": 900}), writer)
     page = watched.page
     page.goto(f"{writer}/{long_map.link(view='compare', row=400, col=380)}")
-    expect(page.locator("#compare-facts")).to_contain_text("mean of 16 × 16 cells")
+    long_map.drawn(page)
+    expect(page.locator("#compare-facts")).to_contain_text("mean of 16 × 16 cells", timeout=WAIT)
     page.goto("about:blank")
     page.goto(f"{writer}/{long_map.link(view='compare', row=400, col=380, rows='350:450', cols='350:450')}")
-    expect(page.locator("#compare-facts")).to_contain_text("largest at")
+    long_map.drawn(page)
+    expect(page.locator("#compare-facts")).to_contain_text("largest at", timeout=WAIT)
     body = {"model": "writer", "inputs": long_map.TEXT, "parameters": long_map.PARAMETERS}
     with httpx.Client(base_url=writer, timeout=60) as client:
         trace = client.post("/v1/traces", json=body).json()["id"]
@@ -153,7 +155,8 @@ def test_long_maps_by_blocks_and_closer_in_exactly(watch: Opener, writer: str) -
             client.get(f"/v1/traces/{trace}/maps/decoder/1/{head}?{window}").json()["weights"][0][0] for head in (2, 3)
         )
     assert card(page) == pytest.approx([one, two, one - two], abs=1e-7)
-    watched.foreign.clear()  # the other live service
+    page.close()
+    assert watched.complaints == []
 
 
 def test_a_trace_file_is_compared_with_itself(watch: Opener, api: httpx.Client) -> None:
