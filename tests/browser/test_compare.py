@@ -141,11 +141,11 @@ def test_long_maps_by_blocks_and_closer_in_exactly(browser: Browser, writer: str
     watched = Watched(browser.new_page(viewport={"width": 1440, "height": 900}), writer)
     page = watched.page
     page.goto(f"{writer}/{long_map.link(view='compare', row=400, col=380)}")
-    long_map.drawn(page)
+    page.wait_for_selector("#map[data-state=ready]:not([aria-busy])", timeout=WAIT)
     expect(page.locator("#compare-facts")).to_contain_text("mean of 16 × 16 cells", timeout=WAIT)
     page.goto("about:blank")
     page.goto(f"{writer}/{long_map.link(view='compare', row=400, col=380, rows='350:450', cols='350:450')}")
-    long_map.drawn(page)
+    page.wait_for_selector("#map[data-state=ready]:not([aria-busy])", timeout=WAIT)
     expect(page.locator("#compare-facts")).to_contain_text("largest at", timeout=WAIT)
     body = {"model": "writer", "inputs": long_map.TEXT, "parameters": long_map.PARAMETERS}
     with httpx.Client(base_url=writer, timeout=60) as client:
