@@ -58,6 +58,8 @@ def test_two_heads_of_an_answer(watch: Opener, api: httpx.Client) -> None:
     one, two = (weights(api, trace, *place)[1][1] for place in ((1, 2), (0, 1)))
     assert card(page) == pytest.approx([one, two, one - two], abs=1e-6)
     assert card(page, "less") == card(page, "second"), "one cursor"
+    for number in page.locator("#compare-card dd").all_inner_texts():
+        expect(page.locator("#compare-kept")).to_contain_text(number)
     body = {"traces": [trace, trace], "site": "cross", "layer": 1, "head": 2, "other": {"layer": 0, "head": 1}}
     divergence = api.post("/v1/compare", json=body).json()["heads"][0]["divergence"]
     expect(page.locator("#compare-facts")).to_contain_text(f"divergence {divergence:.3f} nats")

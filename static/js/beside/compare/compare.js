@@ -63,6 +63,7 @@ export class Compare {
       this.chooser.root,
       this.notice,
       this.gallery.root,
+      this.gallery.kept,
       this.gallery.facts,
       this.ranking.root,
     );

@@ -41,6 +41,7 @@ export class Gallery {
     this.pair = null;
     this.card = new PointerCard();
     this.facts = element("p", { class: "quiet small tabular", id: "compare-facts" });
+    this.kept = element("p", { class: "small tabular", id: "compare-kept", role: "status" });
     this.scale = element("span", { class: "compare-scale" });
     this.legend = element("span", { class: "compare-legend tabular" });
     /** @param {string} name @param {boolean} second */
@@ -112,7 +113,7 @@ export class Gallery {
   clear() {
     this.pair = null;
     this.root.hidden = true;
-    this.facts.textContent = "";
+    this.facts.textContent = this.kept.textContent = "";
     this.leave();
   }
 
@@ -139,6 +140,24 @@ export class Gallery {
     this.first.keep(cell);
     this.less.keep(cell);
     this.second.keep(this.its(cell));
+    this.kept.textContent = cell ? this.told(cell) : "";
+  }
+
+  /** What there is at a cell of the first, in words: for those who do not point. @param {Cell} cell */
+  told(cell) {
+    const { pair } = this;
+    const its = this.its(cell);
+    if (!pair || !its) return "";
+    const axes = { queries: pair.one.queries(pair.site), keys: pair.one.keys(pair.site) };
+    if (cell.row >= axes.queries.labels.length || cell.col >= axes.keys.labels.length) return "";
+    const [first, second] = [valueAt(pair.first, cell.row, cell.col), valueAt(pair.second, its.row, its.col)];
+    const less = valueAt(pair.less, cell.row, cell.col);
+    return t("compareKept", {
+      cell: this.card.cellName(axes, cell),
+      first: Number.isNaN(first) ? "–" : exact(first),
+      second: Number.isNaN(second) ? "–" : exact(second),
+      less: Number.isNaN(less) ? "–" : signedText(less),
+    });
   }
 
   /** @param {Cell | null} cell of the first */
