@@ -97,8 +97,7 @@ export class Form {
   /** The input may run ahead of the answer; then the map is another input's. */
   stale() {
     const shown = this.on.shown();
-    const served = this.models.list.length > 0; // a page that carries its trace has nobody to ask
-    const old = served && shown !== null && !sameDraft({ ...this.inputs.draft(), edits: shown.edits }, shown);
+    const old = shown !== null && !sameDraft({ ...this.inputs.draft(), edits: shown.edits }, shown);
     byId("stale").hidden = !old;
     document.body.classList.toggle("is-stale", old);
     byId("examples").value = ""; // the field beside has its words
