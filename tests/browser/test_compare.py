@@ -7,10 +7,10 @@ from urllib.parse import urlencode
 
 import httpx
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from . import long_map
-from .conftest import Opener, Watched
+from .conftest import WAIT, Opener, Watched
 from .modules import call
 from .test_file_source import DROP
 
@@ -58,6 +58,8 @@ def test_two_heads_of_an_answer(watch: Opener, api: httpx.Client) -> None:
     one, two = (weights(api, trace, *place)[1][1] for place in ((1, 2), (0, 1)))
     assert card(page) == pytest.approx([one, two, one - two], abs=1e-6)
     assert card(page, "less") == card(page, "second"), "one cursor"
+    for number in page.locator("#compare-card dd").all_inner_texts():
+        expect(page.locator("#compare-kept")).to_contain_text(number)
     body = {"traces": [trace, trace], "site": "cross", "layer": 1, "head": 2, "other": {"layer": 0, "head": 1}}
     divergence = api.post("/v1/compare", json=body).json()["heads"][0]["divergence"]
     expect(page.locator("#compare-facts")).to_contain_text(f"divergence {divergence:.3f} nats")
@@ -137,14 +139,16 @@ def test_views_move_together(watch: Opener) -> None:
     page.wait_for_function("!location.hash.includes('rows=')")
 
 
-def test_long_maps_by_blocks_and_closer_in_exactly(watch: Opener, writer: str) -> None:
-    watched = watch()
+def test_long_maps_by_blocks_and_closer_in_exactly(browser: Browser, writer: str) -> None:
+    watched = Watched(browser.new_page(viewport={"width": 1440, "height": 900}), writer)
     page = watched.page
     page.goto(f"{writer}/{long_map.link(view='compare', row=400, col=380)}")
-    expect(page.locator("#compare-facts")).to_contain_text("mean of 16 × 16 cells")
+    page.wait_for_selector("#map[data-state=ready]:not([aria-busy])", timeout=WAIT)
+    expect(page.locator("#compare-facts")).to_contain_text("mean of 16 × 16 cells", timeout=WAIT)
     page.goto("about:blank")
     page.goto(f"{writer}/{long_map.link(view='compare', row=400, col=380, rows='350:450', cols='350:450')}")
-    expect(page.locator("#compare-facts")).to_contain_text("largest at")
+    page.wait_for_selector("#map[data-state=ready]:not([aria-busy])", timeout=WAIT)
+    expect(page.locator("#compare-facts")).to_contain_text("largest at", timeout=WAIT)
     body = {"model": "writer", "inputs": long_map.TEXT, "parameters": long_map.PARAMETERS}
     with httpx.Client(base_url=writer, timeout=60) as client:
         trace = client.post("/v1/traces", json=body).json()["id"]
@@ -153,7 +157,8 @@ def test_long_maps_by_blocks_and_closer_in_exactly(watch: Opener, writer: str) -
             client.get(f"/v1/traces/{trace}/maps/decoder/1/{head}?{window}").json()["weights"][0][0] for head in (2, 3)
         )
     assert card(page) == pytest.approx([one, two, one - two], abs=1e-7)
-    watched.foreign.clear()  # the other live service
+    page.close()
+    assert watched.complaints == []
 
 
 def test_a_trace_file_is_compared_with_itself(watch: Opener, api: httpx.Client) -> None:

@@ -136,7 +136,9 @@ export class Session {
     );
     const start = whole ? head * rows * cols : 0;
     const weights = data.subarray(start, start + rows * cols);
-    return { weights, rows, cols, causal: isCausal(site), holes: isMasked(site) };
+    const causal = isCausal(site);
+    const cut = Boolean(this.draft.edits?.length); // then a key that a query sees may have exactly 0
+    return { weights, rows, cols, causal, holes: isMasked(site) && !(causal && cut) };
   }
 
   /**

@@ -8,6 +8,7 @@ import { isLong } from "../../map/atlas/levels.js";
 import { isAskable } from "../../source/unedited.js";
 import { t } from "../../text/i18n.js";
 import { byId, element } from "../../views/dom.js";
+import { FOLDED } from "../../views/narrow.js";
 import { waiting } from "../../views/notices.js";
 import { Chooser } from "./chooser.js";
 import { Gallery } from "./gallery.js";
@@ -62,6 +63,7 @@ export class Compare {
       this.chooser.root,
       this.notice,
       this.gallery.root,
+      this.gallery.kept,
       this.gallery.facts,
       this.ranking.root,
     );
@@ -69,6 +71,7 @@ export class Compare {
     const heads = byId("heads");
     // While two heads of an answer are compared the rail chooses the other one.
     heads.addEventListener("click", (event) => this.railed(event), true);
+    FOLDED.addEventListener("change", () => this.active && this.load());
     new MutationObserver(() => this.ring()).observe(heads, { childList: true });
   }
 

@@ -4,6 +4,7 @@ import { exact } from "../../map/cells.js";
 import { floorOf } from "../../map/colour.js";
 import { t } from "../../text/i18n.js";
 import { element } from "../../views/dom.js";
+import { FOLDED } from "../../views/narrow.js";
 import { signedColours, weightColours } from "./colours.js";
 import { farthest, partOf } from "./numbers.js";
 import { blocksOf, Picture, valueAt } from "./picture.js";
@@ -23,6 +24,8 @@ import { nats } from "./ranking.js";
  * @property {[string, string]} names of both maps
  */
 
+const BARE = 4; // pixels at the left of a picture whose rows are named beside it
+
 export class Gallery {
   /**
    * @param {object} on
@@ -38,6 +41,7 @@ export class Gallery {
     this.pair = null;
     this.card = new PointerCard();
     this.facts = element("p", { class: "quiet small tabular", id: "compare-facts" });
+    this.kept = element("p", { class: "small tabular", id: "compare-kept", role: "status" });
     this.scale = element("span", { class: "compare-scale" });
     this.legend = element("span", { class: "compare-legend tabular" });
     /** @param {string} name @param {boolean} second */
@@ -76,13 +80,18 @@ export class Gallery {
     const axes = { queries: one.queries(site), keys: one.keys(site) };
     const its = { queries: two.queries(site), keys: two.keys(site) };
     const view = { rows: partOf(pair.rows, rows, shape[0]), cols: partOf(pair.cols, cols, shape[1]) };
-    // All three leave their labels the same room, so that rows stand beside rows.
+    // Columns' labels have the same room in all three, so that rows stand beside rows; beside equal rows they are not said again.
     const [mine, other] = [this.first.margins({ rows, cols, ...axes }), this.second.margins({ ...view, ...its })];
-    const margin = { left: Math.max(mine.left, other.left), top: Math.max(mine.top, other.top) };
-    this.first.show({ sheet: first, rows, cols, ...axes, colour: colourOf(0), margin, ground: "hatch" }, names[0]);
-    this.second.show({ sheet: second, ...view, ...its, colour: colourOf(1), margin, ground: "hatch" }, names[1]);
+    const top = Math.max(mine.top, other.top);
+    const said = FOLDED.matches ? null : sameLabels(axes.queries, its.queries) && rows.join() === view.rows.join();
+    const left = [mine.left, said ? BARE : other.left, said === null ? mine.left : BARE];
+    const pictures = [this.first, this.second, this.less];
+    pictures.forEach(({ root }, side) => (root.style.flexBasis = said === null ? "auto" : `${left[side]}px`));
+    const margins = left.map((width) => ({ left: width, top }));
+    this.first.show({ sheet: first, rows, cols, ...axes, colour: colourOf(0), margin: margins[0], ground: "hatch" }, names[0]);
+    this.second.show({ sheet: second, ...view, ...its, colour: colourOf(1), margin: margins[1], ground: "hatch" }, names[1]);
     const title = t(most > 0 ? "compareLess" : "compareSame");
-    this.less.show({ sheet: less, rows, cols, ...axes, colour: signed, margin, ground: "plain" }, title);
+    this.less.show({ sheet: less, rows, cols, ...axes, colour: signed, margin: margins[2], ground: "plain" }, title);
     const stops = [-1, -0.5, 0, 0.5, 1].map((share) => `rgb(${signed(share * most).join(" ")})`);
     this.scale.style.background = `linear-gradient(to right, ${stops.join(", ")})`;
     const ends = [`−${brief(most)}`, `+${brief(most)}`];
@@ -104,7 +113,7 @@ export class Gallery {
   clear() {
     this.pair = null;
     this.root.hidden = true;
-    this.facts.textContent = "";
+    this.facts.textContent = this.kept.textContent = "";
     this.leave();
   }
 
@@ -131,6 +140,24 @@ export class Gallery {
     this.first.keep(cell);
     this.less.keep(cell);
     this.second.keep(this.its(cell));
+    this.kept.textContent = cell ? this.told(cell) : "";
+  }
+
+  /** What there is at a cell of the first, in words: for those who do not point. @param {Cell} cell */
+  told(cell) {
+    const { pair } = this;
+    const its = this.its(cell);
+    if (!pair || !its) return "";
+    const axes = { queries: pair.one.queries(pair.site), keys: pair.one.keys(pair.site) };
+    if (cell.row >= axes.queries.labels.length || cell.col >= axes.keys.labels.length) return "";
+    const [first, second] = [valueAt(pair.first, cell.row, cell.col), valueAt(pair.second, its.row, its.col)];
+    const less = valueAt(pair.less, cell.row, cell.col);
+    return t("compareKept", {
+      cell: this.card.cellName(axes, cell),
+      first: Number.isNaN(first) ? "–" : exact(first),
+      second: Number.isNaN(second) ? "–" : exact(second),
+      less: Number.isNaN(less) ? "–" : signedText(less),
+    });
   }
 
   /** @param {Cell | null} cell of the first */
@@ -166,6 +193,9 @@ export class Gallery {
     if (second) this.second.point(cell);
   }
 }
+
+/** @param {import("../../types.js").Axis} one @param {import("../../types.js").Axis} other */
+const sameLabels = (one, other) => one === other || one.labels.join("\n") === other.labels.join("\n");
 
 /** A difference in few digits. @param {number} value */
 const brief = (value) => (value >= 0.01 || value === 0 ? value.toFixed(2) : value.toExponential(1).replace("-", "−"));

@@ -212,13 +212,13 @@ export class Picture {
   }
 
   /** @param {CanvasRenderingContext2D} context @param {Drawn} drawn @param {import("../../map/geometry.js").Box} box */
-  labels(context, { rows, cols, queries, keys }, box) {
+  labels(context, { rows, cols, queries, keys, margin }, box) {
     const view = viewOf(rows, cols);
     context.font = `12px ${cssColour("--mono") || "monospace"}`;
     context.fillStyle = cssColour("--text");
     context.textBaseline = "middle";
     context.textAlign = "right";
-    for (const row of ticks(view.y, queries.labels.length, box.height, LABEL))
+    for (const row of margin.left < LABEL ? [] : ticks(view.y, queries.labels.length, box.height, LABEL))
       context.fillText(short(queries, row), box.left - 6, box.top + ((row - view.y[0]) / (view.y[1] - view.y[0])) * box.height);
     context.textAlign = "left";
     for (const col of ticks(view.x, keys.labels.length, box.width, LABEL)) {
