@@ -1,7 +1,7 @@
 /** How an answer comes to the page: asked for, watched while it is written, or opened once more. */
 
 import { Problem } from "./api/request.js";
-import { draftOf, stateOf } from "./input/draft.js";
+import { draftOf, sameDraft, stateOf } from "./input/draft.js";
 import { Session } from "./source/session.js";
 import { isWritten, watched, Writing } from "./source/writing.js";
 import { t } from "./text/i18n.js";
@@ -77,9 +77,11 @@ function reopened(trace, draft, model) {
  * @param {Partial<State>} patch
  * @param {History} history
  */
-export function ask(explorer, draft, model, patch, history) {
+export async function ask(explorer, draft, model, patch, history) {
   const wanted = { ...patch, ...stateOf(draft) };
-  return explorer.open(asked(explorer, draft, model, { ...explorer.state, ...wanted }), wanted, model, history);
+  await explorer.open(asked(explorer, draft, model, { ...explorer.state, ...wanted }), wanted, model, history);
+  const shown = explorer.session?.draft; // a link to an answer that was stopped says after how many tokens
+  if (shown?.written && sameDraft(shown, draft)) explorer.record({ parameters: stateOf(shown).parameters }, "replace");
 }
 
 /**
