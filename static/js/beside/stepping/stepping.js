@@ -270,12 +270,14 @@ export class Stepping {
     this.ask({ ...parameters, ...begun });
   }
 
-  /** Goes on where the output was cut. */
+  /** Goes on where the output was cut: up to what was allowed before it was stopped, or by as much again. */
   goFurther() {
     const { session, output } = this;
     if (!session || !output) return;
+    const { parameters, written } = session.draft;
     this.wanted = output.count;
-    this.ask({ ...session.draft.parameters, prefix: idsOf(output) });
+    const longer = { ...parameters, max_new_tokens: 2 * (output.count - givenOf(session, output)) };
+    this.ask(written ? parameters : longer);
   }
 
   /** @param {import("../../types.js").Draft["parameters"]} parameters */
