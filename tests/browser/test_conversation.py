@@ -50,6 +50,7 @@ def test_the_next_question_goes_on(watch: Opener) -> None:
     page.reload()
     watched.settled()
     expect(turns).to_have_count(4)
+    page.click("#conversation summary")
     turns.nth(2).get_by_role("button").click()
     expect(page.locator("#input")).to_have_value("I have no time.")
     page.fill("#input", "It is late.")

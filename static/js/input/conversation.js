@@ -32,7 +32,7 @@ export class Conversation {
     this.run = run;
     /** @type {Session | null} */
     this.session = null;
-    this.title = element("h2", { class: "caption" });
+    this.title = element("summary", { class: "caption" });
     this.list = element("ol", { class: "turns", id: "turns" });
     this.box = element("textarea", { id: "reply", rows: 1, dir: "auto", autocomplete: "off" });
     this.send = element("button", { type: "button", class: "small", id: "reply-send", on: { click: () => this.reply() } });
@@ -49,13 +49,13 @@ export class Conversation {
       this.reply();
     });
     const line = element("div", { class: "reply" }, this.box, this.send, this.reset);
-    this.root = element("section", { class: "conversation", id: "conversation", hidden: true }, this.title, this.list, line);
+    this.said = element("details", {}, this.title, this.list);
+    this.root = element("section", { class: "conversation", id: "conversation", hidden: true }, this.said, line);
     byId("result").append(this.root);
   }
 
   /** In the page's language. */
   translate() {
-    this.title.textContent = t("conversation");
     this.root.setAttribute("aria-label", t("conversation"));
     this.box.placeholder = t("replyPlaceholder");
     this.box.setAttribute("aria-label", t("replyPlaceholder"));
@@ -75,6 +75,7 @@ export class Conversation {
     this.root.hidden = !session?.draft.parameters.chat || !(session.source instanceof HttpSource);
     if (!session || this.root.hidden) return;
     const said = saidIn(session);
+    this.title.textContent = t("conversationTurns", { n: said.length });
     this.list.replaceChildren(...said.map((turn, place) => this.item(turn, place, said)));
     this.list.scrollTop = this.list.scrollHeight;
   }
