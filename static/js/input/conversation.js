@@ -56,6 +56,7 @@ export class Conversation {
 
   /** In the page's language. */
   translate() {
+    this.title.textContent = t("conversation");
     this.root.setAttribute("aria-label", t("conversation"));
     this.box.placeholder = t("replyPlaceholder");
     this.box.setAttribute("aria-label", t("replyPlaceholder"));
