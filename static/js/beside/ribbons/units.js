@@ -2,7 +2,7 @@
 
 import { madeFrom } from "../../map/made.js";
 import { textsOf } from "../../text/texts.js";
-import { tokenText } from "../../text/words.js";
+import { isMade, tokenText } from "../../text/words.js";
 
 /** @typedef {import("../../types.js").Axis} Axis */
 /** @typedef {import("../../types.js").Box} Box */
@@ -69,7 +69,7 @@ function sideOf(axis, texts, as) {
       tokens: word[as],
       special: word.special,
       apart: at === 0 || word.before !== "",
-      ...(word[as][0] >= made ? { made: true } : {}),
+      ...(isMade(word[as], made) ? { made: true } : {}),
     })),
   );
   const spoken = units.filter(({ special }) => !special).map(({ text }) => text);
