@@ -92,7 +92,7 @@ class Parameters(Typed):
 
 
 SAMPLING = ("do_sample", "temperature", "top_k", "top_p", "seed")
-DECODING = ("beam_size", "max_new_tokens", "length_penalty", *SAMPLING, "stop", "prefix")
+DECODING = ("beam_size", "max_new_tokens", "length_penalty", *SAMPLING, "stop")
 """What all take that generate."""
 
 

@@ -68,7 +68,8 @@ class TranslatorValues(Valued):
             source, lengths = padded_ids([axes["source"].ids], self.device)
             read_before, _ = padded_ids([axes["prefix"].ids], self.device)
             logits = self.network(source, lengths, read_before, None, self._edits(request, cancelled))[0]
-            logits[:, PAD] = -torch.inf  # as when the output is generated
+            if request.target is None:
+                logits[:, PAD] = -torch.inf  # as when the output is generated; a given one is scored beside all
             yield from places(logits, axes["target"].ids, count, self.tokenizer.label)
 
     def values_under(

@@ -78,7 +78,7 @@ class TextGenerator(LanguageModelValues, ScalableGenerator):
             "revision": self.revision,
             "languages": {"source": config.language, "target": config.language},
             "parameter_count": sum(p.numel() for p in self.network.parameters()),
-            "parameters": taken(*DECODING, max_new_tokens=CONTINUATION),
+            "parameters": taken(*DECODING, "prefix", max_new_tokens=CONTINUATION),
             "vocabulary": config.vocabulary,
             "width": config.width,
             "max_positions": config.max_positions,

@@ -94,7 +94,7 @@ class Translator(TranslatorValues, ScalableTranslator):
             "revision": self.revision,
             "languages": {"source": config.source_language, "target": config.target_language},
             "parameter_count": sum(p.numel() for p in self.network.parameters()),
-            "parameters": taken(*DECODING, max_new_tokens=config.max_positions),
+            "parameters": taken(*DECODING, "prefix", max_new_tokens=config.max_positions),
             "vocabulary": config.vocabulary,
             "width": config.width,
             "max_positions": config.max_positions,

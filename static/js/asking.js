@@ -1,7 +1,7 @@
 /** How an answer comes to the page: asked for, watched while it is written, or opened once more. */
 
 import { Problem } from "./api/request.js";
-import { draftOf, stateOf } from "./input/draft.js";
+import { draftOf, sameDraft, stateOf } from "./input/draft.js";
 import { editsOf } from "./input/edits.js";
 import { fileOf, taskOf } from "./input/tasks.js";
 import { Session } from "./source/session.js";
@@ -88,11 +88,13 @@ function reopened(trace, draft, model) {
  * @param {History} history
  * @param {() => unknown} [again] asks once more, where the service does not answer now
  */
-export function ask(explorer, input, model, patch, history, again) {
+export async function ask(explorer, input, model, patch, history, again) {
   const draft = patch.edits === undefined ? input : { ...input, edits: editsOf(patch.edits) };
   const wanted = { ...patch, ...stateOf(draft) };
   const make = asked(explorer, draft, model, { ...explorer.state, ...wanted });
-  return explorer.open(make, wanted, model, history, again);
+  await explorer.open(make, wanted, model, history, again);
+  const shown = explorer.session?.draft; // a link to an answer that was stopped says after how many tokens
+  if (shown?.written && sameDraft(shown, draft)) explorer.record({ parameters: stateOf(shown).parameters }, "replace");
 }
 
 /**

@@ -1,16 +1,16 @@
 """A chat in turns: an answer joins, the next question goes on, and turns can be edited and dropped."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.model.hub import checkpoints
 
-from .conftest import Opener, answer_to, asks_for_trace, serving
+from .conftest import Opener, serving
 
 pytestmark = pytest.mark.browser
 
@@ -28,6 +28,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
+def messages(page: Page, ask: Callable[[], object]) -> list[dict[str, str]]:
+    """What the page asks the model in a chat."""
+    with page.expect_request("**/v1/predict") as request:
+        ask()
+    said: list[dict[str, str]] = (request.value.post_data_json or {})["inputs"]["messages"]
+    return said
+
+
 def test_the_next_question_goes_on(watch: Opener) -> None:
     watched = watch()
     page = watched.open(f"#model=chat&text={quote('Where is the station?')}&parameters={PARAMETERS}")
@@ -35,10 +43,7 @@ def test_the_next_question_goes_on(watch: Opener) -> None:
     expect(turns).to_have_count(2)
     first = turns.nth(1).locator(".turn-text").inner_text()
     page.fill("#reply", "I have no time.")
-    with page.expect_request(asks_for_trace) as request:
-        page.keyboard.press("Enter")
-    summary = answer_to(request.value)
-    said = summary["request"]["inputs"]["messages"]
+    said = messages(page, lambda: page.keyboard.press("Enter"))
     assert [turn["role"] for turn in said] == ["user", "assistant", "user"]
     assert [turn["content"] for turn in said[::2]] == ["Where is the station?", "I have no time."]
     assert said[1]["content"] == first
@@ -50,12 +55,13 @@ def test_the_next_question_goes_on(watch: Opener) -> None:
     page.reload()
     watched.settled()
     expect(turns).to_have_count(4)
+    page.click("#conversation summary")
     turns.nth(2).get_by_role("button").click()
     expect(page.locator("#input")).to_have_value("I have no time.")
     page.fill("#input", "It is late.")
-    again = watched.ask()["request"]["inputs"]["messages"]
+    again = messages(page, watched.ask)
     assert again == [*said[:2], {"role": "user", "content": "It is late."}]
     page.click("#conversation-reset")
     page.fill("#input", "Who?")
-    assert watched.ask()["request"]["inputs"]["messages"] == [{"role": "user", "content": "Who?"}]
+    assert messages(page, watched.ask) == [{"role": "user", "content": "Who?"}]
     expect(turns).to_have_count(2)

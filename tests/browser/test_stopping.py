@@ -10,7 +10,9 @@ from .conftest import Opener
 
 pytestmark = pytest.mark.browser
 
-MOST = 4000  # tokens: seconds of the tiny model
+MOST = 700  # tokens: their rows take two megabytes, and the reader is made slow
+SLOW = {"offline": False, "latency": 0, "downloadThroughput": 40_000, "uploadThroughput": -1}  # bytes a second
+FAST = {**SLOW, "downloadThroughput": -1}
 
 
 @pytest.fixture(scope="module")
@@ -24,10 +26,13 @@ def test_stopping_keeps_what_is_written(watch: Opener) -> None:
     page = watched.open("#model=writer&text=Wo+ist&parameters=%7B%22max_new_tokens%22%3A4%7D")
     page.keyboard.press("o")
     page.fill("#option-max_new_tokens", str(MOST))
+    network = page.context.new_cdp_session(page)
+    network.send("Network.emulateNetworkConditions", SLOW)
     page.click("#run")
     expect(page.locator("#written-count")).to_have_text(re.compile(rf"^\d+ of at most {MOST} tokens$"))
     seen = page.inner_text("#prediction .written")
     page.keyboard.press("Shift+S")
+    network.send("Network.emulateNetworkConditions", FAST)
     expect(page.locator("#stop-writing")).to_have_count(0)
     watched.settled()
     written = int(page.locator("#step-at").get_attribute("max") or 0)
@@ -43,6 +48,6 @@ def test_stopping_keeps_what_is_written(watch: Opener) -> None:
     )
     assert text.startswith(seen[:20])
     page.click("#step-further")
-    expect(page.locator("#stop-writing")).to_be_visible()
-    page.click("#stop-writing")
+    page.wait_for_function("n => Number(document.getElementById('step-at').max) > n", arg=written)
     watched.settled()
+    assert json.loads(watched.state()["parameters"])["max_new_tokens"] == MOST

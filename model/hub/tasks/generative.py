@@ -106,8 +106,11 @@ class GenerativeTask(Task):
 
     def takes(self) -> dict[str, dict[str, Any]]:
         """How to decode."""
-        names = [name for name in DECODING if name != "prefix" or self.begins]
-        return taken(*names, max_new_tokens=self.output_limit(Parameters(), self.capacity, 1))
+        return taken(
+            *DECODING,
+            *(("prefix",) if self.begins else ()),
+            max_new_tokens=self.output_limit(Parameters(), self.capacity, 1),
+        )
 
     def begun(self, request: Request, encode: Callable[[str], Sequence[int]], room: int | None) -> list[int]:
         """What a request's output begins with, as ids.

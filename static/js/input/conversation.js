@@ -32,7 +32,7 @@ export class Conversation {
     this.run = run;
     /** @type {Session | null} */
     this.session = null;
-    this.title = element("h2", { class: "caption" });
+    this.title = element("summary", { class: "caption" });
     this.list = element("ol", { class: "turns", id: "turns" });
     this.box = element("textarea", { id: "reply", rows: 1, dir: "auto", autocomplete: "off" });
     this.send = element("button", { type: "button", class: "small", id: "reply-send", on: { click: () => this.reply() } });
@@ -49,7 +49,8 @@ export class Conversation {
       this.reply();
     });
     const line = element("div", { class: "reply" }, this.box, this.send, this.reset);
-    this.root = element("section", { class: "conversation", id: "conversation", hidden: true }, this.title, this.list, line);
+    this.said = element("details", {}, this.title, this.list);
+    this.root = element("section", { class: "conversation", id: "conversation", hidden: true }, this.said, line);
     byId("result").append(this.root);
   }
 
@@ -75,6 +76,7 @@ export class Conversation {
     this.root.hidden = !session?.draft.parameters.chat || !(session.source instanceof HttpSource);
     if (!session || this.root.hidden) return;
     const said = saidIn(session);
+    this.title.textContent = t("conversationTurns", { n: said.length });
     this.list.replaceChildren(...said.map((turn, place) => this.item(turn, place, said)));
     this.list.scrollTop = this.list.scrollHeight;
   }

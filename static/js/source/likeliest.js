@@ -21,8 +21,13 @@ import { HttpSource } from "./http_source.js";
 
 const COUNT = 5;
 
-/** Whether a service can be asked at all; a trace's file says nothing of what was not written. @param {Session} session */
-export const foretells = ({ source }) => source instanceof HttpSource;
+/**
+ * Whether a service can be asked: a trace's file says nothing of what was not written, and a pass over a picture or a
+ * recording needs that once more.
+ *
+ * @param {Session} session
+ */
+export const foretells = (session) => session.source instanceof HttpSource && !session.lacksMedia();
 
 /** @param {Session} session @returns {Promise<OutputPlace[]>} */
 export function likeliest(session) {

@@ -1,5 +1,6 @@
 /** The text around a cell's query and key, where the whole text is too long to stand in the page. */
 
+import { madeFrom } from "../map/made.js";
 import { byId, element } from "../views/dom.js";
 import { t } from "./i18n.js";
 import { piecesOf } from "./find.js";
@@ -104,6 +105,7 @@ export class Passages {
   print(axis, index, light, side) {
     const pieces = piecesOf(axis);
     const [start, stop] = [Math.max(0, index - AROUND), Math.min(pieces.length, index + AROUND + 1)];
+    const made = madeFrom(axis) ?? Infinity;
     const tokens = [];
     for (let at = start; at < stop; at++) {
       const [first, last] = picture(axis, at);
@@ -116,6 +118,7 @@ export class Passages {
       const weight = light(at);
       if (weight >= FAINT) node.style.setProperty("--light", weight.toFixed(3));
       node.classList.toggle("marked", at === index);
+      node.classList.toggle("made-word", at >= made);
       tokens.push(node);
       if (last > first) at = last - 1;
     }

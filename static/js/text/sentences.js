@@ -4,7 +4,7 @@ import { madeFrom } from "../map/made.js";
 import { byId, element, onceAFrame } from "../views/dom.js";
 import { t, textName } from "./i18n.js";
 import { textsOf } from "./texts.js";
-import { mass } from "./words.js";
+import { isMade, mass } from "./words.js";
 
 /** @typedef {import("../types.js").HeadMap} HeadMap */
 /** @typedef {import("../types.js").Place} Place */
@@ -90,7 +90,7 @@ export class Sentences {
       if (!same) holder = around ? root.appendChild(element("span", { class: "mark", title: around.label })) : root;
       mark = around;
       word.node = element("span", {
-        class: `word${word.special ? " special" : ""}${word.asQuery[0] >= this.made ? " made-word" : ""}`,
+        class: `word${word.special ? " special" : ""}${isMade(word.asQuery, this.made) ? " made-word" : ""}`,
         // Words flow in their text's direction; a special token is no part of it and reorders none of it.
         ...(word.special ? { dir: "ltr" } : {}),
         role: "option",

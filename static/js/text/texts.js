@@ -75,7 +75,12 @@ function sentenceOf({ draft, summary }) {
  */
 function reading(session, name, tokens) {
   const axis = session.summary.axes[name];
-  const shares = candidates(session, name).map((each) => /** @type {const} */ ([shareOf(each[1], axis, tokens), each]));
+  const { tokens: written = [], text: output = "" } = writtenOf(session.summary.prediction);
+  const told = axis.labels.length - written.length;
+  const apart = name === "tokens" && axis.segments !== undefined && written.length > 0;
+  if (apart && tokens[0] >= told) return ["target", output]; // whatever else there is that reads alike
+  const given = candidates(session, name).filter(([title]) => !apart || title !== "target");
+  const shares = given.map((each) => /** @type {const} */ ([shareOf(each[1], axis, tokens), each]));
   const best = Math.max(...shares.map(([share]) => share));
   return (best >= SHARE && shares.find(([share]) => share === best)?.[1]) || [name, null];
 }

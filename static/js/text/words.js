@@ -183,6 +183,9 @@ export function mass(map, rows, cols) {
   return rows.length ? sum / rows.length : 0;
 }
 
+/** Whether most of a word's tokens are among those from one on: a break before a word is a token of it. @param {number[]} tokens @param {number} made */
+export const isMade = (tokens, made) => 2 * tokens.filter((token) => token >= made).length > tokens.length;
+
 /**
  * A token as the axes show it: a word's beginning plain, a continuation with a mark before it.
  *

@@ -63,7 +63,8 @@ export class Watching {
     this.bar.value = n;
     this.count.textContent = this.most ? t("writtenOfMost", { n, most: this.most }) : t("writtenSoFar", { n });
     if (!this.text.isConnected)
-      byId("prediction").replaceChildren(element("h2", { class: "caption" }, t("writing")), this.text, this.line);
+      byId("prediction").replaceChildren(element("h2", { class: "caption" }, t("writing")), this.text);
+    if (!this.line.isConnected) byId("result").append(this.line);
     stopping = this.stop;
     byId("prediction").hidden = byId("result").hidden = false;
     byId("result").classList.add("is-writing");
@@ -82,6 +83,7 @@ export class Watching {
     this.writing = null;
     if (stopping === this.stop) stopping = null;
     cancelAnimationFrame(this.frame);
+    this.line.remove();
     byId("result").classList.remove("is-writing");
     if (byId("prediction").querySelector(".written")) byId("prediction").hidden = true;
   }

@@ -73,7 +73,7 @@ export function drawSide(name, { units }, places, { title, labels }) {
     const node = shape(
       "g",
       {
-        class: unit.special ? "ribbon-unit special" : "ribbon-unit",
+        class: `ribbon-unit${unit.special ? " special" : ""}${unit.made ? " made-word" : ""}`,
         role: "option",
         tabindex: index === 0 ? 0 : -1,
         "aria-selected": "false",

@@ -1,7 +1,8 @@
 /** What stands on the two sides of the ribbons: words, patches of a picture, stretches of a recording. No document here. */
 
+import { madeFrom } from "../../map/made.js";
 import { textsOf } from "../../text/texts.js";
-import { tokenText } from "../../text/words.js";
+import { isMade, tokenText } from "../../text/words.js";
 
 /** @typedef {import("../../types.js").Axis} Axis */
 /** @typedef {import("../../types.js").Box} Box */
@@ -12,6 +13,7 @@ import { tokenText } from "../../text/words.js";
  * @property {number[]} tokens as queries or as keys, whichever its side is
  * @property {boolean} special not a part of the text
  * @property {boolean} apart whether a blank stands before it
+ * @property {boolean} [made] what the model wrote, after its prompt
  * @property {Box} [box] of a patch, in pixels of the picture
  * @property {[number, number]} [seconds] of a stretch of a recording
  *
@@ -60,12 +62,14 @@ function sideOf(axis, texts, as) {
   /** @param {import("../../text/texts.js").Text} text */
   const first = ({ words }) => Math.min(...words.flatMap((word) => word[as]));
   linked.sort((a, b) => first(a) - first(b));
+  const made = madeFrom(axis) ?? Infinity;
   const units = linked.flatMap(({ words }) =>
     words.map((word, at) => ({
       text: word.picture ? `▦ ${word.tokens.length}` : word.text,
       tokens: word[as],
       special: word.special,
       apart: at === 0 || word.before !== "",
+      ...(isMade(word[as], made) ? { made: true } : {}),
     })),
   );
   const spoken = units.filter(({ special }) => !special).map(({ text }) => text);

@@ -62,9 +62,11 @@ export class Stepping {
     this.unfold = button("score-open", () => this.openScores(this.scores.hidden === true));
     this.list = element("ol", { class: "scores", id: "scores" });
     this.scores = element("div", { id: "score-list", hidden: true }, element("p", { class: "small" }, this.total), this.list);
-    const line = element("div", { class: "stepping-line" }, this.back, this.playing, this.on, this.slider, this.place);
-    line.append(this.further, this.free, this.unfold);
+    const line = element("div", { class: "stepping-line" }, this.slider, this.place, this.further, this.free);
     this.root = element("section", { class: "stepping", id: "stepping", hidden: true }, line, this.candidates, this.scores);
+    this.controls = element("div", { class: "step-controls", id: "step-controls", role: "group", hidden: true });
+    this.controls.append(this.back, this.playing, this.on, this.unfold);
+    byId("hover-line").before(this.controls);
     byId("hover-line").after(this.root);
     this.keys = {
       keyStepOn: () => this.step(1),
@@ -76,12 +78,14 @@ export class Stepping {
 
   /** In the page's language. */
   translate() {
-    this.root.setAttribute("aria-label", t("stepping"));
+    for (const part of [this.root, this.controls]) part.setAttribute("aria-label", t("stepping"));
     this.back.textContent = "‹";
     this.on.textContent = "›";
     this.further.textContent = t("stepFurther");
     this.free.textContent = t("stepFree");
     this.unfold.textContent = t("scoreList");
+    this.unfold.title = t("scoreListTitle");
+    this.unfold.setAttribute("aria-label", t("scoreListTitle"));
     this.slider.setAttribute("aria-label", t("stepping"));
     for (const [button, name] of /** @type {const} */ ([[this.back, "keyStepBack"], [this.on, "keyStepOn"]])) {
       button.title = t(name);
@@ -92,22 +96,26 @@ export class Stepping {
 
   /** @param {Session | null} session */
   answered(session) {
+    if (session !== this.session) this.arrive(session);
+    const { wanted, output } = this;
+    this.wanted = null;
+    if (output && wanted !== null) this.go(wanted);
+  }
+
+  /** Another answer; its controls stand before its map is drawn, so that nothing moves. @param {Session | null} session */
+  arrive(session) {
     this.pause();
     this.session = session;
     this.output = session && outputOf(session);
     this.places = null;
-    this.root.hidden = this.output === null;
-    const { wanted, output } = this;
-    this.wanted = null;
-    this.at = output && wanted !== null ? Math.min(wanted, output.count) : null;
+    this.at = null;
+    this.controls.hidden = this.output === null;
     this.candidates.replaceChildren();
     this.list.replaceChildren();
     this.total.textContent = "";
     const knows = session !== null && foretells(session);
     this.unfold.hidden = !knows;
     this.openScores(knows && Boolean(session.draft.parameters.given_answer));
-    if (this.at !== null) this.go(this.at);
-    else this.show();
   }
 
   /** Shows or hides what each token was worth. @param {boolean} open */
@@ -115,13 +123,14 @@ export class Stepping {
     this.scores.hidden = !open;
     this.unfold.setAttribute("aria-expanded", String(open));
     if (open) this.foretell();
+    this.show();
   }
 
   /** @param {import("../../features.js").Shown} shown */
   use({ session, state, map }) {
     this.map = map;
     this.site = state.site;
-    if (session !== this.session) return; // an answer's map is shown before the answer is told
+    if (session !== this.session) this.arrive(session);
     this.show();
   }
 
@@ -202,7 +211,10 @@ export class Stepping {
   /** Words, candidates and controls say where the writing is. */
   show() {
     const { output, session, at } = this;
-    if (!output || !session) return;
+    if (!output || !session) {
+      this.root.hidden = true;
+      return;
+    }
     this.mark();
     const playing = this.timer !== 0;
     this.playing.textContent = playing ? "❚❚" : "▶";
@@ -225,6 +237,8 @@ export class Stepping {
     this.free.hidden = !begins || given === 0 || whole;
     this.free.title = t("stepGiven", { n: given });
     this.further.hidden = !begins || writtenOf(session.summary.prediction).finish_reason !== "length";
+    this.root.hidden = at === null && this.scores.hidden && this.further.hidden && this.free.hidden;
+    this.slider.hidden = this.place.hidden = at === null && this.scores.hidden;
     this.candidates.hidden = at === null || now >= output.count || !foretells(session);
     const here = this.places?.[now];
     if (here && !this.candidates.hidden)
@@ -270,12 +284,14 @@ export class Stepping {
     this.ask({ ...parameters, ...begun });
   }
 
-  /** Goes on where the output was cut. */
+  /** Goes on where the output was cut: up to what was allowed before it was stopped, or by as much again. */
   goFurther() {
     const { session, output } = this;
     if (!session || !output) return;
+    const { parameters, written } = session.draft;
     this.wanted = output.count;
-    this.ask({ ...session.draft.parameters, prefix: idsOf(output) });
+    const longer = { ...parameters, max_new_tokens: 2 * (output.count - givenOf(session, output)) };
+    this.ask(written ? parameters : longer);
   }
 
   /** @param {import("../../types.js").Draft["parameters"]} parameters */

@@ -19,8 +19,14 @@ SOFT = {"function_to_apply": {"default": "softmax", "choices": FUNCTIONS}}
 
 
 def writing(longest: int, **more: Any) -> dict[str, Any]:
-    """What all take that generate, with this longest output."""
-    return {**NUMBERS, "stop": {"default": []}, "max_new_tokens": {"default": longest}, **more}
+    """What all take that go on from a beginning, with this longest output."""
+    return {
+        **NUMBERS,
+        "stop": {"default": []},
+        "prefix": {"default": None},
+        "max_new_tokens": {"default": longest},
+        **more,
+    }
 
 
 def unbegun(parameters: dict[str, Any]) -> dict[str, Any]:
