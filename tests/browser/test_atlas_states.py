@@ -7,7 +7,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from .conftest import Opener, Watched, asks_for_trace
+from .conftest import WAIT, Opener, Watched, asks_for_trace
 from .long_map import READBACK, drawn, level, link, middle, opened, window
 
 pytestmark = pytest.mark.browser
@@ -220,7 +220,7 @@ THINNED = """() => {
 def test_the_old_picture_stays_and_local_heads_show_their_end(watch: Opener) -> None:
     _, page = opened(watch)
     named = page.locator("#heads [title*='last 32 tokens']")
-    expect(page.locator("#head-0-0[title*='last 32 tokens']")).to_be_attached()  # it sees sixteen tokens
+    expect(page.locator("#head-0-0[title*='last 32 tokens']")).to_be_attached(timeout=WAIT)  # it sees sixteen tokens
     assert named.count() < page.locator("#heads .head").count(), "others look far"
     before = page.evaluate(THINNED)
     assert len(set(before)) > 8

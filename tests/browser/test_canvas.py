@@ -5,7 +5,7 @@ import re
 
 import pytest
 from PIL import Image, ImageChops
-from playwright.sync_api import Page, Request, Route, expect
+from playwright.sync_api import Request, Route, expect
 
 from .conftest import AXES, Opener
 
