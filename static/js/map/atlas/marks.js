@@ -52,7 +52,7 @@ const inside = (index, [low, high]) => index + 0.5 > low && index - 0.5 < high;
  * @param {boolean} look.holes
  */
 export function placeMarks({ box, view, shape, crosshair, chosen, labelWidth, labelHeight, holes }) {
-  placeOver(byId("hatch"), holes ? mapBox(box, view, shape) : null);
+  slideOver(byId("hatch"), holes ? mapBox(box, view, shape) : null);
   slideOver(byId("map-frame"), mapBox(box, view, shape));
   const { row, col } = crosshair ?? {};
   const line = row !== undefined && inside(row, view.y) ? atLeast(cellBox(box, view, row, view.x[0]), LEAST_LINE) : null;

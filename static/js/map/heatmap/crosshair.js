@@ -42,7 +42,7 @@ function mapBox(box, view, { rows, cols }) {
  */
 export function placeOverlays({ shown, box, view, crosshair, chosen, labelWidth, labelHeight, angle }) {
   const edge = mapBox(box, view, shown.map);
-  put(byId("hatch"), shown.map.causal || shown.map.holes ? edge : null); // masked cells are holes in the plot
+  slideOver(byId("hatch"), shown.map.causal || shown.map.holes ? edge : null); // masked cells are holes in the plot
   slideOver(byId("map-frame"), edge);
   placeMade({ box, view }, shown.queries, shown.keys);
   const { row, col } = crosshair ?? {};
