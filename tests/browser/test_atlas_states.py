@@ -7,7 +7,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from .conftest import Opener, Watched, asks_for_trace
+from .conftest import WAIT, Opener, Watched, asks_for_trace
 from .long_map import READBACK, drawn, level, link, middle, opened, window
 
 pytestmark = pytest.mark.browser
@@ -208,3 +208,29 @@ def test_the_right_column_shows_no_other_row_than_its_cells(watch: Opener) -> No
     expect(page.locator("#card")).to_be_visible()
     page.mouse.move(5, 5)
     expect(page.locator("#row-there")).to_be_visible()
+
+
+THINNED = """() => {
+  const { width, height } = document.getElementById("tiles");
+  const { data } = document.getElementById("tiles").getContext("2d").getImageData(0, 0, width, height);
+  return [...data].filter((_, at) => at % 4093 === 0);
+}"""
+
+
+def test_the_old_picture_stays_and_local_heads_show_their_end(watch: Opener) -> None:
+    _, page = opened(watch)
+    named = page.locator("#heads [title*='last 32 tokens']")
+    expect(page.locator("#head-0-0[title*='last 32 tokens']")).to_be_attached(timeout=WAIT)  # it sees sixteen tokens
+    assert named.count() < page.locator("#heads .head").count(), "others look far"
+    before = page.evaluate(THINNED)
+    assert len(set(before)) > 8
+    held: list[Route] = []
+    page.route("**/tiles/**", lambda route: held.append(route))
+    page.keyboard.press("v")
+    expect(page.locator("#tiles")).to_have_attribute("data-state", "coarse")
+    assert page.evaluate(THINNED) == before
+    page.unroute("**/tiles/**")
+    for route in held:
+        route.continue_()
+    expect(page.locator("#tiles")).to_have_attribute("data-state", "complete")
+    assert page.evaluate(THINNED) != before

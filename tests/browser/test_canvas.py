@@ -5,7 +5,7 @@ import re
 
 import pytest
 from PIL import Image, ImageChops
-from playwright.sync_api import Page, Request, Route, expect
+from playwright.sync_api import Request, Route, expect
 
 from .conftest import AXES, Opener
 
@@ -121,51 +121,6 @@ def test_lines_and_lit_words_are_seen(watch: Opener) -> None:
         assert words >= 4.5, "the word that gets all of the attention"
 
 
-def bytes_of(page: Page) -> list[int]:
-    """The pixels of a long map, thinned."""
-    return list(
-        page.evaluate(
-            """() => {
-              const { width, height } = document.getElementById("tiles");
-              const { data } = document.getElementById("tiles").getContext("2d").getImageData(0, 0, width, height);
-              return [...data].filter((_, at) => at % 4093 === 0);
-            }"""
-        )
-    )
-
-
-def test_long_maps_keep_their_picture_and_local_heads_show_their_end(watch: Opener) -> None:
-    watched = watch()
-    watched.allow("willReadFrequently")
-    page = watched.open("#site=encoder&layer=0&head=0")
-    watched.translate(LONG)
-    named = page.locator("#heads [title*='last 32 tokens']")
-    expect(named.first).to_be_attached()
-    assert 0 < named.count() < page.locator("#heads .head").count(), "others look far"
-    before = bytes_of(page)
-    assert len(set(before)) > 8
-    held: list[Route] = []
-    page.route("**/tiles/**", lambda route: held.append(route))
-    page.keyboard.press("v")
-    expect(page.locator("#tiles")).to_have_attribute("data-state", "coarse")
-    assert bytes_of(page) == before, "the old picture stays until the new one is there"
-    page.unroute("**/tiles/**")
-    for route in held:
-        route.continue_()
-    expect(page.locator("#tiles")).to_have_attribute("data-state", "complete")
-    box = page.locator("#tiles").bounding_box()
-    assert box
-    page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 0.6 * box["height"])
-    place = page.inner_text("#cell-place")
-    expect(page.locator("#row-there")).not_to_have_class(re.compile("elsewhere"))
-    keys = [int(col) for col in page.eval_on_selector_all("#top li", "list => list.map((li) => li.dataset.col)")]
-    row = int(place.strip("()").split(",")[0])
-    [site] = [s for s in page.evaluate(SITES, LONG) if s["name"] == "encoder"]
-    weights = page.evaluate(ROW, [LONG, row])
-    assert len(weights) == site["shape"][1]
-    assert keys[0] == max(range(len(weights)), key=lambda col: weights[col]), "the list is of the row pointed at"
-
-
 SUMMARY = """const summary = async (text) =>
     (await fetch("v1/traces", {
       method: "POST",
@@ -182,3 +137,20 @@ ROW = f"""async ([text, row]) => {{
   const answer = await fetch(`v1/traces/${{id}}/maps/encoder/0/0?rows=${{row}}:${{row + 1}}`);
   return (await answer.json()).weights[0];
 }}"""
+
+
+def test_the_row_in_the_column_is_the_row_pointed_at(watch: Opener) -> None:
+    watched = watch()
+    page = watched.open("#site=encoder&layer=0&head=0")
+    watched.translate(LONG)
+    box = page.locator("#tiles").bounding_box()
+    assert box
+    page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 0.6 * box["height"])
+    place = page.inner_text("#cell-place")
+    expect(page.locator("#row-there")).not_to_have_class(re.compile("elsewhere"))
+    keys = [int(col) for col in page.eval_on_selector_all("#top li", "list => list.map((li) => li.dataset.col)")]
+    row = int(place.strip("()").split(",")[0])
+    [site] = [s for s in page.evaluate(SITES, LONG) if s["name"] == "encoder"]
+    weights = page.evaluate(ROW, [LONG, row])
+    assert len(weights) == site["shape"][1]
+    assert keys[0] == max(range(len(weights)), key=lambda col: weights[col]), "the list is of the row pointed at"

@@ -132,6 +132,17 @@ export function placeOver(node, box) {
   Object.assign(node.style, { left: `${left}px`, top: `${top}px`, width: `${width}px`, height: `${height}px` });
 }
 
+/**
+ * As `placeOver`, for what stands at the map's edge while a map grows: moved by a transform, which lays nothing out anew.
+ *
+ * @param {HTMLElement} node
+ * @param {{left: number, top: number, width: number, height: number} | null} box
+ */
+export function slideOver(node, box) {
+  placeOver(node, box && { ...box, left: 0, top: 0 });
+  if (box) node.style.translate = `${Math.round(box.left)}px ${Math.round(box.top)}px`;
+}
+
 /** Draws at most once a frame, however often it is asked to. @param {() => void} draw */
 export function onceAFrame(draw) {
   let frame = 0;

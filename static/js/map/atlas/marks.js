@@ -1,6 +1,6 @@
 /** Crosshair and chosen cell over a long map; a cell smaller than a pixel is marked all the same. */
 
-import { byId, placeOver } from "../../views/dom.js";
+import { byId, placeOver, slideOver } from "../../views/dom.js";
 import { cellBox } from "../geometry.js";
 
 /** @typedef {import("../geometry.js").Box} Box */
@@ -52,8 +52,8 @@ const inside = (index, [low, high]) => index + 0.5 > low && index - 0.5 < high;
  * @param {boolean} look.holes
  */
 export function placeMarks({ box, view, shape, crosshair, chosen, labelWidth, labelHeight, holes }) {
-  placeOver(byId("hatch"), holes ? mapBox(box, view, shape) : null);
-  placeOver(byId("map-frame"), mapBox(box, view, shape));
+  slideOver(byId("hatch"), holes ? mapBox(box, view, shape) : null);
+  slideOver(byId("map-frame"), mapBox(box, view, shape));
   const { row, col } = crosshair ?? {};
   const line = row !== undefined && inside(row, view.y) ? atLeast(cellBox(box, view, row, view.x[0]), LEAST_LINE) : null;
   const column = col !== undefined && inside(col, view.x) ? atLeast(cellBox(box, view, view.y[0], col), LEAST_LINE) : null;

@@ -1,6 +1,6 @@
 /** What lies over and under the plot and follows it: crosshair, chosen cell, hatched sheet, the axes' names. */
 
-import { byId, placeOver } from "../../views/dom.js";
+import { byId, placeOver, slideOver } from "../../views/dom.js";
 import { cellBox } from "../geometry.js";
 import { placeCuts } from "../cuts.js";
 import { placeMade } from "../made.js";
@@ -44,8 +44,8 @@ function mapBox(box, view, { rows, cols }) {
  */
 export function placeOverlays({ shown, box, view, crosshair, chosen, labelWidth, labelHeight, angle }) {
   const edge = mapBox(box, view, shown.map);
-  put(byId("hatch"), shown.map.causal || shown.map.holes ? edge : null); // masked cells are holes in the plot
-  put(byId("map-frame"), edge);
+  slideOver(byId("hatch"), shown.map.causal || shown.map.holes ? edge : null); // masked cells are holes in the plot
+  slideOver(byId("map-frame"), edge);
   placeMade({ box, view }, shown.queries, shown.keys);
   placeCuts({ box, view });
   placePins({ box, view });

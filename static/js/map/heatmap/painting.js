@@ -2,7 +2,7 @@
 
 import { brief } from "../cells.js";
 import { colourAt, inkOn, position } from "../colour.js";
-import { contextOf, placeOver } from "../../views/dom.js";
+import { contextOf, slideOver } from "../../views/dom.js";
 import { beyond, cellsIn } from "../geometry.js";
 import { FONT } from "../plot.js";
 import { blockSize, pooled } from "./pool.js";
@@ -93,7 +93,7 @@ export class Painting {
     const [width, height] = [Math.round(box.width * ratio), Math.round(box.height * ratio)];
     if (canvas.width !== width) canvas.width = width;
     if (canvas.height !== height) canvas.height = height;
-    placeOver(canvas, box);
+    slideOver(canvas, box);
     const context = contextOf(canvas);
     context.clearRect(0, 0, width, height);
     context.imageSmoothingEnabled = false;
