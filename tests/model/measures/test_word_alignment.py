@@ -52,7 +52,7 @@ def test_of_a_head_that_shares_a_word_out_those_with_a_share_of_it_are_linked() 
     assert shared_words(shared, target, source, "output") == links("00", "10")
     # Read as next inputs: x as y was, with 0.5 at ab; yz the mean of z's and the end's rows.
     assert shared_words(shared, target, source, "input") == links("00")
-    # c has no share of a word that makes a link, and yz looks at it most: with a quarter of that one's weight it is linked.
+    # No word has a share at c that makes a link, and yz looks at it most: with a quarter of its weight they are linked.
     left = np.array([[0.6, 0.3, 0.05, 0.05], [0.05, 0.0, 0.3, 0.65], [0.1, 0.0, 0.2, 0.7], [0.0, 0.0, 0.0, 1.0]])
     assert shared_words(left, target, source, "output") == links("00", "11")
     assert shared_words(left - [0, 0, 0.01, 0], target, source, "output") == links("00")
