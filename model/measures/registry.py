@@ -102,6 +102,23 @@ def defined_at(name: str, trace: Trace, site: str) -> TraceMeasure:
     return chosen
 
 
+def sites(trace: Trace) -> dict[str, list[dict[str, str | None]]]:
+    """Of each measure of cells and of traces, every site of a trace with what it lacks there, None where nothing.
+
+    A measure of cells is defined at a site where it is at each of its layers. Reads no tensors.
+    """
+
+    def lacks(each: CellMeasure | TraceMeasure, site: str) -> str | None:
+        if isinstance(each, TraceMeasure):
+            return each.defined(trace, site)
+        return next(filter(None, map(each.defined, trace.layers[site])), None)
+
+    return {
+        name: [{"site": site, "lacks": lacks(each, site)} for site in trace.layers]
+        for name, each in {**CELLS, **TRACES}.items()
+    }
+
+
 def _named(name: str, those: Mapping[str, M]) -> M:
     if name in those:
         return those[name]

@@ -36,6 +36,10 @@ export const DEFAULTS = Object.freeze({
   cols: null,
   how: "",
   view: "",
+  measure: "",
+  objective: "",
+  rail: "",
+  kind: "",
 });
 
 const NAMES = /** @type {(keyof State)[]} */ (Object.keys(DEFAULTS));
@@ -47,6 +51,7 @@ const CHOICES = {
   point: ["keys"],
   how: ["mean"],
   view: VIEWS.slice(1),
+  rail: ["effects"],
   scale: ["linear", "log"],
   palette: PALETTES,
 };

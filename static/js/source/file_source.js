@@ -2,7 +2,7 @@
 
 import { codeOf, alignmentOf, sharpest, statisticsOf, thumbnailOf } from "./glance.js";
 import { TraceFile } from "./trace_file.js";
-import { encodeU8log } from "../api/u8log.js";
+import { declared, MeasuredMaps } from "./file_measures.js";
 
 /** @typedef {import("./trace_source.js").PlacedTile} PlacedTile */
 /** @typedef {import("./trace_source.js").Sheet} Sheet */
@@ -35,11 +35,44 @@ function turns(signal) {
 
 /** @implements {TraceSource} */
 export class FileSource {
-  /** @param {ArrayBuffer} buffer a whole trace file @throws {Error} it is none, or of another version */
-  constructor(buffer) {
+  /**
+   * @param {ArrayBuffer} buffer a whole trace file
+   * @param {TraceFile} [trace] the same, where it is open
+   * @param {string} [measure] of cells, whose values its maps have; empty: the weights
+   * @throws {Error} it is none, or of another version
+   */
+  constructor(buffer, trace = new TraceFile(buffer), measure = "") {
     this.buffer = buffer;
-    this.trace = new TraceFile(buffer);
+    this.trace = trace;
+    this.measure = measure;
     this.summary = this.trace.summary;
+    /** @type {Map<string, MeasuredMaps>} */
+    this.opened = new Map();
+  }
+
+  /** @type {TraceSource["measures"]} */
+  async measures() {
+    return declared(this.trace, this.summary.sites);
+  }
+
+  /** The same maps by another measure. @type {TraceSource["measured"]} */
+  measured({ name }) {
+    return new FileSource(this.buffer, this.trace, name);
+  }
+
+  /** @type {TraceSource["towards"]} */
+  towards() {
+    return Promise.reject(new Error("a trace file has no model to ask"));
+  }
+
+  /** What a layer's maps are evaluated by. @param {string} site @param {number} layer */
+  maps(site, layer) {
+    const maps = this.trace.layer(site, layer);
+    if (!this.measure) return maps;
+    const name = `${site}.${layer}`;
+    const measured = this.opened.get(name) ?? new MeasuredMaps(maps, this.measure);
+    this.opened.set(name, measured);
+    return measured;
   }
 
   /** @param {string} name @returns {Site} */
@@ -56,7 +89,7 @@ export class FileSource {
 
   /** @type {TraceSource["weights"]} */
   async weights(site, layer, part, signal, rows) {
-    const maps = this.trace.layer(site, layer);
+    const maps = this.maps(site, layer);
     const band = rows ?? [0, maps.queries];
     if (part !== "all") return this.window(site, { layer, head: part }, band, [0, maps.keys], signal);
     const cells = (band[1] - band[0]) * maps.keys;
@@ -71,7 +104,7 @@ export class FileSource {
 
   /** @type {TraceSource["window"]} */
   async window(site, { layer, head }, rows, cols, signal) {
-    const maps = this.trace.layer(site, layer);
+    const maps = this.maps(site, layer);
     const width = cols[1] - cols[0];
     const weights = new Float32Array((rows[1] - rows[0]) * width);
     const turn = turns(signal);
@@ -117,7 +150,7 @@ export class FileSource {
     const codes = new Uint8Array(layers * heads * size * size);
     const turn = turns(signal);
     for (let at = 0; at < layers * heads; at++) {
-      const maps = this.trace.layer(name, Math.floor(at / heads));
+      const maps = this.maps(name, Math.floor(at / heads));
       codes.set(thumbnailOf(maps, at % heads, size), at * size * size);
       await turn();
     }
@@ -142,7 +175,7 @@ export class FileSource {
    * @param {AbortSignal} [signal]
    */
   async tile({ site, layer, head, how }, level, row, col, signal) {
-    const maps = this.trace.layer(site, layer);
+    const maps = this.maps(site, layer);
     const block = 2 ** level;
     /** @param {number} at @param {number} length @returns {Range} cells of the tile */
     const part = (at, length) => [at * SIDE * block, Math.min((at + 1) * SIDE * block, length)];
@@ -176,7 +209,7 @@ export class FileSource {
 /**
  * The code of the mean weight of a block's visible cells; 0 where there is none.
  *
- * @param {import("./evaluate.js").LayerMaps} maps
+ * @param {import("./glance.js").Maps} maps
  * @param {Float32Array} weights of the band, all columns of the tile
  * @param {Range} band
  * @param {Range} cells
@@ -190,5 +223,5 @@ function meanCode(maps, weights, [top, bottom], [left, right], [start, stop]) {
         sum += weights[(row - top) * (stop - start) + col - start];
         count += 1;
       }
-  return count ? encodeU8log(sum / count) : 0;
+  return count ? maps.encode(sum / count) : 0;
 }

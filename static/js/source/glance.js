@@ -1,8 +1,7 @@
 /** Heads at a glance, from their maps: what kind of head each is, its small picture, and which to look at first. */
 
-import { encodeU8log } from "../api/u8log.js";
-
 /** @typedef {import("./evaluate.js").LayerMaps} LayerMaps */
+/** @typedef {LayerMaps | import("./file_measures.js").MeasuredMaps} Maps */
 /** @typedef {import("../types.js").Axis} Axis */
 /** @typedef {import("../types.js").Head} Head */
 /** @typedef {import("../types.js").HeadRow} HeadRow */
@@ -58,10 +57,10 @@ function under(pixel, length, size) {
 /**
  * A small picture of a head: a pixel is the largest weight of the cells under it.
  *
- * @param {LayerMaps} maps
+ * @param {Maps} maps
  * @param {number} head
  * @param {number} size pixels a side
- * @returns {Uint8Array} u8log, row-major
+ * @returns {Uint8Array} codes, row-major
  */
 export function thumbnailOf(maps, head, size) {
   const codes = new Uint8Array(size * size);
@@ -81,9 +80,10 @@ export function thumbnailOf(maps, head, size) {
 }
 
 /**
- * The code of a block of cells by its largest weight: 0 where every one of them is masked.
+ * The code of a block of cells by its largest weight, of a measure by the value farthest from 0: 0 where every one of them
+ * is masked.
  *
- * @param {LayerMaps} maps
+ * @param {Maps} maps
  * @param {Float32Array} weights of rows from the block's first on, `width` keys each, from key `start` on
  * @param {[number, number]} rows
  * @param {[number, number]} cols
@@ -91,11 +91,13 @@ export function thumbnailOf(maps, head, size) {
  * @param {number} start
  */
 export function codeOf(maps, weights, [top, bottom], [left, right], width, start) {
-  let largest = -1;
+  let farthest = NaN;
   for (let row = top; row < bottom; row++)
-    for (let col = left; col < right; col++)
-      if (maps.sees(row, col)) largest = Math.max(largest, weights[(row - top) * width + col - start]);
-  return largest < 0 ? 0 : encodeU8log(largest);
+    for (let col = left; col < right; col++) {
+      const value = weights[(row - top) * width + col - start];
+      if (maps.sees(row, col) && !(Math.abs(farthest) >= Math.abs(value))) farthest = value;
+    }
+  return Number.isNaN(farthest) ? 0 : maps.encode(farthest);
 }
 
 /**

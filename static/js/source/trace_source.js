@@ -4,6 +4,8 @@
  * @typedef {import("../types.js").Head} Head
  * @typedef {import("../types.js").HeadOrAll} HeadOrAll
  * @typedef {import("../types.js").Heads} Heads
+ * @typedef {import("../types.js").Measure} Measure
+ * @typedef {import("../types.js").Objective} Objective
  * @typedef {import("../types.js").Range} Range
  * @typedef {import("../types.js").Reduction} Reduction
  * @typedef {import("../types.js").Summary} Summary
@@ -23,6 +25,10 @@
  * @property {(site: string, head: Head, rows: Range, cols: Range, signal?: AbortSignal) => Promise<Float32Array>} window
  *   exact weights, row-major
  * @property {(site: string, layer: number, signal: AbortSignal) => Promise<LayerMaps>} layer what its weights are made of
+ * @property {(signal: AbortSignal) => Promise<Measure[]>} measures that there are, and where in the trace
+ * @property {(measure: Measure) => TraceSource} measured the same maps by another measure of their cells
+ * @property {(objective: Objective, signal: AbortSignal) => Promise<TraceSource>} towards the trace of the same input that
+ *   has an objective too
  * @property {(site: string, head: HeadOrAll, format: string, rows?: Range, cols?: Range) => string | null} path the address of
  *   a representation; null where there is no service, and the page makes it itself
  */

@@ -1,6 +1,6 @@
 /** The view as a picture of its own: map, labels, title and colour scale on one canvas. */
 
-import { colourAt } from "../colour.js";
+import { colourAt, rampOf } from "../colour.js";
 import { contextOf, cssColour } from "../../views/dom.js";
 import { isolated } from "../../text/isolate.js";
 import { label } from "../../text/labels.js";
@@ -36,7 +36,7 @@ function hatch(context, { left, top, width, height }) {
 
 /**
  * @param {Atlas} atlas
- * @param {{title: string, note: string, queries: string, keys: string, low: string}} words
+ * @param {{title: string, note: string, queries: string, keys: string, low: string, high: string}} words
  * @returns {HTMLCanvasElement}
  */
 export function printed(atlas, words) {
@@ -74,7 +74,7 @@ export function printed(atlas, words) {
   context.textAlign = "right";
   context.fillText(words.queries, height, 0);
   context.restore();
-  legend(context, shown, box.left + width, MARGIN + 6, words.low);
+  legend(context, shown, box.left + width, MARGIN + 6, words);
   return canvas;
 }
 
@@ -108,23 +108,25 @@ function labels(context, { view, shape, shown }, box) {
 }
 
 /**
- * The colours from the lowest to 1.
+ * The colours from the lowest to the highest.
  *
  * @param {CanvasRenderingContext2D} context
  * @param {import("./shown.js").Shown} shown
  * @param {number} x its right end
  * @param {number} y
- * @param {string} low what the lowest is called
+ * @param {{low: string, high: string}} words what the lowest and the highest are called
  */
-function legend(context, { palette, theme }, x, y, low) {
+function legend(context, shown, x, y, { low, high }) {
+  const { theme } = shown;
+  const ramp = rampOf(shown.palette, shown.source.unitOf(shown));
   const [width, height] = LEGEND;
   context.font = `12px ${SANS}`;
   context.textBaseline = "middle";
   context.textAlign = "right";
-  context.fillText("1", x, y + height / 2);
-  const left = x - 14 - width;
+  context.fillText(high, x, y + height / 2);
+  const left = x - 8 - context.measureText(high).width - width;
   for (let at = 0; at < width; at++) {
-    context.fillStyle = `rgb(${colourAt(palette, theme, at / (width - 1)).join(",")})`;
+    context.fillStyle = `rgb(${colourAt(ramp, theme, at / (width - 1)).join(",")})`;
     context.fillRect(left + at, y, 1, height);
   }
   context.fillStyle = cssColour("--quiet");

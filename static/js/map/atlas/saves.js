@@ -6,9 +6,9 @@ import { notice } from "../../views/controls.js";
 import { byId, element, save } from "../../views/dom.js";
 import { cellsIn } from "../geometry.js";
 import { isolated } from "../../text/isolate.js";
+import { measureSuffix } from "../../text/measures.js";
 import { axisName, siteName, t } from "../../text/i18n.js";
 import { showProblem } from "../../views/notices.js";
-import { WEIGHTS } from "../../api/u8log.js";
 import { blocks } from "./codes.js";
 import { pngOf, printed } from "./print.js";
 import { toCsv, toHtml, toNpy, toTable } from "./writers.js";
@@ -54,7 +54,7 @@ export async function exported(atlas, format) {
       return save(new Blob([made]), `${name}.${format}`);
     }
     const [shape, { level }] = [atlas.shape, atlas];
-    const part = blocks(rows, cols, level, shape, (spot) => atlas.find(spot), WEIGHTS);
+    const part = blocks(rows, cols, level, shape, (spot) => atlas.find(spot), source.session.codes);
     if (!part) return notice(t("exportWaits"));
     const error = (100 * (source.session.summary.encodings?.u8log?.relative_error ?? 0)).toFixed(1);
     const what = t("exportCodes", { reduced, error });
@@ -77,11 +77,12 @@ function wordsOf(atlas, what, rows, cols) {
   const { model, task } = source.session.summary;
   const { name, queries, keys } = source.site;
   return {
-    title: `${isolated(model)} · ${siteName(name)} · ${t("headName", { layer, head })}`,
+    title: `${isolated(model)} · ${siteName(name)} · ${t("headName", { layer, head })}${measureSuffix(source.unitOf({ layer, head }))}`,
     note: t("exportNote", { rows: rows.join(":"), cols: cols.join(":"), what: what || t("exportExact") }),
     queries: t("queries", { name: axisName(queries, task) }),
     keys: t("keys", { name: axisName(keys, task) }),
     low: byId("legend-low").textContent ?? "",
+    high: byId("legend-high").textContent ?? "",
   };
 }
 

@@ -1,7 +1,7 @@
 /** The heatmap as Plotly draws it: cells, numbers in them, axes with the labels that have room. */
 
-import { brief } from "../cells.js";
-import { colourAt, inkOn, plotlyScale, position } from "../colour.js";
+import { inCell } from "../cells.js";
+import { colourAt, inkOn, plotlyScale, rampOf, tone } from "../colour.js";
 import { cssColour } from "../../views/dom.js";
 import { beyond, cellsIn, ticks } from "../geometry.js";
 import { plotLabel } from "../../text/labels.js";
@@ -41,7 +41,7 @@ export function tracesOf({ map, scale, palette, theme }, view, { box }) {
   /** @type {Options} */
   const cells = {
     type: "heatmap",
-    z: z.map((line) => line.map((weight) => (weight === null ? null : position(weight, scale)))),
+    z: z.map((line) => line.map((weight) => (weight === null ? null : tone(weight, scale, map.unit)))),
     x0: col + (n - 1) / 2,
     dx: n,
     y0: row + (n - 1) / 2,
@@ -49,11 +49,11 @@ export function tracesOf({ map, scale, palette, theme }, view, { box }) {
     zmin: 0,
     zmax: 1, // locked: the same colour means the same weight under every head
     zsmooth: "fast", // an image of one pixel a cell; map.css keeps its edges. The other paths set style attributes
-    colorscale: plotlyScale(palette, theme),
+    colorscale: plotlyScale(rampOf(palette, map.unit), theme),
     showscale: false,
     hoverinfo: "skip",
   };
-  return { n, traces: numbers ? [cells, written(z, row, col, { scale, palette, theme })] : [cells] };
+  return { n, traces: numbers ? [cells, written(z, row, col, { map, scale, palette, theme })] : [cells] };
 }
 
 /**
@@ -62,19 +62,21 @@ export function tracesOf({ map, scale, palette, theme }, view, { box }) {
  * @param {(number | null)[][]} z
  * @param {number} row of the first line
  * @param {number} col
- * @param {Pick<Shown, "scale" | "palette" | "theme">} style
+ * @param {Pick<Shown, "map" | "scale" | "palette" | "theme">} style
  * @returns {Options}
  */
-function written(z, row, col, { scale, palette, theme }) {
+function written(z, row, col, { map: { unit }, scale, palette, theme }) {
+  const least = LEAST * (unit?.limit ?? 1);
+  const ramp = rampOf(palette, unit);
   /** @type {{x: number[], y: number[], text: string[], color: string[]}} */
   const points = { x: [], y: [], text: [], color: [] };
   z.forEach((line, i) =>
     line.forEach((weight, j) => {
-      if (weight === null || weight < LEAST) return;
+      if (weight === null || Math.abs(weight) < least) return;
       points.x.push(col + j);
       points.y.push(row + i);
-      points.text.push(brief(weight));
-      points.color.push(inkOn(colourAt(palette, theme, position(weight, scale))));
+      points.text.push(inCell(weight, unit));
+      points.color.push(inkOn(colourAt(ramp, theme, tone(weight, scale, unit))));
     }),
   );
   const { color, ...rest } = points;
