@@ -48,7 +48,7 @@ export async function heads(id, signal) {
  * @returns {Promise<Float32Array>} row-major
  */
 export async function weights(id, site, layer, head, signal, rows, measure) {
-  const part = (rows ? `&rows=${rows.join(":")}` : "") + measured(measure);
+  const part = (rows ? `&rows=${rows.join(":")}` : "") + byMeasure(measure);
   const response = await request(`${mapPath(id, site, layer, head)}?format=npy${part}`, { signal });
   const { data } = decodeNpy(await response.arrayBuffer());
   return /** @type {Float32Array} */ (data); // the map route sends no other
@@ -63,14 +63,14 @@ export async function weights(id, site, layer, head, signal, rows, measure) {
  * @returns {Promise<Thumbnails>}
  */
 export async function thumbnails(id, site, size, signal, measure) {
-  const path = `${tracePath(id)}/thumbnails/${site}?size=${size}&format=raw${measured(measure)}`;
+  const path = `${tracePath(id)}/thumbnails/${site}?size=${size}&format=raw${byMeasure(measure)}`;
   const response = await request(path, { signal });
   const shape = (response.headers.get("X-Tile-Shape") ?? "").match(/\d+/g)?.map(Number) ?? [];
   return { shape, codes: new Uint8Array(await response.arrayBuffer()) };
 }
 
 /** The part of an address that names a measure. @param {string} [measure] empty: the weights */
-export const measured = (measure) => (measure ? `&measure=${encodeURIComponent(measure)}` : "");
+export const byMeasure = (measure) => (measure ? `&measure=${encodeURIComponent(measure)}` : "");
 
 /** @param {string} id @param {AbortSignal} signal @returns {Promise<ArrayBuffer>} the trace as a file */
 export async function traceFile(id, signal) {

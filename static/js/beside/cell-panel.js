@@ -1,6 +1,6 @@
 /** The right column: one cell, its row, its head. */
 
-import { cellOf, exact, largest, listed as value, masked, rowOf, topK } from "../map/cells.js";
+import { cellOf, exact, largest, listed as written, masked, rowOf, topK } from "../map/cells.js";
 import { errorOf } from "../views/certificate.js";
 import { byId, cssColour, element, sharpContext } from "../views/dom.js";
 import { groupName, groupOf, grouped } from "../map/grid/groups.js";
@@ -166,7 +166,7 @@ export class CellPanel {
             ...number(map, keys, col),
           ),
           bar,
-          element("span", { class: "tabular top-weight" }, value(weight, map.unit)),
+          element("span", { class: "tabular top-weight" }, written(weight, map.unit)),
         );
         return element("li", { data: { col } }, button);
       }),

@@ -188,11 +188,24 @@ export function fourDigits(weight) {
 /** A value of any size in so many digits, its sign a minus. @param {number} value @param {number} digits */
 export const rounded = (value, digits) => String(Number(value.toPrecision(digits))).replace(/^-/, "−");
 
+/**
+ * A value beside the largest of its unit, of which so many digits are written.
+ *
+ * @param {number} value
+ * @param {import("../types.js").Unit} unit
+ * @param {number} digits
+ */
+function beside(value, { limit }, digits) {
+  const places = Math.min(Math.max(digits - 1 - Math.floor(Math.log10(limit)), 0), 12);
+  const text = value.toFixed(places);
+  return Number(text) === 0 ? "0" : text.replace(/^-/, "−");
+}
+
 /** A value of a map in a list: of a weight four digits after the point. @param {number} value @param {import("../types.js").Unit} [unit] */
-export const listed = (value, unit) => (unit ? rounded(value, 3) : fourDigits(value));
+export const listed = (value, unit) => (unit ? beside(value, unit, 4) : fourDigits(value));
 
 /** A value of a map in its cell. @param {number} value @param {import("../types.js").Unit} [unit] */
-export const inCell = (value, unit) => (unit ? rounded(value, 2).replace(/^(−?)0\./, "$1.") : brief(value));
+export const inCell = (value, unit) => (unit ? beside(value, unit, 3).replace(/^(−?)0\./, "$1.") : brief(value));
 
 /** A weight for tight places: two digits that tell, and near 1 as many as tell it from 1. @param {number} weight */
 export function brief(weight) {

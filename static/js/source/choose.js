@@ -48,14 +48,14 @@ export function towards(session, name) {
   if (summary.objective && name === "") return Promise.resolve(source);
   const why = whyNoObjective(session);
   if (why !== null) return Promise.reject(new Error(why));
-  const make = async () => {
+  const ask = async () => {
     const other = await source.towards(objectiveOf(session, name), session.controller.signal);
     /** @param {TraceSource} of */
     const labels = (of) => JSON.stringify(Object.values(of.summary.axes).map((axis) => axis.labels));
     if (labels(other) !== labels(source)) throw new Error(t("objectiveOther")); // a model that samples may answer anew
     return other;
   };
-  return session.keep(`towards/${name}`, make, 0);
+  return session.keep(`towards/${name}`, ask, 0);
 }
 
 /** @type {WeakMap<Session, Map<string, string>>} why a measure is not on show, by what was wanted */

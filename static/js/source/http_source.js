@@ -54,7 +54,7 @@ export class HttpSource {
     const wanted = tiles.map((pair) => pair.join(":")).join(",");
     return this.alive(signal, async () => {
       const path = `${routes.tracePath(this.summary.id)}/tiles/${site}/${layer}/${head}/${how}/${level}`;
-      return parseBatch(await (await request(`${path}?tiles=${wanted}${routes.measured(this.measure)}`, { signal })).arrayBuffer());
+      return parseBatch(await (await request(`${path}?tiles=${wanted}${routes.byMeasure(this.measure)}`, { signal })).arrayBuffer());
     });
   }
 
@@ -82,7 +82,7 @@ export class HttpSource {
    */
   path(site, { layer, head }, format, rows, cols) {
     const part = rows && cols ? `&rows=${rows.join(":")}&cols=${cols.join(":")}` : "";
-    return `${routes.mapPath(this.summary.id, site, layer, head)}?format=${format}${part}${routes.measured(this.measure)}`;
+    return `${routes.mapPath(this.summary.id, site, layer, head)}?format=${format}${part}${routes.byMeasure(this.measure)}`;
   }
 
   /** What the trace is asked for by. */

@@ -46,7 +46,7 @@ export class Session {
   }
 
   /** What a map's values are; of the weights nothing has to be said. @type {(site: string, which: import("../types.js").Head) => import("../types.js").Unit | undefined} */
-  unitOf(_site, _which) {
+  unitOf() {
     return undefined;
   }
 
@@ -123,7 +123,7 @@ export class Session {
   }
 
   /** The weights of a row, where its own values do not say what is masked. @type {(site: Site, layer: number, head: number, row: number) => Promise<Float32Array | undefined>} */
-  async seenRow(_site, _layer, _head, _row) {
+  async seenRow() {
     return undefined;
   }
 

@@ -42,6 +42,7 @@ export async function drawHeads(explorer, session, turn) {
   const parts = /** @type {(keyof Look)[]} */ (Object.keys(look));
   if (!before || !parts.every((part) => part === "rows" || before[part] === look[part])) grid.show(look);
   explorer.look = look;
+  for (const feature of explorer.beside.features) feature.heads?.();
   grid.mark(layer, head);
   panel.head(rows, site, layer, head, session.summary.certificate);
 }
