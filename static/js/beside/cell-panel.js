@@ -4,7 +4,7 @@ import { cellOf, exact, largest, listed as written, masked, rowOf, topK } from "
 import { errorOf } from "../views/certificate.js";
 import { byId, cssColour, element, sharpContext } from "../views/dom.js";
 import { groupName, groupOf, grouped } from "../map/grid/groups.js";
-import { MEASURES, place } from "../map/grid/heads.js";
+import { figure, MEASURES, place } from "../map/grid/heads.js";
 import { t } from "../text/i18n.js";
 import { withBytesApart } from "../text/isolate.js";
 import { tokenText } from "../text/words.js";
@@ -196,7 +196,7 @@ export class CellPanel {
           "tr",
           { title: `${t(`${measure}Title`)}. ${where}` },
           element("th", { scope: "row" }, t(measure)),
-          element("td", { class: "tabular" }, value.toFixed(3)),
+          element("td", { class: "tabular" }, figure(measure, value)),
           element("td", { class: "tabular quiet" }, t("place", { place: rank, of })),
         );
       }),

@@ -188,6 +188,8 @@ export function fourDigits(weight) {
 /** A value of any size in so many digits, its sign a minus. @param {number} value @param {number} digits */
 export const rounded = (value, digits) => String(Number(value.toPrecision(digits))).replace(/^-/, "−");
 
+const SMALL = 0.01; // the largest of a unit, under which zeros would fill a line
+
 /**
  * A value beside the largest of its unit, of which so many digits are written.
  *
@@ -196,6 +198,10 @@ export const rounded = (value, digits) => String(Number(value.toPrecision(digits
  * @param {number} digits
  */
 function beside(value, { limit }, digits) {
+  if (limit < SMALL) {
+    if (Math.abs(value) < limit / 10 ** digits) return "0";
+    return value.toExponential(digits - 3).replace(/^-/, "−");
+  }
   const places = Math.min(Math.max(digits - 1 - Math.floor(Math.log10(limit)), 0), 12);
   const text = value.toFixed(places);
   return Number(text) === 0 ? "0" : text.replace(/^-/, "−");

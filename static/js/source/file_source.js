@@ -1,6 +1,7 @@
 /** A trace file in the page: every map of it is worked out here, and no service is asked. */
 
 import { codeOf, alignmentOf, sharpest, statisticsOf, thumbnailOf } from "./glance.js";
+import { idsOf, tokenStatisticsOf } from "./token_heads.js";
 import { TraceFile } from "./trace_file.js";
 import { declared, MeasuredMaps } from "./file_measures.js";
 
@@ -125,12 +126,13 @@ export class FileSource {
     for (const site of this.summary.sites) {
       const few = site.layers * site.heads * site.shape[0] * site.shape[1] <= ALIGNABLE;
       const [queries, keys] = [this.summary.axes[site.queries], this.summary.axes[site.keys]];
+      const ids = idsOf(site, keys);
       /** @type {(Head & {score: number}) | null} */
       let aligns = null;
       for (let layer = 0; layer < site.layers; layer++) {
         const maps = this.trace.layer(site.name, layer);
         for (let head = 0; head < site.heads; head++) {
-          heads.push({ site: site.name, layer, head, ...statisticsOf(maps, head) });
+          heads.push({ site: site.name, layer, head, ...statisticsOf(maps, head), ...tokenStatisticsOf(maps, head, ids) });
           if (site.name === CROSS && few) {
             const score = alignmentOf(maps, head, queries, keys);
             if (!aligns || score > aligns.score) aligns = { layer, head, score };

@@ -40,6 +40,11 @@ export class Measures {
     this.panel = element("div", { class: "menu-list", id: "measure-panel" });
     this.about = element("details", { class: "menu", id: "measure-about" }, this.summary, this.panel);
     closeOutside(this.about);
+    this.about.addEventListener("keydown", ({ key }) => {
+      if (key !== "Escape" || !this.about.open) return;
+      this.about.open = false;
+      this.summary.focus();
+    });
     const field = element("label", { class: "inline" }, this.name, this.select);
     this.root = element("div", { class: "measure", id: "measure-field" }, field, this.about, this.aims, this.note, this.faithful.line);
     byId("over").after(this.root);

@@ -7,7 +7,7 @@ import { lookupTable } from "../colour.js";
 import { byId, contextOf, cssColour, element, sharpContext } from "../../views/dom.js";
 import { FOLDED } from "../../views/narrow.js";
 import { groupName, groupOf, grouped, groupsOf } from "./groups.js";
-import { inPlace, isMeasure, sorted } from "./heads.js";
+import { figure, inPlace, isMeasure, sorted } from "./heads.js";
 import { effectColour } from "./effects.js";
 import { kindsSaid } from "./kinds.js";
 import { siteName, t } from "../../text/i18n.js";
@@ -61,8 +61,9 @@ export function arrange(heads, groups, { width, coarse = false } = {}) {
 
 /** A head's figure, behind its name. @param {Head & Partial<import("../../types.js").HeadRow>} row @param {string} measure */
 function said(row, measure) {
-  const value = isMeasure(measure) ? row[measure] : undefined;
-  return value === undefined ? "" : ` · ${t(measure)} ${value.toFixed(3).replace(/^-/, "−")}`;
+  if (!isMeasure(measure)) return "";
+  const value = row[measure];
+  return value === undefined ? "" : ` · ${t(measure)} ${figure(measure, value)}`;
 }
 
 export class Grid {

@@ -1,5 +1,7 @@
 /** Statistics of heads, and their order in the grid. */
 
+import { rounded } from "../cells.js";
+
 /** @typedef {import("../../types.js").Head} Head */
 /** @typedef {import("../../types.js").HeadRow} HeadRow */
 /** @typedef {import("../../types.js").MeasureName} MeasureName */
@@ -14,6 +16,9 @@ export function inPlace({ layers, heads }) {
 
 /** Whether a state's order is that of a measure. @param {string} name @returns {name is MeasureName} */
 export const isMeasure = (name) => name in MEASURES;
+
+/** A figure as it is written: effects may be tiny. @param {MeasureName} measure @param {number} value */
+export const figure = (measure, value) => (measure === "effect" ? rounded(value, 2) : value.toFixed(3));
 
 /** By layer, then head. @param {Head} a @param {Head} b */
 const byPlace = (a, b) => a.layer - b.layer || a.head - b.head;

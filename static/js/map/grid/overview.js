@@ -36,7 +36,7 @@ export async function drawHeads(explorer, session, turn) {
   ]);
   if (turn !== explorer.turn) return;
   const held = effectsHeld(explorer.session, explorer.state);
-  const rows = withEffects(withKinds(heads.filter((row) => row.site === name), best, site.shape[1]), held);
+  const rows = withEffects(withKinds(heads.filter((row) => row.site === name), best, site), held);
   const look = { ...plain, rows, thumbnails, unit: session.unitOf(name, { layer, head }), effects: held };
   const before = explorer.look;
   const parts = /** @type {(keyof Look)[]} */ (Object.keys(look));

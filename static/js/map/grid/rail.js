@@ -7,7 +7,7 @@ import { choice, setChoice } from "../../views/controls.js";
 import { byId, element } from "../../views/dom.js";
 import { askEffects, effectsHeld } from "./effects.js";
 import { rounded } from "../cells.js";
-import { KINDS } from "./kinds.js";
+import { KINDS, LEAST, leastOf } from "./kinds.js";
 
 /** @typedef {import("../../source/session.js").Session} Session */
 /** @typedef {import("../../types.js").State} State */
@@ -135,6 +135,7 @@ export class Rail {
     const { explorer } = this;
     const { kind: picked, site } = explorer.state;
     const rows = explorer.look?.site.name === site ? explorer.look.rows : [];
+    const least = (explorer.look ? leastOf(explorer.look.site) : LEAST).toFixed(2);
     const counts = KINDS.map((kind) => ({ kind, count: rows.filter(({ kinds }) => kinds?.includes(kind)).length }));
     const there = counts.filter(({ kind, count }) => count > 0 || kind === picked);
     this.chips.hidden = there.length === 0;
@@ -145,7 +146,7 @@ export class Rail {
           {
             type: "button",
             class: "chip",
-            title: t(`kind_${kind}Title`),
+            title: t(`kind_${kind}Title`, { least }),
             "aria-pressed": String(kind === picked),
             data: { kind },
             on: { click: () => this.pick(kind) },
