@@ -152,14 +152,19 @@ function choices(map, row) {
 }
 
 /**
- * A map as light: how large each value is beside the site's largest, without its sign. Weights are that already.
+ * A map as shares of the site's largest value, each with its sign. Weights are that already.
  *
  * @param {HeadMap} map
  * @returns {HeadMap}
  */
-export function strengths(map) {
+export function shares(map) {
   const { unit, weights } = map;
-  return unit ? { ...map, weights: weights.map((value) => Math.min(Math.abs(value) / unit.limit, 1)) } : map;
+  return unit ? { ...map, weights: weights.map((value) => Math.max(-1, Math.min(value / unit.limit, 1))) } : map;
+}
+
+/** A map as light: how large each value is beside the site's largest, without its sign. @param {HeadMap} map @returns {HeadMap} */
+export function strengths(map) {
+  return map.unit?.signed ? { ...map, weights: shares(map).weights.map(Math.abs) } : shares(map);
 }
 
 /**
