@@ -100,6 +100,7 @@
  *
  * @typedef {(number | null)[][]} Grid layers x heads; null where a number is not known
  * @typedef {{name: string, layers: number, heads: number, estimated: Grid, measured: Grid | null}} SiteEffects
+ * @typedef {{sites: SiteEffects[], value: {trace: number}, correlation: {pearson: number | null} | null}} Effects of heads
  *
  * @typedef {object} Unit of the values of a measure of cells
  * @property {string} name of the measure

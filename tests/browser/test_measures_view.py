@@ -154,37 +154,34 @@ def test_how_faithful_a_measure_is_here_stands_beside_it(watch: Opener) -> None:
 
 def test_a_trace_file_has_the_measures_that_it_holds_all_for(alone: Page, api: httpx.Client) -> None:
     summary = traced(api, {"tokens": "all"})
-    file = base64.b64encode(api.get(f"/v1/traces/{summary['id']}/file").content).decode()
+    path = f"/v1/traces/{summary['id']}"
+    file = base64.b64encode(api.get(f"{path}/file").content).decode()
     code = """await (async () => {
-        const file = new m.FileSource(Uint8Array.from(atob(a.file), (c) => c.charCodeAt(0)).buffer);
-        const made = {};
+        const file = new m.FileSource(Uint8Array.from(atob(a), (c) => c.charCodeAt(0)).buffer);
+        const signal = new AbortController().signal;
+        const made = [];
         for (const { name, sites } of await file.measures()) {
-          const source = file.measured({ name });
-          const signal = new AbortController().signal;
+          const source = file.measured({ name: name === "weights" ? "" : name });
           const { codes } = await source.thumbnails("decoder", 16, signal);
           const values = [...await source.weights("decoder", 1, 3, signal)];
-          made[name] = { lacks: sites.map((site) => site.lacks), codes: [...codes], values };
+          made.push({ name, lacks: sites.map((site) => site.lacks), codes: [...codes], values });
         }
-        return made;
+        return [made, (await file.effects()).sites.map((site) => site.estimated.flat())];
       })()"""
-    here = call(
-        alone,
-        "source/file_source",
-        code.replace("({ name })", "({ name: name === 'weights' ? '' : name })"),
-        {"file": file},
-    )
-    assert set(here) == {"weights", *MEASURES}
-    for name, made in here.items():
+    measures, effects = call(alone, "source/file_source", code, file)
+    assert [made["name"] for made in measures] == ["weights", *MEASURES]
+    for made in measures:
         assert made["lacks"] == [None, None, None]
-        right = values(api, summary["id"], name, "decoder")
+        right = values(api, summary["id"], made["name"], "decoder")
         assert np.array(made["values"]) == pytest.approx(right.ravel(), rel=1e-3, abs=1e-5)
-        codes = np.frombuffer(
-            api.get(f"/v1/traces/{summary['id']}/thumbnails/decoder?size=16&format=raw&measure={name}").content,
-            np.uint8,
-        ).astype(int)
-        assert ((np.array(made["codes"]) == 0) == (codes == 0)).all(), "masked is masked"
-        large = np.abs(codes - 128) > 64 if name != "weights" else codes > 128  # of what is nearly 0 rounding is all
-        assert np.abs(np.array(made["codes"]) - codes)[large].max() <= 1
+        pictures = api.get(f"{path}/thumbnails/decoder?size=16&format=raw&measure={made['name']}").content
+        here, there = np.array(made["codes"]), np.frombuffer(pictures, np.uint8).astype(int)
+        assert ((here == 0) == (there == 0)).all(), "masked is masked"
+        large = there > 128 if made["name"] == "weights" else np.abs(there - 128) > 64  # near 0 all is rounding
+        assert np.abs(here - there)[large].max() <= 1
+    answer = api.post(f"{path}/effects", json={"edits": "heads"}).json()
+    for site, here in zip(answer["sites"], effects, strict=True):
+        assert here == pytest.approx(np.array(site["estimated"]).ravel().tolist(), rel=1e-3, abs=1e-5)
 
 
 def test_codes_of_values_with_a_sign_are_the_services(alone: Page) -> None:

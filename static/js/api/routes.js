@@ -94,7 +94,7 @@ export async function measures(id, signal) {
  * @param {string} id
  * @param {boolean} measured by a pass each, beside the estimate
  * @param {AbortSignal} signal
- * @returns {Promise<{sites: import("../types.js").SiteEffects[], value: {trace: number, measured: number | null}, correlation: {pearson: number | null} | null}>}
+ * @returns {Promise<import("../types.js").Effects>}
  */
 export async function headEffects(id, measured, signal) {
   const headers = { "Content-Type": "application/json" };

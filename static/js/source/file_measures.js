@@ -99,6 +99,28 @@ export function declared(trace, sites) {
   return [one("weights", false, "exp(s_ij - lse_i)"), ...others];
 }
 
+/**
+ * What silencing each head does to the file's objective, to first order: minus the sum of <dO_i, O_i> over its rows.
+ *
+ * @param {import("./trace_file.js").TraceFile} trace
+ * @param {import("../types.js").Summary} summary
+ * @returns {import("../types.js").Effects}
+ */
+export function estimated(trace, { sites, objective }) {
+  /** @param {import("../types.js").Site} site */
+  const grid = ({ name, layers, heads }) =>
+    Array.from({ length: layers }, (_, layer) => {
+      const maps = trace.layer(name, layer);
+      if (lackingOf(maps, "gradient")) return Array.from({ length: heads }, () => null);
+      const mean = maps.file.floats(`${maps.prefix}delta`);
+      const sums = Array.from({ length: heads }, () => 0);
+      mean.forEach((value, at) => (sums[Math.floor(at / maps.queries)] -= value));
+      return sums;
+    });
+  const effects = sites.map((site) => ({ ...site, estimated: grid(site), measured: null }));
+  return { sites: effects, value: { trace: objective?.value ?? NaN }, correlation: null };
+}
+
 /** A layer's maps with a measure's values where its weights would be. */
 export class MeasuredMaps {
   /** @param {LayerMaps} maps @param {string} name of a measure that the layer has all for */

@@ -3,7 +3,7 @@
 import { codeOf, alignmentOf, sharpest, statisticsOf, thumbnailOf } from "./glance.js";
 import { idsOf, tokenStatisticsOf } from "./token_heads.js";
 import { TraceFile } from "./trace_file.js";
-import { declared, MeasuredMaps } from "./file_measures.js";
+import { declared, estimated, MeasuredMaps } from "./file_measures.js";
 
 /** @typedef {import("./trace_source.js").PlacedTile} PlacedTile */
 /** @typedef {import("./trace_source.js").Sheet} Sheet */
@@ -59,6 +59,11 @@ export class FileSource {
   /** The same maps by another measure. @type {TraceSource["measured"]} */
   measured({ name }) {
     return new FileSource(this.buffer, this.trace, name);
+  }
+
+  /** Estimates alone: nothing here can make a pass. @type {TraceSource["effects"]} */
+  async effects() {
+    return estimated(this.trace, this.summary);
   }
 
   /** @type {TraceSource["towards"]} */

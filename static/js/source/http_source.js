@@ -101,6 +101,11 @@ export class HttpSource {
     return new HttpSource(this.draft, this.model, this.summary, name, this.objective);
   }
 
+  /** @type {TraceSource["effects"]} */
+  effects(measured, signal) {
+    return this.alive(signal, () => routes.headEffects(this.summary.id, measured, signal));
+  }
+
   /** The trace of the same input that keeps the gradients of an objective. @type {TraceSource["towards"]} */
   async towards(objective, signal) {
     const source = new HttpSource(this.draft, this.model, this.summary, "", objective);

@@ -1,6 +1,7 @@
 /**
  * Where the maps of a trace come from: the service, or a file in the page. No code.
  *
+ * @typedef {import("../types.js").Effects} Effects
  * @typedef {import("../types.js").Head} Head
  * @typedef {import("../types.js").HeadOrAll} HeadOrAll
  * @typedef {import("../types.js").Heads} Heads
@@ -27,6 +28,8 @@
  * @property {(site: string, layer: number, signal: AbortSignal) => Promise<LayerMaps>} layer what its weights are made of
  * @property {(signal: AbortSignal) => Promise<Measure[]>} measures that there are, and where in the trace
  * @property {(measure: Measure) => TraceSource} measured the same maps by another measure of their cells
+ * @property {(measured: boolean, signal: AbortSignal) => Promise<Effects>} effects of silencing each head on the trace's
+ *   objective; measured: by a pass each, too
  * @property {(objective: Objective, signal: AbortSignal) => Promise<TraceSource>} towards the trace of the same input that
  *   has an objective too
  * @property {(site: string, head: HeadOrAll, format: string, rows?: Range, cols?: Range) => string | null} path the address of

@@ -137,7 +137,8 @@ export class Measures {
     this.select.value = state.measure || WEIGHTS;
     this.of.value = state.objective;
     const aims = Boolean(this.chosen?.objective) || state.rail === "effects" || state.sort === "effect";
-    this.aims.hidden = !aims || this.of.options.length < 2;
+    const { session } = this.explorer;
+    this.aims.hidden = !aims || !session || whyNoObjective(session) !== null || this.of.options.length < 2;
     this.legend();
     this.reading();
     this.describe();

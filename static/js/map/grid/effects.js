@@ -1,6 +1,5 @@
 /** What silencing each head does to an objective: kept with the answer, and coloured around zero. */
 
-import { headEffects } from "../../api/routes.js";
 import { towards } from "../../source/choose.js";
 import { colourAt, tone } from "../colour.js";
 
@@ -35,7 +34,7 @@ export const effectsHeld = (session, { objective }) => (session && known.get(ses
  */
 export async function askEffects(session, objective, measured, signal) {
   const source = await towards(session, objective);
-  const { sites, value, correlation } = await headEffects(source.summary.id, measured, signal);
+  const { sites, value, correlation } = await source.effects(measured, signal);
   const flat = sites.flatMap(({ estimated, measured: real }) => (real ?? estimated).flat());
   const limit = Math.max(...flat.map((effect) => Math.abs(effect ?? 0))) || 1;
   /** @type {Held} */

@@ -1,6 +1,7 @@
 /** What the heads' rail shows: pictures or effects, and chips of the kinds of heads that there are. */
 
 import { asError, isAbort } from "../../api/request.js";
+import { FileSource } from "../../source/file_source.js";
 import { whyNoObjective } from "../../source/choose.js";
 import { t } from "../../text/i18n.js";
 import { choice, setChoice } from "../../views/controls.js";
@@ -112,7 +113,8 @@ export class Rail {
     const held = effectsHeld(session, state);
     this.choice.hidden = session === null || (whyNoObjective(session) !== null && !session.summary.objective);
     this.told.hidden = !this.wanted;
-    this.measure.hidden = state.rail !== "effects" || (!held && !this.asking);
+    const alone = session?.source instanceof FileSource; // nothing here can make a pass
+    this.measure.hidden = state.rail !== "effects" || (!held && !this.asking) || alone;
     this.measure.textContent = t(this.asking ? "effectsStop" : "effectsMeasure");
     this.measure.title = t("effectsMeasureTitle");
     this.measure.disabled = held?.measured === true && !this.asking;
