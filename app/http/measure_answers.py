@@ -12,6 +12,7 @@ class DefinedAt(Answer):
 
     site: str
     lacks: str | None = Field(description="What the site lacks, in a sentence; null where the measure is defined.")
+    objective: bool = Field(description="Whether it is an objective that it lacks.")
 
 
 class MeasureAnswer(Answer):

@@ -95,7 +95,8 @@
  * @property {string} where a trace has it
  * @property {string} example a question that it answers
  * @property {"u8log" | "s8log"} [encoding] of cells: the code of its tiles
- * @property {{site: string, lacks: string | null}[]} [sites] where in a trace it is defined
+ * @property {{site: string, lacks: string | null, objective: boolean}[]} [sites] where in a trace it is defined; objective:
+ *   one is what it lacks
  * @typedef {{tokens: "all" | number[]} | {label: string | number}} Objective
  *
  * @typedef {(number | null)[][]} Grid layers x heads; null where a number is not known

@@ -22,12 +22,16 @@ export function measuresOf(session, source = session.source) {
 export const lacks = ({ sites }, site) => sites?.find((each) => each.site === site)?.lacks ?? null;
 
 /**
- * Whether an objective would be all that is missing, and can be had.
+ * Whether a measure can be on show at a site: it is defined, or an objective is what it lacks, and can be had.
  *
  * @param {Session} session
  * @param {Measure} measure
+ * @param {string} site
  */
-export const askable = (session, measure) => measure.objective && whyNoObjective(session) === null;
+export function possible(session, { sites }, site) {
+  const there = sites?.find((each) => each.site === site);
+  return !there || there.lacks === null || (there.objective && whyNoObjective(session) === null);
+}
 
 /** Why no objective can be asked for; null where one can. @param {Session} session */
 export function whyNoObjective(session) {
@@ -95,7 +99,7 @@ export async function measured(session, wanted, head) {
 async function make(session, { measure: name, objective, site }) {
   const found = (await measuresOf(session)).find((measure) => measure.name === name);
   if (!found) throw new Error(t("measureUnknown", { name }));
-  if (!found.objective) return new MeasuredSession(session, session.source.measured(defined(found, site)), found);
+  if (!found.objective || !possible(session, found, site)) return new MeasuredSession(session, session.source.measured(defined(found, site)), found);
   const source = await towards(session, objective);
   const there = (await measuresOf(session, source)).find((measure) => measure.name === name) ?? found;
   return new MeasuredSession(session, source.measured(defined(there, site)), there);

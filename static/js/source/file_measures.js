@@ -92,7 +92,7 @@ export function declared(trace, sites) {
     example: "",
     sites: sites.map(({ name: site, layers }) => {
       const lacking = Array.from({ length: layers }, (_, layer) => lackingOf(trace.layer(site, layer), name)).find(Boolean);
-      return { site, lacks: lacking ? t(lacking) : null };
+      return { site, lacks: lacking ? t(lacking) : null, objective: lacking === "lacksObjective" };
     }),
   });
   const others = Object.entries(FORMULAS).map(([name, { signed, formula }]) => one(name, signed, formula));

@@ -3,7 +3,7 @@
 import { LOG_FLOOR, colourAt, rampOf } from "../map/colour.js";
 import { rounded } from "../map/cells.js";
 import { theme } from "../preferences.js";
-import { askable, lacks, measuresOf, refusal, whyNoObjective } from "../source/choose.js";
+import { lacks, measuresOf, possible, refusal, whyNoObjective } from "../source/choose.js";
 import { choicesOf, writtenBy } from "../source/objectives.js";
 import { t } from "../text/i18n.js";
 import { measureName } from "../text/measures.js";
@@ -60,8 +60,7 @@ export class Measures {
   /** Whether a measure can be on show at the state's site. @param {Measure} measure */
   possible(measure) {
     const { session, state } = this.explorer;
-    const why = lacks(measure, state.site);
-    return why === null || (session !== null && askable(session, measure) && !measure.sites?.every(({ lacks: lacking }) => !lacking));
+    return session !== null && possible(session, measure, state.site);
   }
 
   /** @param {string} name of a measure */
@@ -214,6 +213,7 @@ export class Measures {
   /** Why a measure is not to be had. @param {Measure} measure */
   whyNot(measure) {
     const { session, state } = this.explorer;
-    return (measure.objective && session && whyNoObjective(session)) || (lacks(measure, state.site) ?? "");
+    const wants = measure.sites?.some(({ site, objective }) => site === state.site && objective);
+    return (wants && session && whyNoObjective(session)) || (lacks(measure, state.site) ?? "");
   }
 }

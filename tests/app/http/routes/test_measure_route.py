@@ -34,11 +34,11 @@ def test_a_trace_says_where_in_it_each_measure_is_defined(client: TestClient, su
     listed = client.get("/v1/measures", params={"trace": summary["id"]}).json()["measures"]
     by_name = {each["name"]: each for each in listed}
     sites = [site["name"] for site in summary["sites"]]
-    assert by_name["weights"]["sites"] == [{"site": site, "lacks": None} for site in sites]
+    assert by_name["weights"]["sites"] == [{"site": site, "lacks": None, "objective": False} for site in sites]
     gradient = by_name["gradient"]
     assert gradient["objective"]
     assert [each["site"] for each in gradient["sites"]] == sites
-    assert all("has no objective" in each["lacks"] for each in gradient["sites"])
+    assert all("has no objective" in each["lacks"] and each["objective"] for each in gradient["sites"])
     rollout = {each["site"]: each["lacks"] for each in by_name["rollout"]["sites"]}
     assert rollout["encoder"] is None
     assert "other positions than its own" in rollout["cross"]
