@@ -118,7 +118,8 @@ def sites(trace: Trace) -> dict[str, list[dict[str, Any]]]:
         lacking = lacks(each, site)
         return {"site": site, "lacks": lacking, "objective": lacking == NO_OBJECTIVE}
 
-    return {name: [told(each, site) for site in trace.layers] for name, each in {**CELLS, **TRACES}.items()}
+    both: dict[str, CellMeasure | TraceMeasure] = {**CELLS, **TRACES}
+    return {name: [told(each, site) for site in trace.layers] for name, each in both.items()}
 
 
 def _named(name: str, those: Mapping[str, M]) -> M:
