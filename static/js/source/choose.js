@@ -65,6 +65,9 @@ export function towards(session, name) {
 /** @type {WeakMap<Session, Map<string, string>>} why a measure is not on show, by what was wanted */
 const refused = new WeakMap();
 
+/** @type {WeakMap<Session, MeasuredSession>} whose maps were on show last */
+const latest = new WeakMap();
+
 /** @param {Wanted} wanted */
 const nameOf = ({ measure, objective, site }) => [measure, objective, site].join("/");
 
@@ -84,6 +87,9 @@ export async function measured(session, wanted, head) {
   if (!wanted.measure || wanted.measure === "weights") return session;
   try {
     const made = await session.keep(`measured/${nameOf(wanted)}`, () => make(session, wanted), 0);
+    const before = latest.get(session);
+    if (before !== made) before?.thin();
+    latest.set(session, made);
     await made.prepare(wanted.site, head);
     refused.get(session)?.delete(nameOf(wanted));
     return made;

@@ -10,6 +10,8 @@ import { isCausal, isMasked, Session } from "./session.js";
 /** @typedef {import("../types.js").Unit} Unit */
 /** @typedef {import("./trace_source.js").TraceSource} TraceSource */
 
+const SHORT = 1 << 19; // cells of what stays of a measure that is not on show: 2 MB
+
 /** The largest value of some codes, without its sign; 1 where all are 0 or masked. @param {Uint8Array | null} codes */
 function largestOf(codes) {
   let most = 0;
@@ -74,6 +76,11 @@ export class MeasuredSession extends Session {
   async seenRow(site, layer, head, row) {
     if (!isMasked(site) || isCausal(site)) return undefined;
     return this.base.source.window(site.name, { layer, head }, [row, row + 1], [0, site.shape[1]], this.controller.signal);
+  }
+
+  /** Forgets what is long: another measure is on show. */
+  thin() {
+    for (const [name, { cells }] of this.kept) if (cells > SHORT) this.kept.delete(name);
   }
 
   /** @override @type {Session["layer"]} */
