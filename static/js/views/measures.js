@@ -1,14 +1,12 @@
 /** The menu of measures of cells, what the chosen one declares, and what its gradients are of. */
 
-import { LOG_FLOOR, colourAt, rampOf } from "../map/colour.js";
-import { rounded } from "../map/cells.js";
-import { theme } from "../preferences.js";
+import { showUnit } from "../map/legend.js";
 import { lacks, measuresOf, possible, refusal, whyNoObjective } from "../source/choose.js";
 import { choicesOf, writtenBy } from "../source/objectives.js";
 import { t } from "../text/i18n.js";
 import { measureName } from "../text/measures.js";
 import { closeOutside, step } from "./controls.js";
-import { byId, element, sharpContext } from "./dom.js";
+import { byId, element } from "./dom.js";
 import { Faithful } from "./faithful.js";
 
 /** @typedef {import("../source/session.js").Session} Session */
@@ -16,7 +14,6 @@ import { Faithful } from "./faithful.js";
 /** @typedef {import("../types.js").State} State */
 
 const WEIGHTS = "weights";
-const [LEGEND_WIDTH, LEGEND_HEIGHT] = [96, 8]; // pixels, as map.css has them
 const DECLARED = /** @type {(keyof Measure)[]} */ (["formula", "range", "source", "cost", "where", "example"]);
 
 /** @implements {Pick<import("../features.js").Feature, "translate" | "changed" | "answered" | "use" | "keep" | "keys">} */
@@ -162,18 +159,8 @@ export class Measures {
 
   /** The colours' scale of a measure, over that of the weights. */
   legend() {
-    const { unit } = this;
-    byId("legend-high").textContent = unit ? rounded(unit.limit, 2) : "1";
-    if (!unit) return;
-    const log = this.explorer.scale() === "log";
-    const low = unit.signed ? -unit.limit : log ? LOG_FLOOR * unit.limit : 0;
-    byId("legend-low").textContent = (log && !unit.signed ? "≤" : "") + rounded(low, 2);
-    const context = sharpContext(byId("legend"), LEGEND_WIDTH, LEGEND_HEIGHT);
-    const ramp = rampOf(this.explorer.state.palette, unit);
-    for (let x = 0; x < LEGEND_WIDTH; x++) {
-      context.fillStyle = `rgb(${colourAt(ramp, theme(), x / (LEGEND_WIDTH - 1)).join(",")})`;
-      context.fillRect(x, 0, 1, LEGEND_HEIGHT);
-    }
+    const { palette } = this.explorer.state;
+    if (this.unit) showUnit(this.unit, palette, this.explorer.scale());
   }
 
   /** How to read what has a sign. */
