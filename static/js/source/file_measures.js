@@ -1,10 +1,8 @@
-/** Measures of cells out of a trace file, where it holds what they take: what the service computes, computed here. */
+/** Measures of cells out of a trace file, where it holds what they take: what the service computes. No document here. */
 
 import { encodeS8log } from "../api/s8log.js";
-import { t } from "../text/i18n.js";
 
 /** @typedef {import("./evaluate.js").LayerMaps} LayerMaps */
-/** @typedef {import("../types.js").Measure} Measure */
 /** @typedef {import("../types.js").Range} Range */
 /**
  * @typedef {object} Cells of a layer, what a formula takes
@@ -15,6 +13,7 @@ import { t } from "../text/i18n.js";
  * @typedef {(weight: number, cells: Cells, head: number, row: number, key: number) => number} Formula
  */
 
+const WEIGHTS = "weights";
 const LEAST_LEFT = 1e-5; // of a row without a key: less is rounding, as the service has it
 
 /** @type {Record<string, {signed: boolean, formula: string, value: Formula}>} by the name of a measure, but the weights' */
@@ -61,7 +60,7 @@ export const FORMULAS = {
  * @param {string} name
  */
 function lackingOf({ file, prefix }, name) {
-  if (name === "weights") return null;
+  if (name === WEIGHTS) return null;
   const [, , size = 0] = file.has(`${prefix}v`) ? file.shape(`${prefix}v`) : [];
   if (!size) return "lacksValues";
   if (name === "value-norm") return null;
@@ -69,34 +68,28 @@ function lackingOf({ file, prefix }, name) {
   return file.has(`${prefix}d_output`) && file.has(`${prefix}delta`) ? null : "lacksObjective";
 }
 
+/** @typedef {{name: string, signed: boolean, formula: string, sites: {site: string, lacking: string | null}[]}} Known */
+
 /**
- * The measures that the page knows itself, as the service would declare them.
+ * The measures that the page knows itself, and by site what a file lacks for each, as the name of a text.
  *
  * @param {import("./trace_file.js").TraceFile} trace
  * @param {import("../types.js").Site[]} sites
- * @returns {Measure[]}
+ * @returns {Known[]}
  */
-export function declared(trace, sites) {
-  /** @param {string} name @param {boolean} signed @param {string} formula */
+export function knownOf(trace, sites) {
+  /** @param {string} name @param {boolean} signed @param {string} formula @returns {Known} */
   const one = (name, signed, formula) => ({
     name,
-    kind: "cell",
-    description: t(`measureSays_${name}`),
-    formula,
-    source: "",
-    range: t(signed ? "rangeSigned" : name === "weights" ? "rangeWeights" : "rangeSize"),
     signed,
-    objective: signed,
-    cost: "",
-    where: "",
-    example: "",
+    formula,
     sites: sites.map(({ name: site, layers }) => {
-      const lacking = Array.from({ length: layers }, (_, layer) => lackingOf(trace.layer(site, layer), name)).find(Boolean);
-      return { site, lacks: lacking ? t(lacking) : null, objective: lacking === "lacksObjective" };
+      const lacking = Array.from({ length: layers }, (_, layer) => lackingOf(trace.layer(site, layer), name));
+      return { site, lacking: lacking.find(Boolean) ?? null };
     }),
   });
   const others = Object.entries(FORMULAS).map(([name, { signed, formula }]) => one(name, signed, formula));
-  return [one("weights", false, "exp(s_ij - lse_i)"), ...others];
+  return [one(WEIGHTS, false, "exp(s_ij - lse_i)"), ...others];
 }
 
 /**

@@ -3,7 +3,8 @@
 import { codeOf, alignmentOf, sharpest, statisticsOf, thumbnailOf } from "./glance.js";
 import { idsOf, tokenStatisticsOf } from "./token_heads.js";
 import { TraceFile } from "./trace_file.js";
-import { declared, estimated, MeasuredMaps } from "./file_measures.js";
+import { declared } from "./declared.js";
+import { estimated, knownOf, MeasuredMaps } from "./file_measures.js";
 
 /** @typedef {import("./trace_source.js").PlacedTile} PlacedTile */
 /** @typedef {import("./trace_source.js").Sheet} Sheet */
@@ -53,7 +54,7 @@ export class FileSource {
 
   /** @type {TraceSource["measures"]} */
   async measures() {
-    return declared(this.trace, this.summary.sites);
+    return knownOf(this.trace, this.summary.sites).map(declared);
   }
 
   /** The same maps by another measure. @type {TraceSource["measured"]} */
