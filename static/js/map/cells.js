@@ -213,7 +213,7 @@ function beside(value, { limit }, digits) {
 }
 
 /** A value of a map in a list: of a weight four digits after the point. @param {number} value @param {import("../types.js").Unit} [unit] */
-export const listed = (value, unit) => (unit ? beside(value, unit, 4) : fourDigits(value));
+export const listed = (value, unit) => (unit ? beside(value, unit, unit.limit < 1 ? 3 : 4) : fourDigits(value));
 
 /** A value of a map in its cell. @param {number} value @param {import("../types.js").Unit} [unit] */
 export const inCell = (value, unit) => (unit ? beside(value, unit, 3).replace(/^(−?)0\./, "$1.") : brief(value));
