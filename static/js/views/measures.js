@@ -44,7 +44,7 @@ export class Measures {
     });
     const field = element("label", { class: "inline" }, this.name, this.select);
     this.root = element("div", { class: "measure", id: "measure-field" }, field, this.about, this.aims, this.note, this.faithful.line);
-    byId("over").after(this.root);
+    byId("now").after(this.root);
     this.keys = { keyMeasure: () => this.next() };
   }
 
@@ -166,7 +166,7 @@ export class Measures {
   /** How to read what has a sign. */
   reading() {
     const { unit } = this;
-    if (unit) byId("reading-text").textContent = t(unit.signed ? "readingSigned" : "readingSize", { name: measureName(unit.name) });
+    if (unit) byId("reading-text").textContent = t(unit.signed ? "readingSigned" : "readingSize");
   }
 
   /** What the measure declares, and why others are not to be had. */
