@@ -12,9 +12,14 @@ export class HeldTensors {
     this.held = held;
   }
 
+  /** Whether there is a tensor of this name. @param {string} name */
+  has(name) {
+    return Object.hasOwn(this.held, name);
+  }
+
   /** @param {string} name */
   tensor(name) {
-    if (!Object.hasOwn(this.held, name)) throw new BadFile("badMissing", { tensor: name });
+    if (!this.has(name)) throw new BadFile("badMissing", { tensor: name });
     return this.held[name];
   }
 

@@ -5,6 +5,7 @@ import { BadFile, require } from "./bad_file.js";
 /** @typedef {{dtype: string, shape: number[], data_offsets: [number, number]}} Entry */
 /**
  * @typedef {object} Tensors what maps are evaluated from: a file, or a layer out of one
+ * @property {(name: string) => boolean} has
  * @property {(name: string) => number[]} shape
  * @property {(name: string) => Float32Array} floats a tensor's numbers, row-major
  * @property {(name: string) => Int32Array | Uint8Array} integers
