@@ -26,6 +26,7 @@ export class Measures {
     /** @type {Session | null} whose they are */
     this.listed = null;
     this.site = ""; // whose menu it is
+    this.drawn = ""; // the measure that legend and reading are of; empty: the weights
     this.select = element("select", { id: "measure", on: { change: () => this.choose(this.select.value) } });
     this.name = element("span", { class: "unseen" });
     this.of = element("select", { id: "objective", on: { change: () => this.aim(this.of.value) } });
@@ -142,7 +143,10 @@ export class Measures {
 
   /** Another map is on show. */
   use() {
-    this.changed(this.explorer.state);
+    const name = this.unit?.name ?? "";
+    if (name === this.drawn) return this.changed(this.explorer.state);
+    this.drawn = name;
+    this.explorer.changed(this.explorer.state); // legend and reading are those of weights again, or no longer
   }
 
   /** Another cell is kept: its row may write another token. */
