@@ -7,6 +7,14 @@ from pydantic import Field
 from heedmap.app.http.answers import Answer, Pair, Refusal, Row
 
 
+class DefinedAt(Answer):
+    """Whether a measure is defined at a site of a trace."""
+
+    site: str
+    lacks: str | None = Field(description="What the site lacks, in a sentence; null where the measure is defined.")
+    objective: bool = Field(description="Whether it is an objective that it lacks.")
+
+
 class MeasureAnswer(Answer):
     """A measure, as it declares itself."""
 
@@ -17,11 +25,15 @@ class MeasureAnswer(Answer):
     source: str
     range: str
     signed: bool = Field(description="Whether values may be negative: their colours diverge around zero.")
+    objective: bool = Field(description="Whether it is of an objective, which a trace then needs to have.")
     cost: str
     where: str = Field(description="What a trace needs to have.")
     example: str = Field(description="A question that it answers.")
     encoding: str | None = Field(None, description="Of cells: the one-byte code of its tiles.")
     statistic: str | None = Field(None, description="Of heads: its name in a trace's heads.")
+    sites: list[DefinedAt] | None = Field(
+        None, description="Where a trace is named, of measures of cells and of traces: where in it they are defined."
+    )
 
 
 class MeasureList(Answer):

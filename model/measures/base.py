@@ -35,8 +35,8 @@ class Measure(ABC):
     """One way to look at a trace; it says of itself what it is, what it costs, where it is defined and when to use it.
 
     name: as requests have it. description: one sentence. formula: in the letters of the project's legend. source: the
-    paper. range: of its values, in words. signed: whether they may be negative. cost: of a value. where: what a trace
-    needs to have. example: a question that it answers. kind: what has a value.
+    paper. range: of its values, in words. signed: whether they may be negative. objective: whether it is of one. cost:
+    of a value. where: what a trace needs to have. example: a question that it answers. kind: what has a value.
     """
 
     name: ClassVar[str]
@@ -45,6 +45,7 @@ class Measure(ABC):
     source: ClassVar[str]
     range: ClassVar[str]
     signed: ClassVar[bool] = False
+    objective: ClassVar[bool] = False
     cost: ClassVar[str]
     where: ClassVar[str] = "everywhere"
     example: ClassVar[str]
@@ -52,7 +53,8 @@ class Measure(ABC):
 
     def describe(self) -> dict[str, Any]:
         """All that it declares, as JSON."""
-        names = ("name", "description", "formula", "source", "range", "signed", "cost", "where", "example", "kind")
+        names = ("name", "description", "formula", "source", "range", "signed", "objective")
+        names += ("cost", "where", "example", "kind")
         return {name: getattr(self, name) for name in names}
 
 

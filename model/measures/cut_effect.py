@@ -24,6 +24,7 @@ class CutEffect(CellMeasure):
     source = "first order in the head's output, exact in the softmax"
     range = f"any number, in the objective's units; 0 where no more than {LEAST_LEFT:.0e} of the row would be left"
     signed = True
+    objective = True
     cost = "Two dot products a cell."
     where = WHERE
     example = "Had this word not been seen from here, how much less likely were the answer?"

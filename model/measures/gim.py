@@ -22,6 +22,7 @@ class Gim(TokenMeasure):
     source = "Edin et al. 2025, GIM: Improved interpretability for large language models"
     range = "any number, in the objective's units"
     signed = True
+    objective = True
     cost = "One pass forth and two of attention, and back."
     where = "where attention is a softmax of products, norms are of a known kind, and there is an objective"
     example = "Which words matter though others could take their place?"

@@ -54,6 +54,7 @@ class Gradient(CellMeasure):
     source = "the chain rule through O_i = sum_j A_ij v_j"
     range = "any number, in the objective's units"
     signed = True
+    objective = True
     cost = "One dot product a cell."
     where = WHERE
     example = "Which keys would help this answer if the head looked at them more?"

@@ -17,6 +17,7 @@ class GradientAttention(CellMeasure):
     source = "Hao et al. 2021, Self-attention attribution; with the gradient at the input's own weights"
     range = "any number, in the objective's units; a head's cells sum to what silencing it is estimated to take away"
     signed = True
+    objective = True
     cost = "Two dot products a cell."
     where = WHERE
     example = "Which of the words that this head looks at speak for the answer, and which against it?"

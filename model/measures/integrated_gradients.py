@@ -26,6 +26,7 @@ class IntegratedGradients(TokenMeasure):
     source = "Sundararajan, Taly and Yan 2017, Axiomatic attribution for deep networks"
     range = "any number, in the objective's units; they sum to F(input) - F(zeros)"
     signed = True
+    objective = True
     cost = f"{POINTS} passes forth and back."
     where = "where a model looks its input up in a table of embeddings, and there is an objective"
     example = "Which words would the answer not be what it is without, whatever way they went?"

@@ -1,11 +1,11 @@
 """The registry of measures: a new one is one file and one line here."""
 
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from heedmap.model.attention.maps import AttentionMap
 from heedmap.model.errors import ParameterError, RangeError
-from heedmap.model.measures.base import CellMeasure, HeadMeasure, Measure, TokenMeasure, TraceMeasure
+from heedmap.model.measures.base import NO_OBJECTIVE, CellMeasure, HeadMeasure, Measure, TokenMeasure, TraceMeasure
 from heedmap.model.measures.copying import Copying
 from heedmap.model.measures.cut_effect import CutEffect
 from heedmap.model.measures.flow import Flow
@@ -104,6 +104,26 @@ def defined_at(name: str, trace: Trace, site: str) -> TraceMeasure:
         here = f". Here there are {', '.join(others)}" if others else ""
         raise ParameterError(f"{name} is not defined at {site}: {lacks}{here}", field="measure")
     return chosen
+
+
+def sites(trace: Trace) -> dict[str, list[dict[str, Any]]]:
+    """Of each measure of cells and of traces, every site of a trace with what it lacks there, None where nothing.
+
+    A measure of cells is defined at a site where it is at each of its layers. `objective` says whether an objective is
+    what it lacks. Reads no tensors.
+    """
+
+    def lacks(each: CellMeasure | TraceMeasure, site: str) -> str | None:
+        if isinstance(each, TraceMeasure):
+            return each.defined(trace, site)
+        return next(filter(None, map(each.defined, trace.layers[site])), None)
+
+    def told(each: CellMeasure | TraceMeasure, site: str) -> dict[str, Any]:
+        lacking = lacks(each, site)
+        return {"site": site, "lacks": lacking, "objective": lacking == NO_OBJECTIVE}
+
+    both: dict[str, CellMeasure | TraceMeasure] = {**CELLS, **TRACES}
+    return {name: [told(each, site) for site in trace.layers] for name, each in both.items()}
 
 
 def _named(name: str, those: Mapping[str, M]) -> M:

@@ -30,6 +30,7 @@ class Relevance(TraceMeasure):
     formula = "R = prod_l (I + mean_h (dL/dA^l A^l)^+), the last layer first; cross: equations 6 to 10 of the paper"
     source = "Chefer, Gur and Wolf 2021, Generic attention-model explainability"
     range = "0 and more, in the objective's units; 1 on the position itself at the least"
+    objective = True
     cost = f"All maps of the site once, in strips; cross: all of the trace, up to {MOST_POSITIONS:,} positions a side."
     where = WHERE + ", in every layer that has a part"
     example = "Why this word and no other: which words of the source speak for it?"

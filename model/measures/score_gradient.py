@@ -17,6 +17,7 @@ class ScoreGradient(CellMeasure):
     source = "the gradient of the softmax; Dao et al. 2022, FlashAttention, appendix B"
     range = "any number, in the objective's units; a row sums to 0 but where the model has sinks"
     signed = True
+    objective = True
     cost = "Two dot products a cell."
     where = WHERE
     example = "Would the answer be surer if the head looked harder at this word?"

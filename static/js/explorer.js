@@ -5,9 +5,8 @@ import { bestHead, firstCell, fitting } from "./beginning.js";
 import { Beside } from "./beside/beside.js";
 import { FarScene } from "./beside/far.js";
 import { Address, DEFAULTS } from "./link.js";
-import { isFar, isLong } from "./map/atlas/levels.js";
+import { isFar, isLong, MANY_KEYS } from "./map/atlas/levels.js";
 import { LongMap } from "./map/atlas/long.js";
-import { offerWhatFits } from "./map/atlas/saves.js";
 import { cellMeant } from "./map/cells.js";
 import { Grid } from "./map/grid/grid.js";
 import { drawHeads, fetchAhead } from "./map/grid/overview.js";
@@ -15,6 +14,7 @@ import { Heatmap } from "./map/heatmap/heatmap.js";
 import { learnMade } from "./map/made.js";
 import { theme } from "./preferences.js";
 import { Recovery } from "./recovery.js";
+import { measured } from "./source/choose.js";
 import { reducedMap } from "./source/reduced.js";
 import { siteName, t } from "./text/i18n.js";
 import { isolated } from "./text/isolate.js";
@@ -34,8 +34,6 @@ import { headline, showPrediction } from "./views/prediction.js";
 /** @typedef {import("./source/session.js").Session} Session */
 /** @typedef {import("./types.js").State} State */
 
-const MANY_KEYS = 64;
-
 export class Explorer {
   /** @param {(state: State) => void} changed shows the state in the controls */
   constructor(changed) {
@@ -44,6 +42,8 @@ export class Explorer {
     this.state = { ...DEFAULTS };
     /** @type {Session | null} */
     this.session = null;
+    /** @type {Session | null} whose maps are on show: the same, or that by another measure than the weights */
+    this.measured = null;
     /** @type {HeadMap | null} on show; of a far one, the kept cell's row */
     this.map = null;
     /** @type {Cell} the chosen one */
@@ -183,12 +183,9 @@ export class Explorer {
   /** Nothing on show: the input is not there yet. @param {Partial<State>} patch @param {History} history */
   clear(patch, history) {
     this.pending?.abort();
-    this.turn += 1;
     this.session?.close();
-    this.session = null;
-    this.map = null;
-    this.long.hide();
-    this.beside.see("");
+    this.session = this.measured = null;
+    this.makeRoom();
     delete byId("map").dataset.state;
     for (const id of ["result", "cell-details", "scene", "warning"]) byId(id).hidden = true;
     const { palette, scale, sort } = this.state;
@@ -198,18 +195,21 @@ export class Explorer {
   /** Draws the state's map; a newer call overtakes an older one. @param {History} [history] */
   async showMap(history = "replace") {
     const turn = (this.turn += 1);
-    const { session } = this;
-    if (!session) return;
+    const { session: base } = this;
+    if (!base) return;
     const settled = waiting();
     try {
       if (this.state.layer === null || this.state.head === null) {
-        const head = await bestHead(session, this.state.site);
+        const head = await bestHead(base, this.state.site);
         if (turn !== this.turn) return;
         this.state = { ...this.state, ...head };
       }
       this.record({}, history);
       const { site: name } = this.state;
       const { layer, head } = this.head;
+      const session = await measured(base, this.state, this.head);
+      if (turn !== this.turn) return;
+      this.measured = session;
       const site = session.site(name);
       const far = isFar(site);
       if (isLong(site)) {
@@ -226,17 +226,16 @@ export class Explorer {
       this.long.read(session, name, far);
       this.keep(this.kept);
       showExports(session, name, { layer, head: over || head });
-      if (this.long.active) offerWhatFits(this.long.atlas);
       if (this.long.active) this.long.label(showCaptions(session, name, this.head, map));
       else showCaptions(session, name, this.head, map, over);
       drawHeads(this, session, turn);
       if (!this.long.active) await this.draw();
       byId("map").dataset.state = "ready";
-      this.recovery.arrived(session, this.state);
+      this.recovery.arrived(base, this.state);
       announce(t("showing", { site: siteName(name), layer, head }));
     } catch (error) {
       if (isAbort(error) || turn !== this.turn) return;
-      await this.recovery.failed(session, asError(error), this);
+      await this.recovery.failed(base, asError(error), this);
     } finally {
       settled();
     }
@@ -266,7 +265,7 @@ export class Explorer {
   }
 
   draw() {
-    const { map, session } = this;
+    const { map, measured: session } = this;
     if (!map || !session) return;
     if (this.long.active) return this.lengthen(session);
     const { site, rows, cols } = this.state;

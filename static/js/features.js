@@ -1,5 +1,7 @@
 /** What the page offers around the map: each in a module of its own, which is named here and says what it follows. */
 
+import { Rail } from "./map/grid/rail.js";
+import { Measures } from "./views/measures.js";
 import { Framed } from "./views/framed.js";
 import { Alignment } from "./studies/alignment.js";
 import { Faithfulness } from "./studies/faithfulness.js";
@@ -39,6 +41,7 @@ import { Present } from "./views/present.js";
  * @property {(state: State) => void} [changed] the state is another one
  * @property {(session: Session | null) => void} [answered] another answer is on show, or none
  * @property {(shown: Shown) => void} [use] another map is on show
+ * @property {() => void} [heads] statistics and pictures of the site's heads are there
  * @property {(cell: Cell) => void} [keep] another cell is kept
  * @property {(place: Place | null) => void} [point] somebody points, or no longer does
  * @property {Record<string, (pressed: string) => unknown>} [keys] by the names of views/keys.js
@@ -54,6 +57,8 @@ import { Present } from "./views/present.js";
 
 /** @param {Page} page @returns {Feature[]} in the order in which they stand on the page */
 export const featuresOf = (page) => [
+  new Measures(page),
+  new Rail(page),
   new Present(page),
   new Stepping(page),
   new Conversation(page),

@@ -44,6 +44,10 @@ export const DEFAULTS = Object.freeze({
   view: "",
   other: "",
   pins: "",
+  measure: "",
+  objective: "",
+  rail: "",
+  kind: "",
 });
 
 const NAMES = /** @type {(keyof State)[]} */ (Object.keys(DEFAULTS));
@@ -55,6 +59,7 @@ const CHOICES = {
   point: ["keys"],
   how: ["mean"],
   view: VIEWS.slice(1),
+  rail: ["effects"],
   scale: ["linear", "log"],
   palette: PALETTES,
 };

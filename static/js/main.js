@@ -138,7 +138,7 @@ function look(name) {
 const turn = (side) => restyle({ point: side === "keys" ? "keys" : "" });
 
 /** @type {Partial<State>} */
-const FRESH = { over: "", row: null, col: null, rows: null, cols: null };
+const FRESH = { over: "", objective: "", row: null, col: null, rows: null, cols: null };
 
 /** @param {Partial<State>} [patch] @param {History} [history] */
 async function run(patch = {}, history = "push") {

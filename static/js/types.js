@@ -20,7 +20,7 @@
  *            warning?: string | null, rows_checked: number, kernel: string, dtype: string,
  *            versions: Record<string, string>, errors?: Record<string, (number | null)[][]>}} Certificate
  * @typedef {{id: string, model: string, task: string, prediction: Prediction, axes: Record<string, Axis>, sites: Site[], bytes?: number,
- *            certificate: Certificate, request?: {inputs?: Input | string, target?: string, parameters?: Record<string, unknown>}, edits?: {kind: string}[], encodings?: {u8log?: {relative_error: number}}}} Summary
+ *            certificate: Certificate, objective?: Objective & {value: number}, request?: {inputs?: Input | string, target?: string, parameters?: Record<string, unknown>}, edits?: {kind: string}[], encodings?: {u8log?: {relative_error: number}}}} Summary
  *
  * @typedef {object} Entry one of a list that answers: a label, a token for a mask, an entity
  * @property {number} score
@@ -84,11 +84,40 @@
  * @property {boolean} causal cells with key index > query index are masked
  * @property {number} [from] the first row that is here, where not all are: then rows are as many as there are
  * @property {boolean} [holes] cells of exactly 0 are masked: no softmax gives that to a key that it sees
+ * @property {Unit} [unit] what the values are where they are no weights
+ * @property {Float32Array} [seen] where they are none: the weights, which are 0 where a cell is masked
  *
- * @typedef {"entropy" | "distance" | "sink" | "diagonal"} MeasureName
+ * @typedef {object} Measure as the service declares it
+ * @property {string} name
+ * @property {string} kind what has a value of it: cell, head, trace, token
+ * @property {string} description
+ * @property {string} formula
+ * @property {string} source
+ * @property {string} range
+ * @property {boolean} signed
+ * @property {boolean} objective whether it is of one, which the trace must have
+ * @property {string} cost
+ * @property {string} where a trace has it
+ * @property {string} example a question that it answers
+ * @property {"u8log" | "s8log"} [encoding] of cells: the code of its tiles
+ * @property {{site: string, lacks: string | null, objective: boolean}[]} [sites] where in a trace it is defined; objective:
+ *   one is what it lacks
+ * @typedef {{tokens: "all" | number[]} | {label: string | number}} Objective
+ *
+ * @typedef {(number | null)[][]} Grid layers x heads; null where a number is not known
+ * @typedef {{name: string, layers: number, heads: number, estimated: Grid, measured: Grid | null}} SiteEffects
+ * @typedef {{sites: SiteEffects[], value: {trace: number}, correlation: {pearson: number | null} | null}} Effects of heads
+ *
+ * @typedef {object} Unit of the values of a measure of cells
+ * @property {string} name of the measure
+ * @property {boolean} signed whether they may be negative
+ * @property {number} limit the largest of the site, without its sign: it has the ramp's last colour
+ *
+ * @typedef {"entropy" | "distance" | "sink" | "diagonal" | "effect"} MeasureName
  * @typedef {{layer: number, head: number}} Head
  * @typedef {{layer: number, head: number | Over}} HeadOrAll one head, or all of its layer as one map
- * @typedef {Head & {site: string, max?: number} & Partial<Record<MeasureName, number>>} HeadRow a head's statistics
+ * @typedef {Head & {site: string, max?: number} & Partial<Record<MeasureName, number>>  & Partial<Record<"previous" | "duplicate" | "induction", number | null>> & {kinds?: string[]}} HeadRow a head's
+ *   statistics, and of what kinds it is
  * @typedef {{heads: HeadRow[], best?: Record<string, Head | null>}} Heads those of every site, and by site the one that says
  *   most: of `cross` the best aligner, else the sharpest of the last layer; null where a map is too long to tell
  *
@@ -154,6 +183,10 @@
  * @property {"" | "ribbons" | "sources" | "compare" | "alignment" | "robustness" | "faithfulness"} view empty: the map
  * @property {string} other what a comparison compares with, as beside/compare/other.js writes it; empty: what suggests itself
  * @property {string} pins cells with notes, as pins/codec.js writes them
+ * @property {string} measure of cells, by its name; empty: the weights
+ * @property {string} objective what gradients are of: empty: the whole answer, else a number of a token of it
+ * @property {"" | "effects"} rail what the heads' pictures show; empty: their maps
+ * @property {string} kind of heads that are picked out; empty: all are alike
  */
 
 export {};

@@ -50,10 +50,11 @@ export async function heads(id, signal) {
  * @param {AbortSignal} signal
  * @param {Range} [rows] all where left out
  * @param {Range} [cols]
+ * @param {string} [measure] of cells; empty: the weights
  * @returns {Promise<Float32Array>} row-major
  */
-export async function weights(id, site, layer, head, signal, rows, cols) {
-  const part = (rows ? `&rows=${rows.join(":")}` : "") + (cols ? `&cols=${cols.join(":")}` : "");
+export async function weights(id, site, layer, head, signal, rows, cols, measure) {
+  const part = (rows ? `&rows=${rows.join(":")}` : "") + (cols ? `&cols=${cols.join(":")}` : "") + byMeasure(measure);
   const response = await request(`${mapPath(id, site, layer, head)}?format=npy${part}`, { signal });
   const { data } = decodeNpy(await response.arrayBuffer());
   return /** @type {Float32Array} */ (data); // the map route sends no other
@@ -64,17 +65,47 @@ export async function weights(id, site, layer, head, signal, rows, cols) {
  * @param {string} site
  * @param {number} size pixels a side at most
  * @param {AbortSignal} signal
+ * @param {string} [measure] of cells; empty: the weights
  * @returns {Promise<Thumbnails>}
  */
-export async function thumbnails(id, site, size, signal) {
-  const response = await request(`${tracePath(id)}/thumbnails/${site}?size=${size}&format=raw`, { signal });
+export async function thumbnails(id, site, size, signal, measure) {
+  const path = `${tracePath(id)}/thumbnails/${site}?size=${size}&format=raw${byMeasure(measure)}`;
+  const response = await request(path, { signal });
   const shape = (response.headers.get("X-Tile-Shape") ?? "").match(/\d+/g)?.map(Number) ?? [];
   return { shape, codes: new Uint8Array(await response.arrayBuffer()) };
 }
 
+/** The part of an address that names a measure. @param {string} [measure] empty: the weights */
+export const byMeasure = (measure) => (measure ? `&measure=${encodeURIComponent(measure)}` : "");
+
 /** @param {string} id @param {AbortSignal} signal @returns {Promise<ArrayBuffer>} the trace as a file */
 export async function traceFile(id, signal) {
   return (await request(`${tracePath(id)}/file`, { signal })).arrayBuffer();
+}
+
+/**
+ * The measures that there are, and where in a trace each is defined.
+ *
+ * @param {string} id of the trace
+ * @param {AbortSignal} signal
+ * @returns {Promise<import("../types.js").Measure[]>}
+ */
+export async function measures(id, signal) {
+  return (await (await request(`v1/measures?trace=${encodeURIComponent(id)}`, { signal })).json()).measures;
+}
+
+/**
+ * What silencing each head does to a trace's objective.
+ *
+ * @param {string} id
+ * @param {boolean} measured by a pass each, beside the estimate
+ * @param {AbortSignal} signal
+ * @returns {Promise<import("../types.js").Effects>}
+ */
+export async function headEffects(id, measured, signal) {
+  const headers = { "Content-Type": "application/json" };
+  const options = { method: "POST", headers, body: JSON.stringify({ edits: "heads", measured }), signal };
+  return (await request(`${tracePath(id)}/effects`, options)).json();
 }
 
 /** @param {string} path @returns {Promise<Blob>} what a link cannot fetch, since it sends no key */

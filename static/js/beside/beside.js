@@ -1,6 +1,6 @@
 /** Everything beside the map that follows it: sentences, picture or wave, the kept cell and its derivation, ribbons. */
 
-import { cellMeant } from "../map/cells.js";
+import { cellMeant, shares, strengths } from "../map/cells.js";
 import { Card } from "../map/card.js";
 import { Sentences } from "../text/sentences.js";
 import { byId } from "../views/dom.js";
@@ -50,9 +50,9 @@ export class Beside {
     const axes = { queries: session.queries(site), keys: session.keys(site) };
     this.panel.use(map, axes.queries, axes.keys);
     this.sentences.build(session, site, far);
-    if (!far) this.sentences.use(map);
+    if (!far) this.sentences.use(shares(map));
     this.scene.build(session, site);
-    this.scene.use(map);
+    this.scene.use(strengths(map));
     const { certificate, bytes = 0 } = session.summary;
     const { layer, head } = which;
     const error = certificate.errors?.[site]?.[layer]?.[head] ?? null;

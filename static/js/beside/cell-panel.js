@@ -1,10 +1,10 @@
 /** The right column: one cell, its row, its head. */
 
-import { cellOf, exact, fourDigits, masked, rowOf, topK } from "../map/cells.js";
+import { cellOf, exact, largest, listed as written, masked, rowOf, topK } from "../map/cells.js";
 import { errorOf } from "../views/certificate.js";
 import { byId, cssColour, element, sharpContext } from "../views/dom.js";
 import { groupName, groupOf, grouped } from "../map/grid/groups.js";
-import { MEASURES, place } from "../map/grid/heads.js";
+import { figure, MEASURES, place } from "../map/grid/heads.js";
 import { t } from "../text/i18n.js";
 import { withBytesApart } from "../text/isolate.js";
 import { tokenText } from "../text/words.js";
@@ -15,13 +15,14 @@ import { tokenText } from "../text/words.js";
 /** @typedef {{map: HeadMap, queries: Axis, keys: Axis}} Row of a map: all of it, or the row that is here */
 
 const LISTED = 6;
+const PLACES = { low: "placeLow", high: "placeHigh", far: "placeFar" };
 const PROFILE_HEIGHT = 56;
 
 /** Where the largest of some weights in a row is. @param {Float32Array} weights @param {number} start @param {number} count */
 function largestIn(weights, start, count) {
   let best = start;
   for (let key = start + 1; key < Math.min(start + count, weights.length); key++)
-    if (weights[key] > weights[best]) best = key;
+    if (Math.abs(weights[key]) > Math.abs(weights[best])) best = key;
   return best;
 }
 
@@ -105,17 +106,18 @@ export class CellPanel {
     const weights = rowOf(map, row);
     const per = Math.max(1, map.cols / width); // keys a pixel
     const step = width / map.cols;
-    const top = map.from === undefined ? 1 : weights[largestIn(weights, 0, map.cols)] || 1; // of so many, none is large
+    const alone = map.unit || map.from !== undefined; // a measure's row, and one of so many that none is large
+    const top = alone ? Math.abs(weights[largest(weights)]) || 1 : 1;
     const gap = step > 6 ? 2 : step > 3 ? 1 : 0;
-    const [bar, chosen, ground] = [cssColour("--bar"), cssColour("--accent"), cssColour("--line")];
+    const [bar, chosen, ground, minus] = ["--bar", "--accent", "--line", "--minus"].map(cssColour);
     context.fillStyle = ground;
     context.fillRect(0, PROFILE_HEIGHT - 1, width, 1);
     // Where keys share a pixel the largest stands for them, as in the map.
     /** @param {number} key @param {string} colour @param {number} least height, in pixels */
     const draw = (key, colour, least) => {
-      const height = Math.max(Math.min(weights[key] / top, 1) * (PROFILE_HEIGHT - 1), least);
+      const height = Math.max(Math.min(Math.abs(weights[key]) / top, 1) * (PROFILE_HEIGHT - 1), least);
       if (height < 0.25) return;
-      context.fillStyle = colour;
+      context.fillStyle = weights[key] < 0 && colour === bar ? minus : colour;
       const shown = Math.max(height, 0.5);
       const left = Math.min(key * step + gap / 2, width - 1);
       context.fillRect(left, PROFILE_HEIGHT - 1 - shown, Math.max(step - gap, 1), shown);
@@ -166,8 +168,9 @@ export class CellPanel {
     if (!keys) return;
     byId("top").replaceChildren(
       ...topK(map, row, LISTED).map(({ col, weight }, _, [first]) => {
-        const bar = element("span", { class: "top-bar" });
-        bar.style.setProperty("--weight", (map.from === undefined ? weight : weight / (first.weight || 1)).toFixed(4));
+        const bar = element("span", { class: weight < 0 ? "top-bar minus" : "top-bar" });
+        const share = map.unit || map.from !== undefined ? Math.abs(weight / (first.weight || 1)) : weight;
+        bar.style.setProperty("--weight", share.toFixed(4));
         const button = element(
           "button",
           { type: "button", class: "plain top-item", on: { click: () => this.on.choose({ row, col }) } },
@@ -178,7 +181,7 @@ export class CellPanel {
             ...number(map, keys, col),
           ),
           bar,
-          element("span", { class: "tabular top-weight" }, fourDigits(weight)),
+          element("span", { class: "tabular top-weight" }, written(weight, map.unit)),
         );
         return element("li", { data: { col } }, button);
       }),
@@ -203,12 +206,12 @@ export class CellPanel {
         const value = statistics?.[measure];
         if (typeof value !== "number") return [];
         const { place: rank, of } = place(rows, measure, layer, head);
-        const where = t(MEASURES[measure] === "low" ? "placeLow" : "placeHigh", { place: rank, of });
+        const where = t(PLACES[MEASURES[measure]], { place: rank, of });
         return element(
           "tr",
           { title: `${t(`${measure}Title`)}. ${where}` },
           element("th", { scope: "row" }, t(measure)),
-          element("td", { class: "tabular" }, value.toFixed(3)),
+          element("td", { class: "tabular" }, figure(measure, value)),
           element("td", { class: "tabular quiet" }, t("place", { place: rank, of })),
         );
       }),

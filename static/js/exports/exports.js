@@ -226,14 +226,15 @@ export class Exports {
     const { session, state } = this.explorer;
     if (!session) return;
     const { layer, head } = this.explorer.head;
-    const { objective } = /** @type {{objective?: Record<string, unknown>}} */ (sessionOf(this.explorer)?.summary ?? {});
+    const shown = sessionOf(this.explorer) ?? session;
+    const { objective } = shown.summary;
     const of = Object.fromEntries(Object.entries(objective ?? {}).filter(([name]) => name !== "value")); // that is answered
     const body = /** @type {Record<string, unknown>} */ (bodyOf(session.draft, session.model));
     const asked = {
       origin: new URL(".", document.baseURI).href.replace(/\/$/, ""),
       body: objective ? { ...body, objective: of } : body,
       ...{ site: state.site, layer, head: this.explorer.over || head, rows: state.rows, cols: state.cols },
-      measure: /** @type {{measure?: string}} */ (state).measure || "weights",
+      measure: shown.unitOf(state.site, { layer, head })?.name ?? "weights",
       keyed: heldKey() !== "",
     };
     const text = language === "curl" ? curlOf(asked) : pythonOf(asked);

@@ -1,13 +1,13 @@
 /** What is on screen of a map, as data: the cells in view, how they are coloured, and the words that belong to them. */
 
-import { WEIGHTS } from "../api/u8log.js";
 import { blocks } from "../map/atlas/codes.js";
-import { colourAt, floorOf, LOG_FLOOR, position } from "../map/colour.js";
+import { colourAt, floorOf, rampOf, tone } from "../map/colour.js";
 import { cellsIn } from "../map/geometry.js";
 import { blockSize, pooled } from "../map/heatmap/pool.js";
 import { shownPins } from "../map/pins.js";
 import { axisName, siteName, t } from "../text/i18n.js";
 import { isolated } from "../text/isolate.js";
+import { measureName } from "../text/measures.js";
 import { byId } from "../views/dom.js";
 
 /** @typedef {import("../explorer.js").Explorer} Explorer */
@@ -15,7 +15,7 @@ import { byId } from "../views/dom.js";
 /** @typedef {import("../types.js").Axis} Axis */
 /** @typedef {import("../types.js").Range} Range */
 /** @typedef {import("../types.js").Theme} Theme */
-/** @typedef {{name: string, signed: boolean, limit: number}} Unit of values that are no weights: the largest has the last colour */
+/** @typedef {import("../types.js").Unit} Unit */
 /**
  * @typedef {object} Part the cells in view, each drawn block by one value
  * @property {Range} rows of the map, half open
@@ -54,17 +54,10 @@ const STOPS = 25; // of the colours' scale: as many as the finest palette is mad
  * @param {Explorer} explorer
  * @returns {Session | null}
  */
-export const sessionOf = (explorer) => /** @type {{measured?: Session | null}} */ (/** @type {unknown} */ (explorer)).measured ?? explorer.session;
+export const sessionOf = (explorer) => explorer.measured ?? explorer.session;
 
 /** What the values on show are, where they are no weights. @param {Explorer} explorer @returns {Unit | undefined} */
-function unitOf({ long, map }) {
-  if (!long.active) return /** @type {{unit?: Unit} | null} */ (map)?.unit;
-  const source = /** @type {{unitOf?: (shown: object) => Unit | undefined}} */ (/** @type {unknown} */ (long.shown.source));
-  return source.unitOf?.(long.shown);
-}
-
-/** What each code of a long map's tiles stands for. @param {Explorer} explorer @returns {ArrayLike<number>} */
-const codesOf = ({ long }) => /** @type {{codes?: ArrayLike<number>}} */ (/** @type {unknown} */ (long.shown.source.session)).codes ?? WEIGHTS;
+const unitOf = ({ long, map }) => (long.active ? long.shown.source.unitOf(long.shown) : map?.unit);
 
 /** @param {Explorer} explorer @returns {boolean} whether a map is on show */
 export const hasPicture = ({ session, map, long, heatmap }) =>
@@ -77,7 +70,7 @@ export function partOf(explorer) {
     const { atlas } = long;
     const { view, shape } = atlas.drawn;
     const [rows, cols] = [cellsIn(view.y, shape[0]), cellsIn(view.x, shape[1])];
-    const part = blocks(rows, cols, atlas.level, shape, (spot) => atlas.find(spot), codesOf(explorer));
+    const part = blocks(rows, cols, atlas.level, shape, (spot) => atlas.find(spot), long.shown.source.session.codes);
     if (!part) return null;
     const n = 2 ** atlas.level;
     const { rows: height, cols: width, weights: values } = part;
@@ -110,7 +103,6 @@ function wordsOf(explorer, part) {
   const { site } = state;
   const { model, task, certificate } = session.summary;
   const { queries, keys, shape } = session.site(site);
-  const measure = /** @type {{measure?: string}} */ (state).measure || "weights";
   const what = reduction(explorer, part) || t("exportExact");
   const whole = part.rows[1] - part.rows[0] === shape[0] && part.cols[1] - part.cols[0] === shape[1];
   const cells = whole ? t("exportWhole", { rows: shape[0], cols: shape[1] }) : t("exportCells", { rows: part.rows.join(":"), cols: part.cols.join(":") });
@@ -118,14 +110,14 @@ function wordsOf(explorer, part) {
   return {
     title: `${isolated(model)} · ${siteName(site)} · ${byId("now").textContent ?? ""}`,
     facts: [
-      t("exportFacts", { measure: t(`measure_${measure}`, {}, measure), scale: t(explorer.scale()), cells, what }),
+      t("exportFacts", { measure: measureName(unitOf(explorer)?.name ?? ""), scale: t(explorer.scale()), cells, what }),
       t("exportProof", { proof, id: session.summary.id || "—" }),
       ...(certificate.warning ? [`${t("warning")} ${certificate.warning}`] : []),
     ],
     queries: t("queries", { name: axisName(queries, task) }),
     keys: t("keys", { name: axisName(keys, task) }),
     low: byId("legend-low").textContent ?? "0",
-    high: byId("legend").nextElementSibling?.textContent ?? "1",
+    high: byId("legend-high").textContent ?? "1",
     masked: t("maskedKey"),
   };
 }
@@ -137,7 +129,8 @@ export function nameOf(explorer, part) {
   const { layer, head } = explorer.head;
   const whole = part.rows[1] - part.rows[0] === rows && part.cols[1] - part.cols[0] === cols;
   const place = whole && !long.active ? "" : `-rows${part.rows.join("-")}-cols${part.cols.join("-")}`;
-  return `${state.site}-${layer}-${explorer.over || head}${place}`;
+  const unit = unitOf(explorer);
+  return `${state.site}-${layer}-${explorer.over || head}${unit ? `-${unit.name}` : ""}${place}`;
 }
 
 /**
@@ -153,15 +146,15 @@ export function pictureOf(explorer, theme) {
   if (!part || !session) return null;
   const { palette, scale } = explorer.styled();
   const unit = unitOf(explorer);
-  const floor = long.active && !unit ? floorOf(long.atlas.shape[1]) : LOG_FLOOR;
-  const ramp = unit?.signed ? /** @type {import("../types.js").Palette} */ ("signed") : palette; // what has a sign has colours of its own
+  const floor = long.active && !unit ? floorOf(long.atlas.shape[1]) : undefined;
+  const ramp = rampOf(palette, unit);
   const box = long.active ? long.atlas.drawn.box : heatmap.frame?.box;
   if (!box) return null;
   const reduced = part.n > 1 ? `-${long.active ? long.shown.how : "max"}${part.n}x${part.n}` : "";
   return {
     ...part,
     unit,
-    place: (value) => placeOf(value, scale, floor, unit),
+    place: (value) => tone(value, scale, unit, floor),
     colour: (at) => colourAt(ramp, theme, at),
     stops: Array.from({ length: STOPS }, (_, at) => colourAt(ramp, theme, at / (STOPS - 1))),
     theme,
@@ -173,11 +166,4 @@ export function pictureOf(explorer, theme) {
     pins: shownPins().filter(({ row, col }) => inside(row, part.rows) && inside(col, part.cols)),
     name: nameOf(explorer, part) + reduced,
   };
-}
-
-/** Where a value stands on its scale: of what has a sign, zero in the middle. @param {number} value @param {import("../types.js").Scale} scale @param {number} floor @param {Unit | undefined} unit */
-function placeOf(value, scale, floor, unit) {
-  if (!unit) return position(value, scale, floor);
-  const share = position(Math.abs(value) / unit.limit, scale, floor);
-  return unit.signed ? (1 + Math.sign(value) * share) / 2 : share;
 }

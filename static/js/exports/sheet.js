@@ -1,6 +1,6 @@
 /** A picture laid out as a sheet: map, labels, title, legend and caption as marks that every format draws. No document here. */
 
-import { brief } from "../map/cells.js";
+import { inCell } from "../map/cells.js";
 import { inkOn } from "../map/colour.js";
 import { ticks } from "../map/geometry.js";
 import { ticksOf } from "../map/atlas/ticks.js";
@@ -135,7 +135,7 @@ export function sheetOf(picture) {
       if (!(Math.abs(value) >= NOTHING * (picture.unit?.limit ?? 1))) return;
       const [x, y] = [drawn.left + ((at % width) + 0.5) * across, drawn.top + (Math.floor(at / width) + 0.5) * down];
       const rgb = [colours[at] >> 16, (colours[at] >> 8) & 255, colours[at] & 255];
-      write(picture.unit ? String(Number(value.toPrecision(2))) : brief(value), x, y, { size: 11, mono: true, anchor: "middle", colour: inkOn(rgb) });
+      write(inCell(value, picture.unit), x, y, { size: 11, mono: true, anchor: "middle", colour: inkOn(rgb) });
     });
   marks.push({ kind: "rect", box, stroke: ink.line });
   for (const { row, col, number, here } of picture.pins) {

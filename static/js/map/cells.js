@@ -6,7 +6,8 @@
 /** Whether the model could not look there at all. @param {HeadMap} map @param {number} row @param {number} col */
 export function masked(map, row, col) {
   const at = (row - (map.from ?? 0)) * map.cols + col;
-  return (map.causal && col > row) || (map.holes === true && map.weights[at] === 0);
+  const weights = map.unit ? map.seen : map.weights;
+  return (map.causal && col > row) || (map.holes === true && weights?.[at] === 0);
 }
 
 /** The weights of a row. @param {HeadMap} map @param {number} row @returns {Float32Array} */
@@ -27,7 +28,7 @@ export function cellOf(map, row, col) {
   for (let j = 0; j < map.cols; j++) {
     if (masked(map, row, j)) continue;
     visible += 1;
-    if (weights[j] > weights[col]) rank += 1;
+    if (Math.abs(weights[j]) > Math.abs(weights[col])) rank += 1;
   }
   return { weight: weights[col], masked: masked(map, row, col), rank, of: visible };
 }
@@ -42,8 +43,9 @@ export function topK(map, row, k) {
   /** @type {{col: number, weight: number}[]} */
   const best = [];
   rowOf(map, row).forEach((weight, col) => {
-    if ((best.length === k && weight <= best[k - 1].weight) || masked(map, row, col)) return;
-    const at = best.findIndex((other) => other.weight < weight);
+    const size = Math.abs(weight); // of what has a sign, the farthest from 0 says most
+    if ((best.length === k && size <= Math.abs(best[k - 1].weight)) || masked(map, row, col)) return;
+    const at = best.findIndex((other) => Math.abs(other.weight) < size);
     best.splice(at < 0 ? best.length : at, 0, { col, weight });
     best.length = Math.min(best.length, k);
   });
@@ -60,14 +62,14 @@ export function topOf(map, col, k) {
   const rows = Array.from({ length: map.rows }, (_, row) => ({ row, weight: map.weights[row * map.cols + col] }));
   return rows
     .filter(({ row }) => !masked(map, row, col))
-    .sort((a, b) => b.weight - a.weight)
+    .sort((a, b) => Math.abs(b.weight) - Math.abs(a.weight))
     .slice(0, k);
 }
 
-/** The place of the largest weight, the first of equals. @param {Float32Array} weights */
+/** The place of the largest weight, or of the value farthest from 0; the first of equals. @param {Float32Array} weights */
 export function largest(weights) {
   let best = 0;
-  for (let at = 1; at < weights.length; at++) if (weights[at] > weights[best]) best = at;
+  for (let at = 1; at < weights.length; at++) if (Math.abs(weights[at]) > Math.abs(weights[best])) best = at;
   return best;
 }
 
@@ -80,7 +82,7 @@ export function strongest(map, row) {
 export function mostInterested(map, col) {
   let best = 0;
   for (let row = 1; row < map.rows; row++) {
-    if (map.weights[row * map.cols + col] > map.weights[best * map.cols + col]) best = row;
+    if (Math.abs(map.weights[row * map.cols + col]) > Math.abs(map.weights[best * map.cols + col])) best = row;
   }
   return best;
 }
@@ -117,7 +119,7 @@ export function brightest(map, queries, keys) {
     let most = -1;
     for (let row = 0; row < map.rows; row++) {
       for (let col = 0; col < map.cols; col++) {
-        const tells = map.weights[row * map.cols + col] * choosing[row];
+        const tells = Math.abs(map.weights[row * map.cols + col]) * choosing[row]; // of what has a sign, the farthest from 0
         if (!(choosing[row] > 0) || tells <= most || !allowed(row, col) || masked(map, row, col)) continue;
         [best, most] = [[row, col], tells];
       }
@@ -151,6 +153,22 @@ function choices(map, row) {
 }
 
 /**
+ * A map as shares of the site's largest value, each with its sign. Weights are that already.
+ *
+ * @param {HeadMap} map
+ * @returns {HeadMap}
+ */
+export function shares(map) {
+  const { unit, weights } = map;
+  return unit ? { ...map, weights: weights.map((value) => Math.max(-1, Math.min(value / unit.limit, 1))) } : map;
+}
+
+/** A map as light: how large each value is beside the site's largest, without its sign. @param {HeadMap} map @returns {HeadMap} */
+export function strengths(map) {
+  return map.unit?.signed ? { ...map, weights: shares(map).weights.map(Math.abs) } : shares(map);
+}
+
+/**
  * A weight in full: the shortest decimal that means this float32 and no other, as the service's JSON has it.
  *
  * @param {number} weight
@@ -172,6 +190,34 @@ export function fourDigits(weight) {
   if (weight > 0 && weight < 5e-5) return "<.0001";
   return weight < 1 && weight >= 0.99995 ? ">.9999" : weight.toFixed(4);
 }
+
+/** A value of any size in so many digits, its sign a minus. @param {number} value @param {number} digits */
+export const rounded = (value, digits) => String(Number(value.toPrecision(digits))).replace(/^-/, "−");
+
+const SMALL = 0.01; // the largest of a unit, under which zeros would fill a line
+
+/**
+ * A value beside the largest of its unit, of which so many digits are written.
+ *
+ * @param {number} value
+ * @param {import("../types.js").Unit} unit
+ * @param {number} digits
+ */
+function beside(value, { limit }, digits) {
+  if (limit < SMALL) {
+    if (Math.abs(value) < limit / 10 ** digits) return "0";
+    return value.toExponential(digits - 3).replace(/^-/, "−");
+  }
+  const places = Math.min(Math.max(digits - 1 - Math.floor(Math.log10(limit)), 0), 12);
+  const text = value.toFixed(places);
+  return Number(text) === 0 ? "0" : text.replace(/^-/, "−");
+}
+
+/** A value of a map in a list: of a weight four digits after the point. @param {number} value @param {import("../types.js").Unit} [unit] */
+export const listed = (value, unit) => (unit ? beside(value, unit, unit.limit < 1 ? 3 : 4) : fourDigits(value));
+
+/** A value of a map in its cell. @param {number} value @param {import("../types.js").Unit} [unit] */
+export const inCell = (value, unit) => (unit ? beside(value, unit, 3).replace(/^(−?)0\./, "$1.") : brief(value));
 
 /** A weight for tight places: two digits that tell, and near 1 as many as tell it from 1. @param {number} weight */
 export function brief(weight) {

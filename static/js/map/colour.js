@@ -19,6 +19,8 @@ export const PALETTES = ["ink", "cividis", "viridis", "grey"];
 /** @typedef {import("../types.js").Palette} Palette */
 /** @typedef {import("../types.js").Scale} Scale */
 /** @typedef {import("../types.js").Theme} Theme */
+/** @typedef {import("../types.js").Unit} Unit */
+/** @typedef {Palette | "signed"} Ramp what values are drawn in; signed: what has a sign, whatever the palette */
 
 // Evenly spaced stops; between them colours are interpolated.
 // Cividis: Nuñez et al. 2018; viridis: Smith and van der Walt 2015.
@@ -38,14 +40,24 @@ const THEMED = {
   },
   grey: { light: "f1f1ef 101010", dark: "1f2023 f6f6f4" }, // zero is near the page, one is near the text
 };
+// Of what has a sign, from minus to plus: zero in the middle is the page's colour, plus is ink's, and minus a blue as light
+// as that, in straight lines in OKLab too. Orange and blue are told apart by whoever sees no red or no green.
+/** @type {Record<Theme, string>} */
+const SIGNED = {
+  light: `2b70c9 3f7cce 5188d4 6294d9 74a0de 85ace2 96b8e7 a7c4eb b8d0f0 cadbf4 dbe7f8 edf3fb ffffff ${(THEMED.ink?.light ?? "").slice(7)}`,
+  dark: `72b5ff 6aa6e9 6298d4 5a89bf 527baa 4a6e96 426082 3b536f 33465d 2c3a4b 242e39 1d2229 161719 ${(THEMED.ink?.dark ?? "").slice(7)}`,
+};
+
+/** What values of a unit are drawn in. @param {Palette} palette the chosen one @param {Unit} [unit] @returns {Ramp} */
+export const rampOf = (palette, unit) => (unit?.signed ? "signed" : palette);
 
 /**
- * @param {Palette} palette
- * @param {Theme} theme ink and grey depend on it
+ * @param {Ramp} palette
+ * @param {Theme} theme ink, grey and signed depend on it
  * @returns {number[][]} evenly spaced [r, g, b]
  */
 function stopsOf(palette, theme) {
-  const written = THEMED[palette]?.[theme] ?? STOPS[palette] ?? "";
+  const written = palette === "signed" ? SIGNED[theme] : (THEMED[palette]?.[theme] ?? STOPS[palette] ?? "");
   let stops = read.get(written);
   if (!stops) {
     stops = written.split(" ").map((hex) => [0, 2, 4].map((at) => parseInt(hex.slice(at, at + 2), 16)));
@@ -58,7 +70,7 @@ function stopsOf(palette, theme) {
 const read = new Map();
 
 /**
- * @param {Palette} palette
+ * @param {Ramp} palette
  * @param {Theme} theme
  * @param {number} t 0..1
  * @returns {number[]} [r, g, b]
@@ -84,19 +96,37 @@ export function position(weight, scale, floor = LOG_FLOOR) {
 }
 
 /**
- * Colours of the 256 u8log codes.
+ * Where a value of any unit stands on its ramp: of what has a sign, zero in the middle.
+ *
+ * @param {number} value
+ * @param {Scale} scale
+ * @param {Unit} [unit] none: a weight
+ * @param {number} [floor] of the logarithmic scale, as a share of the largest value
+ * @returns {number} 0..1
+ */
+export function tone(value, scale, unit, floor) {
+  if (!unit) return position(value, scale, floor);
+  const share = position(Math.abs(value) / unit.limit, scale, floor);
+  return unit.signed ? (1 + Math.sign(value) * share) / 2 : share;
+}
+
+/**
+ * Colours of the 256 codes of tiles and thumbnails.
  *
  * @param {ArrayLike<number>} weights of each code
  * @param {Palette} palette
  * @param {Theme} theme
  * @param {Scale} scale
+ * @param {number} [floor]
+ * @param {Unit} [unit] none: weights
  * @returns {Uint8ClampedArray<ArrayBuffer>} 256 * RGBA; masked is transparent
  */
-export function lookupTable(weights, palette, theme, scale, floor = LOG_FLOOR) {
+export function lookupTable(weights, palette, theme, scale, floor = LOG_FLOOR, unit) {
+  const ramp = rampOf(palette, unit);
   const table = new Uint8ClampedArray(weights.length * 4);
   for (let code = 0; code < weights.length; code++) {
     if (Number.isNaN(weights[code])) continue;
-    table.set([...colourAt(palette, theme, position(weights[code], scale, floor)), 255], code * 4);
+    table.set([...colourAt(ramp, theme, tone(weights[code], scale, unit, floor)), 255], code * 4);
   }
   return table;
 }

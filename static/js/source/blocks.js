@@ -1,22 +1,21 @@
 /** A map's cells in blocks, each as one code: tiles and small pictures, a row of cells after the other. */
 
-import { encodeU8log } from "../api/u8log.js";
-
-/** @typedef {import("./evaluate.js").LayerMaps} LayerMaps */
+/** @typedef {import("./glance.js").Maps} Maps */
 /** @typedef {import("../types.js").Range} Range */
 /** @typedef {import("../types.js").Reduction} Reduction */
 /** @typedef {() => Promise<void> | void} Turn called between two steps, so that others have theirs */
 
 /**
- * Each block by its largest weight, or by the mean of what is not masked; 0 where every cell is masked.
+ * Each block by its largest weight, of a measure by the value farthest from 0, or by the mean of what is not masked; 0 where
+ * every cell is masked.
  *
- * @param {LayerMaps} maps
+ * @param {Maps} maps
  * @param {number} head
  * @param {Range[]} bands of rows, one after the other
  * @param {Range[]} stretches of columns, from the left
  * @param {Reduction} how
  * @param {Turn} turn
- * @returns {Promise<Uint8Array<ArrayBuffer>>} u8log, row-major
+ * @returns {Promise<Uint8Array<ArrayBuffer>>} codes, row-major
  */
 export async function blocksOf(maps, head, bands, stretches, how, turn) {
   const width = stretches.length;
@@ -36,19 +35,19 @@ export async function blocksOf(maps, head, bands, stretches, how, turn) {
       await turn();
     }
     for (let x = 0; x < width; x++)
-      if (counts[x]) codes[y * width + x] = encodeU8log(how === "mean" ? sums[x] / counts[x] : sums[x]);
+      if (counts[x]) codes[y * width + x] = maps.encode(how === "mean" ? sums[x] / counts[x] : sums[x]);
   }
   return codes;
 }
 
 /**
- * @param {LayerMaps} maps
+ * @param {Maps} maps
  * @param {number} row
  * @param {Float32Array} weights from column `start` on
  * @param {number} start
  * @param {Range[]} stretches
  * @param {Reduction} how
- * @param {Float64Array} sums of each block so far; with "max", the largest
+ * @param {Float64Array} sums of each block so far; with "max", the farthest from 0
  * @param {Uint32Array} counts of its visible cells
  */
 function addRow(maps, row, weights, start, stretches, how, sums, counts) {
@@ -57,7 +56,8 @@ function addRow(maps, row, weights, start, stretches, how, sums, counts) {
     for (let col = left; col < right; col++) {
       if (!maps.sees(row, col)) continue;
       const weight = weights[col - start];
-      sums[x] = how === "mean" ? sums[x] + weight : Math.max(sums[x], weight);
+      if (how === "mean") sums[x] += weight;
+      else if (!counts[x] || Math.abs(weight) > Math.abs(sums[x])) sums[x] = weight;
       counts[x] += 1;
     }
   }

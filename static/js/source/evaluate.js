@@ -6,6 +6,7 @@
  * Sums are of 64 bits, the numbers that they are of of 32: a weight is the service's to a millionth.
  */
 
+import { encodeU8log } from "../api/u8log.js";
 import { BadFile, require } from "./bad_file.js";
 import { predicateOf } from "./visible.js";
 
@@ -40,6 +41,7 @@ export class LayerMaps {
     this.lse = file.floats(`${prefix}lse`);
     /** @type {Float32Array | null} values, which only those need who ask what a weight does */
     this.v = null;
+    this.encode = encodeU8log;
     this.file = file;
     this.prefix = prefix;
     const { score } = described;

@@ -1,6 +1,7 @@
 /** A trace file in the page: every map of it is worked out here, in a worker where there is much, and no service is asked. */
 
 import { BadFile } from "./bad_file.js";
+import { declared } from "./declared.js";
 import { LayerMaps } from "./evaluate.js";
 import { HeldTensors } from "./held_tensors.js";
 import { TraceFile } from "./trace_file.js";
@@ -16,10 +17,15 @@ const LAYERS = 4; // whose tensors stay in the page besides the worker's
 
 /** @implements {TraceSource} */
 export class FileSource {
-  /** @param {Blob} file @param {TraceMaps | WorkerMaps} maps */
-  constructor(file, maps) {
+  /**
+   * @param {Blob} file
+   * @param {TraceMaps | WorkerMaps} maps
+   * @param {string} [measure] of cells, whose values its maps have; empty: the weights
+   */
+  constructor(file, maps, measure = "") {
     this.file = file;
     this.maps = maps;
+    this.measure = measure;
     this.summary = maps.summary;
     /** @type {Map<string, Promise<LayerMaps>>} */
     this.layers = new Map();
@@ -61,13 +67,13 @@ export class FileSource {
   }
 
   /** @type {TraceSource["weights"]} */
-  weights(site, layer, part, signal, rows, cols) {
-    return this.maps.weights(site, layer, part, signal, rows, cols);
+  weights(site, layer, part, signal, rows, cols, measure = this.measure) {
+    return this.maps.weights(site, layer, part, signal, rows, cols, measure);
   }
 
   /** @type {TraceSource["window"]} */
-  window(site, head, rows, cols, signal) {
-    return this.maps.window(site, head, rows, cols, signal);
+  window(site, head, rows, cols, signal, measure = this.measure) {
+    return this.maps.window(site, head, rows, cols, signal, measure);
   }
 
   /** @type {TraceSource["heads"]} */
@@ -76,13 +82,33 @@ export class FileSource {
   }
 
   /** @type {TraceSource["thumbnails"]} */
-  thumbnails(site, size, signal) {
-    return this.maps.thumbnails(site, size, signal);
+  thumbnails(site, size, signal, measure = this.measure) {
+    return this.maps.thumbnails(site, size, signal, measure);
   }
 
   /** @type {TraceSource["tiles"]} */
-  tiles(sheet, level, tiles, signal) {
-    return this.maps.tiles(sheet, level, tiles, signal);
+  tiles(sheet, level, tiles, signal, measure = this.measure) {
+    return this.maps.tiles(sheet, level, tiles, signal, measure);
+  }
+
+  /** @type {TraceSource["measures"]} */
+  async measures(signal) {
+    return (await this.maps.known(signal)).map(declared);
+  }
+
+  /** The same maps by another measure. @type {TraceSource["measured"]} */
+  measured({ name }) {
+    return new FileSource(this.file, this.maps, name);
+  }
+
+  /** Estimates alone: nothing here can make a pass. @type {TraceSource["effects"]} */
+  effects(_, signal) {
+    return this.maps.estimated(signal);
+  }
+
+  /** @type {TraceSource["towards"]} */
+  towards() {
+    return Promise.reject(new Error("a trace file has no model to ask"));
   }
 
   /** There is no service that would answer. */

@@ -4,6 +4,7 @@ import { blocksOf } from "./blocks.js";
 
 /** @typedef {import("./blocks.js").Turn} Turn */
 /** @typedef {import("./evaluate.js").LayerMaps} LayerMaps */
+/** @typedef {LayerMaps | import("./file_measures.js").MeasuredMaps} Maps */
 /** @typedef {import("../types.js").Axis} Axis */
 /** @typedef {import("../types.js").Head} Head */
 /** @typedef {import("../types.js").HeadRow} HeadRow */
@@ -61,11 +62,11 @@ function under(pixel, length, size) {
 /**
  * A small picture of a head: a pixel is the largest weight of the cells under it.
  *
- * @param {LayerMaps} maps
+ * @param {Maps} maps
  * @param {number} head
  * @param {number} size pixels a side
  * @param {Turn} turn after each row
- * @returns {Promise<Uint8Array>} u8log, row-major
+ * @returns {Promise<Uint8Array>} codes, row-major
  */
 export function thumbnailOf(maps, head, size, turn) {
   /** @param {number} length */

@@ -15,11 +15,19 @@ import { FileSource } from "./file_source.js";
 
 /** @implements {TraceSource} */
 export class HttpSource {
-  /** @param {Draft} draft that made it @param {Model | undefined} model @param {Summary} summary */
-  constructor(draft, model, summary) {
+  /**
+   * @param {Draft} draft that made it
+   * @param {Model | undefined} model
+   * @param {Summary} summary
+   * @param {string} [measure] of cells, whose values its maps have; empty: the weights
+   * @param {import("../types.js").Objective | null} [objective] what the trace's gradients are of
+   */
+  constructor(draft, model, summary, measure = "", objective = null) {
     this.draft = draft;
     this.model = model;
     this.summary = summary;
+    this.measure = measure;
+    this.objective = objective;
     /** @type {Promise<Summary> | null} the same input, traced again */
     this.again = null;
     /** @type {Promise<FileSource> | null} the trace's file */
@@ -27,8 +35,8 @@ export class HttpSource {
   }
 
   /** @type {TraceSource["weights"]} */
-  weights(site, layer, part, signal, rows, cols) {
-    return this.alive(signal, () => routes.weights(this.summary.id, site, layer, part, signal, rows, cols));
+  weights(site, layer, part, signal, rows, cols, measure = this.measure) {
+    return this.alive(signal, () => routes.weights(this.summary.id, site, layer, part, signal, rows, cols, measure));
   }
 
   /** @type {TraceSource["heads"]} */
@@ -37,23 +45,23 @@ export class HttpSource {
   }
 
   /** @type {TraceSource["thumbnails"]} */
-  thumbnails(site, size, signal) {
-    return this.alive(signal, () => routes.thumbnails(this.summary.id, site, size, signal));
+  thumbnails(site, size, signal, measure = this.measure) {
+    return this.alive(signal, () => routes.thumbnails(this.summary.id, site, size, signal, measure));
   }
 
   /** @type {TraceSource["tiles"]} */
-  tiles({ site, layer, head, how }, level, tiles, signal) {
+  tiles({ site, layer, head, how }, level, tiles, signal, measure = this.measure) {
     const wanted = tiles.map((pair) => pair.join(":")).join(",");
     return this.alive(signal, async () => {
       const path = `${routes.tracePath(this.summary.id)}/tiles/${site}/${layer}/${head}/${how}/${level}`;
-      return parseBatch(await (await request(`${path}?tiles=${wanted}`, { signal })).arrayBuffer());
+      return parseBatch(await (await request(`${path}?tiles=${wanted}${routes.byMeasure(measure)}`, { signal })).arrayBuffer());
     });
   }
 
   /** @type {TraceSource["window"]} */
-  window(site, head, rows, cols, signal) {
+  window(site, head, rows, cols, signal, measure = this.measure) {
     return this.alive(signal, async () => {
-      const answer = await request(this.path(site, head, "npy", rows, cols), { signal });
+      const answer = await request(this.path(site, head, "npy", rows, cols, measure), { signal });
       return /** @type {Float32Array} */ (decodeNpy(await answer.arrayBuffer()).data);
     });
   }
@@ -78,10 +86,39 @@ export class HttpSource {
    * @param {string} format
    * @param {Range} [rows] all where left out
    * @param {Range} [cols]
+   * @param {string} [measure] of cells
    */
-  path(site, { layer, head }, format, rows, cols) {
+  path(site, { layer, head }, format, rows, cols, measure = this.measure) {
     const part = rows && cols ? `&rows=${rows.join(":")}&cols=${cols.join(":")}` : "";
-    return `${routes.mapPath(this.summary.id, site, layer, head)}?format=${format}${part}`;
+    return `${routes.mapPath(this.summary.id, site, layer, head)}?format=${format}${part}${routes.byMeasure(measure)}`;
+  }
+
+  /** What the trace is asked for by. */
+  body() {
+    const body = bodyOf(this.draft, this.model);
+    return this.objective ? { ...body, objective: this.objective } : body;
+  }
+
+  /** @type {TraceSource["measures"]} */
+  measures(signal) {
+    return this.alive(signal, () => routes.measures(this.summary.id, signal));
+  }
+
+  /** The same trace, or the one that has an objective too, by another measure. @type {TraceSource["measured"]} */
+  measured({ name }) {
+    return new HttpSource(this.draft, this.model, this.summary, name, this.objective);
+  }
+
+  /** @type {TraceSource["effects"]} */
+  effects(measured, signal) {
+    return this.alive(signal, () => routes.headEffects(this.summary.id, measured, signal));
+  }
+
+  /** The trace of the same input that keeps the gradients of an objective. @type {TraceSource["towards"]} */
+  async towards(objective, signal) {
+    const source = new HttpSource(this.draft, this.model, this.summary, "", objective);
+    source.summary = await routes.trace(source.body(), signal);
+    return source;
   }
 
   /**
@@ -100,7 +137,7 @@ export class HttpSource {
       const seen = Object.values(this.summary.axes).some(({ kind }) => kind !== "text");
       const lost = seen && !this.draft.media; // a file that this page never had: opened from a link
       if (!dropped || lost) throw error;
-      this.again ??= routes.trace(bodyOf(this.draft, this.model), signal).finally(() => (this.again = null));
+      this.again ??= routes.trace(this.body(), signal).finally(() => (this.again = null));
       this.summary = { ...this.summary, id: (await this.again).id };
       return ask();
     }

@@ -1,6 +1,7 @@
 /** One answer of a model and everything that came of its trace's source. */
 
 import * as routes from "../api/routes.js";
+import { encodeU8log, WEIGHTS } from "../api/u8log.js";
 import { bodyOf, draftOfTrace } from "../input/draft.js";
 import { FileSource } from "./file_source.js";
 import { HttpSource } from "./http_source.js";
@@ -40,6 +41,14 @@ export class Session {
     this.controller = new AbortController();
     /** @type {Map<string, {promise: Promise<unknown>, cells: number}>} in order of use, the oldest first */
     this.kept = new Map();
+    /** @type {ArrayLike<number>} the values of the codes of tiles and thumbnails */
+    this.codes = WEIGHTS;
+    this.encode = encodeU8log;
+  }
+
+  /** What a map's values are; of the weights nothing has to be said. @type {(site: string, which: import("../types.js").Head) => import("../types.js").Unit | undefined} */
+  unitOf() {
+    return undefined;
   }
 
   /** What the trace says of itself. */
@@ -121,6 +130,11 @@ export class Session {
   /** The axis of a site's keys. @param {string} site */
   keys(site) {
     return this.summary.axes[this.site(site).keys];
+  }
+
+  /** The weights of a row, where its own values do not say what is masked. @type {(site: Site, layer: number, head: number, row: number) => Promise<Float32Array | undefined>} */
+  async seenRow() {
+    return undefined;
   }
 
   /** @param {string} name of the site @param {number} layer @param {number} head @returns {Promise<HeadMap>} */

@@ -39,6 +39,11 @@ export class SiteSource {
     this.cells = new Map();
   }
 
+  /** What the values of a head's map are; of weights nothing has to be said. @param {Head} head */
+  unitOf(head) {
+    return this.session.unitOf(this.site.name, head);
+  }
+
   /** @param {Sheet} sheet @param {number} level @param {[number, number][]} tiles @param {AbortSignal} [signal] */
   tiles(sheet, level, tiles, signal) {
     return this.session.source.tiles(sheet, level, tiles, signal);
@@ -79,6 +84,11 @@ export class SiteSource {
     const name = `${head.layer}/${head.head}/${row}`;
     const weights = this.rows.get(name) ?? (await this.exactWindow(head, [row, row + 1], [0, this.shape[1]], signal));
     return keep(this.rows, name, weights, LINES);
+  }
+
+  /** Of a measure's row, its weights where they say which cells are masked: 0 there. @param {Head} head @param {number} row */
+  seen({ layer, head }, row) {
+    return this.session.seenRow(this.site, layer, head, row);
   }
 
   /** @param {Head} head @param {number} col @returns {Float32Array | undefined} a column that is here */

@@ -1,7 +1,9 @@
 /** Everything that is worked out of a trace file: the same in the page and in a worker. No document here. */
 
 import { blocksOf } from "./blocks.js";
+import { estimated, knownOf, MeasuredMaps } from "./file_measures.js";
 import { alignmentOf, sharpest, statisticsOf, thumbnailOf } from "./glance.js";
+import { idsOf, tokenStatisticsOf } from "./token_heads.js";
 import { TraceFile } from "./trace_file.js";
 import { turns } from "./turns.js";
 
@@ -26,6 +28,8 @@ export class TraceMaps {
     this.trace = trace;
     this.summary = trace.summary;
     this.turn = turn;
+    /** @type {WeakMap<import("./evaluate.js").LayerMaps, Map<string, MeasuredMaps>>} by the name of a measure, as long as the layer is open */
+    this.measured = new WeakMap();
     this.asked = 0; // maps that somebody looks at are awaited, and pictures of heads wait for them
   }
 
@@ -49,6 +53,26 @@ export class TraceMaps {
     const site = this.summary.sites.find((each) => each.name === name);
     if (!site) throw new Error(`there is no site ${name}`);
     return site;
+  }
+
+  /** What a layer's maps are evaluated by. @param {string} site @param {number} layer @param {string} [measure] empty: the weights */
+  of(site, layer, measure = "") {
+    const maps = this.trace.layer(site, layer);
+    if (!measure) return maps;
+    const all = this.measured.get(maps) ?? new Map();
+    const made = all.get(measure) ?? new MeasuredMaps(maps, measure);
+    this.measured.set(maps, all.set(measure, made));
+    return made;
+  }
+
+  /** The measures of cells that there are, and what each layer lacks for them. */
+  async known() {
+    return knownOf(this.trace.file, this.summary.sites);
+  }
+
+  /** What silencing each head does to the file's objective, to first order. */
+  async estimated() {
+    return estimated(this.trace.file, this.summary);
   }
 
   /**
@@ -85,9 +109,9 @@ export class TraceMaps {
   }
 
   /** @type {TraceSource["weights"]} */
-  weights(site, layer, part, signal, rows, cols) {
+  weights(site, layer, part, signal, rows, cols, measure) {
     return this.first(async () => {
-      const maps = this.trace.layer(site, layer);
+      const maps = this.of(site, layer, measure);
       const band = rows ?? [0, maps.queries];
       const heads = part === "all" ? Array.from({ length: maps.heads }, (_, head) => head) : [part];
       return this.fill(maps, heads, band, cols ?? [0, maps.keys], signal);
@@ -95,14 +119,14 @@ export class TraceMaps {
   }
 
   /** @type {TraceSource["window"]} */
-  window(site, { layer, head }, rows, cols, signal) {
-    return this.first(() => this.fill(this.trace.layer(site, layer), [head], rows, cols, signal));
+  window(site, { layer, head }, rows, cols, signal, measure) {
+    return this.first(() => this.fill(this.of(site, layer, measure), [head], rows, cols, signal));
   }
 
   /**
    * A window of some heads, row by row.
    *
-   * @param {import("./evaluate.js").LayerMaps} maps
+   * @param {import("./glance.js").Maps} maps
    * @param {number[]} heads
    * @param {Range} rows
    * @param {Range} cols
@@ -132,12 +156,14 @@ export class TraceMaps {
     for (const site of this.summary.sites) {
       const few = site.layers * site.heads * site.shape[0] * site.shape[1] <= ALIGNABLE;
       const [queries, keys] = [this.summary.axes[site.queries], this.summary.axes[site.keys]];
+      const ids = idsOf(site, keys);
       /** @type {(Head & {score: number}) | null} */
       let aligns = null;
       for (let layer = 0; layer < site.layers; layer++) {
         const maps = this.trace.layer(site.name, layer);
         for (let head = 0; head < site.heads; head++) {
-          heads.push({ site: site.name, layer, head, ...(await statisticsOf(maps, head, turn)) });
+          const statistics = await statisticsOf(maps, head, turn);
+          heads.push({ site: site.name, layer, head, ...statistics, ...(await tokenStatisticsOf(maps, head, ids, turn)) });
           if (site.name !== CROSS || !few) continue;
           const score = await alignmentOf(maps, head, queries, keys, turn);
           if (!aligns || score > aligns.score) aligns = { layer, head, score };
@@ -150,23 +176,23 @@ export class TraceMaps {
   }
 
   /** @type {TraceSource["thumbnails"]} */
-  async thumbnails(name, size, signal) {
+  async thumbnails(name, size, signal, measure) {
     const { layers, heads } = this.site(name);
     const codes = new Uint8Array(layers * heads * size * size);
     const turn = this.behind(signal);
     for (let at = 0; at < layers * heads; at++) {
-      const maps = this.trace.layer(name, Math.floor(at / heads));
+      const maps = this.of(name, Math.floor(at / heads), measure);
       codes.set(await thumbnailOf(maps, at % heads, size, turn), at * size * size);
     }
     return { shape: [layers, heads, size, size], codes };
   }
 
   /** @type {TraceSource["tiles"]} */
-  tiles(sheet, level, tiles, signal) {
+  tiles(sheet, level, tiles, signal, measure) {
     return this.first(async () => {
       /** @type {PlacedTile[]} */
       const made = [];
-      for (const [row, col] of tiles) made.push({ row, col, tile: await this.tile(sheet, level, row, col, signal) });
+      for (const [row, col] of tiles) made.push({ row, col, tile: await this.tile(sheet, level, row, col, signal, measure) });
       signal?.throwIfAborted(); // as a request would: whoever gave it up does not look for what came
       return made;
     });
@@ -180,9 +206,10 @@ export class TraceMaps {
    * @param {number} row
    * @param {number} col
    * @param {AbortSignal} [signal]
+   * @param {string} [measure] empty: the weights
    */
-  async tile({ site, layer, head, how }, level, row, col, signal) {
-    const maps = this.trace.layer(site, layer);
+  async tile({ site, layer, head, how }, level, row, col, signal, measure) {
+    const maps = this.of(site, layer, measure);
     const block = 2 ** level;
     /** @param {number} at @param {number} length @returns {Range[]} the blocks of a side */
     const blocks = (at, length) => {

@@ -22,11 +22,13 @@ const ANSWERS = {
     return maps.summary;
   },
   tensors: (_, site, layer) => maps.tensors(site, layer),
-  weights: (signal, site, layer, part, rows, cols) => maps.weights(site, layer, part, signal, rows, cols),
-  window: (signal, site, head, rows, cols) => maps.window(site, head, rows, cols, signal),
+  weights: (signal, site, layer, part, rows, cols, measure) => maps.weights(site, layer, part, signal, rows, cols, measure),
+  window: (signal, site, head, rows, cols, measure) => maps.window(site, head, rows, cols, signal, measure),
   heads: (signal) => maps.heads(signal),
-  thumbnails: (signal, site, size) => maps.thumbnails(site, size, signal),
-  tiles: (signal, sheet, level, tiles) => maps.tiles(sheet, level, tiles, signal),
+  thumbnails: (signal, site, size, measure) => maps.thumbnails(site, size, signal, measure),
+  tiles: (signal, sheet, level, tiles, measure) => maps.tiles(sheet, level, tiles, signal, measure),
+  known: () => maps.known(),
+  estimated: () => maps.estimated(),
 };
 
 /** The memory that can leave for the page instead of being copied. @param {unknown} value @returns {ArrayBuffer[]} */

@@ -112,13 +112,13 @@ export class WorkerMaps {
   }
 
   /** @type {TraceSource["weights"]} */
-  weights(site, layer, part, signal, rows, cols) {
-    return this.ask("weights", [site, layer, part, rows, cols], signal);
+  weights(site, layer, part, signal, rows, cols, measure) {
+    return this.ask("weights", [site, layer, part, rows, cols, measure], signal);
   }
 
   /** @type {TraceSource["window"]} */
-  window(site, head, rows, cols, signal) {
-    return this.ask("window", [site, head, rows, cols], signal);
+  window(site, head, rows, cols, signal, measure) {
+    return this.ask("window", [site, head, rows, cols, measure], signal);
   }
 
   /** @type {TraceSource["heads"]} */
@@ -127,12 +127,22 @@ export class WorkerMaps {
   }
 
   /** @type {TraceSource["thumbnails"]} */
-  thumbnails(site, size, signal) {
-    return this.ask("thumbnails", [site, size], signal);
+  thumbnails(site, size, signal, measure) {
+    return this.ask("thumbnails", [site, size, measure], signal);
   }
 
   /** @type {TraceSource["tiles"]} */
-  tiles(sheet, level, tiles, signal) {
-    return this.ask("tiles", [sheet, level, tiles], signal);
+  tiles(sheet, level, tiles, signal, measure) {
+    return this.ask("tiles", [sheet, level, tiles, measure], signal);
+  }
+
+  /** @param {AbortSignal} [signal] @returns {ReturnType<import("./trace_maps.js").TraceMaps["known"]>} */
+  known(signal) {
+    return this.ask("known", [], signal);
+  }
+
+  /** @param {AbortSignal} [signal] @returns {ReturnType<import("./trace_maps.js").TraceMaps["estimated"]>} */
+  estimated(signal) {
+    return this.ask("estimated", [], signal);
   }
 }

@@ -152,12 +152,14 @@ export class Sentences {
     return asKey.length ? { cols: asKey } : null;
   }
 
-  /** @param {Shown[]} words @param {(word: Shown) => number} weigh 0..1 */
+  /** @param {Shown[]} words @param {(word: Shown) => number} weigh -1..1: what speaks against is lit in another colour */
   light(words, weigh) {
     for (const word of words) {
       const { node } = word;
       if (!node) continue;
-      const weight = weigh(word);
+      const share = weigh(word);
+      const weight = Math.abs(share);
+      node.classList.toggle("against", share < 0);
       const lit = weight >= FAINT;
       node.classList.toggle("lit", lit);
       node.style.setProperty("--light", lit ? weight.toFixed(3) : "0");

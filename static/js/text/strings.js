@@ -18,6 +18,7 @@ import * as card from "./strings/card.js";
 import * as problems from "./strings/problems.js";
 import * as studies from "./strings/studies.js";
 import * as badFile from "./strings/bad_file.js";
+import * as measures from "./strings/measures.js";
 import { zh } from "./strings/zh.js";
 
 /** What the parts of the page say, each in a file of its own. */
@@ -39,6 +40,7 @@ const PARTS = [
   problems,
   studies,
   badFile,
+  measures,
 ];
 
 export const STRINGS = {

@@ -1,6 +1,7 @@
 /** Plain words around the map: which head it is, what its axes are, how far it is proven. */
 
 import { axisName, siteName, t } from "../text/i18n.js";
+import { measureSuffix } from "../text/measures.js";
 import { showCertificate } from "./certificate.js";
 import { byId } from "./dom.js";
 
@@ -12,11 +13,12 @@ import { byId } from "./dom.js";
  * @param {"" | import("../types.js").Over} [over] all heads of the layer
  * @returns {string} the map's name, for those who do not see it
  */
-export function showCaptions(session, site, { layer, head }, { rows, cols }, over = "") {
+export function showCaptions(session, site, { layer, head }, { rows, cols, unit }, over = "") {
   const { queries, keys, heads } = session.site(site);
   const { task, certificate } = session.summary;
-  const which = over ? t(`overName_${over}`, { layer, heads }) : t("headName", { layer, head });
-  const label = t(over ? "overLabel" : "heatmapLabel", { site: siteName(site), which, layer, head, rows, cols });
+  const whose = over ? t(`overName_${over}`, { layer, heads }) : t("headName", { layer, head });
+  const which = whose + measureSuffix(unit);
+  const label = t(over ? "overLabel" : "heatmapLabel", { site: siteName(site), which, layer, head, rows, cols }) + measureSuffix(unit);
   byId("now").textContent = which;
   byId("heat").setAttribute("aria-label", label);
   byId("query-name").textContent = t("queries", { name: axisName(queries, task) });

@@ -13,6 +13,8 @@ export const KEYS = {
   keyLayer: ["ArrowUp", "ArrowDown"],
   keySite: ["[", "]"],
   keyOver: ["h"],
+  keyMeasure: ["Shift+m"],
+  keyEffects: ["Shift+e"],
   keySort: ["s"],
   keyFind: ["g"],
   keyCell: ["Shift+ArrowLeft", "Shift+ArrowRight", "Shift+ArrowUp", "Shift+ArrowDown"],

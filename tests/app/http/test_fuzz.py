@@ -86,7 +86,7 @@ def recipes(kept: str, doomed: str, job: str) -> dict[str, Recipe]:
         "GET /metrics": Recipe(),
         "GET /v1/models": Recipe(),
         "GET /v1/models/{model}": Recipe({"model": "tiny"}),
-        "GET /v1/measures": Recipe(),
+        "GET /v1/measures": Recipe(query={"trace": kept}),
         "POST /v1/predict": Recipe(body={"model": "tiny", "inputs": TEXT, "attention": [{"site": "cross"}]}),
         "POST /v1/traces": Recipe(body={"model": "tiny", "inputs": TEXT}),
         "GET /v1/traces/{id}": Recipe(trace),

@@ -1,6 +1,7 @@
 /** With what a map is compared: another head of the answer, its unedited pass, another input, another model. */
 
 import { t } from "../../text/i18n.js";
+import { measureName } from "../../text/measures.js";
 import { fillSelect } from "../../views/controls.js";
 import { element } from "../../views/dom.js";
 import { isAskable } from "../../source/unedited.js";
@@ -85,7 +86,7 @@ export class Chooser {
    * @param {Other} other
    * @param {object} more
    * @param {Model[]} more.models
-   * @param {import("./sheets.js").Measure[]} more.measures
+   * @param {import("../../types.js").Measure[]} more.measures
    * @param {string} more.name of the other answer
    * @param {string} more.model of the other answer
    */
@@ -101,7 +102,7 @@ export class Chooser {
     if (askable && fieldOf(session)) options.push([INPUT, t("compareInput")]);
     const peers = models.filter((model) => model.task === session.summary.task && model.name !== session.summary.model);
     if (askable) options.push(...peers.map((model) => /** @type {[string, string]} */ ([MODEL + model.name, t("compareModel", { name: model.name })])));
-    for (const measure of measures) options.push([MEASURE + measure.name, t("compareMeasure", { name: measure.name })]);
+    for (const measure of measures) options.push([MEASURE + measure.name, t("compareMeasure", { name: measureName(measure.name) })]);
     const typed = answered && !byModel && fieldOf(session) !== null && askable;
     if (answered && !byModel && !typed) options.push([TRACE, t("compareTrace")]);
     fillSelect(kind, options);

@@ -7,6 +7,7 @@ import { asError, isAbort } from "../../api/request.js";
 import { isLong } from "../../map/atlas/levels.js";
 import { isAskable } from "../../source/unedited.js";
 import { t } from "../../text/i18n.js";
+import { measureName } from "../../text/measures.js";
 import { byId, element } from "../../views/dom.js";
 import { FOLDED } from "../../views/narrow.js";
 import { waiting } from "../../views/notices.js";
@@ -36,8 +37,6 @@ export class Compare {
     this.view = "compare";
     this.active = false;
     this.turn = 0;
-    /** @type {import("./sheets.js").Measure[]} that cells have, besides weights */
-    this.measures = [];
     this.drawnFor = ""; // the part of the state that the pictures are of
     /** @type {AbortController | null} */
     this.pending = null;
@@ -217,11 +216,11 @@ export class Compare {
       const two = await this.sides.of(session, other.from, (name) => this.page.form.models.find(name));
       if (turn !== this.turn) return;
       const models = this.page.form.models.list;
-      if (!this.measures.length && isAskable(session)) this.measures = await cellMeasures(signal).catch(() => []);
+      const measures = isLong(site) ? [] : await cellMeasures(session, site.name).catch(() => []); // an older service has none
       if (turn !== this.turn) return;
       this.chooser.show(session, two.findSite(site.name) ?? site, other, {
         models,
-        measures: isLong(site) ? [] : this.measures,
+        measures,
         name: this.sides.textOf(other.from),
         model: two.summary.model,
       });
@@ -273,7 +272,7 @@ export class Compare {
 
   /** What the other answer is called. @param {Pair} pair */
   nameOf({ one, two, other }) {
-    if (other.measure) return other.measure;
+    if (other.measure) return measureName(other.measure);
     if (other.from === UNEDITED) return t("compareUnedited");
     const text = this.sides.textOf(other.from);
     return two.summary.model === one.summary.model && text ? text : two.summary.model;

@@ -1,16 +1,18 @@
 /** What is drawn of a comparison: a short map whole, of a long one the part in view, exact or in blocks. */
 
-import { decodeNpy } from "../../api/npy.js";
 import { request } from "../../api/request.js";
 import { WEIGHTS } from "../../api/u8log.js";
 import { isLong, levelsOf } from "../../map/atlas/levels.js";
+import { lacks, measuresOf } from "../../source/choose.js";
 import { isMasked } from "../../source/session.js";
 import { t } from "../../text/i18n.js";
+import { measureName } from "../../text/measures.js";
 import { blocksOf } from "./picture.js";
 import { seenIn } from "./numbers.js";
 
 /** @typedef {import("../../source/session.js").Session} Session */
 /** @typedef {import("../../types.js").Head} Head */
+/** @typedef {import("../../types.js").Measure} Measure */
 /** @typedef {import("../../types.js").Range} Range */
 /** @typedef {import("../../types.js").Site} Site */
 /** @typedef {import("./numbers.js").Match} Match */
@@ -70,13 +72,10 @@ export async function sheetOf(session, name, head, rows, cols, level, signal) {
   return { values, rows: tall, cols: wide, side };
 }
 
-/** @typedef {{name: string, kind: string, signed: boolean, where: string, description: string}} Measure as the service declares it */
-
-/** The measures of cells that the service has of any trace. @param {AbortSignal} signal @returns {Promise<Measure[]>} */
-export async function cellMeasures(signal) {
-  /** @type {{measures: Measure[]}} */
-  const { measures } = await (await request("v1/measures", { signal })).json();
-  return measures.filter(({ kind, name, signed }) => kind === "cell" && name !== "weights" && !signed);
+/** The measures of cells besides weights that a site's heads have, and that are drawn in the weights' colours. @param {Session} session @param {string} site @returns {Promise<Measure[]>} */
+export async function cellMeasures(session, site) {
+  const all = await measuresOf(session);
+  return all.filter((measure) => measure.name !== "weights" && !measure.signed && lacks(measure, site) === null);
 }
 
 /**
@@ -91,10 +90,8 @@ export async function cellMeasures(signal) {
  */
 export async function measuredSheet(session, name, { layer, head, measure }, signal) {
   const site = session.site(name);
-  if (isLong(site)) throw new Error(t("compareMeasureLong", { measure }));
-  const path = session.source.path(name, { layer, head }, "npy");
-  if (path === null) throw new Error(t("compareShapes"));
-  const { data } = decodeNpy(await (await request(`${path}&measure=${measure}`, { signal })).arrayBuffer());
+  if (isLong(site)) throw new Error(t("compareMeasureLong", { measure: measureName(measure) }));
+  const data = await session.source.weights(name, layer, head, signal, undefined, undefined, measure);
   const seen = seenIn(await session.map(name, layer, head));
   const values = seen.map((weight, at) => (Number.isNaN(weight) ? NaN : data[at]));
   return { values, rows: [0, site.shape[0]], cols: [0, site.shape[1]], side: 1 };

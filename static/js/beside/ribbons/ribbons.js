@@ -2,6 +2,7 @@
 
 import { asError, isAbort } from "../../api/request.js";
 import { soundOf } from "../../input/media.js";
+import { strengths } from "../../map/cells.js";
 import { t } from "../../text/i18n.js";
 import { element, onceAFrame } from "../../views/dom.js";
 import { arrange } from "./arrange.js";
@@ -125,7 +126,7 @@ export class Ribbons {
       for (const { layer, head } of this.chosen.heads()) {
         const map = await shown.session.map(shown.site, layer, head);
         if (turn !== this.turn) return;
-        grids.push(gridOf(map, sides.queries.units, sides.keys.units));
+        grids.push(gridOf(strengths(map), sides.queries.units, sides.keys.units));
       }
       this.sides = sides;
       this.grids = this.chosen.mode === "mean" ? [meanOf(grids)] : grids;

@@ -1,6 +1,5 @@
 /** A map of any size: tiles on a canvas under Plotly's axes, redrawn from what is here at every step of a gesture. */
 
-import { WEIGHTS } from "../../api/u8log.js";
 import { byId, contextOf, cssColour, onceAFrame, placeOver } from "../../views/dom.js";
 import { floorOf, lookupTable } from "../colour.js";
 import { anchor, cellsIn, insideMap, viewOf, wholeView, zoomed } from "../geometry.js";
@@ -118,8 +117,9 @@ export class Atlas {
     this.inView = inView;
     if (another) this.trail = new Trail(this.view);
     else this.trail.push(this.view);
-    const { palette, theme, scale } = what;
-    this.table = lookupTable(WEIGHTS, palette, theme, scale, floorOf(shape[1]));
+    const { palette, theme, scale, source } = what;
+    const unit = source.unitOf(what);
+    this.table = lookupTable(source.session.codes, palette, theme, scale, unit ? undefined : floorOf(shape[1]), unit);
     this.colours = pixelsOf(this.table);
     this.unknown = pixelOf(cssColour("--sunken"));
     const sheet = JSON.stringify(this.sheet);

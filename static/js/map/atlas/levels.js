@@ -9,6 +9,7 @@
 export const SIDE = 256; // blocks a side of a tile, as the summary's `tiles.size` says
 const PLAIN = 256; // cells a side that are drawn from the weights themselves
 const HELD = 1 << 22; // cells of a map that the page holds whole: 16 MB
+export const MANY_KEYS = 64; // each gets little: a map of more is drawn on a logarithmic scale, unless somebody chose
 const TOLERANCE = 1e-6; // of a level: a view of exactly one cell a pixel is drawn cell by cell
 
 /** @param {Site | undefined} site @returns {boolean} whether tiles draw its maps */

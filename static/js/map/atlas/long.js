@@ -6,9 +6,9 @@ import { byId } from "../../views/dom.js";
 import { t } from "../../text/i18n.js";
 import { waiting } from "../../views/notices.js";
 import { isCausal, isMasked } from "../../source/session.js";
-import { WEIGHTS } from "../../api/u8log.js";
 import { Atlas } from "./atlas.js";
 import { Finder } from "./finder.js";
+import { offerWhatFits } from "./saves.js";
 import { Passages } from "../../text/passages.js";
 import { Rest } from "./rest.js";
 import { SiteSource } from "../../source/site.js";
@@ -143,8 +143,9 @@ export class LongMap {
     else this.passages.hide();
   }
 
-  /** The picture's name, and that it takes keys. @param {string} label */
+  /** The picture's name, that it takes keys, and what of it can be exported. @param {string} label */
   label(label) {
+    offerWhatFits(this.atlas);
     byId("heat").setAttribute("role", "application");
     byId("heat").setAttribute("aria-label", t("atlasLabel", { label }));
     byId("heat").tabIndex = 0;
@@ -152,7 +153,9 @@ export class LongMap {
 
   /** The row of a far map, as a map of which nothing else is here. @param {Head} head @param {number} row */
   async band({ layer, head }, row) {
-    return this.bandOf(row, await this.source.row({ layer, head }, row));
+    const { source } = this;
+    const [values, seen] = await Promise.all([source.row({ layer, head }, row), source.seen({ layer, head }, row)]);
+    return { ...this.bandOf(row, values), unit: source.unitOf({ layer, head }), seen };
   }
 
   /** @param {number} row @param {Float32Array} weights of the row @returns {HeadMap & {from: number}} */
@@ -258,8 +261,10 @@ export class LongMap {
   /** An exact weight in full; exactly 0 where the model could not look. @param {number} weight @param {Cell} cell */
   written(weight, { row, col }) {
     const { site } = this.source;
+    const known = this.atlas.known({ row, col })?.code;
+    if (this.source.unitOf(this.shown)) return known === 0 || (isCausal(site) && col > row) ? "—" : exact(weight);
     const masked = (isCausal(site) && col > row) || (isMasked(site) && weight === 0);
-    return masked && this.atlas.known({ row, col })?.code !== 1 ? "—" : exact(weight);
+    return masked && known !== 1 ? "—" : exact(weight);
   }
 
   /** What a tile says of a cell. @param {Cell} cell @returns {{weight: string, note?: string, certain: boolean}} */
@@ -267,7 +272,7 @@ export class LongMap {
     const known = this.atlas.known(cell);
     if (!known) return { weight: "…", certain: false };
     if (known.code === 0) return { weight: "—", certain: true };
-    const weight = WEIGHTS[known.code].toPrecision(2);
+    const weight = this.source.session.codes[known.code].toPrecision(2);
     const name = known.level === 0 ? "about" : this.shown.how === "max" ? "atMost" : "meanOf";
     const note = known.level === 0 ? "" : t("knownBy", { n: 2 ** known.level });
     return { weight: t(name, { weight: String(Number(weight)) }), note, certain: false };

@@ -1,6 +1,6 @@
 /** Weights written in their cells, where few enough are in view to be read: exact ones, fetched as one window. */
 
-import { brief } from "../cells.js";
+import { inCell } from "../cells.js";
 import { inkOn } from "../colour.js";
 import { cellsIn } from "../geometry.js";
 import { FONT } from "../plot.js";
@@ -11,6 +11,7 @@ import { FONT } from "../plot.js";
 
 const MOST = 400; // cells in view; more numbers are unreadable
 const ROOM = [38, 18]; // pixels that a number needs
+const LEAST = 0.005; // of the largest: less is not written
 
 export class Numbers {
   /** @param {() => void} arrived */
@@ -71,6 +72,8 @@ export class Numbers {
     if (!held || held.layer !== shown.layer || held.head !== shown.head || !this.fitting(drawn)) return;
     const ratio = context.canvas.width / box.width;
     const { rows, cols, weights } = held;
+    const unit = shown.source.unitOf(shown);
+    const least = LEAST * (unit?.limit ?? 1);
     context.save();
     context.font = `${11 * ratio}px ${FONT}`;
     context.textAlign = "center";
@@ -79,11 +82,11 @@ export class Numbers {
       for (let col = cols[0]; col < cols[1]; col++) {
         const weight = weights[(row - rows[0]) * (cols[1] - cols[0]) + col - cols[0]];
         const seen = known({ row, col });
-        if (weight < 0.005 || seen?.level !== 0 || seen.code === 0) continue;
+        if (Math.abs(weight) < least || seen?.level !== 0 || seen.code === 0) continue;
         context.fillStyle = inkOn(table.subarray(4 * seen.code, 4 * seen.code + 3));
         const x = ((col - view.x[0]) / (view.x[1] - view.x[0])) * context.canvas.width;
         const y = ((row - view.y[0]) / (view.y[1] - view.y[0])) * context.canvas.height;
-        context.fillText(brief(weight), x, y);
+        context.fillText(inCell(weight, unit), x, y);
       }
     }
     context.restore();

@@ -7,10 +7,11 @@ import { lookupTable } from "../colour.js";
 import { byId, contextOf, cssColour, element, onceAFrame, sharpContext } from "../../views/dom.js";
 import { FOLDED } from "../../views/narrow.js";
 import { groupName, groupOf, grouped, groupsOf } from "./groups.js";
-import { inPlace, isMeasure, sorted } from "./heads.js";
+import { effectColour } from "./effects.js";
+import { figure, inPlace, isMeasure, sorted } from "./heads.js";
+import { kindsSaid } from "./kinds.js";
 import { NEAR, nameOf } from "./near.js";
 import { siteName, t } from "../../text/i18n.js";
-import { WEIGHTS } from "../../api/u8log.js";
 
 /**
  * @typedef {object} Look what the grid shows, and how
@@ -18,6 +19,11 @@ import { WEIGHTS } from "../../api/u8log.js";
  * @property {import("../../types.js").HeadRow[]} rows the site's statistics; empty until they arrive
  * @property {import("../../types.js").Thumbnails | null} thumbnails
  * @property {import("./near.js").Near} [near] instead of the thumbnails of heads that look at what is near
+ * @property {ArrayLike<number>} codes the values of their codes
+ * @property {import("../../types.js").Unit | undefined} unit what the values are, where they are no weights
+ * @property {import("./effects.js").Held | null} effects of heads; null: they have not been asked for
+ * @property {string} rail what is shown of each head: its effect; empty: its map
+ * @property {string} kind of heads that are picked out; empty: all are alike
  * @property {string} sort a measure's name; empty: by layer and head
  * @property {import("../../types.js").Scale} scale
  * @property {import("../../types.js").Palette} palette
@@ -36,6 +42,7 @@ const COMFORTABLE = 24; // pixels from one head to the next: a target that a poi
 const FINGER = 44;
 const TINIEST = 10;
 const WIDEST = 248; // pixels: the map beside needs the rest
+const FADED = 0.28; // of a head that is not picked out: there, and no more than that
 const COARSE = window.matchMedia("(pointer: coarse)");
 
 /**
@@ -64,7 +71,13 @@ function corner(context, right, top) {
   context.lineTo(right, top + CORNER);
   context.fillStyle = cssColour("--bar");
   context.fill();
-  context.fillStyle = cssColour("--sunken");
+}
+
+/** A head's figure, behind its name. @param {Head & Partial<import("../../types.js").HeadRow>} row @param {string} measure */
+function said(row, measure) {
+  if (!isMeasure(measure)) return "";
+  const value = row[measure];
+  return value === undefined ? "" : ` · ${t(measure)} ${figure(measure, value)}`;
 }
 
 export class Grid {
@@ -135,14 +148,20 @@ export class Grid {
     context.imageSmoothingQuality = "high";
     context.fillStyle = cssColour("--sunken");
     context.strokeStyle = cssColour("--edge");
-    const tile = this.painter(look);
-    order.forEach(({ layer, head }, index) => {
+    const { theme, kind } = look;
+    const effects = look.rail ? look.effects : null;
+    const tile = effects ? null : this.painter(look);
+    const ground = context.fillStyle;
+    order.forEach((row, index) => {
       const [x, y] = places[index];
+      context.globalAlpha = !kind || row.kinds?.includes(kind) ? 1 : FADED;
+      context.fillStyle = (effects && effectColour(row.effect, effects, theme)) ?? ground;
       context.fillRect(x, y, size, size);
-      if (tile) context.drawImage(tile(layer, head), x, y, size, size);
-      if (look.near?.has(nameOf({ layer, head }))) corner(context, x + size, y);
+      if (tile) context.drawImage(tile(row.layer, row.head), x, y, size, size);
+      if (tile && look.near?.has(nameOf(row))) corner(context, x + size, y);
       context.strokeRect(x - 0.5, y - 0.5, size + 1, size + 1);
     });
+    context.globalAlpha = 1;
     this.options(look, order, places, size);
     this.brackets(site, shared && !ranked, left, size);
   }
@@ -188,11 +207,11 @@ export class Grid {
    * @param {Look} look
    * @returns {((layer: number, head: number) => HTMLCanvasElement) | null}
    */
-  painter({ thumbnails, near, palette, theme, scale }) {
+  painter({ thumbnails, near, palette, theme, scale, codes: values, unit }) {
     if (!thumbnails) return null;
     const { shape, codes } = thumbnails;
     const [, heads, rows, cols] = shape;
-    const colours = new Uint32Array(lookupTable(WEIGHTS, palette, theme, scale).buffer);
+    const colours = new Uint32Array(lookupTable(values, palette, theme, scale, undefined, unit).buffer);
     const canvas = document.createElement("canvas");
     const context = contextOf(canvas);
     return (layer, head) => {
@@ -209,22 +228,22 @@ export class Grid {
   }
 
   /** @param {Look} look @param {(Head & Partial<Look["rows"][number]>)[]} order @param {Places} places @param {number} size */
-  options({ site, sort, near }, order, places, size) {
+  options({ site, sort, rail, near }, order, places, size) {
     const { layers, heads } = site;
     this.list.setAttribute("aria-label", t("headsLabel", { site: siteName(site.name), layers, heads }));
     this.list.replaceChildren(
       ...order.map((row, index) => {
         const of = grouped(site) ? ` · ${groupName(site, groupOf(site, row.head))}` : "";
         const name = t("headName", { layer: row.layer, head: row.head }) + of;
-        const value = isMeasure(sort) ? row[sort] : undefined;
-        const measure = value === undefined ? "" : ` · ${t(sort)} ${value.toFixed(3)}`;
+        const figures = [...new Set([sort, rail ? "effect" : ""])].map((measure) => said(row, measure));
+        const label = [name, ...figures, kindsSaid(row)].join("");
         const part = near?.has(nameOf(row)) ? ` · ${t("nearOnly", { n: NEAR })}` : "";
         const option = element("div", {
           class: "head",
           role: "option",
           id: `head-${row.layer}-${row.head}`,
-          title: name + measure + part,
-          "aria-label": name + measure,
+          title: label + part,
+          "aria-label": label,
           "aria-selected": "false",
           data: { layer: row.layer, head: row.head },
         });

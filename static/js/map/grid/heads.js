@@ -1,11 +1,13 @@
 /** Statistics of heads, and their order in the grid. */
 
+import { rounded } from "../cells.js";
+
 /** @typedef {import("../../types.js").Head} Head */
 /** @typedef {import("../../types.js").HeadRow} HeadRow */
 /** @typedef {import("../../types.js").MeasureName} MeasureName */
 
-/** @type {Record<MeasureName, "low" | "high">} the measures to sort by, and which end of them is the interesting one */
-export const MEASURES = { entropy: "low", distance: "low", sink: "high", diagonal: "high" };
+/** @type {Record<MeasureName, "low" | "high" | "far">} the measures to sort by, and which end of them is the interesting one; far: from 0 */
+export const MEASURES = { entropy: "low", distance: "low", sink: "high", diagonal: "high", effect: "far" };
 
 /** @param {import("../../types.js").Site} site @returns {Head[]} all heads, by layer, then head */
 export function inPlace({ layers, heads }) {
@@ -14,6 +16,9 @@ export function inPlace({ layers, heads }) {
 
 /** Whether a state's order is that of a measure. @param {string} name @returns {name is MeasureName} */
 export const isMeasure = (name) => name in MEASURES;
+
+/** A figure as it is written: effects may be tiny. @param {MeasureName} measure @param {number} value */
+export const figure = (measure, value) => (measure === "effect" ? rounded(value, 2) : value.toFixed(3));
 
 /** By layer, then head. @param {Head} a @param {Head} b */
 const byPlace = (a, b) => a.layer - b.layer || a.head - b.head;
@@ -27,7 +32,9 @@ const byPlace = (a, b) => a.layer - b.layer || a.head - b.head;
 export function sorted(rows, measure) {
   if (!isMeasure(measure)) return [...rows].sort(byPlace);
   const sign = MEASURES[measure] === "low" ? 1 : -1;
-  return [...rows].sort((a, b) => sign * ((a[measure] ?? 0) - (b[measure] ?? 0)) || byPlace(a, b));
+  /** @param {Row} row */
+  const value = (row) => (MEASURES[measure] === "far" ? Math.abs(row[measure] ?? 0) : (row[measure] ?? 0));
+  return [...rows].sort((a, b) => sign * (value(a) - value(b)) || byPlace(a, b));
 }
 
 /**

@@ -3,7 +3,7 @@
  * maps are all the same line along the diagonal.
  */
 
-import { encodeU8log, MASKED } from "../../api/u8log.js";
+import { MASKED } from "../../api/u8log.js";
 import { isLong } from "../atlas/levels.js";
 
 /** @typedef {import("../../types.js").Head} Head */
@@ -53,7 +53,7 @@ export async function nearOf(session, site, rows) {
       for (const row of rows.filter((each) => each.layer === layer)) {
         const start = row.head * side * side;
         const codes = Uint8Array.from(weights.subarray(start, start + side * side), (weight, at) =>
-          weight === 0 && at % side > Math.floor(at / side) ? MASKED : encodeU8log(weight),
+          weight === 0 && at % side > Math.floor(at / side) ? MASKED : session.encode(weight),
         );
         near.set(nameOf(row), codes);
       }

@@ -1,8 +1,14 @@
 /** A map's cells on a canvas: one pixel a cell, stretched with its edges kept, and the numbers that have room. */
 
+<<<<<<< HEAD
 import { brief } from "../cells.js";
 import { colourAt, inkOn, position } from "../colour.js";
 import { contextOf, slideOver } from "../../views/dom.js";
+=======
+import { inCell } from "../cells.js";
+import { colourAt, inkOn, rampOf, tone } from "../colour.js";
+import { contextOf, placeOver } from "../../views/dom.js";
+>>>>>>> merge-measures
 import { beyond, cellsIn } from "../geometry.js";
 import { FONT } from "../plot.js";
 import { blockSize, pooled } from "./pool.js";
@@ -14,21 +20,21 @@ import { blockSize, pooled } from "./pool.js";
 
 const MOST_NUMBERS = 500; // cells in view with their weight written in them; more are unreadable and slow
 const ROOM_FOR_NUMBER = [36, 18];
-const LEAST = 0.005; // less is not written: the colour says that there is nothing
+const LEAST = 0.005; // of the largest: less is not written: the colour says that there is nothing
 const STEPS = 1024; // colours of a scale: more than a screen shows
 const SHARPEST = 3; // screen pixels a CSS pixel that are drawn
 
-/** @type {Map<string, Uint32Array>} colours by palette and theme, as pixels */
+/** @type {Map<string, Uint32Array>} colours by ramp and theme, as pixels */
 const tables = new Map();
 
-/** @param {Pick<Shown, "palette" | "theme">} style */
-function tableOf({ palette, theme }) {
-  const name = `${palette} ${theme}`;
+/** @param {import("../colour.js").Ramp} ramp @param {import("../../types.js").Theme} theme */
+function tableOf(ramp, theme) {
+  const name = `${ramp} ${theme}`;
   let table = tables.get(name);
   if (!table) {
     table = new Uint32Array(STEPS + 1);
     const bytes = new Uint8ClampedArray(table.buffer);
-    for (let step = 0; step <= STEPS; step++) bytes.set([...colourAt(palette, theme, step / STEPS), 255], 4 * step);
+    for (let step = 0; step <= STEPS; step++) bytes.set([...colourAt(ramp, theme, step / STEPS), 255], 4 * step);
     tables.set(name, table);
   }
   return table;
@@ -67,11 +73,11 @@ export class Painting {
     image.height = z.length;
     const data = new ImageData(image.width, image.height);
     const pixels = new Uint32Array(data.data.buffer);
-    const table = tableOf({ palette, theme });
+    const table = tableOf(rampOf(palette, map.unit), theme);
     z.forEach((line, i) =>
       line.forEach((weight, j) => {
         // Masked cells stay holes: the hatched sheet below shows through.
-        if (weight !== null) pixels[i * image.width + j] = table[Math.round(position(weight, scale) * STEPS)];
+        if (weight !== null) pixels[i * image.width + j] = table[Math.round(tone(weight, scale, map.unit) * STEPS)];
       }),
     );
     contextOf(image).putImageData(data, 0, 0);
@@ -120,17 +126,19 @@ export class Painting {
   write(context, { z, row, col }, { map, scale, palette, theme }, view, ratio) {
     const { width, height } = context.canvas;
     const [rows, cols] = [cellsIn(view.y, map.rows), cellsIn(view.x, map.cols)];
+    const ramp = rampOf(palette, map.unit);
+    const least = LEAST * (map.unit?.limit ?? 1);
     context.font = `${11 * ratio}px ${FONT}`;
     context.textAlign = "center";
     context.textBaseline = "middle";
     for (let i = rows[0]; i < rows[1]; i++) {
       for (let j = cols[0]; j < cols[1]; j++) {
         const weight = z[i - row]?.[j - col] ?? null;
-        if (weight === null || weight < LEAST) continue;
-        context.fillStyle = inkOn(colourAt(palette, theme, position(weight, scale)));
+        if (weight === null || Math.abs(weight) < least) continue;
+        context.fillStyle = inkOn(colourAt(ramp, theme, tone(weight, scale, map.unit)));
         const x = ((j - view.x[0]) / (view.x[1] - view.x[0])) * width;
         const y = ((i - view.y[0]) / (view.y[1] - view.y[0])) * height;
-        context.fillText(brief(weight), x, y + ratio);
+        context.fillText(inCell(weight, map.unit), x, y + ratio);
       }
     }
   }

@@ -40,8 +40,8 @@ export function pooled(map, rows, cols, n = blockSize(rows, cols)) {
       if (masked(map, i, j)) continue;
       const block = Math.floor((j - col) / n);
       const weight = map.weights[i * map.cols + j];
-      const largest = line[block];
-      if (largest === null || weight > largest) line[block] = weight;
+      const farthest = line[block]; // from 0, where there is a sign
+      if (farthest === null || Math.abs(weight) > Math.abs(farthest)) line[block] = weight;
     }
   }
   return { z, n, row, col };

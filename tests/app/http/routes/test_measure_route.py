@@ -28,3 +28,25 @@ def test_the_description_of_the_answer_holds(client: TestClient, accept: str) ->
     schema = client.get("/openapi.json").json()["components"]["schemas"]["MeasureAnswer"]
     for each in client.get("/v1/measures", headers={"Accept": accept}).json()["measures"]:
         assert set(schema["required"]) <= set(each) <= set(schema["properties"])
+
+
+def test_a_trace_says_where_in_it_each_measure_is_defined(client: TestClient, summary: dict[str, Any]) -> None:
+    listed = client.get("/v1/measures", params={"trace": summary["id"]}).json()["measures"]
+    by_name = {each["name"]: each for each in listed}
+    sites = [site["name"] for site in summary["sites"]]
+    assert by_name["weights"]["sites"] == [{"site": site, "lacks": None, "objective": False} for site in sites]
+    gradient = by_name["gradient"]
+    assert gradient["objective"]
+    assert [each["site"] for each in gradient["sites"]] == sites
+    assert all("has no objective" in each["lacks"] and each["objective"] for each in gradient["sites"])
+    rollout = {each["site"]: each["lacks"] for each in by_name["rollout"]["sites"]}
+    assert rollout["encoder"] is None
+    assert "other positions than its own" in rollout["cross"]
+    assert "sites" not in by_name["entropy"]
+    assert "sites" not in by_name["gim"]
+
+
+def test_of_a_trace_that_is_not_there_nothing_is_said(client: TestClient) -> None:
+    answer = client.get("/v1/measures", params={"trace": "0" * 32})
+    assert answer.status_code == 404
+    assert answer.json()["status"] == 404
