@@ -1,14 +1,8 @@
 /** A map's cells on a canvas: one pixel a cell, stretched with its edges kept, and the numbers that have room. */
 
-<<<<<<< HEAD
-import { brief } from "../cells.js";
-import { colourAt, inkOn, position } from "../colour.js";
-import { contextOf, slideOver } from "../../views/dom.js";
-=======
 import { inCell } from "../cells.js";
 import { colourAt, inkOn, rampOf, tone } from "../colour.js";
-import { contextOf, placeOver } from "../../views/dom.js";
->>>>>>> merge-measures
+import { contextOf, slideOver } from "../../views/dom.js";
 import { beyond, cellsIn } from "../geometry.js";
 import { FONT } from "../plot.js";
 import { blockSize, pooled } from "./pool.js";
