@@ -18,7 +18,15 @@ from .modules import call
 pytestmark = pytest.mark.browser
 
 TEXT = "Ich habe gestern ein interessantes Buch gelesen, und das Buch hat mir gefallen."
-MEASURES = ("value-norm", "output-norm", "gradient", "gradient-attention", "score-gradient", "cut-effect")
+MEASURES = (
+    "value-norm",
+    "output-norm",
+    "normalised-norm",
+    "gradient",
+    "gradient-attention",
+    "score-gradient",
+    "cut-effect",
+)
 WAIT = 40_000  # milliseconds for what the model is asked for anew
 
 
@@ -154,25 +162,35 @@ def test_how_faithful_a_measure_is_here_stands_beside_it(watch: Opener) -> None:
     watched.allow("ERR_ABORTED")
 
 
-def test_a_trace_file_has_the_measures_that_it_holds_all_for(alone: Page, api: httpx.Client) -> None:
+@pytest.mark.parametrize("worker", [False, True], ids=["page", "worker"])
+def test_a_trace_file_has_the_measures_that_it_holds_all_for(alone: Page, api: httpx.Client, worker: bool) -> None:
     summary = traced(api, {"tokens": "all"})
     path = f"/v1/traces/{summary['id']}"
     file = base64.b64encode(api.get(f"{path}/file").content).decode()
     code = """await (async () => {
-        const file = new m.FileSource(Uint8Array.from(atob(a), (c) => c.charCodeAt(0)).buffer);
+        const blob = new Blob([Uint8Array.from(atob(a.file), (c) => c.charCodeAt(0))]);
+        const {WorkerMaps} = await import("/js/source/worker_maps.js");
+        const {TraceMaps} = await import("/js/source/trace_maps.js");
+        const maps = a.worker ? await WorkerMaps.open(blob, "") : await TraceMaps.open(await blob.arrayBuffer(), "");
+        const file = new m.FileSource(blob, maps);
         const signal = new AbortController().signal;
         const made = [];
-        for (const { name, sites } of await file.measures()) {
+        for (const { name, sites } of await file.measures(signal)) {
+          const lacks = sites.map((site) => site.lacks);
+          if (lacks.some(Boolean)) { made.push({ name, lacks }); continue; }
           const source = file.measured({ name: name === "weights" ? "" : name });
           const { codes } = await source.thumbnails("decoder", 16, signal);
           const values = [...await source.weights("decoder", 1, 3, signal)];
-          made.push({ name, lacks: sites.map((site) => site.lacks), codes: [...codes], values });
+          made.push({ name, lacks, codes: [...codes], values });
         }
-        return [made, (await file.effects()).sites.map((site) => site.estimated.flat())];
+        return [made, (await file.effects(false, signal)).sites.map((site) => site.estimated.flat())];
       })()"""
-    measures, effects = call(alone, "source/file_source", code, file)
+    measures, effects = call(alone, "source/file_source", code, {"file": file, "worker": worker})
     assert [made["name"] for made in measures] == ["weights", *MEASURES]
     for made in measures:
+        if made["name"] == "normalised-norm":
+            assert None not in made["lacks"], "this model normalises before"
+            continue
         assert made["lacks"] == [None, None, None]
         right = values(api, summary["id"], made["name"], "decoder")
         assert np.array(made["values"]) == pytest.approx(right.ravel(), rel=1e-3, abs=1e-5)

@@ -11,6 +11,8 @@ import { encodeS8log } from "../api/s8log.js";
  * @property {(head: number, row: number) => number} mean <dO_i, O_i>
  * @property {(head: number, key: number) => number} length ||v_j||
  * @property {(head: number, key: number) => number} added ||v_j W_O||
+ * @property {(head: number, key: number) => number} normalised what the layer normalisation leaves of that length, but for
+ * @property {(row: number) => number} deviation by which it divides a row
  * @typedef {(weight: number, cells: Cells, head: number, row: number, key: number) => number} Formula
  */
 
@@ -28,6 +30,11 @@ export const FORMULAS = {
     signed: false,
     formula: "A_ij ||v_j W_O||",
     value: (weight, { added }, head, _, key) => weight * added(head, key),
+  },
+  "normalised-norm": {
+    signed: false,
+    formula: "A_ij ||g * (f_j - mean(f_j))|| / s_i, f_j = v_j W_O",
+    value: (weight, { normalised, deviation }, head, row, key) => (weight * normalised(head, key)) / deviation(row),
   },
   gradient: {
     signed: true,
@@ -67,6 +74,7 @@ function lackingOf(file, prefix, name) {
   if (!size) return "lacksValues";
   if (name === "value-norm") return null;
   if (name === "output-norm") return file.has(`${prefix}output_norm`) ? null : "lacksProjection";
+  if (name === "normalised-norm") return file.has(`${prefix}normalised_norm`) && file.has(`${prefix}deviation`) ? null : "lacksNormalised";
   return file.has(`${prefix}d_output`) && file.has(`${prefix}delta`) ? null : "lacksObjective";
 }
 
@@ -177,5 +185,7 @@ function cellsOf({ file, prefix, heads, groups, queries, keys }) {
     mean: (head, row) => of("delta")[head * queries + row],
     length: (head, key) => Math.hypot(...of("v").subarray(value(head, key), value(head, key) + size)),
     added: (head, key) => of("output_norm")[head * keys + key],
+    normalised: (head, key) => of("normalised_norm")[head * keys + key],
+    deviation: (row) => of("deviation")[row],
   };
 }

@@ -49,8 +49,17 @@ class LayerCheck {
     this.says(isRecord(entry), "");
     const [, , size] = this.tensor("q", [site.heads, queries, null]);
     this.tensor("k", [site.kv_heads, keys, size]);
-    this.tensor("v", [site.kv_heads, keys, null]);
+    const [, , values] = this.tensor("v", [site.kv_heads, keys, null]);
     this.tensor("lse", [site.heads, queries]);
+    /** @type {Record<string, Sides>} what measures are made of, where the trace has it */
+    const parts = {
+      d_output: [site.heads, queries, values],
+      delta: [site.heads, queries],
+      output_norm: [site.heads, keys],
+      normalised_norm: [site.heads, keys],
+      deviation: [queries],
+    };
+    for (const [name, sides] of Object.entries(parts)) if (this.file.has(`${this.where}.${name}`)) this.tensor(name, sides);
     const { score, mask, bias } = /** @type {Record<string, unknown>} */ (entry);
     this.score(score, size);
     this.mask(mask, 0);

@@ -3,7 +3,7 @@
 import { showUnit } from "../map/legend.js";
 import { lacks, measuresOf, possible, refusal, whyNoObjective } from "../source/choose.js";
 import { choicesOf, writtenBy } from "../source/objectives.js";
-import { t } from "../text/i18n.js";
+import { known, t } from "../text/i18n.js";
 import { measureName } from "../text/measures.js";
 import { closeOutside, step } from "./controls.js";
 import { byId, element } from "./dom.js";
@@ -182,7 +182,7 @@ export class Measures {
     this.root.classList.toggle("refused", why !== null);
     this.faithful.show(why === null ? chosen : null);
     if (!chosen || !session) return this.panel.replaceChildren();
-    const text = t(`measureSays_${chosen.name}`, {}, "");
+    const text = `measureSays_${chosen.name}`;
     const lines = DECLARED.filter((name) => chosen[name]).flatMap((name) => [
       element("dt", {}, t(`declared_${name}`)),
       element("dd", { lang: "en", class: name === "formula" ? "token" : "" }, String(chosen[name])),
@@ -191,7 +191,7 @@ export class Measures {
     const asks = chosen.objective && lacks(chosen, state.site) !== null;
     this.panel.replaceChildren(
       element("h2", {}, measureName(chosen.name)),
-      element("p", {}, text === "" ? chosen.description : text),
+      element("p", {}, known(text) ? t(text) : chosen.description),
       element("dl", { class: "declared" }, ...lines, element("dt", {}, t("declared_sign")), element("dd", {}, t(chosen.signed ? "signBoth" : "signNone"))),
       ...(asks ? [element("p", { class: "quiet small" }, t("objectiveAsks"))] : []),
       this.faithful.panel,

@@ -7,6 +7,7 @@ export const en = {
   measure_weights: "weights",
   "measure_value-norm": "value norm",
   "measure_output-norm": "output norm",
+  "measure_normalised-norm": "normalised norm",
   measure_gradient: "gradient",
   "measure_gradient-attention": "gradient × attention",
   "measure_score-gradient": "score gradient",
@@ -15,6 +16,8 @@ export const en = {
   "measureSays_value-norm":
     "The weight times the length of the value vector that it multiplies: a large weight on a value of nearly 0 moves nothing.",
   "measureSays_output-norm": "The weight times the length of the value after the output projection: what is really added.",
+  "measureSays_normalised-norm":
+    "The length of what is added to the row, after the layer normalisation that follows: what that takes out again does not count.",
   measureSays_gradient: "How the objective would change with this weight, were it free of its row’s sum.",
   "measureSays_gradient-attention": "The gradient of the weight times the weight: the part of the answer that came this way.",
   "measureSays_score-gradient":
@@ -36,6 +39,7 @@ export const en = {
   rangeSigned: "any number, in the objective’s units",
   lacksValues: "this layer gives its weights alone, and no values that they multiply",
   lacksProjection: "the file does not hold the lengths of the projected values",
+  lacksNormalised: "no layer normalisation follows directly on this layer’s residual, or the file does not hold what it leaves",
   lacksObjective: "the file holds no gradients of an objective",
   objectiveTitle: "What the gradients are of",
   objectiveWhole: "of the whole answer",
@@ -95,6 +99,7 @@ export const zh = {
   measure_weights: "权重",
   "measure_value-norm": "值范数",
   "measure_output-norm": "输出范数",
+  "measure_normalised-norm": "归一化范数",
   measure_gradient: "梯度",
   "measure_gradient-attention": "梯度 × 注意力",
   "measure_score-gradient": "得分梯度",
@@ -102,6 +107,7 @@ export const zh = {
   measureSays_weights: "每个查询分给每个键多少注意力，与内核所得一致。",
   "measureSays_value-norm": "权重乘以对应值向量的长度：值近乎为 0 时，权重再大也不起作用。",
   "measureSays_output-norm": "权重乘以值经输出投影后的长度：真正加入残差流的量。",
+  "measureSays_normalised-norm": "经其后的层归一化之后，加入该行的向量的长度：被归一化消去的部分不计。",
   measureSays_gradient: "若该权重不受整行之和的约束，目标将如何随之变化。",
   "measureSays_gradient-attention": "权重的梯度乘以权重：答案中经由此处而来的部分。",
   "measureSays_score-gradient": "若查询更多地看向该键（从而更少看同行其他键），目标将如何变化。",
@@ -122,6 +128,7 @@ export const zh = {
   rangeSigned: "任意实数，以目标的单位计",
   lacksValues: "该层只给出权重，没有与之相乘的值",
   lacksProjection: "文件中没有投影后值向量的长度",
+  lacksNormalised: "该层的残差之后没有紧接层归一化，或文件中没有归一化后的范数",
   lacksObjective: "文件中没有目标的梯度",
   objectiveTitle: "对什么求梯度",
   objectiveWhole: "对整个答案",
