@@ -12,7 +12,12 @@ def site(
     folder: Annotated[Path, typer.Argument(help="Where the pages go; made where it is not there.")],
     traces: Annotated[list[Path], typer.Argument(help="Trace files, as Trace.save and the service write them.")],
     title: Annotated[str, typer.Option(help="What the list of them is headed by.")] = "Heedmap",
-    plotly: Annotated[bool, typer.Option(help="Put Plotly into every page, two thirds of a megabyte.")] = True,
+    plotly: Annotated[
+        bool | None,
+        typer.Option(
+            help="Put Plotly into every page, two thirds of a megabyte. [default: where a map is too long without]"
+        ),
+    ] = None,
 ) -> None:
     """Write a page for each trace, with the explorer and every head in it, and an index.html that lists them.
 

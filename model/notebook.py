@@ -61,7 +61,7 @@ def show(
     head: int | None = None,
     height: int = 720,
     theme: str = "auto",
-    plotly: bool = True,
+    plotly: bool | None = None,
 ) -> Explorer:
     """The explorer with a trace in it, for a notebook to show under the cell; no service is needed.
 
@@ -72,7 +72,7 @@ def show(
         head: as `layer`.
         height: pixels, 240 to 4000; the lower edge can be dragged.
         theme: light, dark, or auto, which follows the notebook.
-        plotly: whether Plotly is in it, two thirds of a megabyte, which exports of figures and some views need.
+        plotly: whether Plotly is in it, two thirds of a megabyte; by default where a map is too long to do without.
 
     Raises:
         TraceError: it is no trace's file. TraceTooLarge: it has more than 64 MiB. RangeError: it has no such site,

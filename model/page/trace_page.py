@@ -32,21 +32,23 @@ from heedmap.model.page.linker import quoted
 STARTER = "js/page-starter.js"
 DATA = "application/octet-stream"
 STRICT = '"use strict";\n'  # as every module is
+DRAWN = 256  # queries or keys: a map of no more is drawn on a canvas of the page's own, and needs no Plotly
 TITLE = 80  # characters of a text in a title: a window's bar has about as many
 UNSTARTED = "This page needs JavaScript, and a browser of 2023 or newer."
 UNSTARTED += " · 本页需要启用 JavaScript，并使用 2023 年以后的浏览器。"
 
 
-def trace_page(file: bytes, *, plotly: bool = True, folder: Path = STATIC) -> bytes:
+def trace_page(file: bytes, *, plotly: bool | None = None, folder: Path = STATIC) -> bytes:
     """The page of a trace's file. The same file gives the same bytes.
 
-    plotly: whether Plotly is in it, two thirds of a megabyte.
+    plotly: whether Plotly is in it, two thirds of a megabyte; by default where a map is too long to do without.
 
     Raises:
         TraceError: it is no trace's file.
     """
-    title = f"{title_of(summary_of(file))} · Heedmap"
-    shell = _shell(folder, plotly, stamp(folder))
+    summary = summary_of(file)
+    title = f"{title_of(summary)} · Heedmap"
+    shell = _shell(folder, _long(summary) if plotly is None else plotly, stamp(folder))
     return b"".join([shell.before, html.escape(title).encode(), shell.between, b64encode(packed(file)), shell.after])
 
 
@@ -74,6 +76,14 @@ def summary_of(file: bytes) -> dict[str, Any]:
         recorded = summary["model"]
         return {**summary, "id": metadata.get("id", ""), "model": metadata.get("model") or recorded["revision"]}
     except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise TraceError("this is no trace's file, or its summary does not read") from error
+
+
+def _long(summary: dict[str, Any]) -> bool:
+    """Whether a map is longer than the page draws without Plotly."""
+    try:
+        return any(max(site["shape"]) > DRAWN for site in summary["sites"])
+    except (KeyError, TypeError, ValueError) as error:
         raise TraceError("this is no trace's file, or its summary does not read") from error
 
 

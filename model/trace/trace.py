@@ -167,11 +167,11 @@ class Trace:
             os.close(folder)
         return size
 
-    def page(self, path: str | Path, plotly: bool = True) -> int:
+    def page(self, path: str | Path, plotly: bool | None = None) -> int:
         """Write the trace as one HTML file with the explorer in it, whole or not at all; returns its size in bytes.
 
         It opens from disk and asks nobody for anything; every head is in it, exactly. All of it is in memory meanwhile.
-        plotly: whether Plotly is in it too, two thirds of a megabyte.
+        plotly: whether Plotly is in it too, two thirds of a megabyte; by default where a map is too long to do without.
 
         Raises:
             OSError: it cannot be written; then nothing is left of it.

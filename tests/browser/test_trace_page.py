@@ -62,7 +62,7 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / "static" / name).write_text(source)
     small_trace(TEXT, "</script>").save(folder / "t.safetensors", {"model": "m", "id": "1"})
     content = (folder / "t.safetensors").read_bytes()
-    (folder / "page.html").write_bytes(trace_page(content, folder=folder / "static"))
+    (folder / "page.html").write_bytes(trace_page(content, plotly=True, folder=folder / "static"))
     row = entry("page.html", content, 1_000_000)
     (folder / "index.html").write_bytes(index([row], "Traces"))
     return folder / "page.html"

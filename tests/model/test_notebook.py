@@ -38,7 +38,7 @@ def test_a_trace_in_memory_is_the_same_as_its_file(path: Path) -> None:
     trace = small_trace("Ein Haus.", "A house.")
     trace.save(path)
     assert show(trace).page == show(str(path)).page
-    assert len(show(trace, plotly=False).page) < len(show(trace).page) - 500_000
+    assert len(show(trace).page) < len(show(trace, plotly=True).page) - 500_000
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ def test_the_file_is_in_the_page_and_nothing_of_it_is_markup(file: bytes) -> Non
 
 
 def test_the_policy_knows_every_script_and_allows_no_request(file: bytes) -> None:
-    page = trace_page(file)
+    page = trace_page(file, plotly=True)
     [rules] = re.findall(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)">', page.decode())
     assert rules == policy()
     given = {part.split()[0]: part.split()[1:] for part in rules.split(";")}
@@ -70,16 +70,19 @@ def test_the_policy_knows_every_script_and_allows_no_request(file: bytes) -> Non
     assert place < page.index(b"<script"), "a policy holds for what comes after it"
 
 
-def test_plotly_can_be_left_out(file: bytes) -> None:
+def test_plotly_is_there_where_a_map_is_long(file: bytes, tmp_path: Path) -> None:
     page = trace_page(file, plotly=False)
     assert b'id="plotly"' not in page
-    assert len(page) < len(trace_page(file)) - 500_000
+    assert page == trace_page(file), "its maps are short"
+    assert len(page) < len(trace_page(file, plotly=True)) - 500_000
     assert len(page) < 500_000
+    small_trace(EVIL, EVIL, times=40).save(tmp_path / "long.safetensors")
+    assert b'id="plotly"' in trace_page((tmp_path / "long.safetensors").read_bytes())
 
 
 def test_a_page_of_ten_words_stays_small(file: bytes) -> None:
-    """The explorer with Plotly, and a tiny trace; ten words of de-en are half a megabyte more, and 1.5 is the most."""
-    assert len(trace_page(file)) <= 990_000
+    """The explorer and a tiny trace; ten words of de-en are half a megabyte more, and 1.5 is the most."""
+    assert len(trace_page(file)) <= 500_000
 
 
 def test_the_same_trace_gives_the_same_page(trace: Trace, file: bytes, tmp_path: Path) -> None:
@@ -90,11 +93,11 @@ def test_the_same_trace_gives_the_same_page(trace: Trace, file: bytes, tmp_path:
     assert sizes == [len(first)] * 2
     trace.save(tmp_path / "t.safetensors")
     assert inside(first, "trace") == (tmp_path / "t.safetensors").read_bytes()
-    assert trace.page(tmp_path / "small.html", plotly=False) < sizes[0]
+    assert trace.page(tmp_path / "large.html", plotly=True) > sizes[0] + 500_000
 
 
 def test_the_elements_that_the_program_looks_for_are_the_explorers(file: bytes) -> None:
-    page = trace_page(file).decode()
+    page = trace_page(file, plotly=True).decode()
     ids = set(re.findall(r'\bid="([^"]+)"', (STATIC / "index.html").read_text(encoding="utf-8")))
     assert ids <= set(re.findall(r'\bid="([^"]+)"', page))
     assert '<html data-source="file" lang="en">' in page

@@ -23,10 +23,13 @@ PATH = f"/v1/traces/{'a' * 32}"
 SIGNED = [name for name, each in CELLS.items() if each.signed]
 
 
-def with_gradient(layer: AttentionMap) -> AttentionMap:
+def with_all(layer: AttentionMap) -> AttentionMap:
+    """A layer as one of a model of every kind would be: with a gradient, and with a layer norm behind it."""
     d_output = torch.randn(layer.heads, layer.shape[0], layer.v.shape[2], generator=torch.Generator().manual_seed(3))
     output = layer.dense() @ layer.v.repeat_interleave(layer.heads // layer.kv_heads, dim=0)
-    return replace(layer, d_output=d_output, delta=(d_output * output).sum(dim=-1))
+    gradient = {"d_output": d_output, "delta": (d_output * output).sum(dim=-1)}
+    norm = {"normalised_norm": 1 + torch.rand(layer.heads, layer.shape[1]), "deviation": 1 + torch.rand(layer.shape[0])}
+    return replace(layer, **gradient, **norm)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +38,7 @@ def trace(client: TestClient, summary: dict[str, Any]) -> Iterator[Trace]:
     app: Any = client.app
     store = app.state.services.store
     plain = store.get(ANYONE, summary["id"]).trace
-    layers = {site: [with_gradient(layer) for layer in layers] for site, layers in plain.layers.items()}
+    layers = {site: [with_all(layer) for layer in layers] for site, layers in plain.layers.items()}
     trace = replace(plain, layers=layers)
     store.put(ANYONE, "a" * 32, "tiny", trace)
     yield trace

@@ -30,7 +30,7 @@ def test_the_summary_is_the_contracts(client: TestClient) -> None:
     assert response.headers["location"] == f"/v1/traces/{body['id']}"
     assert set(body) == {
         *("id", "model", "task", "prediction", "axes", "sites", "certificate", "encodings", "tiles"),
-        *("bytes", "durable", "created_at", "expires_at"),
+        *("request", "bytes", "durable", "created_at", "expires_at"),
     }
     cross = body["sites"][-1]
     shape = [len(body["axes"][name]["labels"]) for name in ("target", "source")]
