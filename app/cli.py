@@ -220,7 +220,10 @@ def train(
     align_reading: Annotated[align.Row, typer.Option(help="The row of a token that is taught.")] = align.Row.input,
     align_weight: Annotated[float, typer.Option(min=0, help="Of its loss beside that of the translation.")] = 0.5,
     align_alone: Annotated[
-        bool, typer.Option("--align-alone", help="The head alone learns; all else stays as it was, --from on.")
+        bool,
+        typer.Option(
+            "--align-alone", help="The head alone learns, --from on; what follows it is fitted to what it did."
+        ),
     ] = False,
 ) -> None:
     """Train a translation model, German to English, or a language model, or go on with a run that was stopped."""

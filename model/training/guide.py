@@ -35,7 +35,8 @@ TokenLinks = list[tuple[int, int]]
 class Guide:
     """The head that is taught, in which reading, and how much its loss counts.
 
-    alone: the rest of the network stays as it is, and so, nearly, does what it translates.
+    alone: nothing else learns; what follows the head is fitted afterwards to what it did before (`settle`), and so,
+    nearly, stays what the network translates.
     """
 
     head: AlignmentHead

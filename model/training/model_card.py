@@ -61,9 +61,13 @@ ALIGNMENT = """
 Cross head {head} of layer {layer} was taught to align (Garg et al. 2019){alone}, its loss weighted {weight}: read it in
 the row of a token as {reading}. `heedmap align` and `POST /v1/align` use it."""
 
+ALONE = (
+    ", alone; the projections of the decoder behind it were then fitted, by least squares, to what they added before"
+)
+
 
 def _alignment(facts: Mapping[str, Any]) -> str:
-    alone = ", while all else stayed as it was" if facts.get("alone") else ""
+    alone = ALONE if facts.get("alone") else ""
     return ALIGNMENT.format(**{**facts, "alone": alone})
 
 

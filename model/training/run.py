@@ -15,16 +15,18 @@ from heedmap.model.native.language_model import LanguageModel, LanguageModelConf
 from heedmap.model.native.recurrent import RecurrentConfig
 from heedmap.model.native.tokenizer import ByteTokenizer, Tokenizer
 from heedmap.model.native.transformer import AlignmentHead, Transformer, TransformerConfig
-from heedmap.model.training.data import Batches, Reference, Split, read_pairs, sha256, split
+from heedmap.model.training.data import Batches, PairBatch, Reference, Split, read_pairs, sha256, split
 from heedmap.model.training.evaluate import Scores, evaluate
 from heedmap.model.training.guide import Guide, GuidedBatches, read_links, with_links
 from heedmap.model.training.loop import Recipe, Trainer
 from heedmap.model.training.model_card import write_card, write_text_card
+from heedmap.model.training.settle import settle
 from heedmap.model.training.text import TextSplit, Windows, bits_per_byte, read_text
 
 VALID, TEST, SPLIT_SEED = 1000, 2000, 20261122
 FACTS = "training.json"
 BEST = "best.json"
+SETTLED = 100_000  # target tokens: a hundred for each row of the largest matrix that is solved for
 TEXT = {"epochs": 12, "batch_tokens": 4096, "learning_rate": 2e-3, "warmup_steps": 200, "label_smoothing": 0.0}
 LENGTHS = (256, 256, 256, 1024)  # bytes: what a speech needs, and what a scene does
 
@@ -120,6 +122,10 @@ def train_translation(
     for row in trainer.run(batches):
         report(row)
         checkpoint.save(out, network, tokens, torch.float16)
+    if guide is not None and guide.alone and start is not None:
+        assert isinstance(network, Transformer)
+        settled(network, start, guide, Batches(parts.train, tokens, recipe.batch_tokens).epoch(recipe.seed))
+        checkpoint.save(out, network, tokens, torch.float16)
     facts = {
         "config": network.config.model_dump(),
         "data_sha256": sha256(data),
@@ -132,6 +138,19 @@ def train_translation(
         facts["alignment"] = {**guide.head.model_dump(), "weight": guide.weight, "alone": guide.alone}
     (out / FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     return parts
+
+
+def settled(network: Transformer, start: Path, guide: Guide, batches: Sequence[PairBatch]) -> None:
+    """Fit what follows a head that was taught alone to what the checkpoint that it began from does."""
+    former = checkpoint.load(start).network
+    assert isinstance(former, Transformer)
+    few, tokens = [], 0
+    for batch in batches:
+        if tokens > SETTLED:
+            break
+        few.append(batch)
+        tokens += batch.tokens
+    settle(network.cpu().eval(), former, guide.head.layer, few)
 
 
 def taught(network: checkpoint.Network, head: AlignmentHead) -> Transformer:
