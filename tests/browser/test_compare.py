@@ -115,7 +115,7 @@ def test_another_measure_of_the_same_head(watch: Opener, api: httpx.Client) -> N
     watched = watch()
     page = opened(watched, row=1, col=1)
     page.select_option("#compare-kind", "measure:value-norm")
-    expect(page.locator(".compare-second .compare-name")).to_have_text("layer 1 · head 2, value-norm")
+    expect(page.locator(".compare-second .compare-name")).to_have_text("layer 1 · head 2, value norm")
     assert watched.state()["other"] == "cross.1.2~value-norm"
     trace = traced(api)
     norms = api.get(f"/v1/traces/{trace}/maps/cross/1/2?measure=value-norm").json()["weights"]
