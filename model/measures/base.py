@@ -53,9 +53,8 @@ class Measure(ABC):
 
     def describe(self) -> dict[str, Any]:
         """All that it declares, as JSON."""
-        names = ("name", "description", "formula", "source", "range", "signed", "objective")
-        names += ("cost", "where", "example", "kind")
-        return {name: getattr(self, name) for name in names}
+        first = ("name", "description", "formula", "source", "range", "signed", "objective")
+        return {name: getattr(self, name) for name in (*first, "cost", "where", "example", "kind")}
 
 
 class CellMeasure(Measure):

@@ -62,7 +62,7 @@ def settle(network: Transformer, former: Transformer, layer: int, batches: Seque
             moments += rows.T @ missing
         change = torch.linalg.solve(gram + RIDGE * torch.eye(size, dtype=torch.float64), moments)
         weight += change[:-1].T.to(weight)
-        bias += change[-1].to(bias)
+        bias.add_(change[-1].to(bias))
 
 
 def _pass(
