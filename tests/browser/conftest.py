@@ -105,7 +105,8 @@ class Watched:
         """Wait until a map is drawn and nothing is under way."""
         self.page.wait_for_selector("#map[data-state=ready]:not([data-waiting])")
         self.page.wait_for_selector("#cells[data-state=complete], #tiles[data-state=complete]", state="attached")
-        self.page.wait_for_selector(AXES, state="attached")  # Plotly comes after the picture, with its gestures
+        if self.page.locator("#plotly").count():
+            self.page.wait_for_selector(AXES, state="attached")  # Plotly comes after the picture, with its gestures
         self.page.wait_for_selector("#measures tr", state="attached")  # the heads' statistics come after the map
 
     def ask(self) -> dict[str, Any]:

@@ -41,6 +41,8 @@ def test_the_next_question_goes_on(watch: Opener) -> None:
     page = watched.open(f"#model=chat&text={quote('Where is the station?')}&parameters={PARAMETERS}")
     turns = page.locator("#turns .turn")
     expect(turns).to_have_count(2)
+    expect(turns.nth(1).locator(".turn-text")).not_to_be_empty()
+    watched.settled()
     first = turns.nth(1).locator(".turn-text").inner_text()
     page.fill("#reply", "I have no time.")
     said = messages(page, lambda: page.keyboard.press("Enter"))

@@ -303,6 +303,7 @@ def test_the_form_offers_what_a_model_takes(page: Page) -> None:
     }
     model = {"task": "automatic-speech-recognition", "parameters": taken}
     assert call(page, "input/tasks", "m.optionsOf(a)", model) == {
+        "given_answer": {"kind": "word"},
         "return_timestamps": {"kind": "choice", "choices": [True], "standard": False},
         "max_new_tokens": {"kind": "whole", "least": 1, "most": MOST_TOKENS, "standard": 448},
         "patience": {"kind": "number", "standard": 1.5},

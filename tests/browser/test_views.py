@@ -138,5 +138,5 @@ def test_a_page_without_a_service_offers_no_such_views(watch: Opener, api: httpx
     watched = watch()
     watched.page.goto((tmp_path / "trace.html").as_uri())
     watched.settled()
-    expect(watched.page.locator("#view label:visible")).to_have_text(["Map", "Ribbons"])
+    expect(watched.page.locator("#view label:visible")).to_have_text(["Map", "Ribbons", "Compare"])
     expect(watched.page.locator("#card-open")).to_be_hidden()

@@ -57,6 +57,7 @@ export class Tour {
     this.offer.textContent = t("tourOffer");
     this.begin.textContent = t("tourBegin");
     this.back.textContent = t("tourBack");
+    this.on.textContent = t("tourOn");
     this.close.textContent = "×";
     this.close.setAttribute("aria-label", t("tourClose"));
     this.close.title = t("tourClose");

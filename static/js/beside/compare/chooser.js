@@ -76,6 +76,19 @@ export class Chooser {
     else if (value.startsWith(MODEL)) this.on.ask({ model: value.slice(MODEL.length) });
   }
 
+  /** In the page's language. */
+  translate() {
+    const { kind, layer, head } = this.names;
+    kind.textContent = t("compareWith");
+    layer.textContent = t("compareLayer");
+    head.textContent = t("compareAt");
+    this.text.setAttribute("aria-label", t("compareText"));
+    this.text.placeholder = t("compareText");
+    this.submit.textContent = t("compareAsk");
+    this.swap.textContent = t("compareSwap");
+    this.swap.title = t("compareSwapTitle");
+  }
+
   placed() {
     this.on.choose({ layer: Number(this.layer.value), head: Number(this.head.value) });
   }
@@ -92,7 +105,7 @@ export class Chooser {
    */
   show(session, site, other, { models, measures, name, model: modelName }) {
     this.other = other;
-    const { kind, names } = this;
+    const { kind } = this;
     const askable = isAskable(session);
     const answered = other.from !== HERE && other.from !== UNEDITED;
     const byModel = answered && modelName !== session.summary.model && models.some((model) => model.name === modelName);
@@ -117,14 +130,7 @@ export class Chooser {
     fillSelect(this.head, numbers(site.heads));
     this.layer.value = String(other.layer);
     this.head.value = String(other.head);
-    names.kind.textContent = t("compareWith");
-    names.layer.textContent = t("compareLayer");
-    names.head.textContent = t("compareAt");
-    this.text.setAttribute("aria-label", t("compareText"));
-    this.text.placeholder = t("compareText");
-    this.submit.textContent = t("compareAsk");
-    this.swap.textContent = t("compareSwap");
-    this.swap.title = t("compareSwapTitle");
+    this.translate();
     this.swap.hidden = other.from !== HERE || other.measure !== "";
   }
 }

@@ -87,6 +87,7 @@ export class Compare {
 
   translate() {
     this.root.setAttribute("aria-label", t("view_compare"));
+    this.chooser.translate();
     this.ranking.draw();
     if (this.active) this.load();
   }

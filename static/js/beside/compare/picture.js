@@ -1,5 +1,6 @@
 /** One map of a comparison, on a canvas of its own: cells with hard edges, labels as far as they have room. */
 
+import { t } from "../../text/i18n.js";
 import { cellAt, cellBox, plotBox, ticks, viewOf } from "../../map/geometry.js";
 import { label, wideAs } from "../../text/labels.js";
 import { contextOf, cssColour, element, onceAFrame, placeOver, sharpContext } from "../../views/dom.js";
@@ -54,7 +55,7 @@ export class Picture {
   constructor(name, on) {
     this.on = on;
     this.title = element("span", { class: "compare-name" });
-    this.canvas = element("canvas", { role: "img" });
+    this.canvas = element("canvas", { role: "img", "aria-label": t("view_compare") });
     this.band = element("div", { class: "compare-row", hidden: true });
     this.beam = element("div", { class: "compare-col", hidden: true });
     this.kept = element("div", { class: "chosen-cell", hidden: true });

@@ -182,7 +182,7 @@ export class LongMap {
   /** The row's chosen key, or its strongest, among patches where there are some. @param {State} state @param {HeadMap & {from: number}} band */
   firstCell({ row, col }, { weights, from }) {
     const { boxes } = this.shown.keys;
-    const eligible = boxes?.some(Boolean) ? weights.map((weight, key) => (boxes[key] ? weight : -1)) : weights;
+    const eligible = boxes?.some(Boolean) ? weights.map((weight, key) => (boxes[key] ? weight : 0)) : weights;
     return { row: from, col: row !== null && col !== null ? col : largest(eligible) };
   }
 

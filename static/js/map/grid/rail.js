@@ -140,7 +140,6 @@ export class Rail {
     const least = (explorer.look ? leastOf(explorer.look.site) : LEAST).toFixed(2);
     const counts = KINDS.map((kind) => ({ kind, count: rows.filter(({ kinds }) => kinds?.includes(kind)).length }));
     const there = counts.filter(({ kind, count }) => count > 0 || kind === picked);
-    this.chips.hidden = there.length === 0;
     this.chips.replaceChildren(
       ...there.map(({ kind, count }) =>
         element(
