@@ -71,6 +71,10 @@ def _alignment(facts: Mapping[str, Any]) -> str:
     return ALIGNMENT.format(**{**facts, "alone": alone})
 
 
+def _recipe(recipe: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in recipe.items())
+
+
 def write_card(folder: Path, facts: Mapping[str, Any], scores: Mapping[tuple[str, str], Scores], beam: int) -> None:
     """Write the card of a translation checkpoint as README.md.
 
@@ -95,7 +99,8 @@ def write_card(folder: Path, facts: Mapping[str, Any], scores: Mapping[tuple[str
         for (part, decoding), score in scores.items()
     ]
     first = next(iter(scores.values()))
-    recipe = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in facts["recipe"].items())
+    runs = [facts["start"]["recipe"], facts["recipe"]] if "start" in facts else [facts["recipe"]]
+    recipe = ". Then, from there: ".join(map(_recipe, runs))
     text = CARD.format(
         name=folder.name,
         kind=kind,
@@ -165,7 +170,7 @@ def write_text_card(folder: Path, facts: Mapping[str, Any], bits: Mapping[str, f
         bits: bits per byte of each held-out part.
     """
     config = facts["config"]
-    recipe = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in facts["recipe"].items())
+    recipe = _recipe(facts["recipe"])
     text = TEXT_CARD.format(
         name=folder.name,
         layers=len(config["windows"]),

@@ -134,6 +134,8 @@ def train_translation(
         "parameters": sum(p.numel() for p in network.parameters()),
         "recipe": recipe.model_dump(),
     }
+    if start is not None and (start / FACTS).is_file():
+        facts["start"] = {"recipe": json.loads((start / FACTS).read_text(encoding="utf-8"))["recipe"]}
     if guide is not None:
         facts["alignment"] = {**guide.head.model_dump(), "weight": guide.weight, "alone": guide.alone}
     (out / FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")

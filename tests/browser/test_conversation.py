@@ -43,7 +43,7 @@ def test_the_next_question_goes_on(watch: Opener) -> None:
     expect(turns).to_have_count(2)
     expect(turns.nth(1).locator(".turn-text")).not_to_be_empty()
     watched.settled()
-    first = turns.nth(1).locator(".turn-text").inner_text()
+    first = turns.nth(1).locator(".turn-text").text_content()
     page.fill("#reply", "I have no time.")
     said = messages(page, lambda: page.keyboard.press("Enter"))
     assert [turn["role"] for turn in said] == ["user", "assistant", "user"]

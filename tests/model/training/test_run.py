@@ -27,6 +27,7 @@ def test_a_finished_run_gets_its_scores_and_its_card(tiny: Path, tmp_path: Path)
         "pairs": {"train": 9, "valid": 2, "test": 2},
         "parameters": 5,
         "recipe": {"epochs": 1},
+        "start": {"recipe": {"epochs": 9}},
     }
     (folder / FACTS).write_text(json.dumps(facts))
     scores = score_and_card(folder, beam_size=2)
@@ -34,6 +35,7 @@ def test_a_finished_run_gets_its_scores_and_its_card(tiny: Path, tmp_path: Path)
     assert set(scores) == {(part, how) for part in ("valid", "test") for how in ("greedy", "beam 2")}
     assert all(score.sentences == 2 for score in scores.values())
     assert f"| test | 2 | greedy | {scores['test', 'greedy'].bleu:.1f} |" in card
+    assert "epochs 9. Then, from there: epochs 1." in " ".join(card.split())
     front = yaml.safe_load(card.split("---\n")[1])
     assert front["license"] == "apache-2.0"
     assert front["language"] == ["de", "en"]
