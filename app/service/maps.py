@@ -228,12 +228,14 @@ def _tokens(trace: Trace, site: str) -> list[int] | None:
 def best_heads(trace: Trace, rows: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any] | None] | None]:
     """Each site with its best head, or with None where its maps are too long to be looked through.
 
-    None alone comes between, where a layer is done: others may have their turn. `rows` is what `heads` yields.
+    None alone comes between, where a layer is done: others may have their turn. `rows` is what `heads` yields. Of `cross`
+    it is the head that was taught to align, where a token's row is that which writes it: read in the row after, its map
+    is off by one to the eye, and another head shows the words better.
     """
     for site, layers in trace.layers.items():
         place = None
         taught = TaughtHead.of(trace.model, len(layers), layers[0].heads) if site == CROSS else None
-        if taught is not None:
+        if taught is not None and taught.reading == "output":
             yield site, asdict(taught)
             continue
         if not too_many(len(layers), layers[0].heads, layers[0].shape):
@@ -244,6 +246,8 @@ def best_heads(trace: Trace, rows: list[dict[str, Any]]) -> Iterator[tuple[str, 
                     weights = require(_numpy(layer_map.dense()), "weights")
                     scores.append(alignment_scores(weights, queries, keys))
                     yield None
+                if taught is not None:
+                    scores[taught.layer][taught.head] = -1  # less than any other has
                 place = best_aligning(scores)
             else:
                 place = sharpest(row for row in rows if row["site"] == site)

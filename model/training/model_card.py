@@ -58,7 +58,7 @@ Split by connected groups (pairs joined by an equal sentence of either language 
 
 ALIGNMENT = """
 
-Cross head {head} of layer {layer} was taught to align (Garg et al. 2019){alone}, its loss weighted {weight}: read it in
+Cross head {head} of layer {layer} was taught to align (Garg et al. 2019), its loss weighted {weight}{alone}: read it in
 the row of a token as {reading}. `heedmap align` and `POST /v1/align` use it."""
 
 ALONE = (

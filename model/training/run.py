@@ -2,6 +2,7 @@
 
 import json
 import math
+import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from heedmap.model.training.text import TextSplit, Windows, bits_per_byte, read_
 VALID, TEST, SPLIT_SEED = 1000, 2000, 20261122
 FACTS = "training.json"
 BEST = "best.json"
-SETTLED = 100_000  # target tokens: a hundred for each row of the largest matrix that is solved for
+SETTLED = 20_000  # pairs of all lengths: some hundred tokens for each row of the largest matrix that is solved for
 TEXT = {"epochs": 12, "batch_tokens": 4096, "learning_rate": 2e-3, "warmup_steps": 200, "label_smoothing": 0.0}
 LENGTHS = (256, 256, 256, 1024)  # bytes: what a speech needs, and what a scene does
 
@@ -124,7 +125,8 @@ def train_translation(
         checkpoint.save(out, network, tokens, torch.float16)
     if guide is not None and guide.alone and start is not None:
         assert isinstance(network, Transformer)
-        settled(network, start, guide, Batches(parts.train, tokens, recipe.batch_tokens).epoch(recipe.seed))
+        some = random.Random(recipe.seed).sample(parts.train, min(SETTLED, len(parts.train)))
+        settled(network, start, guide, Batches(some, tokens, recipe.batch_tokens).epoch(recipe.seed))
         checkpoint.save(out, network, tokens, torch.float16)
     facts = {
         "config": network.config.model_dump(),
@@ -146,13 +148,7 @@ def settled(network: Transformer, start: Path, guide: Guide, batches: Sequence[P
     """Fit what follows a head that was taught alone to what the checkpoint that it began from does."""
     former = checkpoint.load(start).network
     assert isinstance(former, Transformer)
-    few, tokens = [], 0
-    for batch in batches:
-        if tokens > SETTLED:
-            break
-        few.append(batch)
-        tokens += batch.tokens
-    settle(network.cpu().eval(), former, guide.head.layer, few)
+    settle(network.cpu().eval(), former, guide.head.layer, batches)
 
 
 def taught(network: checkpoint.Network, head: AlignmentHead) -> Transformer:

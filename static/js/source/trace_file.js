@@ -89,11 +89,12 @@ export class TraceFile {
    * The cross head that the model was taught to align by; null where there is none.
    *
    * @param {import("../types.js").Site} site
-   * @returns {import("../types.js").Head | null}
+   * @returns {(import("../types.js").Head & {reading: string}) | null}
    */
   taught({ layers, heads }) {
-    const [, layer = NaN, head = NaN] = (/^(\d{1,4})\.(\d{1,4})\.(?:output|input)$/.exec(this.alignment) ?? []).map(Number);
-    return layer < layers && head < heads ? { layer, head } : null;
+    const match = /^(\d{1,4})\.(\d{1,4})\.(output|input)$/.exec(this.alignment);
+    const [layer, head] = [Number(match?.[1] ?? NaN), Number(match?.[2] ?? NaN)];
+    return match && layer < layers && head < heads ? { layer, head, reading: match[3] } : null;
   }
 }
 

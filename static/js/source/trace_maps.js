@@ -157,20 +157,22 @@ export class TraceMaps {
       const few = site.layers * site.heads * site.shape[0] * site.shape[1] <= ALIGNABLE;
       const [queries, keys] = [this.summary.axes[site.queries], this.summary.axes[site.keys]];
       const ids = idsOf(site, keys);
+      const taught = this.trace.taught(site);
       /** @type {(Head & {score: number}) | null} */
       let aligns = null;
       for (let layer = 0; layer < site.layers; layer++) {
         const maps = this.trace.layer(site.name, layer);
         for (let head = 0; head < site.heads; head++) {
+          const apart = taught?.reading === "input" && taught.layer === layer && taught.head === head; // off by one to the eye
           const statistics = await statisticsOf(maps, head, turn);
           heads.push({ site: site.name, layer, head, ...statistics, ...(await tokenStatisticsOf(maps, head, ids, turn)) });
-          if (site.name !== CROSS || !few) continue;
+          if (site.name !== CROSS || !few || apart) continue;
           const score = await alignmentOf(maps, head, queries, keys, turn);
           if (!aligns || score > aligns.score) aligns = { layer, head, score };
         }
       }
       const rows = heads.filter((row) => row.site === site.name);
-      best[site.name] = few ? (this.trace.taught(site) ?? aligns ?? sharpest(rows)) : null;
+      best[site.name] = few ? ((taught?.reading === "output" ? taught : aligns) ?? sharpest(rows)) : null;
     }
     return { heads, best };
   }
