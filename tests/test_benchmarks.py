@@ -299,7 +299,8 @@ def test_faithfulness_reports_every_measure_beside_random_orders(tiny: Path, mon
     rows = numbers(report)
     names = [row[0] for row in report.rows]
     measures = 11  # seven of cells, rollout, relevance, integrated gradients and GIM
-    assert len(rows) == len(names) == 2 * (measures + 1)
+    behind_a_norm = 1  # of the encoder, which is a post-norm one
+    assert len(rows) == len(names) == 2 * (measures + 1) + behind_a_norm
     assert {"tiny: weights", "tiny: random", "all-minilm-l6-v2: cut-effect"} <= set(names)
     assert all(row[-1].endswith("than chance") for row in report.rows if not row[0].endswith("random"))
     assert report.targets[0].startswith("measures of the translator")

@@ -58,7 +58,7 @@ class Alignment:
         """
         count = len(self.layers)
         last = count - 1 if layer is None else self._index(layer, count, "layer")
-        if self.taught is not None and layer is None and head is None:
+        if self.taught is not None and self.taught.reading == "output" and layer is None and head is None:
             return self.taught.layer, self.taught.head
         if self.site == CROSS and layer is None and head is None and self.best is not None:
             return self.best() or (last, None)
@@ -75,6 +75,8 @@ class Alignment:
                 scores.append(np.full(heads, -1.0))
                 continue
             row = alignment_scores(self.layers[index], self.queries, self.keys)
+            if self.taught is not None and self.taught.layer == index:
+                row[self.taught.head] = -1.0  # it is read in the row after: its map is off by one to the eye
             scores.append(row if one is None else np.where(np.arange(heads) == one, row, -1.0))
         return best_aligning(scores)
 

@@ -228,9 +228,9 @@ def _tokens(trace: Trace, site: str) -> list[int] | None:
 def best_heads(trace: Trace, rows: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any] | None] | None]:
     """Each site with its best head, or with None where its maps are too long to be looked through.
 
-    None alone comes between, where a layer is done: others may have their turn. `rows` is what `heads` yields. Of `cross`
-    it is the head that was taught to align, where a token's row is that which writes it: read in the row after, its map
-    is off by one to the eye, and another head shows the words better.
+    None alone comes between, where a layer is done: others may have their turn. `rows` is what `heads` yields.
+    Of `cross` it is the head that was taught to align, where a token's row is that which writes it: read in the row
+    after, its map is off by one to the eye, and another head shows the words better.
     """
     for site, layers in trace.layers.items():
         place = None
