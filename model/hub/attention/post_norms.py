@@ -77,7 +77,7 @@ class PostNorms:
         None where no normalisation follows, or the projection's weight is not known. Made when it is first asked for.
         """
         norm = self.of_module.get(module)
-        if norm is None or (norm.weight is not None and norm.weight.is_meta):  # offloaded: it moves while a pass runs
+        if norm is None or any(each.is_meta for each in norm.parameters()):  # offloaded: it moves while a pass runs
             return None
         if module not in self._made:
             matrix = projections.matrix(module)
