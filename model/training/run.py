@@ -27,7 +27,7 @@ from heedmap.model.training.text import TextSplit, Windows, bits_per_byte, read_
 VALID, TEST, SPLIT_SEED = 1000, 2000, 20261122
 FACTS = "training.json"
 BEST = "best.json"
-SETTLED = 20_000  # pairs of all lengths: some hundred tokens for each row of the largest matrix that is solved for
+SETTLED = 9_000  # pairs of all lengths: a hundred tokens for each row of the largest matrix that is solved for
 TEXT = {"epochs": 12, "batch_tokens": 4096, "learning_rate": 2e-3, "warmup_steps": 200, "label_smoothing": 0.0}
 LENGTHS = (256, 256, 256, 1024)  # bytes: what a speech needs, and what a scene does
 
