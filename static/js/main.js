@@ -310,6 +310,7 @@ async function start() {
 }
 
 refresh();
+document.documentElement.dataset.begun = "";
 listenForKeys();
 listenToAll();
 start();

@@ -1,9 +1,10 @@
 """The map as the stage: the card at the pointer, labels that answer, drags, what is generated, what fails to come."""
 
 import re
+import time
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from .conftest import Opener, call
 
@@ -26,6 +27,12 @@ WEIGHTS = """async () => {
   return (await (await fetch(link)).json()).weights;
 }"""
 STYLE = "(names) => names.map((name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim())"
+
+
+def delayed(route: Route) -> None:
+    """The page has long been drawn when the answer comes."""
+    time.sleep(0.5)
+    route.continue_()
 
 
 def shape(page: Page) -> tuple[int, int]:
@@ -258,9 +265,27 @@ def test_words_have_one_meaning(watch: Opener) -> None:
     assert (strings["scale"], strings["palette"]) == ("Scale", "Palette")
 
 
-def test_nothing_moves_while_the_first_map_comes(watch: Opener) -> None:
-    watched = watch()
+@pytest.mark.parametrize(
+    ("late", "slower", "viewport"),
+    [
+        ("", 1, (1440, 900)),
+        ("", 6, (1440, 900)),
+        ("predict", 1, (1440, 900)),
+        ("heads", 1, (1440, 900)),
+        ("measures", 1, (1440, 900)),
+        ("", 4, (1000, 800)),
+        ("", 4, (390, 844)),
+    ],
+)
+def test_nothing_moves_while_the_first_map_comes(
+    watch: Opener, late: str, slower: int, viewport: tuple[int, int]
+) -> None:
+    """Whichever answer is late, and on a slow machine."""
+    watched = watch(viewport={"width": viewport[0], "height": viewport[1]})
     page = watched.page
+    page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": slower})
+    if late:
+        page.route(re.compile(rf"/v1/.*{late}"), delayed)
     page.add_init_script(
         """window.shifts = [];
         new PerformanceObserver((list) => {
@@ -269,8 +294,8 @@ def test_nothing_moves_while_the_first_map_comes(watch: Opener) -> None:
         }).observe({ type: "layout-shift", buffered: true });"""
     )
     watched.open()
-    page.wait_for_timeout(200)
-    assert sum(value for value, _ in page.evaluate("window.shifts")) < 0.005, page.evaluate("window.shifts")
+    page.wait_for_timeout(200 * slower)
+    assert sum(value for value, _ in page.evaluate("window.shifts")) < 0.0005, page.evaluate("window.shifts")
 
 
 def test_presenting_leaves_sentence_and_map_in_large_type(watch: Opener) -> None:

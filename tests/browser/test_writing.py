@@ -73,19 +73,33 @@ def test_rows_that_are_watched_are_those_of_the_trace(alone: Page, server: str) 
     assert seen["queries"]["labels"] == summary["prediction"]["tokens"][: len(watched)]
 
 
+# Each state of an answer that is being written, however short it is there.
+SEEN = """() => {
+  window.seen = [];
+  new MutationObserver(() => {
+    const written = document.querySelector("#prediction .written");
+    const now = document.getElementById("now").textContent;
+    if (!written?.checkVisibility() || !now.includes("so far")) return;
+    window.seen.push([written.textContent.length, document.getElementById("run").getAttribute("aria-busy")]);
+  }).observe(document.getElementById("now"), { childList: true, characterData: true, subtree: true });
+}"""
+
+
 def test_the_page_shows_what_is_written_so_far(watch: Opener) -> None:
     watched = watch()
     page = watched.open("#model=writer&text=Wo+ist&parameters=%7B%22max_new_tokens%22%3A4%7D")
     expect(page.locator("#options summary")).to_have_text("Options · 1")
     page.keyboard.press("o")
     page.fill("#option-max_new_tokens", "250")
+    page.evaluate(SEEN)
     page.click("#run")
-    expect(page.locator("#now")).to_contain_text("tokens so far")
-    expect(page.locator("#prediction .written")).to_be_visible()
-    first = len(page.inner_text("#prediction .written"))
-    expect(page.locator("#run")).to_have_attribute("aria-busy", "true")
-    page.wait_for_function("n => (document.querySelector('.written')?.textContent.length ?? 1e6) > n", arg=first)
+    page.wait_for_function("() => window.seen.length > 2")
     watched.settled()
+    seen = page.evaluate("window.seen")
+    lengths = [length for length, _ in seen]
+    assert lengths == sorted(lengths)
+    assert 0 < lengths[0] < lengths[-1]
+    assert all(busy == "true" for _, busy in seen)
     expect(page.locator("#now")).to_contain_text("layer")
     expect(page.locator("#prediction .written")).to_be_hidden()
     expect(page.locator("#stale")).to_be_hidden()

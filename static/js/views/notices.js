@@ -81,7 +81,7 @@ export function showProblem(error, retry) {
   again.offer(error, retry);
   place.after(again.button);
   markInvalid(problem && problem.status >= 400 && problem.status < 500 && problem.status !== 401 ? problem.path : null);
-  if (byId("map").dataset.state === "ready") return;
+  if (byId("map").dataset.state) return;
   byId("empty").hidden = false;
   byId("empty").textContent = t("empty");
 }

@@ -73,7 +73,7 @@ export class Watching {
     const drawn = writing.drawn();
     if (!drawn || !place) return;
     this.drawn = true;
-    byId("map").dataset.state = "ready";
+    byId("map").dataset.state ??= "writing";
     byId("now").textContent = t("writingHead", { n: drawn.map.rows });
     this.heatmap.show({ ...drawn, ...this.style(), rows: null, cols: null });
   }
