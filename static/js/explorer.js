@@ -20,7 +20,7 @@ import { siteName, t } from "./text/i18n.js";
 import { isolated } from "./text/isolate.js";
 import { showCaptions, showReduction } from "./views/captions.js";
 import { announce } from "./views/controls.js";
-import { byId } from "./views/dom.js";
+import { byId, setMapState } from "./views/dom.js";
 import { openDrawer } from "./views/drawer.js";
 import { showExports } from "./views/exports.js";
 import { clearProblem, showProblem, waiting, waitingFor } from "./views/notices.js";
@@ -123,7 +123,7 @@ export class Explorer {
     if (patch.site && patch.site !== this.state.site)
       patch = { layer: null, head: null, over: "", row: null, col: null, rows: null, cols: null, ...patch };
     this.record(patch, history);
-    await this.showMap();
+    await this.showMap(null);
   }
 
   /** Something else than a map of the session takes the room: nothing to choose from, and nothing drawn over it. */
@@ -186,13 +186,13 @@ export class Explorer {
     this.session?.close();
     this.session = this.measured = null;
     this.makeRoom();
-    delete byId("map").dataset.state;
+    setMapState(null);
     for (const id of ["result", "cell-details", "scene", "warning"]) byId(id).hidden = true;
     const { palette, scale, sort } = this.state;
     this.record({ ...DEFAULTS, palette, scale, sort, ...patch }, history);
   }
 
-  /** Draws the state's map; a newer call overtakes an older one. @param {History} [history] */
+  /** Draws the state's map; a newer call overtakes an older one. @param {History | null} [history] null: it is recorded already */
   async showMap(history = "replace") {
     const turn = (this.turn += 1);
     const { session: base } = this;
@@ -203,8 +203,9 @@ export class Explorer {
         const head = await bestHead(base, this.state.site);
         if (turn !== this.turn) return;
         this.state = { ...this.state, ...head };
+        history ??= "replace";
       }
-      this.record({}, history);
+      if (history) this.record({}, history);
       const { site: name } = this.state;
       const { layer, head } = this.head;
       const session = await measured(base, this.state, this.head);
@@ -230,7 +231,7 @@ export class Explorer {
       else showCaptions(session, name, this.head, map, over);
       drawHeads(this, session, turn);
       if (!this.long.active) await this.draw();
-      byId("map").dataset.state = "ready";
+      setMapState("ready");
       this.recovery.arrived(base, this.state);
       announce(t("showing", { site: siteName(name), layer, head }));
     } catch (error) {

@@ -2,7 +2,7 @@
 
 import { cellOf, exact, largest, listed as written, masked, rowOf, topK } from "../map/cells.js";
 import { errorOf } from "../views/certificate.js";
-import { byId, cssColour, element, sharpContext } from "../views/dom.js";
+import { byId, cssColour, element, sharpContext, setText } from "../views/dom.js";
 import { groupName, groupOf, grouped } from "../map/grid/groups.js";
 import { figure, MEASURES, place } from "../map/grid/heads.js";
 import { t } from "../text/i18n.js";
@@ -29,7 +29,7 @@ function largestIn(weights, start, count) {
 /** A token in an element of its own: what reads from right to left reorders nothing beside it. @param {string} id @param {string} text */
 function showToken(id, text) {
   byId(id).dir = "auto";
-  byId(id).textContent = withBytesApart(text);
+  setText(byId(id), withBytesApart(text));
 }
 
 export class CellPanel {
@@ -70,7 +70,7 @@ export class CellPanel {
 
   /** The tokens of a cell. @param {Cell} cell */
   place({ row, col }) {
-    byId("cell-place").textContent = `(${row}, ${col})`;
+    setText(byId("cell-place"), `(${row}, ${col})`);
     if (this.queries) showToken("cell-query", tokenText(this.queries, row));
     if (this.keys) showToken("cell-key", tokenText(this.keys, col));
   }
@@ -85,10 +85,10 @@ export class CellPanel {
     this.listed = map;
     const cell = cellOf(map, row, col);
     this.place(kept);
-    byId("cell-weight").textContent = cell.masked ? "—" : exact(cell.weight);
+    setText(byId("cell-weight"), cell.masked ? "—" : exact(cell.weight));
     byId("cell-weight").classList.remove("quiet");
     byId("cell-weight").title = cell.masked ? t("cellMasked") : "";
-    byId("cell-rank").textContent = cell.masked ? t("cellMasked") : t("rankOf", { rank: cell.rank, of: cell.of });
+    setText(byId("cell-rank"), cell.masked ? t("cellMasked") : t("rankOf", { rank: cell.rank, of: cell.of }));
     byId("row-there").classList.remove("elsewhere");
     this.say(kept);
     this.profile(map);
@@ -134,10 +134,10 @@ export class CellPanel {
    */
   sketch(cell, { weight, note = "", certain }) {
     this.place(cell);
-    byId("cell-weight").textContent = weight;
+    setText(byId("cell-weight"), weight);
     byId("cell-weight").classList.toggle("quiet", !certain);
     byId("cell-weight").title = weight === "—" ? t("cellMasked") : "";
-    byId("cell-rank").textContent = weight === "—" ? t("cellMasked") : note || t("rankLater");
+    setText(byId("cell-rank"), weight === "—" ? t("cellMasked") : note || t("rankLater"));
     for (const item of listed()) item.classList.remove("current");
     byId("row-there").classList.toggle("elsewhere", cell.row !== this.map?.from);
     this.say(cell);
@@ -196,9 +196,9 @@ export class CellPanel {
    * @param {import("../types.js").Certificate} certificate
    */
   head(rows, site, layer, head, certificate) {
-    byId("head-place").textContent = t("headShort", { layer, head });
+    setText(byId("head-place"), t("headShort", { layer, head }));
     byId("head-group").hidden = !grouped(site);
-    if (grouped(site)) byId("head-group").textContent = groupName(site, groupOf(site, head));
+    if (grouped(site)) setText(byId("head-group"), groupName(site, groupOf(site, head)));
     const statistics = rows.find((row) => row.layer === layer && row.head === head);
     const measures = /** @type {import("../types.js").MeasureName[]} */ (Object.keys(MEASURES));
     byId("measures").replaceChildren(

@@ -2,7 +2,7 @@
 
 import { rounded } from "./cells.js";
 import { colourAt, LOG_FLOOR, rampOf } from "./colour.js";
-import { byId, sharpContext } from "../views/dom.js";
+import { byId, sharpContext, setText } from "../views/dom.js";
 import { theme } from "../preferences.js";
 
 const [WIDTH, HEIGHT] = [96, 8]; // pixels
@@ -12,8 +12,8 @@ let shown = ""; // what the ramp shows
 export function showLegend(palette, scale, masked, made, floor = LOG_FLOOR) {
   byId("legend-made").hidden = byId("legend-made-text").hidden = !made;
   byId("legend-masked").hidden = byId("legend-masked-text").hidden = !masked;
-  byId("legend-low").textContent = scale === "log" ? `≤${floor < LOG_FLOOR ? floor.toExponential() : floor}` : "0";
-  byId("legend-high").textContent = "1";
+  setText(byId("legend-low"), scale === "log" ? `≤${floor < LOG_FLOOR ? floor.toExponential() : floor}` : "0");
+  setText(byId("legend-high"), "1");
   paint(palette);
 }
 
@@ -21,8 +21,8 @@ export function showLegend(palette, scale, masked, made, floor = LOG_FLOOR) {
 export function showUnit(unit, palette, scale) {
   const log = scale === "log";
   const low = unit.signed ? -unit.limit : log ? LOG_FLOOR * unit.limit : 0;
-  byId("legend-low").textContent = (log && !unit.signed ? "≤" : "") + rounded(low, 2);
-  byId("legend-high").textContent = rounded(unit.limit, 2);
+  setText(byId("legend-low"), (log && !unit.signed ? "≤" : "") + rounded(low, 2));
+  setText(byId("legend-high"), rounded(unit.limit, 2));
   paint(rampOf(palette, unit));
 }
 

@@ -7,7 +7,7 @@ import { siteName, t } from "../text/i18n.js";
 import { isolated } from "../text/isolate.js";
 import { tokenText } from "../text/words.js";
 import { notice } from "../views/controls.js";
-import { byId, element } from "../views/dom.js";
+import { byId, element, setText } from "../views/dom.js";
 import { openDrawer } from "../views/drawer.js";
 import { decodePins, encodePins, LONGEST_NOTE, MOST_PINS } from "./codec.js";
 
@@ -80,7 +80,7 @@ export class Pins {
 
   /** In the page's language. */
   translate() {
-    this.title.textContent = t("pins");
+    setText(this.title, t("pins"));
     this.note.placeholder = t("pinNote");
     this.note.setAttribute("aria-label", t("pinNote"));
     this.draw();
@@ -90,7 +90,7 @@ export class Pins {
   refresh() {
     const pin = this.list[this.at];
     if (document.activeElement !== this.note) this.note.value = pin?.note ?? "";
-    this.button.textContent = t(pin ? "pinChange" : "pinAdd");
+    setText(this.button, t(pin ? "pinChange" : "pinAdd"));
     this.button.title = t("keyNote");
   }
 

@@ -18,7 +18,7 @@ export class Sheet {
     this.session = null;
     this.why = element("p", { class: "quiet", role: "note", hidden: true });
     this.body = element("div", { class: "sheet-body" });
-    this.root = element("section", { class: "sheet", id: view, hidden: true, tabIndex: 0 }, this.why, this.body);
+    this.root = element("section", { class: "sheet overlay", id: view, hidden: true, tabIndex: 0 }, this.why, this.body);
     byId("stage").append(this.root);
   }
 

@@ -1,7 +1,8 @@
 /** The texts of an answer as words; pointing at one lights up what the chosen head connects it with. */
 
 import { madeFrom } from "../map/made.js";
-import { byId, element, onceAFrame } from "../views/dom.js";
+import { language } from "../preferences.js";
+import { byId, element, onceAFrame, setText } from "../views/dom.js";
 import { t, textName } from "./i18n.js";
 import { textsOf } from "./texts.js";
 import { isMade, mass } from "./words.js";
@@ -25,6 +26,8 @@ export class Sentences {
     this.texts = [];
     /** @type {HeadMap | null} */
     this.map = null;
+    /** @type {unknown[]} what the words were last built from */
+    this.built = [];
     this.bringInSoon = onceAFrame(() => this.bringIn());
     this.made = Infinity; // the first query that the model wrote, after its prompt
     this.root.addEventListener("keydown", (event) => this.key(event));
@@ -42,6 +45,11 @@ export class Sentences {
   build(session, siteName, far = false) {
     const site = session.site(siteName);
     this.map = null;
+    const cross = site.queries !== site.keys && site.keys !== "prefix";
+    setText(byId("hover-hint"), t(cross ? "hoverHintCross" : this.on.asKey() ? "hoverHintKeys" : "hoverHint"));
+    const built = [session, siteName, far, language()];
+    if (built.every((part, index) => part === this.built[index])) return; // another head: the words stay
+    this.built = built;
     this.made = madeFrom(session.queries(siteName)) ?? Infinity;
     this.texts = far ? [] : textsOf(session, siteName);
     const { task } = session.summary;
@@ -58,8 +66,6 @@ export class Sentences {
     );
     const linked = this.words().some(({ asQuery, asKey }) => asQuery.length + asKey.length);
     byId("hover-line").hidden = !linked;
-    const cross = site.queries !== site.keys && site.keys !== "prefix";
-    byId("hover-hint").textContent = t(cross ? "hoverHintCross" : this.on.asKey() ? "hoverHintKeys" : "hoverHint");
   }
 
   /** @returns {Shown[]} of all texts */

@@ -3,7 +3,7 @@
 import { axisName, siteName, t } from "../text/i18n.js";
 import { measureSuffix } from "../text/measures.js";
 import { showCertificate } from "./certificate.js";
-import { byId } from "./dom.js";
+import { byId, setText } from "./dom.js";
 
 /**
  * @param {import("../source/session.js").Session} session
@@ -19,10 +19,10 @@ export function showCaptions(session, site, { layer, head }, { rows, cols, unit 
   const whose = over ? t(`overName_${over}`, { layer, heads }) : t("headName", { layer, head });
   const which = whose + measureSuffix(unit);
   const label = t(over ? "overLabel" : "heatmapLabel", { site: siteName(site), which, layer, head, rows, cols }) + measureSuffix(unit);
-  byId("now").textContent = which;
+  setText(byId("now"), which);
   byId("heat").setAttribute("aria-label", label);
-  byId("query-name").textContent = t("queries", { name: axisName(queries, task) });
-  byId("key-name").textContent = t("keys", { name: axisName(keys, task) });
+  setText(byId("query-name"), t("queries", { name: axisName(queries, task) }));
+  setText(byId("key-name"), t("keys", { name: axisName(keys, task) }));
   showCertificate(certificate);
   return label;
 }
@@ -31,6 +31,6 @@ export function showCaptions(session, site, { layer, head }, { rows, cols, unit 
 export function showReduction(whole, n) {
   byId("reset").hidden = whole;
   byId("badge").hidden = n === 1;
-  byId("badge").textContent = t("pooled", { n });
+  setText(byId("badge"), t("pooled", { n }));
   byId("badge").title = t("pooledTitle");
 }

@@ -83,6 +83,11 @@ export function element(tag, properties = {}, ...children) {
   return node;
 }
 
+/** Writes a text where there is another one: to write the same costs a layout. @param {Element} node @param {string} text */
+export function setText(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
 /** The context of a canvas, which browsers give unless another kind was taken. @param {HTMLCanvasElement} canvas */
 export function contextOf(canvas) {
   return /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
@@ -152,6 +157,18 @@ export function onceAFrame(draw) {
       draw();
     });
   };
+}
+
+/**
+ * Says on the page whether there is a map: "writing" while it grows, "ready", or none.
+ *
+ * @param {"writing" | "ready" | null} state
+ */
+export function setMapState(state) {
+  if (!state) {
+    delete byId("map").dataset.state;
+    delete document.body.dataset.map; // for the styles: to look for the map costs them more
+  } else byId("map").dataset.state = document.body.dataset.map = state;
 }
 
 const FETCHED = 60_000; // milliseconds after which the browser has taken a file that was made in the page

@@ -7,7 +7,7 @@ import { FileSource } from "../source/file_source.js";
 import { objectiveOf } from "../source/objectives.js";
 import { t } from "../text/i18n.js";
 import { announce } from "./controls.js";
-import { element } from "./dom.js";
+import { element, setText } from "./dom.js";
 
 /** @typedef {import("../source/session.js").Session} Session */
 /** @typedef {import("../types.js").Measure} Measure */
@@ -63,9 +63,9 @@ export class Faithful {
     const here = this.running?.name === this.name ? this.running : null;
     const served = session !== null && !(session.source instanceof FileSource) && !session.lacksMedia();
     this.panel.hidden = !measure || !served;
-    this.button.textContent = t(here ? "faithfulStop" : verdict ? "faithfulAgain" : "faithfulAsk");
-    this.told.textContent = here ? here.share : verdict ? verdict.words : this.trouble || t("faithfulCost");
-    this.line.textContent = here ? t("faithfulRunning", { share: here.share }) : verdict ? `${verdict.good ? "✓" : "⚠"} ${verdict.words}` : "";
+    setText(this.button, t(here ? "faithfulStop" : verdict ? "faithfulAgain" : "faithfulAsk"));
+    setText(this.told, here ? here.share : verdict ? verdict.words : this.trouble || t("faithfulCost"));
+    setText(this.line, here ? t("faithfulRunning", { share: here.share }) : verdict ? `${verdict.good ? "✓" : "⚠"} ${verdict.words}` : "");
     this.line.classList.toggle("doubtful", verdict !== null && !verdict.good);
   }
 

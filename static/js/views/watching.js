@@ -1,7 +1,7 @@
 /** Shows an answer while it is written: its text, and its map as it grows; not before it has taken a moment. */
 
 import { t } from "../text/i18n.js";
-import { byId, element } from "./dom.js";
+import { byId, element, setMapState } from "./dom.js";
 
 /** @typedef {import("../source/writing.js").Writing} Writing */
 /** @typedef {Pick<import("../map/heatmap/heatmap.js").Shown, "scale" | "palette" | "theme">} Style */
@@ -73,7 +73,7 @@ export class Watching {
     const drawn = writing.drawn();
     if (!drawn || !place) return;
     this.drawn = true;
-    byId("map").dataset.state ??= "writing";
+    if (!byId("map").dataset.state) setMapState("writing");
     byId("now").textContent = t("writingHead", { n: drawn.map.rows });
     this.heatmap.show({ ...drawn, ...this.style(), rows: null, cols: null });
   }

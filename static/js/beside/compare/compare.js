@@ -58,7 +58,7 @@ export class Compare {
     });
     this.root = element(
       "section",
-      { class: "compare", id: "compare", hidden: true },
+      { class: "compare overlay", id: "compare", hidden: true },
       this.chooser.root,
       this.notice,
       this.gallery.root,

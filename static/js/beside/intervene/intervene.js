@@ -13,7 +13,7 @@ import { siteName, t } from "../../text/i18n.js";
 import { isolated } from "../../text/isolate.js";
 import { tokenText } from "../../text/words.js";
 import { announce } from "../../views/controls.js";
-import { byId, element } from "../../views/dom.js";
+import { byId, element, setText } from "../../views/dom.js";
 import { UNEDITED } from "../compare/other.js";
 import { effectOf } from "./effect.js";
 import { RailMarks } from "./marks.js";
@@ -101,7 +101,7 @@ export class Intervene {
 
   translate() {
     this.root.setAttribute("aria-label", t("edits"));
-    this.map.textContent = t("editMap");
+    setText(this.map, t("editMap"));
     this.marks.draw();
     this.name();
     this.draw();
@@ -160,13 +160,13 @@ export class Intervene {
     const { edits } = this;
     const silenced = isSilenced(edits, site, this.explorer.head);
     const mine = edits.some((edit) => edit.kind === "silence" && edit.site === site && edit.layer === layer && edit.head === head);
-    this.silence.textContent = t(mine ? "editSpeak" : head === "all" ? "editSilenceLayer" : "editSilence");
+    setText(this.silence, t(mine ? "editSpeak" : head === "all" ? "editSilenceLayer" : "editSilence"));
     this.silence.setAttribute("aria-pressed", String(silenced));
     this.silence.title = t("keySilence");
     this.silence.disabled = silenced && !mine;
     const { row, col } = this.cell ?? { row: -1, col: -1 };
     const there = cutsOf(edits, site, this.explorer.head).some(({ query, key }) => query === row && key === col);
-    this.cut.textContent = t(there ? "editJoin" : "editCut");
+    setText(this.cut, t(there ? "editJoin" : "editCut"));
     this.cut.setAttribute("aria-pressed", String(there));
     this.cut.title = this.cell ? `${t("keyCut")}: ${this.cellName(site, row, col)}` : t("keyCut");
     this.cut.disabled = silenced && !there;

@@ -47,7 +47,7 @@ export class Sources {
     const bar = element("div", { class: "sources-bar" }, this.caption, this.units, this.choice, this.more);
     const read = element("div", {}, this.text, this.question);
     const room = element("div", { class: "sources-room" }, read, this.top);
-    this.root = element("section", { class: "sources", id: "sources", hidden: true }, bar, this.note, room);
+    this.root = element("section", { class: "sources overlay", id: "sources", hidden: true }, bar, this.note, room);
     byId("stage").append(this.root);
   }
 

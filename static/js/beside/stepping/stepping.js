@@ -9,7 +9,7 @@ import { foretells, likeliest } from "../../source/likeliest.js";
 import { t } from "../../text/i18n.js";
 import { writtenOf } from "../../text/texts.js";
 import { announce } from "../../views/controls.js";
-import { byId, element } from "../../views/dom.js";
+import { byId, element, setText } from "../../views/dom.js";
 import { stopWriting } from "../../views/watching.js";
 import { candidateItems, nats, scoreItems, shownToken } from "./candidates.js";
 import { givenOf, idsOf, outputOf, rowOf } from "./output.js";
@@ -79,11 +79,11 @@ export class Stepping {
   /** In the page's language. */
   translate() {
     for (const part of [this.root, this.controls]) part.setAttribute("aria-label", t("stepping"));
-    this.back.textContent = "‹";
-    this.on.textContent = "›";
-    this.further.textContent = t("stepFurther");
-    this.free.textContent = t("stepFree");
-    this.unfold.textContent = t("scoreList");
+    setText(this.back, "‹");
+    setText(this.on, "›");
+    setText(this.further, t("stepFurther"));
+    setText(this.free, t("stepFree"));
+    setText(this.unfold, t("scoreList"));
     this.unfold.title = t("scoreListTitle");
     this.unfold.setAttribute("aria-label", t("scoreListTitle"));
     this.slider.setAttribute("aria-label", t("stepping"));
@@ -112,7 +112,7 @@ export class Stepping {
     this.controls.hidden = this.output === null;
     this.candidates.replaceChildren();
     this.list.replaceChildren();
-    this.total.textContent = "";
+    setText(this.total, "");
     const knows = session !== null && foretells(session);
     this.unfold.hidden = !knows;
     this.openScores(knows && Boolean(session.draft.parameters.given_answer));
@@ -205,7 +205,7 @@ export class Stepping {
     this.list.replaceChildren(...scoreItems(places, output.axis, (place) => this.go(place)));
     const sum = places.reduce((total, { written }) => total + written.log_probability, 0);
     const each = nats(sum / places.length, 3);
-    this.total.textContent = t("scoreTotal", { sum: nats(sum, 3), each });
+    setText(this.total, t("scoreTotal", { sum: nats(sum, 3), each }));
   }
 
   /** Words, candidates and controls say where the writing is. */
@@ -217,7 +217,7 @@ export class Stepping {
     }
     this.mark();
     const playing = this.timer !== 0;
-    this.playing.textContent = playing ? "❚❚" : "▶";
+    setText(this.playing, playing ? "❚❚" : "▶");
     const play = t(playing ? "stepPause" : "keyPlayWriting");
     this.playing.title = play;
     this.playing.setAttribute("aria-label", play);
@@ -231,7 +231,7 @@ export class Stepping {
     const whole = given === output.count;
     const token = now < output.count ? shownToken(output.axis, output.axis.labels[output.told + now]) : "";
     const place = now < output.count ? t("stepPlace", { n: now + 1, of: output.count, token }) : t(whole ? "stepWhole" : "stepDone", { n: output.count });
-    this.place.textContent = place;
+    setText(this.place, place);
     this.slider.setAttribute("aria-valuetext", place);
     const begins = this.canBegin();
     this.free.hidden = !begins || given === 0 || whole;

@@ -5,7 +5,7 @@ import { FileSource } from "../../source/file_source.js";
 import { whyNoObjective } from "../../source/choose.js";
 import { t } from "../../text/i18n.js";
 import { choice, setChoice } from "../../views/controls.js";
-import { byId, element } from "../../views/dom.js";
+import { byId, element, setText } from "../../views/dom.js";
 import { askEffects, effectsHeld } from "./effects.js";
 import { rounded } from "../cells.js";
 import { KINDS, LEAST, leastOf } from "./kinds.js";
@@ -26,6 +26,7 @@ export class Rail {
     /** @type {{session: Session, objective: string, message: string} | null} what went wrong, and with what */
     this.trouble = null;
     this.choice = element("div", { class: "choice", id: "rail-choice", role: "radiogroup" });
+    this.listed = ""; // what the chips were last made of
     this.told = element("p", { class: "quiet small tabular", id: "rail-told", role: "status", hidden: true });
     this.measure = element("button", { type: "button", class: "small", id: "effects-measure", hidden: true, on: { click: () => this.press() } });
     this.chips = element("div", { class: "kinds", id: "kinds", role: "group" });
@@ -115,7 +116,7 @@ export class Rail {
     this.told.hidden = !this.wanted;
     const alone = session?.source instanceof FileSource; // nothing here can make a pass
     this.measure.hidden = state.rail !== "effects" || (!held && !this.asking) || alone;
-    this.measure.textContent = t(this.asking ? "effectsStop" : "effectsMeasure");
+    setText(this.measure, t(this.asking ? "effectsStop" : "effectsMeasure"));
     this.measure.title = t("effectsMeasureTitle");
     this.measure.disabled = held?.measured === true && !this.asking;
     const together = held?.together ?? null;
@@ -140,6 +141,9 @@ export class Rail {
     const least = (explorer.look ? leastOf(explorer.look.site) : LEAST).toFixed(2);
     const counts = KINDS.map((kind) => ({ kind, count: rows.filter(({ kinds }) => kinds?.includes(kind)).length }));
     const there = counts.filter(({ kind, count }) => count > 0 || kind === picked);
+    const listed = JSON.stringify([there, picked, least, t("kinds")]);
+    if (listed === this.listed) return;
+    this.listed = listed;
     this.chips.replaceChildren(
       ...there.map(({ kind, count }) =>
         element(

@@ -4,8 +4,8 @@ import { inCell } from "../cells.js";
 import { colourAt, inkOn, rampOf, tone } from "../colour.js";
 import { contextOf, slideOver } from "../../views/dom.js";
 import { beyond, cellsIn } from "../geometry.js";
-import { FONT } from "../plot.js";
 import { blockSize, pooled } from "./pool.js";
+import { stamp } from "./stamps.js";
 
 /** @typedef {import("../geometry.js").View} View */
 /** @typedef {import("./heatmap.js").Frame} Frame */
@@ -122,17 +122,14 @@ export class Painting {
     const [rows, cols] = [cellsIn(view.y, map.rows), cellsIn(view.x, map.cols)];
     const ramp = rampOf(palette, map.unit);
     const least = LEAST * (map.unit?.limit ?? 1);
-    context.font = `${11 * ratio}px ${FONT}`;
-    context.textAlign = "center";
-    context.textBaseline = "middle";
     for (let i = rows[0]; i < rows[1]; i++) {
       for (let j = cols[0]; j < cols[1]; j++) {
         const weight = z[i - row]?.[j - col] ?? null;
         if (weight === null || Math.abs(weight) < least) continue;
-        context.fillStyle = inkOn(colourAt(ramp, theme, tone(weight, scale, map.unit)));
+        const ink = inkOn(colourAt(ramp, theme, tone(weight, scale, map.unit)));
         const x = ((j - view.x[0]) / (view.x[1] - view.x[0])) * width;
         const y = ((i - view.y[0]) / (view.y[1] - view.y[0])) * height;
-        context.fillText(inCell(weight, map.unit), x, y + ratio);
+        stamp(context, inCell(weight, map.unit), ink, [x, y + ratio], ratio);
       }
     }
   }
