@@ -30,7 +30,9 @@ def tone(word: str = "go", speaker: str = "a", seconds: float = 0.5, margin: flo
 
 
 def test_words_lie_where_the_string_says_they_do() -> None:
-    spoken = compose(np.random.default_rng(1), [tone("go"), tone("no")], Variety(pause=0.3, least=0.2, noise=0, room=0))
+    spoken = compose(
+        np.random.default_rng(1), [tone("go"), tone("no")], Variety(pause=0.3, least=0.2, noise=0.0, room=0.0)
+    )
     assert spoken.words == ["go", "no"]
     for start, stop in spoken.bounds:
         inside = spoken.samples[round((start + 0.01) * RATE) : round((stop - 0.01) * RATE)]
