@@ -18,14 +18,15 @@ from torch import Tensor
 
 from heedmap.model.errors import CheckpointError, CheckpointMismatch, UnsafeCheckpoint
 from heedmap.model.files import refuse_damaged
+from heedmap.model.native.feature_transformer import FeatureTransformer, FeatureTransformerConfig
 from heedmap.model.native.language_model import LanguageModel, LanguageModelConfig
 from heedmap.model.native.recurrent import Recurrent, RecurrentConfig
 from heedmap.model.native.tokenizer import Tokenizer
 from heedmap.model.native.transformer import Transformer, TransformerConfig
 
 CONFIG, WEIGHTS, TOKENIZER = "config.json", "model.safetensors", "tokenizer.json"
-Config = TransformerConfig | RecurrentConfig | LanguageModelConfig
-Network = Transformer | Recurrent | LanguageModel
+Config = TransformerConfig | RecurrentConfig | LanguageModelConfig | FeatureTransformerConfig
+Network = Transformer | Recurrent | LanguageModel | FeatureTransformer
 _ADAPTER: TypeAdapter[Config] = TypeAdapter(Annotated[Config, Field(discriminator="architecture")])
 
 
@@ -42,6 +43,8 @@ def build(config: Config) -> Network:
     """A freshly initialised network of this shape."""
     if isinstance(config, LanguageModelConfig):
         return LanguageModel(config)
+    if isinstance(config, FeatureTransformerConfig):
+        return FeatureTransformer(config)
     return Transformer(config) if isinstance(config, TransformerConfig) else Recurrent(config)
 
 
