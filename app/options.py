@@ -16,8 +16,15 @@ class Device(StrEnum):
 
 
 def place(device: Device) -> str:
-    """Where a model is put that runs in this process, as PyTorch calls it."""
+    """Where a model is put that runs in this process, as PyTorch calls it.
+
+    Raises:
+        StartupError: there is no such device.
+    """
     if device is not Device.auto:
+        from heedmap.app.http.startup import check_device
+
+        check_device(device.value)
         return device.value
     import torch
 

@@ -176,7 +176,7 @@ def test_train_passes_its_options_on(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 def test_train_without_sacrebleu_says_so_in_a_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("heedmap.model.training.run.train_translation", lambda *arguments, **options: None)
     monkeypatch.setattr("heedmap.model.training.run.score_and_card", lambda *arguments: pytest.fail("it scored"))
-    monkeypatch.setattr("heedmap.app.cli.find_spec", lambda name: None)
+    monkeypatch.setattr("heedmap.app.train.find_spec", lambda name: None)
     (tmp_path / "pairs.txt").write_text("")
     arguments = ["--data", str(tmp_path / "pairs.txt"), "--out", str(tmp_path / "run"), "--device", "cpu"]
     done = CliRunner().invoke(cli, ["train", *arguments])
