@@ -18,7 +18,7 @@ except ModuleNotFoundError:  # the base install is the client alone, yet pip has
 from heedmap.app import align, compare, deploy, options, robustness, site, sources, sweep, train
 from heedmap.app.client.errors import ClientError
 from heedmap.app.http.access import commands as key_commands
-from heedmap.app.options import Device
+from heedmap.app.options import Device, Storage
 from heedmap.model.errors import HeedmapError, InputError
 
 cli = typer.Typer(
@@ -164,10 +164,26 @@ def _inputs(text: str | None, image: Path | None, audio: Path | None) -> str | d
 
 @cli.command()
 def convert(
-    source: Annotated[str, typer.Argument(metavar="PATH_OR_HUB_ID", help="A checkpoint or adapter of pickles.")],
+    source: Annotated[
+        str,
+        typer.Argument(metavar="PATH_OR_HUB_ID", help="A checkpoint or adapter of pickles; or one of Heedmap's own."),
+    ],
     out: Annotated[Path, typer.Option(file_okay=False, help="The new folder.")],
+    storage: Annotated[
+        Storage | None,
+        typer.Option(help="How weights of Heedmap's own are stored; int8: a byte each, and a scale a row."),
+    ] = None,
 ) -> None:
-    """Write a pickled checkpoint as safetensors; nothing but tensors is unpickled, and the new file is read back."""
+    """Write a pickled checkpoint as safetensors; nothing but tensors is unpickled, and the new file is read back.
+
+    With --storage, write one of Heedmap's own with its weights stored otherwise.
+    """
+    if storage is not None:
+        from heedmap.model.native import checkpoint
+
+        size = checkpoint.rewrite(Path(source), out, checkpoint.STORAGES[storage])
+        typer.echo(f"{out} holds the same network, its weights as {storage} in {size:,} bytes")
+        return
     from heedmap.model.hub.load import convert as conversion
 
     done = conversion.convert(source, out)

@@ -31,6 +31,15 @@ def place(device: Device) -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
+class Storage(StrEnum):
+    """How a checkpoint of Heedmap's own keeps its weights; they are served in float32 all the same."""
+
+    float32 = "float32"
+    float16 = "float16"
+    bfloat16 = "bfloat16"
+    int8 = "int8"
+
+
 class Load(StrEnum):
     """When models are loaded."""
 

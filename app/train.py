@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from heedmap.app import align
-from heedmap.app.options import Device, place
+from heedmap.app.options import Device, Storage, place
 from heedmap.model.errors import InputError
 
 if TYPE_CHECKING:
@@ -85,6 +85,9 @@ def train(
         Path | None,
         typer.Option(exists=True, dir_okay=False, help="A tokenizer.json to share; one is trained unless given."),
     ] = None,
+    storage: Annotated[
+        Storage, typer.Option(help="translation: float16, or int8, whose loss the card states.")
+    ] = Storage.float16,
     learning_rate: Annotated[float | None, typer.Option(min=1e-8, help="At its peak.")] = None,
     warmup_steps: Annotated[int | None, typer.Option(min=1, help="Until the peak.")] = None,
     start: Annotated[
@@ -122,6 +125,8 @@ def train(
     overrides = {name: value for name, value in options.items() if value is not None}
     if architecture is not Architecture.transformer and (start is not None or links is not None):
         raise InputError("only a Transformer is begun from a checkpoint and taught to align: leave --architecture out")
+    if storage not in (Storage.float16, Storage.int8):
+        raise InputError("a trained model is stored as float16 or as int8")
     if start is not None and tokenizer is not None:
         raise InputError("a checkpoint brings its own tokenizer: leave --tokenizer out, or --from")
     run = Run(data, out, architecture, overrides, torch.device(place(device)))
@@ -129,7 +134,7 @@ def train(
         text_generation(run)
         return
     guide = None if links is None else Guide.parse(align_head, align_reading.value, align_weight, align_alone)
-    translation(run, languages, tokenizer=tokenizer, start=start, align=links, guide=guide)
+    translation(run, languages, storage, tokenizer=tokenizer, start=start, align=links, guide=guide)
 
 
 def chosen(task: Task | None, architecture: Architecture | None) -> tuple[Task, Architecture]:
@@ -156,7 +161,7 @@ def text_generation(run: Run) -> None:
     typer.echo(f"{run.out / 'README.md'} is its model card")
 
 
-def translation(run: Run, names: str, **more: Any) -> None:
+def translation(run: Run, names: str, storage: Storage, **more: Any) -> None:
     """Train a translation model on pairs of sentences, score it and write its card."""
     from heedmap.model.training.languages import languages
     from heedmap.model.training.run import score_and_card, train_translation
@@ -170,6 +175,6 @@ def translation(run: Run, names: str, **more: Any) -> None:
     if find_spec("sacrebleu") is None:
         typer.echo(f"no scores and no card without sacreBLEU; pip install {EXTRA}, then run this command again")
         return
-    for (part, decoding), score in score_and_card(run.out, str(run.device)).items():
+    for (part, decoding), score in score_and_card(run.out, str(run.device), storage=storage.value).items():
         typer.echo(f"{part}, {decoding}: BLEU {score.bleu:.2f}, chrF {score.chrf:.2f}, {score.sentences:,} sentences")
     typer.echo(f"{run.out / 'README.md'} is its model card")

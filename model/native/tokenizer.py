@@ -98,7 +98,7 @@ class Tokenizer:
             special_tokens=list(SPECIAL),
             min_frequency=2,
             show_progress=False,
-            limit_alphabet=alphabet,
+            **({} if alphabet is None else {"limit_alphabet": alphabet}),
         )
         backend.train_from_iterator(texts, trainer)
         return cls(backend)

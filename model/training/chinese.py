@@ -15,7 +15,7 @@ from tokenizers import normalizers
 from heedmap.model.errors import InputError
 
 EXTRA = "'heedmap[train]'"
-# The blocks that OpenCC's single characters lie in: CJK Unified Ideographs with Extension A, and the compatibility ones.
+# Where OpenCC's single characters lie: CJK Unified Ideographs with Extension A, and the compatibility ones.
 BLOCKS = (range(0x3400, 0xA000), range(0xF900, 0xFB00))
 
 

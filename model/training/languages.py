@@ -8,8 +8,10 @@ from heedmap.model.errors import InputError
 from heedmap.model.native.tokenizer import Tokenizer
 from heedmap.model.training.chinese import simplified, simplifier
 
-TATOEBA = "The {pair} sentence pairs of the Tatoeba project by way of manythings.org/anki, edition of {edition}, licence\n\
+TATOEBA = (
+    "The {pair} sentence pairs of the Tatoeba project by way of manythings.org/anki, edition of {edition}, licence\n\
 CC BY 2.0 FR. Attribution: www.manythings.org/anki and tatoeba.org."
+)
 CHARACTERS = 2500
 """Chinese characters and other signs that are known: what occurs twice among the Tatoeba pairs."""
 
@@ -54,8 +56,8 @@ GERMAN = Languages(
     names=("German", "English"),
     data=TATOEBA.format(pair="English-German", edition="2018-05-13"),
     purpose="small enough to serve on a laptop's CPU, good enough that its attention means something",
-    limits="It knows short, everyday sentences. Long or technical text, names it has never seen and anything other than "
-    "German\n  come out wrong, often fluently so: what it does not know it makes up.",
+    limits="It knows short, everyday sentences. Long or technical text, names it has never seen and anything other "
+    "than German\n  come out wrong, often fluently so: what it does not know it makes up.",
     test="tests/data/de-en/test.jsonl",
 )
 
@@ -74,8 +76,15 @@ CHINESE = Languages(
     "simplified ones",
     prepare=simplified,
     tokenizer=_characters,
-    shape={"width": 192, "feed_forward": 640, "heads": 6, "kv_heads": 6, "encoder_layers": 3, "decoder_layers": 2,
-           "dropout": 0.2},  # fmt: skip
+    shape={
+        "width": 192,
+        "feed_forward": 640,
+        "heads": 6,
+        "kv_heads": 6,
+        "encoder_layers": 3,
+        "decoder_layers": 2,
+        "dropout": 0.2,
+    },
     recipe={"epochs": 24, "batch_tokens": 2000, "learning_rate": 2e-3, "warmup_steps": 500},
 )
 
@@ -89,5 +98,7 @@ def languages(name: str) -> Languages:
         InputError: there is none.
     """
     if name not in LANGUAGES:
-        raise InputError(f"there is nothing to train {name[:40]!r} by: the pairs of languages are {', '.join(LANGUAGES)}")
+        raise InputError(
+            f"there is nothing to train {name[:40]!r} by: the pairs of languages are {', '.join(LANGUAGES)}"
+        )
     return LANGUAGES[name]

@@ -122,6 +122,7 @@ def train_translation(
     for row in trainer.run(batches):
         report(row)
         checkpoint.save(out, network, tokens, torch.float16)
+    checkpoint.save(out, network, tokens, torch.float16)  # once more where nothing was left to train
     if guide is not None and guide.alone and start is not None:
         assert isinstance(network, Transformer)
         some = random.Random(recipe.seed).sample(parts.train, min(SETTLED, len(parts.train)))
@@ -166,8 +167,13 @@ def taught(network: checkpoint.Network, head: AlignmentHead) -> Transformer:
     return network
 
 
-def score_and_card(folder: Path, device: str = "cpu", beam_size: int = 5) -> dict[tuple[str, str], Scores]:
+def score_and_card(
+    folder: Path, device: str = "cpu", beam_size: int = 5, storage: str = "float16"
+) -> dict[tuple[str, str], Scores]:
     """Score a finished run on the held-out parts beside it, greedy and by beam, and write its model card.
+
+    storage: "float16", as the run left it, or "int8": then the weights are stored so, scored again, and the card has
+    both scores.
 
     Raises:
         CheckpointError: the folder is not a finished run.
@@ -175,10 +181,18 @@ def score_and_card(folder: Path, device: str = "cpu", beam_size: int = 5) -> dic
     facts_path = folder / FACTS
     if not facts_path.is_file():
         raise CheckpointError(f"no {FACTS} in {folder}: let `heedmap train` finish there first")
-    scores = {
+    scores = {"float16": _scores(folder, device, beam_size)}
+    if storage != "float16":
+        loaded = checkpoint.load(folder)
+        checkpoint.save(folder, loaded.network, loaded.tokenizer, checkpoint.STORAGES[storage])
+        scores[storage] = _scores(folder, device, beam_size)
+    write_card(folder, json.loads(facts_path.read_text(encoding="utf-8")), scores, beam_size)
+    return scores[storage]
+
+
+def _scores(folder: Path, device: str, beam_size: int) -> dict[tuple[str, str], Scores]:
+    return {
         (part, decoding): evaluate(folder, read_references(folder / f"{part}.jsonl"), device, parameters)
         for part in ("valid", "test")
         for decoding, parameters in (("greedy", Parameters()), (f"beam {beam_size}", Parameters(beam_size=beam_size)))
     }
-    write_card(folder, json.loads(facts_path.read_text(encoding="utf-8")), scores, beam_size)
-    return scores

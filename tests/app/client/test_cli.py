@@ -156,7 +156,9 @@ def test_train_passes_its_options_on(monkeypatch: pytest.MonkeyPatch, tmp_path: 
         options["report"]({"epoch": 1, "loss": 2.5, "tokens_per_second": 4000.0})
 
     monkeypatch.setattr("heedmap.model.training.run.train_translation", train_translation)
-    monkeypatch.setattr("heedmap.model.training.run.score_and_card", lambda out, device: {("test", "greedy"): SCORES})
+    monkeypatch.setattr(
+        "heedmap.model.training.run.score_and_card", lambda out, device, storage: {("test", "greedy"): SCORES}
+    )
     pairs, tokenizer = tmp_path / "pairs.txt", tmp_path / "tokenizer.json"
     for path in (pairs, tokenizer):
         path.write_text("")
