@@ -1,4 +1,4 @@
-"""The files of the explorer and the lab: joined, compressed and named by what is in them, or as they lie in the folder."""
+"""The files of explorer and lab: joined, compressed and named by what is in them, or as they lie in the folder."""
 
 from collections.abc import Mapping
 

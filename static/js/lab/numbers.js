@@ -84,10 +84,12 @@ export function even(seed) {
   };
 }
 
+const DECIMALS = 4; // of random numbers, so that requests are short
+
 /** Vectors of standard normal numbers (Box and Muller 1958). @param {() => number} draw @param {number} many @param {number} width */
 export function normal(draw, many, width) {
   const one = () => Math.sqrt(-2 * Math.log(1 - draw())) * Math.cos(2 * Math.PI * draw());
-  return Array.from({ length: many }, () => Array.from({ length: width }, () => Number(one().toFixed(6))));
+  return Array.from({ length: many }, () => Array.from({ length: width }, () => Number(one().toFixed(DECIMALS))));
 }
 
 /** An order of so many things (Fisher and Yates). @param {() => number} draw @param {number} many */

@@ -18,6 +18,7 @@ export class Figure {
     this.source = element("p", { class: "quiet small source" });
     this.told = element("p", { class: "told", role: "status" });
     this.begun = false;
+    this.shown = false; // the answer, in the figure
     /** @type {Error | null} */
     this.error = null;
     /** @type {AbortController | null} of the measurement under way */
