@@ -27,6 +27,8 @@ export const row = (...parts) => made("mrow", ...parts);
 export const sub = (base, ...below) => made("msub", base, row(...below));
 /** @param {Part} base @param {...Part} above */
 export const sup = (base, ...above) => made("msup", base, row(...above));
+/** @param {Part} base @param {Part} below @param {Part} above */
+export const both = (base, below, above) => made("msubsup", base, below, above);
 /** @param {Part} above @param {Part} below */
 export const over = (above, below) => made("mfrac", above, below);
 /** @param {...Part} parts */

@@ -5,11 +5,13 @@ import { learn, t, useLanguage } from "../text/i18n.js";
 import * as page from "../text/strings/lab/page.js";
 import { byId } from "../views/dom.js";
 import { changeKey, listenForKeys } from "../views/key-dialog.js";
+import { heads } from "./sections/heads.js";
+import { masks } from "./sections/masks.js";
 import { scale } from "./sections/scale.js";
 import { sum } from "./sections/sum.js";
 
 let current = language();
-const sections = [sum(), scale()];
+const sections = [sum(), scale(), heads(), masks()];
 
 learn(page);
 for (const { texts } of sections) learn(texts);

@@ -109,7 +109,8 @@ export function said(value, digits = 3) {
   if (size === 0) return "0";
   if (size < 1e-3 || size >= 1e6) return value.toExponential(1).replace("e+", "e").replace("-", "−");
   const places = Math.max(0, digits - 1 - Math.floor(Math.log10(size)));
-  return value.toFixed(Math.min(places, digits)).replace("-", "−");
+  const text = value.toFixed(Math.min(places, digits));
+  return (Number(text) === 0 ? text.replace("-", "") : text).replace("-", "−"); // nothing is less than nothing
 }
 
 /** Bytes in the unit that suits them. @param {number} bytes */
