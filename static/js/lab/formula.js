@@ -18,7 +18,15 @@ function part(given) {
   const tag = /^[\d.]+$/.test(text) ? "mn" : /^\p{L}+$/u.test(text) ? "mi" : "mo";
   const node = document.createElementNS(SPACE, tag);
   node.textContent = text;
+  if (/^[()[\]{}]$/.test(text)) node.setAttribute("stretchy", "false");
   return node;
+}
+
+/** Parentheses as high as what is in them. @param {...Part} parts */
+export function around(...parts) {
+  const whole = row("(", ...parts, ")");
+  for (const bracket of [whole.firstElementChild, whole.lastElementChild]) bracket?.removeAttribute("stretchy");
+  return whole;
 }
 
 /** @param {...Part} parts */

@@ -9,9 +9,10 @@ import { heads } from "./sections/heads.js";
 import { masks } from "./sections/masks.js";
 import { scale } from "./sections/scale.js";
 import { sum } from "./sections/sum.js";
+import { translation } from "./sections/translation.js";
 
 let current = language();
-const sections = [sum(), scale(), heads(), masks()];
+const sections = [sum(), scale(), heads(), masks(), translation()];
 
 learn(page);
 for (const { texts } of sections) learn(texts);

@@ -7,7 +7,7 @@ import { label } from "../../text/labels.js";
 import * as texts from "../../text/strings/lab/heads.js";
 import { element } from "../../views/dom.js";
 import { choice } from "../controls.js";
-import { both, formula, over, root, row, sub, sup } from "../formula.js";
+import { around, both, formula, over, root, row, sub, sup } from "../formula.js";
 import { Matrix, paint } from "../matrix.js";
 import { said } from "../numbers.js";
 import { Figure, Section } from "../section.js";
@@ -185,7 +185,7 @@ export function heads() {
   const projected = (/** @type {string} */ x, /** @type {string} */ y) => row(x, both("W", "h", y));
   const scores = over(row(projected("Q", "q"), sup(row("(", projected("K", "k"), ")"), "⊤")), root("d"));
   const formulas = [
-    formula(sub("head", "h"), "=", "softmax", "(", scores, ")", projected("V", "v")),
+    formula(sub("head", "h"), "=", "softmax", around(scores), projected("V", "v")),
     formula("out", "=", "[", sub("head", 1), ";", "…", ";", sub("head", "H"), "]", sup("W", "o")),
   ];
   return { section: new Section("heads", formulas, new Heads()), texts };

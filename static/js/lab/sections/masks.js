@@ -27,7 +27,7 @@ const LAYER = 0; // where words are nearest to what was read
 const rowsOf = (flat, size, from = 0) => Array.from({ length: size }, (_, at) => Array.from(flat.subarray(from + at * size, from + (at + 1) * size)));
 
 /** A map whose rows and columns stand where a list says. @param {number[][]} lines @param {number[]} map */
-const reordered = (lines, map) => map.map((row) => map.map((col) => lines[row][col]));
+const reordered = (lines, map) => map.map((from) => map.map((to) => lines[from][to]));
 
 /** The weight that lies elsewhere, mean over the rows. @param {number[][]} a @param {number[][]} b */
 const elsewhere = (a, b) => mean(a.map((line, at) => moved(line, b[at])));
@@ -41,7 +41,7 @@ class Masks extends Figure {
     this.head = 0;
     /** @type {number[][] | null} */
     this.masked = null;
-    /** @type {Shuffle | null} */
+    /** @type {(Shuffle & {asked: string}) | null} */
     this.order = null;
     this.operator = NaN;
     const draw = even(7);
@@ -50,7 +50,7 @@ class Masks extends Figure {
     this.map = new Matrix();
     this.facts = element("p", { class: "small tabular measured" });
     const again = () => void this.measure();
-    const masks = choice("labMask", MASKS, (name) => `labMask_${name}`, this.mask, (name) => {
+    const kinds = choice("labMask", MASKS, (name) => `labMask_${name}`, this.mask, (name) => {
       this.mask = name;
       this.window.hidden = name !== "window";
       again();
@@ -68,7 +68,7 @@ class Masks extends Figure {
     this.back = new Matrix();
     this.words = element("p", { class: "measured" });
     this.room.append(
-      element("div", { class: "controls" }, masks, this.window),
+      element("div", { class: "controls" }, kinds, this.window),
       element("div", { class: "halves" }, this.map.root, this.facts),
       sentenceField(),
       element("div", { class: "controls" }, this.words, other),
@@ -93,8 +93,10 @@ class Masks extends Figure {
     const [plain, mixed] = await Promise.all([attend({ queries, keys }, signal), attend({ queries: pick(queries), keys: pick(keys) }, signal)]);
     this.operator = elsewhere(reordered(plain.weights, order), mixed.weights);
     this.draw();
+    const asked = JSON.stringify([sentence(), this.seed]);
+    if (this.order?.asked === asked) return;
     this.order = null;
-    this.order = await this.shuffle(signal);
+    this.order = { ...(await this.shuffle(signal)), asked };
   }
 
   /** The sentence and its words in another order, through the translator. @param {AbortSignal} signal @returns {Promise<Shuffle>} */

@@ -5,7 +5,7 @@ import * as texts from "../../text/strings/lab/scale.js";
 import { element } from "../../views/dom.js";
 import { Chart } from "../chart.js";
 import { button } from "../controls.js";
-import { formula, over, root, row, sub, sup } from "../formula.js";
+import { around, formula, over, root, row, sub, sup } from "../formula.js";
 import { entropy, even, mean, normal, said, slope } from "../numbers.js";
 import { Figure, Section } from "../section.js";
 import { attend } from "../service.js";
@@ -92,7 +92,7 @@ export function scale() {
   const formulas = [
     formula("q", ",", "k", "∼", "N", "(", 0, ",", sub("I", "d"), ")"),
     formula("Var", "(", product(), ")", "=", "d"),
-    formula("Var", "(", over(product(), root("d")), ")", "=", 1),
+    formula("Var", around(over(product(), root("d"))), "=", 1),
     formula(over(row("∂", sub("w", "j")), row("∂", sub("s", "i"))), "=", sub("w", "j"), "(", sub("δ", "i", "j"), "−", sub("w", "i"), ")"),
   ];
   return { section: new Section("scale", formulas, new Scale()), texts };

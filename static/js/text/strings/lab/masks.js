@@ -8,7 +8,7 @@ export const en = {
   lab_masks_question: "Shuffle your sentence. Do the weights only move along with the words?",
   lab_masks_answer:
     "In the bare operator they do, up to rounding: it has no positions. In the translator’s encoder they do not: the same two words give each other other weights once they stand elsewhere. The share of weight that lies elsewhere is shown for both; 0 would be a weight that only moved along.",
-  lab_masks_link: "See what windows do to the maps of your sentence’s encoder, in the explorer",
+  lab_masks_link: "See this head on your sentence, in the explorer",
   lab_masks_source:
     "Masks: {n} random queries and keys through this service’s operator (POST /v1/attention, mask). Positions: {model} on your sentence and on its words in another order (POST /v1/traces), compared in this page word pair by word pair; total variation, mean over rows.",
   lab_masks_told: "Weight that lies elsewhere after shuffling: {operator} in the operator, {model} in {name}’s encoder (layer {layer}, head {head}), {all} in the mean of all its heads.",
@@ -19,7 +19,7 @@ export const en = {
   labWindow: "window size",
   labMaskMap: "The same queries and keys under the mask: {mask}",
   labMaskFacts: "Keys seen by row 0 and by the last row: {first}, {last}. Largest error of a row’s sum: {error}. Mean entropy: {entropy} nats.",
-  labOrder: "{model}, encoder, layer {layer}, head {head}: as you wrote it",
+  labOrder: "{model}, encoder, layer {layer}, head {head} (of its layer the one that moves most), as you wrote it",
   labShuffled: "The same words shuffled, put back into your order",
   labShuffle: "Shuffle again",
   labShuffledText: "Shuffled: “{text}”",
@@ -35,7 +35,7 @@ export const zh = {
   lab_masks_question: "打乱您的句子，权重是否只是跟着词移动？",
   lab_masks_answer:
     "在裸算子中确实如此，只差舍入误差：它没有位置。在翻译模型的编码器中则不然：同样两个词换了地方，彼此的权重也变了。图中给出两者各有多少权重落到了别处；0 表示权重只是跟着移动。",
-  lab_masks_link: "到浏览器中看这句话的编码器注意力图",
+  lab_masks_link: "到浏览器中看这个头在您的句子上的注意力",
   lab_masks_source:
     "掩码：{n} 个随机查询与键经本服务的算子（POST /v1/attention，mask）。位置：{model} 分别处理您的句子与打乱词序的句子（POST /v1/traces），由本页逐对比较；总变差，对各行取平均。",
   lab_masks_told: "打乱之后落到别处的权重：算子中为 {operator}，{name} 的编码器（第 {layer} 层第 {head} 头）中为 {model}，其全部头平均为 {all}。",
@@ -46,7 +46,7 @@ export const zh = {
   labWindow: "窗口大小",
   labMaskMap: "同样的查询与键，掩码：{mask}",
   labMaskFacts: "第 0 行与最后一行可见的键：{first}、{last}。行和的最大误差：{error}。平均熵：{entropy} nat。",
-  labOrder: "{model}，编码器，第 {layer} 层，第 {head} 头：按您的词序",
+  labOrder: "{model}，编码器，第 {layer} 层，第 {head} 头（本层变动最大），按您的词序",
   labShuffled: "打乱词序后的结果，再放回您的词序",
   labShuffle: "再次打乱",
   labShuffledText: "打乱后：“{text}”",
