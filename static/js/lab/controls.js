@@ -60,6 +60,28 @@ export function button(text, pressed, kind = "") {
   return element("button", { type: "button", class: kind, data: { t: text }, on: { click: pressed } }, t(text));
 }
 
+/** The button that begins a measurement which takes a while, and how far it is. */
+export class Runner {
+  /** @param {() => void} begin */
+  constructor(begin) {
+    this.button = button("labRun", begin, "main");
+    this.progress = element("span", { class: "quiet small tabular", role: "status" });
+    this.root = element("div", { class: "controls" }, this.button, this.progress);
+  }
+
+  /** @param {number} done @param {number} of */
+  told(done, of) {
+    this.progress.textContent = t("labProgress", { done, of });
+  }
+
+  /** It is over, and can be begun again. */
+  ended() {
+    this.progress.textContent = "";
+    this.button.dataset.t = "labRunAgain";
+    this.button.textContent = t("labRunAgain");
+  }
+}
+
 /**
  * A table whose first column names its rows.
  *

@@ -5,6 +5,7 @@ import { learn, t, useLanguage } from "../text/i18n.js";
 import * as page from "../text/strings/lab/page.js";
 import { byId } from "../views/dom.js";
 import { changeKey, listenForKeys } from "../views/key-dialog.js";
+import { cost } from "./sections/cost.js";
 import { heads } from "./sections/heads.js";
 import { masks } from "./sections/masks.js";
 import { scale } from "./sections/scale.js";
@@ -12,7 +13,7 @@ import { sum } from "./sections/sum.js";
 import { translation } from "./sections/translation.js";
 
 let current = language();
-const sections = [sum(), scale(), heads(), masks(), translation()];
+const sections = [sum(), scale(), heads(), masks(), translation(), cost()];
 
 learn(page);
 for (const { texts } of sections) learn(texts);

@@ -19,6 +19,7 @@ export class Figure {
     this.told = element("p", { class: "told", role: "status" });
     this.begun = false;
     this.shown = false; // the answer, in the figure
+    this.auto = true; // measured once it is near; else when the reader asks
     /** @type {Error | null} */
     this.error = null;
     /** @type {AbortController | null} of the measurement under way */
@@ -105,6 +106,8 @@ export class Section {
 
   /** Measures the figure once it comes near the window. */
   watch() {
+    this.point();
+    if (!this.figure.auto) return;
     const seen = new IntersectionObserver(
       (entries) => {
         if (!entries.some(({ isIntersecting }) => isIntersecting)) return;
@@ -114,7 +117,6 @@ export class Section {
       { rootMargin: NEAR },
     );
     seen.observe(this.figure.room);
-    this.point();
   }
 
   async show() {

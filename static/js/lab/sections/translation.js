@@ -7,7 +7,7 @@ import { Told } from "../../text/problems.js";
 import * as texts from "../../text/strings/lab/translation.js";
 import { element } from "../../views/dom.js";
 import { table } from "../controls.js";
-import { around, formula, over, root, row, sub, sup } from "../formula.js";
+import { formula, over, root, row, sub, sup } from "../formula.js";
 import { Matrix } from "../matrix.js";
 import { entropy, mean, said } from "../numbers.js";
 import { Figure, Section } from "../section.js";
@@ -118,7 +118,7 @@ class Translation extends Figure {
     this.tell();
   }
 
-  /** @override */
+  /** @override @returns {import("../section.js").Link} */
   link() {
     const [first, second] = this.sides;
     if (!first || !second) return {};
@@ -132,7 +132,7 @@ export function translation() {
   const additive = row(sup("v", "⊤"), "tanh", "(", sub("W", "q"), "q", "+", sub("W", "k"), "k", ")");
   const formulas = [
     formula(sub("score", "GRU"), "=", additive),
-    formula(sub("score", "Transformer"), "=", over(row(sup(around(sub("W", "q"), "q"), "⊤"), sub("W", "k"), "k"), root("d"))),
+    formula(sub("score", "Transformer"), "=", over(row(sup(row("(", sub("W", "q"), "q", ")"), "⊤"), sub("W", "k"), "k"), root("d"))),
   ];
   return { section: new Section("translation", formulas, new Translation()), texts };
 }

@@ -10,7 +10,7 @@ export const en = {
     "Entropy tells how sharply: 0 nats is one word alone. The Transformer’s head on show is the one that aligns best, so it is the fair one to compare; its other heads are free for other things. Where both wrote the same word, the figure counts how often both looked at the same source word most.",
   lab_translation_link: "Compare both models on your sentence, in the explorer",
   lab_translation_source: "Translations and maps: this service (POST /v1/traces, then the map of one head). Entropy and agreement: this page, from the maps.",
-  lab_translation_told: "Mean entropy: {a} nats ({first}), {b} nats ({second}). Of {n} words that both wrote, {same} are written from the same source word.",
+  lab_translation_told: "Mean entropy: {a} nats ({first}), {b} nats ({second}). Words that both wrote: {n}; looking at the same source word most: {same}.",
   labTranslates: "{model}: “{text}”",
   labTranslator_additive: "recurrent, additive score, one head",
   labTranslator_scaled: "Transformer, scaled dot product, layer {layer}, head {head}",
