@@ -27,7 +27,7 @@ import { svg } from "./svg.js";
  */
 
 const HEIGHT = 216; // pixels
-const ROOM = { left: 56, right: 12, top: 12, bottom: 40 };
+const ROOM = { left: 56, right: 24, top: 12, bottom: 40 };
 const TICKS = 4;
 const NARROW = 44; // pixels between two numbers on the axis
 const STYLES = 3;
@@ -45,11 +45,16 @@ function round(low, high) {
   return ticks;
 }
 
-/** Powers of ten that a range holds; where there are few, it is taken at its ends. @param {number} low @param {number} high */
+/** Powers of ten that a range holds, and what lies between them where these are few. @param {number} low @param {number} high */
 function powers(low, high) {
-  const ticks = [];
-  for (let at = Math.ceil(Math.log10(low) - 1e-9); 10 ** at <= high * (1 + 1e-9); at += 1) ticks.push(10 ** at);
-  const every = Math.ceil(ticks.length / (TICKS + 1));
+  /** @param {number[]} digits */
+  const all = (digits) => {
+    const ticks = [];
+    for (let at = Math.floor(Math.log10(low)); 10 ** at <= high; at += 1) ticks.push(...digits.map((digit) => digit * 10 ** at));
+    return ticks.filter((tick) => tick >= low * 0.999 && tick <= high * 1.001);
+  };
+  const ticks = [[1], [1, 3], [1, 2, 5]].map(all).find((each) => each.length >= TICKS - 1) ?? all([1, 2, 5]);
+  const every = Math.ceil(ticks.length / (TICKS + 2));
   return ticks.length > 1 ? ticks.filter((_, at) => at % every === 0) : [low, high];
 }
 

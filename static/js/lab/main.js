@@ -8,12 +8,13 @@ import { changeKey, listenForKeys } from "../views/key-dialog.js";
 import { cost } from "./sections/cost.js";
 import { heads } from "./sections/heads.js";
 import { masks } from "./sections/masks.js";
+import { noise } from "./sections/noise.js";
 import { scale } from "./sections/scale.js";
 import { sum } from "./sections/sum.js";
 import { translation } from "./sections/translation.js";
 
 let current = language();
-const sections = [sum(), scale(), heads(), masks(), translation(), cost()];
+const sections = [sum(), scale(), heads(), masks(), translation(), cost(), noise()];
 
 learn(page);
 for (const { texts } of sections) learn(texts);

@@ -115,6 +115,6 @@ export function said(value, digits = 3) {
 
 /** Bytes in the unit that suits them. @param {number} bytes */
 export function saidBytes(bytes) {
-  const at = Math.min(3, Math.floor(Math.log(Math.max(bytes, 1)) / Math.log(1024)));
-  return `${said(bytes / 1024 ** at)} ${["B", "KiB", "MiB", "GiB"][at]}`;
+  const at = Math.min(3, Math.max(0, Math.floor(Math.log10(Math.max(bytes, 1)) / 3 + 1e-9)));
+  return `${Number((bytes / 1000 ** at).toPrecision(3))} ${["B", "kB", "MB", "GB"][at]}`;
 }

@@ -15,7 +15,7 @@ import { timed, translator } from "../service.js";
 const LENGTHS = [64, 128, 256, 512, 1024]; // the longest map is some ten megabytes of JSON
 const WIDTH = 16;
 const TIMES = 3;
-const REPEATS = [1, 2, 4, 8, 16]; // of the sentence: of ten tokens, so many as the model has positions for
+const REPEATS = [1, 2, 4, 8, 16, 32]; // of the sentence: of ten tokens, so many as the model has positions for
 const MOST = 480; // tokens: a sentence that is repeated further is left out
 const ONE_TOKEN = { max_new_tokens: 1 }; // of the translation: it is the input whose length is looked at
 
@@ -145,7 +145,9 @@ class Cost extends Figure {
 
 export function cost() {
   const formulas = [
-    formula(row("n", "×", "n", "×", "d"), ",", row("map"), "∼", "n", "×", "n", ",", row("trace"), "∼", "n", "×", "d"),
+    formula(row("time"), "∼", "n", "×", "n", "×", "d"),
+    formula(row("map"), "∼", "n", "×", "n"),
+    formula(row("trace"), "∼", "n", "×", "d"),
     formula(sub("w", "i", "j"), "=", "exp", "(", sub("s", "i", "j"), "−", sub("ℓ", "i"), ")", ",", sub("ℓ", "i"), "=", "log", sum("k"), "exp", "(", sub("s", "i", "k"), ")"),
   ];
   return { section: new Section("cost", formulas, new Cost()), texts };

@@ -3,10 +3,10 @@
 import { headEffects, thumbnails, trace, weights } from "../../api/routes.js";
 import { WEIGHTS } from "../../api/u8log.js";
 import { siteName, t } from "../../text/i18n.js";
-import { label } from "../../text/labels.js";
 import * as texts from "../../text/strings/lab/heads.js";
 import { element } from "../../views/dom.js";
 import { choice } from "../controls.js";
+import { labelsOf, rowsOf } from "../cross.js";
 import { around, both, formula, over, root, row, sub, sup } from "../formula.js";
 import { Matrix, paint } from "../matrix.js";
 import { said } from "../numbers.js";
@@ -132,7 +132,7 @@ class Heads extends Figure {
     const [rows, cols] = sites.find(({ name }) => name === site)?.shape ?? [0, 0];
     const flat = await weights(id, site, layer, head, signal);
     if (turn !== this.turn) return;
-    this.cells = Array.from({ length: rows }, (_, at) => Array.from(flat.subarray(at * cols, (at + 1) * cols)));
+    this.cells = rowsOf(flat, rows, cols);
     this.drawMap();
     const edits = [{ kind: "silence", site, layer, head }];
     const { effects: [one] } = await effects(id, { edits, measured: true, predict: true }, signal);
@@ -145,7 +145,7 @@ class Heads extends Figure {
     const { found, cells, place, without } = this;
     const site = found?.summary.sites.find(({ name }) => name === place.site);
     if (!found || !site || !cells || cells.length !== site.shape[0] || cells[0].length !== site.shape[1]) return;
-    const labels = (/** @type {string} */ axis) => found.summary.axes[axis].labels.map((_, at) => label(found.summary.axes[axis], at));
+    const labels = (/** @type {string} */ axis) => labelsOf(found.summary, axis);
     this.map.show({ title: t("labHead", { ...place, site: siteName(place.site) }), weights: cells, rows: labels(site.queries), cols: labels(site.keys) });
     if (without) this.words.textContent = t("labWithout", { text: without.text, worth: said(without.worth, 2) });
   }

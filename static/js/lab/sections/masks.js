@@ -2,11 +2,11 @@
 
 import { weights } from "../../api/routes.js";
 import { t } from "../../text/i18n.js";
-import { label } from "../../text/labels.js";
 import { Told } from "../../text/problems.js";
 import * as texts from "../../text/strings/lab/masks.js";
 import { element } from "../../views/dom.js";
 import { button, choice, slider } from "../controls.js";
+import { labelsOf, rowsOf } from "../cross.js";
 import { formula, over, row, sub, sum } from "../formula.js";
 import { Matrix } from "../matrix.js";
 import { entropy, even, mean, moved, normal, said, shuffled } from "../numbers.js";
@@ -22,9 +22,6 @@ const MASKS = ["none", "causal", "window"];
 const LAYER = 0; // where words are nearest to what was read
 
 /** @typedef {{plain: number[][], back: number[][], text: string, labels: string[], model: string, mean: number, all: number}} Shuffle */
-
-/** Rows of a flat map. @param {Float32Array} flat @param {number} size @param {number} [from] */
-const rowsOf = (flat, size, from = 0) => Array.from({ length: size }, (_, at) => Array.from(flat.subarray(from + at * size, from + (at + 1) * size)));
 
 /** A map whose rows and columns stand where a list says. @param {number[][]} lines @param {number[]} map */
 const reordered = (lines, map) => map.map((from) => map.map((to) => lines[from][to]));
@@ -119,7 +116,7 @@ class Masks extends Figure {
       /** @param {string} id */
       const every = async (id) => Promise.all(layers.map((layer) => weights(id, "encoder", layer, "all", signal)));
       const [a, b] = await Promise.all([every(plain.id), every(other.id)]);
-      const part = (/** @type {Float32Array} */ flat, /** @type {number} */ head) => rowsOf(flat, tokens, head * tokens * tokens);
+      const part = (/** @type {Float32Array} */ flat, /** @type {number} */ head) => rowsOf(flat, tokens, tokens, head * tokens * tokens);
       const heads = Array.from({ length: site.heads }, (_, head) => head);
       const far = layers.map((layer) => heads.map((head) => elsewhere(part(a[layer], head), reordered(part(b[layer], head), map))));
       this.head = far[LAYER].indexOf(Math.max(...far[LAYER]));
@@ -127,7 +124,7 @@ class Masks extends Figure {
         plain: part(a[LAYER], this.head),
         back: reordered(part(b[LAYER], this.head), map),
         text: made.text,
-        labels: axes.source.labels.map((_, at) => label(axes.source, at)),
+        labels: labelsOf(plain, "source"),
         model: name,
         mean: far[LAYER][this.head],
         all: mean(far.flat()),

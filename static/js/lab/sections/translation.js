@@ -1,25 +1,21 @@
 /** 5. Translation: the recurrent model with its additive score beside the Transformer, on the reader's sentence. */
 
-import { heads, weights } from "../../api/routes.js";
 import { t } from "../../text/i18n.js";
-import { label } from "../../text/labels.js";
 import { Told } from "../../text/problems.js";
 import * as texts from "../../text/strings/lab/translation.js";
 import { element } from "../../views/dom.js";
 import { table } from "../controls.js";
+import { CROSS, crossOf } from "../cross.js";
 import { formula, over, root, row, sub, sup } from "../formula.js";
 import { Matrix } from "../matrix.js";
 import { entropy, mean, said } from "../numbers.js";
 import { Figure, Section } from "../section.js";
 import { onSentence, sentence, sentenceField } from "../sentence.js";
-import { modelNamed, traceOf, translator } from "../service.js";
+import { modelNamed, translator } from "../service.js";
 
-/** @typedef {import("../../types.js").Axis} Axis */
-/** @typedef {import("../../types.js").Summary} Summary */
-/** @typedef {{summary: Summary, text: string, weights: number[][], layer: number, head: number, count: number}} Side */
+/** @typedef {import("../cross.js").Crossed & {count: number}} Side count: of the model's weights */
 
 const ANCESTOR = "de-en-gru";
-const SITE = "cross";
 
 /** Where in the source the largest weight of a row stands, in code points; NaN of what stands for no character. @param {Side} side @param {number} at */
 function looked({ summary, weights: lines }, at) {
@@ -73,15 +69,7 @@ class Translation extends Figure {
 
   /** @param {import("../../types.js").Model} model @param {string} text @param {AbortSignal} signal @returns {Promise<Side>} */
   async side(model, text, signal) {
-    const summary = await traceOf(model.name, text);
-    signal.throwIfAborted();
-    const { best } = await heads(summary.id, signal);
-    const { layer, head } = best?.[SITE] ?? { layer: 0, head: 0 };
-    const [rows, cols] = summary.sites.find(({ name }) => name === SITE)?.shape ?? [0, 0];
-    const flat = await weights(summary.id, SITE, layer, head, signal);
-    const lines = Array.from({ length: rows }, (_, at) => Array.from(flat.subarray(at * cols, (at + 1) * cols)));
-    const written = /** @type {import("../../types.js").Written} */ (summary.prediction);
-    return { summary, text: written.text ?? "", weights: lines, layer, head, count: model.parameter_count ?? NaN };
+    return { ...(await crossOf(model.name, text, signal)), count: model.parameter_count ?? NaN };
   }
 
   /** @override */
@@ -92,9 +80,8 @@ class Translation extends Figure {
     for (const [at, side] of sides.entries()) {
       const { summary, weights: lines, layer, head, text } = side;
       const title = t(at ? "labTranslator_scaled" : "labTranslator_additive", { layer, head });
-      const labels = (/** @type {Axis} */ axis) => axis.labels.map((_, place) => label(axis, place));
       this.words[at].textContent = t("labTranslates", { model: summary.model, text });
-      this.maps[at].show({ title, weights: lines, rows: labels(summary.axes.target), cols: labels(summary.axes.source) });
+      this.maps[at].show({ title, weights: lines, rows: side.rows, cols: side.cols });
       const most = mean(lines.map((line) => Math.max(...line)));
       rows.push([summary.model, said(side.count / 1e6) + " M", said(summary.objective?.value ?? NaN), said(mean(lines.map(entropy))), said(most)]);
     }
@@ -124,7 +111,7 @@ class Translation extends Figure {
     if (!first || !second) return {};
     const { layer, head, summary } = second;
     const other = `${first.summary.id}.${first.layer}.${first.head}`;
-    return { model: summary.model, text: sentence(), site: SITE, layer, head, view: "compare", other };
+    return { model: summary.model, text: sentence(), site: CROSS, layer, head, view: "compare", other };
   }
 }
 
