@@ -141,10 +141,10 @@ class Noise extends Figure {
     if (!this.shown || !this.curves.length) return;
     const strength = STRENGTHS.at(-1);
     const found = (/** @type {string} */ name) => this.curves.find((each) => each.perturbation === name && each.strength === strength);
-    const [noise, fgsm] = [found("embedding_noise"), found("fgsm")];
+    const [random, fgsm] = [found("embedding_noise"), found("fgsm")];
     const number = (/** @type {Interval | undefined} */ interval) => said(interval?.mean ?? NaN);
-    const moved = { noiseMoved: number(noise?.divergence[CROSS]), fgsmMoved: number(fgsm?.divergence[CROSS]) };
-    this.told.textContent = t("lab_noise_told", { strength: `${100 * (strength ?? 0)}%`, noise: number(noise?.agreement), fgsm: number(fgsm?.agreement), ...moved });
+    const moved = { noiseMoved: number(random?.divergence[CROSS]), fgsmMoved: number(fgsm?.divergence[CROSS]) };
+    this.told.textContent = t("lab_noise_told", { strength: `${100 * (strength ?? 0)}%`, noise: number(random?.agreement), fgsm: number(fgsm?.agreement), ...moved });
   }
 
   /** @override */
@@ -161,10 +161,11 @@ class Noise extends Figure {
 }
 
 export function noise() {
-  const size = row("‖", sub("e", "i"), "‖");
+  const size = row("‖", "e", "‖");
+  const along = (/** @type {string} */ x) => row(sub(x, "i"), "/", "‖", sub(x, "i"), "‖");
   const formulas = [
-    formula("FGSM", ":", sub("δ", "i"), "=", "ε", size, row(sub("g", "i"), "/", "‖", sub("g", "i"), "‖")),
-    formula("noise", ":", sub("δ", "i"), "=", "ε", size, row(sub("u", "i"), "/", "‖", sub("u", "i"), "‖"), ",", sub("u", "i"), "∼", "N", "(", 0, ",", "I", ")"),
+    formula("FGSM", ":", sub("δ", "i"), "=", "−", "ε", size, along("g"), ",", sub("g", "i"), "=", row("∂", "log", "p"), "/", row("∂", sub("e", "i"))),
+    formula("noise", ":", sub("δ", "i"), "=", "ε", size, along("u"), ",", sub("u", "i"), "∼", "N", "(", 0, ",", "I", ")"),
   ];
   return { section: new Section("noise", formulas, new Noise()), texts };
 }
