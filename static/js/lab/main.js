@@ -12,9 +12,10 @@ import { noise } from "./sections/noise.js";
 import { scale } from "./sections/scale.js";
 import { sum } from "./sections/sum.js";
 import { translation } from "./sections/translation.js";
+import { why } from "./sections/why.js";
 
 let current = language();
-const sections = [sum(), scale(), heads(), masks(), translation(), cost(), noise()];
+const sections = [sum(), scale(), heads(), masks(), translation(), cost(), noise(), why()];
 
 learn(page);
 for (const { texts } of sections) learn(texts);
