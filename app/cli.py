@@ -5,7 +5,6 @@ Everything heavy is imported inside the commands: `heedmap --help` answers at on
 
 import json
 import sys
-from enum import StrEnum
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,13 +15,11 @@ try:
 except ModuleNotFoundError:  # the base install is the client alone, yet pip has put the command beside it
     sys.exit("heedmap: the command comes with the service: pip install 'heedmap[serve]'")
 
-from heedmap.app import align, compare, deploy, options, robustness, site, sources, sweep
+from heedmap.app import align, compare, deploy, options, robustness, site, sources, sweep, train
 from heedmap.app.client.errors import ClientError
 from heedmap.app.http.access import commands as key_commands
-from heedmap.app.options import Device
+from heedmap.app.options import Device, Storage
 from heedmap.model.errors import HeedmapError, InputError
-
-EXTRA = "'heedmap[train]'"
 
 cli = typer.Typer(
     help="Serves trained attention models and shows where every head looks.",
@@ -38,14 +35,7 @@ cli.command()(sources.sources)
 cli.command()(compare.compare)
 cli.command()(robustness.robustness)
 cli.command()(site.site)
-
-
-class Architecture(StrEnum):
-    """What `heedmap train` can build."""
-
-    transformer = "transformer"
-    recurrent = "recurrent"
-    language_model = "language-model"
+cli.command()(train.train)
 
 
 DeviceOption = Annotated[Device, typer.Option(help="Where to run; auto takes CUDA where there is one.")]
@@ -144,7 +134,7 @@ def predict(
     if url is not None:
         alignment = ask_service(url, api_key, inputs, model, target, parameters)
     else:
-        alignment = run_here(inputs, model, target, parameters, _device(device))
+        alignment = run_here(inputs, model, target, parameters, options.place(device))
     if as_json:
         typer.echo(json.dumps(alignment.prediction.to_json(), ensure_ascii=False))
         return
@@ -174,97 +164,31 @@ def _inputs(text: str | None, image: Path | None, audio: Path | None) -> str | d
 
 @cli.command()
 def convert(
-    source: Annotated[str, typer.Argument(metavar="PATH_OR_HUB_ID", help="A checkpoint or adapter of pickles.")],
+    source: Annotated[
+        str,
+        typer.Argument(metavar="PATH_OR_HUB_ID", help="A checkpoint or adapter of pickles; or one of Heedmap's own."),
+    ],
     out: Annotated[Path, typer.Option(file_okay=False, help="The new folder.")],
+    storage: Annotated[
+        Storage | None,
+        typer.Option(help="How weights of Heedmap's own are stored; int8: a byte each, and a scale a row."),
+    ] = None,
 ) -> None:
-    """Write a pickled checkpoint as safetensors; nothing but tensors is unpickled, and the new file is read back."""
+    """Write a pickled checkpoint as safetensors; nothing but tensors is unpickled, and the new file is read back.
+
+    With --storage, write one of Heedmap's own with its weights stored otherwise.
+    """
+    if storage is not None:
+        from heedmap.model.native import checkpoint
+
+        size = checkpoint.rewrite(Path(source), out, checkpoint.STORAGES[storage])
+        typer.echo(f"{out} holds the same network, its weights as {storage} in {size:,} bytes")
+        return
     from heedmap.model.hub.load import convert as conversion
 
     done = conversion.convert(source, out)
     shared = f" ({done.shared} more names share them)" if done.shared else ""
     typer.echo(f"{out} holds {done.tensors} tensors{shared} in {done.bytes:,} bytes: heedmap serve --model NAME={out}")
-
-
-@cli.command()
-def train(
-    data: Annotated[
-        Path, typer.Option(exists=True, dir_okay=False, help="Tab-separated pairs, or a zip of them; or a text.")
-    ],
-    out: Annotated[Path, typer.Option(file_okay=False, help="The checkpoint's folder; a run that it holds goes on.")],
-    architecture: Annotated[Architecture, typer.Option(help="What to train.")] = Architecture.transformer,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the training part.")] = None,
-    batch_tokens: Annotated[int | None, typer.Option(min=1, help="Tokens in a batch.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of weights, order and dropout.")] = None,
-    device: DeviceOption = Device.auto,
-    tokenizer: Annotated[
-        Path | None,
-        typer.Option(exists=True, dir_okay=False, help="A tokenizer.json to share; one is trained unless given."),
-    ] = None,
-    learning_rate: Annotated[float | None, typer.Option(min=1e-8, help="At its peak.")] = None,
-    warmup_steps: Annotated[int | None, typer.Option(min=1, help="Until the peak.")] = None,
-    start: Annotated[
-        Path | None,
-        typer.Option("--from", exists=True, file_okay=False, help="A Transformer checkpoint to begin with."),
-    ] = None,
-    links: Annotated[
-        Path | None,
-        typer.Option(
-            "--align",
-            exists=True,
-            dir_okay=False,
-            help="Teach a cross head to align: links between the words of each pair, a line each, as heedmap align or "
-            "a word aligner writes them.",
-        ),
-    ] = None,
-    align_head: Annotated[str, typer.Option(metavar="LAYER.HEAD", help="The head that is taught.")] = "1.0",
-    align_reading: Annotated[align.Row, typer.Option(help="The row of a token that is taught.")] = align.Row.input,
-    align_weight: Annotated[float, typer.Option(min=0, help="Of its loss beside that of the translation.")] = 0.5,
-    align_alone: Annotated[
-        bool,
-        typer.Option(
-            "--align-alone", help="The head alone learns, --from on; what follows it is fitted to what it did."
-        ),
-    ] = False,
-) -> None:
-    """Train a translation model, German to English, or a language model, or go on with a run that was stopped."""
-    import torch
-
-    from heedmap.model.training.guide import Guide
-    from heedmap.model.training.loop import Recipe
-    from heedmap.model.training.run import TEXT, score_and_card, score_text, train_text, train_translation
-
-    options: dict[str, Any] = {"epochs": epochs, "batch_tokens": batch_tokens, "seed": seed}
-    options |= {"learning_rate": learning_rate, "warmup_steps": warmup_steps}
-    overrides = {name: value for name, value in options.items() if value is not None}
-    text = architecture is Architecture.language_model
-    recipe = Recipe(**(TEXT | overrides if text else overrides))
-
-    def report(row: dict[str, float]) -> None:
-        valid = f", valid {row['valid']:.3f} bits a byte" if "valid" in row else ""
-        rate = f"{row['tokens_per_second']:,.0f} tokens/s"
-        typer.echo(f"epoch {row['epoch']:.0f}: loss {row['loss']:.3f}{valid}, {rate}")
-
-    where = torch.device(_device(device))
-    if architecture is not Architecture.transformer and (start is not None or links is not None):
-        raise InputError("only a Transformer is begun from a checkpoint and taught to align: leave --architecture out")
-    if start is not None and tokenizer is not None:
-        raise InputError("a checkpoint brings its own tokenizer: leave --tokenizer out, or --from")
-    if text:
-        train_text(data, out, recipe, where, report=report)
-        for part, bits in score_text(out, str(where)).items():
-            typer.echo(f"{part}: {bits:.3f} bits a byte")
-        typer.echo(f"{out / 'README.md'} is its model card")
-        return
-    guide = None if links is None else Guide.parse(align_head, align_reading.value, align_weight, align_alone)
-    more: dict[str, Any] = {"tokenizer": tokenizer, "start": start, "align": links, "guide": guide, "report": report}
-    train_translation(data, out, architecture.value, recipe, where, **more)
-    typer.echo(f"{out} holds the checkpoint and its held-out sentences, valid.jsonl and test.jsonl")
-    if find_spec("sacrebleu") is None:
-        typer.echo(f"no scores and no card without sacreBLEU; pip install {EXTRA}, then run this command again")
-        return
-    for (part, decoding), score in score_and_card(out, str(where)).items():
-        typer.echo(f"{part}, {decoding}: BLEU {score.bleu:.2f}, chrF {score.chrf:.2f}, {score.sentences:,} sentences")
-    typer.echo(f"{out / 'README.md'} is its model card")
 
 
 @cli.command()
@@ -276,7 +200,7 @@ def evaluate(
 ) -> None:
     """Print sacreBLEU and chrF on held-out sentences, with every reference that they have, and the signatures."""
     if find_spec("sacrebleu") is None:
-        raise InputError(f"scores are sacreBLEU's, which is not installed: pip install {EXTRA}")
+        raise InputError(f"scores are sacreBLEU's, which is not installed: pip install {train.EXTRA}")
 
     from heedmap.app.settings import WEIGHTS
     from heedmap.model.contract import Parameters
@@ -293,21 +217,10 @@ def evaluate(
         def report(done: int) -> None:
             bar.update(done - bar.pos)
 
-        scores = evaluation.evaluate(folder, held_out, _device(device), Parameters(beam_size=beam_size), report)
+        scores = evaluation.evaluate(folder, held_out, options.place(device), Parameters(beam_size=beam_size), report)
     typer.echo(f"BLEU {scores.bleu:.2f}  {scores.bleu_signature}")
     typer.echo(f"chrF {scores.chrf:.2f}  {scores.chrf_signature}")
     typer.echo(f"{scores.sentences} sentences in {scores.seconds:.1f} s, beam size {beam_size}")
-
-
-def _device(device: Device) -> str:
-    if device is not Device.auto:
-        from heedmap.app.http.startup import check_device
-
-        check_device(device.value)
-        return device.value
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 if __name__ == "__main__":

@@ -16,12 +16,28 @@ class Device(StrEnum):
 
 
 def place(device: Device) -> str:
-    """Where a model is put that runs in this process, as PyTorch calls it."""
+    """Where a model is put that runs in this process, as PyTorch calls it.
+
+    Raises:
+        StartupError: there is no such device.
+    """
     if device is not Device.auto:
+        from heedmap.app.http.startup import check_device
+
+        check_device(device.value)
         return device.value
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+class Storage(StrEnum):
+    """How a checkpoint of Heedmap's own keeps its weights; they are served in float32 all the same."""
+
+    float32 = "float32"
+    float16 = "float16"
+    bfloat16 = "bfloat16"
+    int8 = "int8"
 
 
 class Load(StrEnum):

@@ -1,10 +1,12 @@
 """Checkpoints: a folder of config.json, model.safetensors and tokenizer.json, strict about every key.
 
-Nothing is ever unpickled. Weights may be stored in half precision; they are served in float32 unless asked otherwise.
+Nothing is ever unpickled. Weights may be stored in half precision or in 8-bit rows (see `storage`); they are
+served in float32 unless asked otherwise.
 """
 
 import hashlib
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -18,12 +20,15 @@ from torch import Tensor
 
 from heedmap.model.errors import CheckpointError, CheckpointMismatch, UnsafeCheckpoint
 from heedmap.model.files import refuse_damaged
+from heedmap.model.native import storage
 from heedmap.model.native.language_model import LanguageModel, LanguageModelConfig
 from heedmap.model.native.recurrent import Recurrent, RecurrentConfig
 from heedmap.model.native.tokenizer import Tokenizer
 from heedmap.model.native.transformer import Transformer, TransformerConfig
 
 CONFIG, WEIGHTS, TOKENIZER = "config.json", "model.safetensors", "tokenizer.json"
+STATES = ("training.safetensors", "*.partial")  # of a run under way: no part of the checkpoint
+STORAGES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16, "int8": torch.int8}
 Config = TransformerConfig | RecurrentConfig | LanguageModelConfig
 Network = Transformer | Recurrent | LanguageModel
 _ADAPTER: TypeAdapter[Config] = TypeAdapter(Annotated[Config, Field(discriminator="architecture")])
@@ -46,12 +51,11 @@ def build(config: Config) -> Network:
 
 
 def save(folder: Path, network: Network, tokenizer: Tokenizer, dtype: torch.dtype = torch.float32) -> None:
-    """Write a checkpoint folder, its weights cast to `dtype`."""
+    """Write a checkpoint folder, its weights cast to `dtype`; torch.int8 stores matrices in 8-bit rows with scales."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CONFIG).write_text(network.config.model_dump_json(indent=2) + "\n", encoding="utf-8")
     tokenizer.save(folder / TOKENIZER)
-    tensors = {name: tensor.detach().to(dtype).contiguous() for name, tensor in network.state_dict().items()}
-    save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
+    save_file(storage.stored(network.state_dict(), dtype), folder / WEIGHTS, metadata={"format": "pt"})
 
 
 def load(folder: Path, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32) -> Checkpoint:
@@ -59,7 +63,8 @@ def load(folder: Path, device: torch.device | str = "cpu", dtype: torch.dtype = 
 
     Raises:
         UnsafeCheckpoint: the weights are a pickle.
-        CheckpointMismatch: a tensor is missing, unexpected or of another shape than the config says.
+        CheckpointMismatch: a tensor is missing, unexpected or of another shape than the config says, or a matrix in
+            8-bit rows lacks its scales.
         CheckpointError: a file is missing or unreadable.
     """
     for name in (CONFIG, WEIGHTS, TOKENIZER):
@@ -70,7 +75,7 @@ def load(folder: Path, device: torch.device | str = "cpu", dtype: torch.dtype = 
     if len(tokenizer) != config.vocabulary:
         raise CheckpointMismatch(f"{TOKENIZER} has {len(tokenizer)} entries, {CONFIG} says {config.vocabulary}")
     try:
-        tensors = load_tensors(data)
+        tensors = storage.read(load_tensors(data))
     except SafetensorError as error:
         raise CheckpointError(f"{WEIGHTS} is not a readable safetensors file: {error}") from error
     network = build(config)
@@ -80,6 +85,20 @@ def load(folder: Path, device: torch.device | str = "cpu", dtype: torch.dtype = 
     for name in (CONFIG, TOKENIZER):
         digest.update((folder / name).read_bytes())
     return Checkpoint(network.to(device=device, dtype=dtype).eval(), tokenizer, digest.hexdigest())
+
+
+def rewrite(source: Path, out: Path, dtype: torch.dtype) -> int:
+    """Write a checkpoint once more, its weights stored otherwise, with all that lies beside them; the bytes of these.
+
+    Raises:
+        CheckpointError: `source` is no sound checkpoint, or `out` holds something already.
+    """
+    loaded = load(source)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise CheckpointError(f"{out} holds something already; name a new folder with --out")
+    shutil.copytree(source, out, dirs_exist_ok=True, ignore=shutil.ignore_patterns(WEIGHTS, *STATES))
+    save(out, loaded.network, loaded.tokenizer, dtype)
+    return (out / WEIGHTS).stat().st_size
 
 
 def check_keys(expected: dict[str, Tensor], actual: dict[str, Tensor]) -> None:

@@ -35,14 +35,18 @@ class Encoding:
     spans: list[tuple[int, int]]
 
 
-def normalizer() -> normalizers.Normalizer:
-    """What a text goes through first: blanks of any kind and number are one space, none at its ends, the rest NFC."""
+def normalizer(last: normalizers.Normalizer | None = None) -> normalizers.Normalizer:
+    """What a text goes through first: blanks of any kind and number are one space, none at its ends, the rest NFC.
+
+    last: what else is done to it, after these.
+    """
     return normalizers.Sequence(
         [
             normalizers.Replace(Regex(UNSEEN), ""),
             normalizers.Replace(Regex(f"{BLANKS}+"), " "),
             normalizers.Strip(),
             normalizers.NFC(),
+            *([] if last is None else [last]),
         ]
     )
 
@@ -57,20 +61,44 @@ class Tokenizer:
         return self.backend.get_vocab_size()
 
     @classmethod
-    def train(cls, texts: Iterable[str], vocabulary: int) -> "Tokenizer":
-        """Learn merges from texts until the vocabulary has so many entries."""
+    def train(
+        cls,
+        texts: Iterable[str],
+        vocabulary: int,
+        *,
+        characters: bool = False,
+        last: normalizers.Normalizer | None = None,
+        alphabet: int | None = None,
+    ) -> "Tokenizer":
+        """Learn merges from texts until the vocabulary has so many entries.
+
+        Args:
+            characters: every Chinese character is a token of its own, and no mark of a word's beginning stands before
+                one (Li et al. 2019, "Is word segmentation necessary for deep learning of Chinese representations?").
+            last: what texts go through after the blanks are in order.
+            alphabet: the most characters that are known; all that the texts have if None.
+        """
         backend = Backend(models.BPE(unk_token=SPECIAL[UNKNOWN]))
-        backend.normalizer = normalizer()
+        backend.normalizer = normalizer(last)
+        chinese = [
+            pre_tokenizers.Split(Regex(f"{SPACE}(?=\\p{{Han}})"), "removed"),
+            pre_tokenizers.Split(Regex("\\p{Han}"), "isolated"),
+        ]
         backend.pre_tokenizer = pre_tokenizers.Sequence(
             [
                 pre_tokenizers.Metaspace(replacement=SPACE, prepend_scheme="always"),
+                *(chinese if characters else []),
                 pre_tokenizers.Punctuation("isolated"),
                 pre_tokenizers.Digits(individual_digits=True),
             ]
         )
         backend.decoder = decoders.Metaspace(replacement=SPACE, prepend_scheme="always")
         trainer = trainers.BpeTrainer(
-            vocab_size=vocabulary, special_tokens=list(SPECIAL), min_frequency=2, show_progress=False
+            vocab_size=vocabulary,
+            special_tokens=list(SPECIAL),
+            min_frequency=2,
+            show_progress=False,
+            **({} if alphabet is None else {"limit_alphabet": alphabet}),
         )
         backend.train_from_iterator(texts, trainer)
         return cls(backend)

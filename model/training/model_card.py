@@ -6,20 +6,21 @@ from typing import Any
 
 from heedmap.model.card import CARD as CARD_FILE
 from heedmap.model.training.evaluate import Scores
+from heedmap.model.training.languages import languages
 
 LICENCE = "apache-2.0"
 CARD = """
 # {name}
 
-{kind} that translates German to English, trained from scratch with `heedmap train` to
-ship with Heedmap: small enough to serve on a laptop's CPU, good enough that its attention means something.
+{kind} that translates {names[0]} to {names[1]}, trained from scratch with `heedmap train` to
+ship with Heedmap: {purpose}.
 
 | | |
 |---|---|
 | architecture | {shape} |
 | parameters | {parameters:,} |
-| weights | float16 safetensors, served in float32 |
-| tokenizer | byte-pair encoding, {vocabulary:,} shared entries, trained on the training part alone |
+| weights | {weights}, served in float32 |
+| tokenizer | {tokens}, {vocabulary:,} shared entries, trained on the training part alone |
 | longest input | {positions} tokens; it has seen sentences of up to 100 |
 
 ## Scores
@@ -27,17 +28,15 @@ ship with Heedmap: small enough to serve on a laptop's CPU, good enough that its
 On held-out sentences that share no sentence of either language with the training part, against every reference that
 each has:
 
-| part | sentences | decoding | BLEU | chrF |
-|---|---|---|---|---|
+{head}
 {rows}
 
 Signatures: `{bleu}`, `{chrf}`.
-Again: `heedmap evaluate --checkpoint model/weights/{name} --references tests/data/de-en/test.jsonl --beam-size {beam}`.
+Again: `heedmap evaluate --checkpoint model/weights/{name} --references {test_file} --beam-size {beam}`.
 
 ## Data
 
-The English-German sentence pairs of the Tatoeba project by way of manythings.org/anki, edition of 2018-05-13, licence
-CC BY 2.0 FR. Attribution: www.manythings.org/anki and tatoeba.org. SHA-256 of the archive:
+{data} SHA-256 of the archive:
 `{sha256}`.
 
 Split by connected groups (pairs joined by an equal sentence of either language stay together), seed {split_seed}:
@@ -49,8 +48,7 @@ Split by connected groups (pairs joined by an equal sentence of either language 
 
 ## What it cannot do
 
-- It knows short, everyday sentences. Long or technical text, names it has never seen and anything other than German
-  come out wrong, often fluently so: what it does not know it makes up.
+- {limits}
 - It translates one sentence at a time and knows nothing of the one before.
 - Its data was written by volunteers; what they say about people, and how often they say it, it repeats.
 - Its attention shows what its heads read. That is evidence about the model, not an explanation of the translation.
@@ -75,13 +73,35 @@ def _recipe(recipe: Mapping[str, Any]) -> str:
     return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in recipe.items())
 
 
-def write_card(folder: Path, facts: Mapping[str, Any], scores: Mapping[tuple[str, str], Scores], beam: int) -> None:
+WEIGHTS = {
+    "float16": "float16 safetensors",
+    "int8": "safetensors, matrices in 8-bit rows with a float16 scale each, the rest float16",
+}
+
+
+def _table(scores: Mapping[str, Mapping[tuple[str, str], Scores]]) -> tuple[str, str]:
+    """The head and the rows of the scores, by storage of the weights where there are several."""
+    several = len(scores) > 1
+    names = [*(["weights"] if several else []), "part", "sentences", "decoding", "BLEU", "chrF"]
+    head = f"| {' | '.join(names)} |\n|{'---|' * len(names)}"
+    rows = [
+        f"| {f'{storage} | ' if several else ''}{part} | {score.sentences:,} | {decoding} | {score.bleu:.1f} | "
+        f"{score.chrf:.1f} |"
+        for storage, those in scores.items()
+        for (part, decoding), score in those.items()
+    ]
+    return head, "\n".join(rows)
+
+
+def write_card(
+    folder: Path, facts: Mapping[str, Any], scores: Mapping[str, Mapping[tuple[str, str], Scores]], beam: int
+) -> None:
     """Write the card of a translation checkpoint as README.md.
 
     Args:
         folder: the checkpoint, whose name the card takes.
         facts: what `train_translation` wrote down: config, parameters, data_sha256, split_seed, pairs, recipe.
-        scores: by part and decoding, as ("test", "beam 5").
+        scores: by storage of the weights, that of the folder last, then by part and decoding, as ("test", "beam 5").
         beam: the beam size that the card's command names.
     """
     config, pairs = facts["config"], facts["pairs"]
@@ -94,11 +114,10 @@ def write_card(folder: Path, facts: Mapping[str, Any], scores: Mapping[tuple[str
     else:
         kind = "A GRU encoder-decoder with additive attention (Bahdanau et al. 2015)"
         shape = f"bidirectional GRU encoder, GRU decoder, one additive attention head, width {config['width']}"
-    rows = [
-        f"| {part} | {score.sentences:,} | {decoding} | {score.bleu:.1f} | {score.chrf:.1f} |"
-        for (part, decoding), score in scores.items()
-    ]
-    first = next(iter(scores.values()))
+    head, rows = _table(scores)
+    *_, (storage, those) = scores.items()
+    first = next(iter(those.values()))
+    between = languages(f"{config['source_language']}-{config['target_language']}")
     runs = [facts["start"]["recipe"], facts["recipe"]] if "start" in facts else [facts["recipe"]]
     recipe = ". Then, from there: ".join(map(_recipe, runs))
     text = CARD.format(
@@ -108,7 +127,15 @@ def write_card(folder: Path, facts: Mapping[str, Any], scores: Mapping[tuple[str
         parameters=facts["parameters"],
         vocabulary=config["vocabulary"],
         positions=config["max_positions"],
-        rows="\n".join(rows),
+        head=head,
+        rows=rows,
+        weights=WEIGHTS[storage],
+        names=between.names,
+        purpose=between.purpose,
+        tokens=between.tokens,
+        test_file=between.test,
+        data=between.data,
+        limits=between.limits,
         bleu=first.bleu_signature,
         chrf=first.chrf_signature,
         beam=beam,

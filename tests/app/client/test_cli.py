@@ -156,7 +156,9 @@ def test_train_passes_its_options_on(monkeypatch: pytest.MonkeyPatch, tmp_path: 
         options["report"]({"epoch": 1, "loss": 2.5, "tokens_per_second": 4000.0})
 
     monkeypatch.setattr("heedmap.model.training.run.train_translation", train_translation)
-    monkeypatch.setattr("heedmap.model.training.run.score_and_card", lambda out, device: {("test", "greedy"): SCORES})
+    monkeypatch.setattr(
+        "heedmap.model.training.run.score_and_card", lambda out, device, storage: {("test", "greedy"): SCORES}
+    )
     pairs, tokenizer = tmp_path / "pairs.txt", tmp_path / "tokenizer.json"
     for path in (pairs, tokenizer):
         path.write_text("")
@@ -176,7 +178,7 @@ def test_train_passes_its_options_on(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 def test_train_without_sacrebleu_says_so_in_a_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("heedmap.model.training.run.train_translation", lambda *arguments, **options: None)
     monkeypatch.setattr("heedmap.model.training.run.score_and_card", lambda *arguments: pytest.fail("it scored"))
-    monkeypatch.setattr("heedmap.app.cli.find_spec", lambda name: None)
+    monkeypatch.setattr("heedmap.app.train.find_spec", lambda name: None)
     (tmp_path / "pairs.txt").write_text("")
     arguments = ["--data", str(tmp_path / "pairs.txt"), "--out", str(tmp_path / "run"), "--device", "cpu"]
     done = CliRunner().invoke(cli, ["train", *arguments])

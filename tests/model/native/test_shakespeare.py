@@ -14,7 +14,7 @@ from heedmap.model.native.language_model import LanguageModel
 from heedmap.model.native.text_generator import TextGenerator
 from heedmap.model.native.tokenizer import ByteTokenizer
 from heedmap.model.trace.trace import Trace
-from heedmap.model.training.run import surprise
+from heedmap.model.training.run_text import surprise
 
 FOLDER = Path(__file__).resolve().parents[3] / "model" / "weights" / "shakespeare"
 READ = 3000  # bytes of the example

@@ -5,7 +5,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
+from safetensors.torch import load_file
 
 from heedmap.model.errors import CheckpointError
 from heedmap.model.native import checkpoint
@@ -36,9 +38,18 @@ def test_a_finished_run_gets_its_scores_and_its_card(tiny: Path, tmp_path: Path)
     assert all(score.sentences == 2 for score in scores.values())
     assert f"| test | 2 | greedy | {scores['test', 'greedy'].bleu:.1f} |" in card
     assert "epochs 9. Then, from there: epochs 1." in " ".join(card.split())
+    assert "translates German to English" in card
+    assert "| float16 |" not in card
     front = yaml.safe_load(card.split("---\n")[1])
     assert front["license"] == "apache-2.0"
     assert front["language"] == ["de", "en"]
+
+    again = score_and_card(folder, beam_size=2, storage="int8")
+    card = (folder / "README.md").read_text()
+    assert load_file(folder / "model.safetensors")["embedding.weight"].dtype == torch.int8
+    assert f"| float16 | test | 2 | greedy | {scores['test', 'greedy'].bleu:.1f} |" in card
+    assert f"| int8 | test | 2 | greedy | {again['test', 'greedy'].bleu:.1f} |" in card
+    assert "matrices in 8-bit rows" in card
 
 
 def test_an_unfinished_run_has_no_card(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from heedmap.model.native.language_model import LanguageModel, LanguageModelConf
 from heedmap.model.native.text_generator import TextGenerator
 from heedmap.model.native.tokenizer import ByteTokenizer, Tokenizer
 from heedmap.model.training.loop import Recipe
-from heedmap.model.training.run import score_text, surprise, train_text
+from heedmap.model.training.run_text import score_text, surprise, train_text
 from heedmap.model.training.text import Windows, read_text
 
 SHAPE = {"width": 32, "feed_forward": 48, "heads": 2, "kv_heads": 1, "windows": (8, None)}
