@@ -228,10 +228,7 @@ class EncoderDecoder(nn.Module):
         editor: Editor | None = None,
         embeddings: Hidden | None = None,
     ) -> Memory:
-        """A source, padded on the right to the longest of `lengths`, to hidden states (B K M).
-
-        embeddings: of the source, in the place of what the network makes of it.
-        """
+        """A source, padded on the right, to hidden states (B K M); `embeddings` in the place of what it begins as."""
         raise NotImplementedError
 
     def places(self, lengths: Lengths) -> Lengths:
