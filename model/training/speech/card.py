@@ -1,16 +1,23 @@
 """The card of a network that hears words: what it learnt from, how good it is on whom, and what it cannot do."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from heedmap.model.card import CARD as CARD_FILE
+from heedmap.model.training.speech.batches import PLACES_WEIGHT
 from heedmap.model.training.speech.clips import COMMANDS, DIGITS, HELD_SPEAKERS, HELD_VOICES
-from heedmap.model.training.speech.evaluate import HeardSet, Reading, Timing
+from heedmap.model.training.speech.evaluate import HeardSet, Report, Timing
 
 LICENCE = "cc-by-sa-4.0"  # that of the clips of spoken digits, which asks that what is made of them be shared alike
 ANCHORS = {"spoken-digits: lucas": 0.31, "spoken-digits: theo": 0.84}
 """Log-mel frames and a support vector machine, that speaker left out of the training part of spoken-digits alone."""
+
+EXAMPLES = (
+    "`1-slt.flac`, flite's slt (Carnegie Mellon University's free licence, which asks that its voices be named), "
+    "`2-f5.flac` and `3-m7.flac`, espeak-ng's variants f5 and m7 (the program is under GPL-3.0-or-later; what it says is "
+    "not)"
+)
 
 CARD = """---
 license: {licence}
@@ -95,11 +102,9 @@ Synthesised, by voices that were not heard in training: {examples}.
 def write_card(
     folder: Path,
     facts: Mapping[str, Any],
-    heard: Sequence[HeardSet],
-    reading: Reading,
-    timings: Mapping[str, Timing],
+    report: Report,
     storage: str = "float16",
-    examples: str = "none",
+    examples: str = EXAMPLES,
 ) -> None:
     """Write the card as README.md.
 
@@ -108,8 +113,6 @@ def write_card(
         facts: what `train_speech` wrote down.
         storage: how the weights are stored. examples: what the examples beside the checkpoint are.
     """
-    from heedmap.model.training.speech.run import PLACES_WEIGHT
-
     config, clips = facts["config"], facts["clips"]
     counts = {name: ", ".join(f"{part[p]:,}" for p in ("train", "valid", "test")) for name, part in clips.items()}
     text = CARD.format(
@@ -120,13 +123,13 @@ def write_card(
         bands=config["input"]["bands"],
         seconds=config["input"]["longest"] / 100,
         storage=storage,
-        scores="\n".join(map(_score, heard)),
+        scores="\n".join(map(_score, report.heard)),
         anchors=" and ".join(f"{share:.0%} ({name.partition(': ')[2]})" for name, share in ANCHORS.items()),
-        layer=reading.layer,
-        head=reading.head,
-        row="reads" if reading.row == "input" else "writes",
-        of="the mean of its seconds" if reading.of == "mean" else "its peak",
-        timings="\n".join(_timing(name, timing) for name, timing in timings.items()),
+        layer=report.reading.layer,
+        head=report.reading.head,
+        row="reads" if report.reading.row == "input" else "writes",
+        of="the mean of its seconds" if report.reading.of == "mean" else "its peak",
+        timings="\n".join(_timing(name, timing) for name, timing in report.timings.items()),
         digits=counts["spoken-digits"],
         commands=counts["speech-commands"],
         voices=counts["voices"],

@@ -3,12 +3,14 @@
 import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from heedmap.model.contract import Prediction, Request, Served
+from heedmap.model.load import load
 from heedmap.model.prediction import Axis
 from heedmap.model.trace.trace import Trace
 from heedmap.model.training.speech.clips import RATE, Clip, SpeakerSplit
@@ -55,6 +57,30 @@ class Timing:
     attended: float
     uniform: float
     proportional: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """All scores of a checkpoint."""
+
+    heard: list[HeardSet]
+    reading: Reading
+    timings: dict[str, Timing]
+
+
+def evaluate(
+    folder: Path,
+    parts: Mapping[str, SpeakerSplit],
+    device: str = "cpu",
+    report: Callable[[HeardSet], None] = lambda row: None,
+) -> Report:
+    """Hear every held-out set with the checkpoint in a folder.
+
+    Raises:
+        CheckpointError: it is none.
+    """
+    model = load(folder, device)
+    return Report(hear(model, parts, report), *timing(model, parts))
 
 
 def held_out(parts: Mapping[str, SpeakerSplit]) -> dict[str, list[Clip]]:

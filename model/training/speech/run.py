@@ -23,8 +23,10 @@ from heedmap.model.native.tokenizer import PAD
 from heedmap.model.training.data import sha256
 from heedmap.model.training.loop import Recipe, Trainer
 from heedmap.model.training.speech import clips as sets
-from heedmap.model.training.speech.batches import LANGUAGE, MOST_WORDS, Strings
+from heedmap.model.training.speech.batches import LANGUAGE, MOST_WORDS, PLACES_WEIGHT, Strings
+from heedmap.model.training.speech.card import write_card
 from heedmap.model.training.speech.clips import WORDS, SpeakerSplit
+from heedmap.model.training.speech.evaluate import HeardSet, Report, evaluate
 from heedmap.model.training.speech.words import word_tokenizer
 
 FACTS = "training.json"
@@ -32,7 +34,6 @@ FILES = {name: f"{name}.zip" for name in ("spoken-digits", "speech-commands", "v
 SHARES = {"spoken-digits": 0.25, "speech-commands": 0.45, "voices": 0.3}
 """How often a word of a string is drawn from each set."""
 TEST, VALID = 0.22, 0.08  # of Speech Commands' speakers
-PLACES_WEIGHT = 0.5  # of the loss of what each place of the encoder hears, beside that of the words
 BATCHES = 200  # an epoch: nothing is ever heard twice, so it is only how often the run reports
 RECIPE = {
     "epochs": 34,
@@ -74,7 +75,7 @@ class Listener(nn.Module):
     """A network while it learns: beside it a layer that tells of each place of the encoder which word is said then.
 
     The boundaries of words are known, so that the encoder need not wait for the decoder to find them; the layer is not
-    saved. Without it a decoder of attention learns to look only after thousands of steps.
+    saved.
     """
 
     def __init__(self, network: FeatureTransformer) -> None:
@@ -160,3 +161,13 @@ def train_speech(
         "recipe": recipe.model_dump(),
     }
     (out / FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+
+
+def score_speech(
+    out: Path, data: Path, device: str = "cpu", report: Callable[[HeardSet], None] = lambda row: None
+) -> Report:
+    """Score a trained checkpoint on the people that it has not heard, and write its card."""
+    scores = evaluate(out, read_sets(data), device, report)
+    facts = json.loads((out / FACTS).read_text(encoding="utf-8"))
+    write_card(out, facts, scores)
+    return scores
