@@ -78,8 +78,8 @@ def train(
         Path,
         typer.Option(
             exists=True,
-            help="Tab-separated pairs, or a zip of them; a text; image-to-text, automatic-speech-recognition: the folder "
-            "that make data filled.",
+            help="Tab-separated pairs, or a zip of them; a text; image-to-text and automatic-speech-recognition: the "
+            "folder that make data filled.",
         ),
     ],
     out: Annotated[Path, typer.Option(file_okay=False, help="The checkpoint's folder; a run that it holds goes on.")],

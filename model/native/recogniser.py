@@ -22,8 +22,8 @@ from heedmap.model.prediction import Inputs
 class Recogniser(FeatureModel):
     """What a decoder writes of a recording that an encoder heard in frames.
 
-    Axes: `source`, the encoder's places with their seconds; `target`; `prefix`, what the decoder had read at each position
-    of the target.
+    Axes: `source`, the encoder's places with their seconds; `target`; `prefix`, what the decoder had read at each
+    position of the target.
     """
 
     task = "automatic-speech-recognition"
@@ -47,7 +47,7 @@ class Recogniser(FeatureModel):
             lasts, least = apart(len(samples) / features.rate * 1000, features.shortest / features.rate * 1000)
             raise ParameterError(f"the recording lasts {lasts} ms, the model needs {least} ms", field="inputs.audio")
         frames = features(torch.from_numpy(samples))[: what.longest]
-        places = int(self.network.places(torch.tensor(len(frames))))
+        places = int(self.network.places(torch.tensor([len(frames)])))
         step = what.stride * features.hop / features.rate
         return Source(frames, frame_axis(places, step, len(samples) / features.rate))
 

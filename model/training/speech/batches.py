@@ -31,8 +31,10 @@ WARP = 0.08  # vocal tract lengths, either way (Jaitly and Hinton 2013): voices 
 
 @dataclass(frozen=True)
 class SpeechBatch:
-    """Frames (B T E) padded with zeros; target (B Q) in, the token to predict at each place, and of each place of the
-    encoder (B K) the word that is said then."""
+    """Frames (B T E) padded with zeros; target (B Q) in, and the token to predict at each place.
+
+    places: of each place of the encoder (B K) the word that is said then.
+    """
 
     frames: Float[Tensor, "B T E"]
     lengths: Int[Tensor, "B"]

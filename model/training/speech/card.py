@@ -28,16 +28,16 @@ tags: [heedmap]
 
 # {name}
 
-A small encoder-decoder that hears strings of {words} English words, the ten digits and ten commands, trained from scratch
-with `heedmap train --task automatic-speech-recognition` to ship with Heedmap: its attention shows, in seconds, where in a
-recording each word was heard.
+A small encoder-decoder that hears strings of {words} English words, the ten digits and ten commands, trained from
+scratch with `heedmap train --task automatic-speech-recognition` to ship with Heedmap: its attention shows, in seconds,
+where in a recording each word was heard.
 
 | | |
 |---|---|
 | words | {vocabulary} |
 | reads | log-mel frames: 8 kHz, {bands} bands, 25 ms every 10 ms (Whisper's formula, each band less its mean) |
-| architecture | two convolutions that stride by 4, pre-norm Transformer, {encoder_layers} encoder and {decoder_layers} decoder \
-layers, width {width}, {heads} heads, feed-forward {feed_forward} |
+| architecture | two convolutions that stride by 4, pre-norm Transformer, {encoder_layers} encoder and \
+{decoder_layers} decoder layers, width {width}, {heads} heads, feed-forward {feed_forward} |
 | parameters | {parameters:,} |
 | weights | {storage} safetensors, served in float32 |
 | longest recording | {seconds:.0f} s; it has heard strings of up to six words |
@@ -53,9 +53,9 @@ quiet around.
 {scores}
 
 For comparison, other people's figures on the same clips: log-mel frames (40 x 32) and a support vector machine with a
-radial kernel, which knows where each word begins and ends, are right on {anchors} with that speaker left out of
-spoken-digits (70% on average over its six), on 76.5% of Speech Commands' ten commands (five folds of speakers), and on 56% of its
-240 digits after training on spoken-digits, 67% with synthesised voices added.
+radial kernel, which knows where each word begins and ends, are right on {anchors} with that
+speaker left out of spoken-digits (70% on average over its six), on 76.5% of Speech Commands' ten commands (five folds of
+speakers), and on 56% of its 240 digits after training on spoken-digits, 67% with synthesised voices added.
 
 Where it looks: cross-attention layer {layer}, head {head}, the row that {row} a word, {of}, chosen on the validation
 parts. Mean absolute seconds to the true middle of the word, all strings as they are, the words given:
@@ -74,9 +74,9 @@ Again: `heedmap evaluate --checkpoint model/weights/{name} --data data`, after `
 | Speech Commands v0.02, official test files | {commands} | 239, parted by a hash of their names | CC BY 4.0 |
 | synthesised: espeak-ng 1.51, flite 2.2 | {voices} | 200 voices; tested on flite's slt and espeak-ng's {variants} | none |
 
-Zohar Jackson and others, Free Spoken Digit Dataset, github.com/Jakobovski/free-spoken-digit-dataset, CC BY-SA 4.0. Pete
-Warden, Speech Commands: A Dataset for Limited-Vocabulary Speech Recognition, 2018, arxiv.org/abs/1804.03209, Google, CC BY 4.0.
-Changes: resampled to 8 kHz and cut to the words; in training joined, stretched by up to a quarter, put into rooms and
+Zohar Jackson and others, Free Spoken Digit Dataset, github.com/Jakobovski/free-spoken-digit-dataset, CC BY-SA 4.0.
+Pete Warden, Speech Commands: A Dataset for Limited-Vocabulary Speech Recognition, 2018, arxiv.org/abs/1804.03209, Google,
+CC BY 4.0. Changes: resampled to 8 kHz and cut to the words; in training joined, stretched by up to a quarter, put into rooms and
 under noise. What spoken-digits' licence asks of what is made of the clips, sharing alike, holds for these weights too:
 they are under CC BY-SA 4.0, and Heedmap's code is not.
 

@@ -2,8 +2,8 @@
 
     python -m heedmap.model.training.speech.fetch FOLDER
 
-Each set becomes a zip of FLAC files at 8 kHz, as `clips` reads it, whose content is compared with a SHA-256. What is there
-already and right is left alone. The voices are synthesised here where their programs are installed (`voices`).
+Each set becomes a zip of FLAC files at 8 kHz, as `clips` reads it, whose content is compared with a SHA-256. What is
+there already and right is left alone. The voices are synthesised here where their programs are installed (`voices`).
 """
 
 import hashlib
@@ -34,8 +34,10 @@ from heedmap.model.training.speech.voices import write_voices
 ARCHIVE = "https://github.com/{repository}/archive/{commit}.zip"
 SECONDS = 600.0  # that an archive may take to arrive
 DIGIT = re.compile(r"/recordings/(?P<name>[0-9]_[a-z]+_[0-9]+)\.wav$")
-COMMAND = re.compile(r"/MLTK_keyworkSpotting/dataset/(?:_unknown_/)?(?P<word>[a-z]+)[/_](?P<speaker>[0-9a-f]{8})_nohash_"
-                     r"(?P<index>[0-9]+)\.wav$")  # fmt: skip
+COMMAND = re.compile(
+    r"/MLTK_keyworkSpotting/dataset/(?:_unknown_/)?(?P<word>[a-z]+)[/_]"
+    r"(?P<speaker>[0-9a-f]{8})_nohash_(?P<index>[0-9]+)\.wav$"
+)
 
 
 @dataclass(frozen=True)
