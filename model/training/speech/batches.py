@@ -20,6 +20,7 @@ COUNTS = {0: 0.03, 1: 0.22, 2: 0.15, 3: 0.15, 4: 0.15, 5: 0.15, 6: 0.15}
 """Words in a string, and how often; a recording without any teaches that there may be none."""
 MOST_WORDS = max(COUNTS)
 PLACES_WEIGHT = 0.5  # of the loss of what each place of the encoder hears, beside that of the words
+BATCHES = 200  # an epoch: nothing is ever heard twice, so it is only how often the run reports
 LANGUAGE = "en"
 TOGETHER = 4  # batches composed at once and parted by length, so that little of them is padding
 NOTHING = UNKNOWN  # the label of a place of the encoder at which nobody speaks

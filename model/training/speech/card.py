@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from heedmap.model.card import CARD as CARD_FILE
-from heedmap.model.training.speech.batches import PLACES_WEIGHT
+from heedmap.model.training.speech.batches import BATCHES, PLACES_WEIGHT
 from heedmap.model.training.speech.clips import COMMANDS, DIGITS, HELD_SPEAKERS, HELD_VOICES
 from heedmap.model.training.speech.evaluate import HeardSet, Report, Timing
 
@@ -15,8 +15,8 @@ ANCHORS = {"spoken-digits: lucas": 0.31, "spoken-digits: theo": 0.84}
 
 EXAMPLES = (
     "`1-slt.flac`, flite's slt (Carnegie Mellon University's free licence, which asks that its voices be named), "
-    "`2-f5.flac` and `3-m7.flac`, espeak-ng's variants f5 and m7 (the program is under GPL-3.0-or-later; what it says is "
-    "not)"
+    "`2-f5.flac` and `3-m7.flac`, espeak-ng's variants f5 and m7 (the program is under GPL-3.0-or-later; what it says "
+    "is not)"
 )
 
 CARD = """---
@@ -54,8 +54,8 @@ quiet around.
 
 For comparison, other people's figures on the same clips: log-mel frames (40 x 32) and a support vector machine with a
 radial kernel, which knows where each word begins and ends, are right on {anchors} with that
-speaker left out of spoken-digits (70% on average over its six), on 76.5% of Speech Commands' ten commands (five folds of
-speakers), and on 56% of its 240 digits after training on spoken-digits, 67% with synthesised voices added.
+speaker left out of spoken-digits (70% on average over its six), on 76.5% of Speech Commands' ten commands (five folds
+of speakers), and on 56% of its 240 digits after training on spoken-digits, 67% with synthesised voices added.
 
 Where it looks: cross-attention layer {layer}, head {head}, the row that {row} a word, {of}, chosen on the validation
 parts. Mean absolute seconds to the true middle of the word, all strings as they are, the words given:
@@ -72,11 +72,12 @@ Again: `heedmap evaluate --checkpoint model/weights/{name} --data data`, after `
 |---|---|---|---|
 | Free Spoken Digit Dataset | {digits} | six; tested on {held} | CC BY-SA 4.0 |
 | Speech Commands v0.02, official test files | {commands} | 239, parted by a hash of their names | CC BY 4.0 |
-| synthesised: espeak-ng 1.51, flite 2.2 | {voices} | 200 voices; tested on flite's slt and espeak-ng's {variants} | none |
+| synthesised: espeak-ng 1.51, flite 2.2 | {voices} | 200 voices; tested on flite's slt and espeak-ng's \
+{variants} | none |
 
 Zohar Jackson and others, Free Spoken Digit Dataset, github.com/Jakobovski/free-spoken-digit-dataset, CC BY-SA 4.0.
-Pete Warden, Speech Commands: A Dataset for Limited-Vocabulary Speech Recognition, 2018, arxiv.org/abs/1804.03209, Google,
-CC BY 4.0. Changes: resampled to 8 kHz and cut to the words; in training joined, stretched by up to a quarter, put into rooms and
+Pete Warden, Speech Commands: A Dataset for Limited-Vocabulary Speech Recognition, 2018, arxiv.org/abs/1804.03209,
+Google, CC BY 4.0. Changes: resampled to 8 kHz and cut to the words; in training joined, stretched, put into rooms and
 under noise. What spoken-digits' licence asks of what is made of the clips, sharing alike, holds for these weights too:
 they are under CC BY-SA 4.0, and Heedmap's code is not.
 
@@ -93,7 +94,7 @@ Synthesised, by voices that were not heard in training: {examples}.
 
 - It knows {words} words. Whatever else is said comes out as some of them, or as nothing.
 - It has learnt from words said one by one: run together, as people count quickly, they are missed.
-- Six people said most of the digits it knows, all of them men; it hears other people's digits worse than their commands.
+- Four people said most of the digits that it learnt, all of them men.
 - Silence, and most noise, is no word; music and other voices may be.
 - Its attention shows what its heads read. That is evidence about the model, not an explanation of the words.
 """
@@ -135,13 +136,19 @@ def write_card(
         voices=counts["voices"],
         held=" and ".join(HELD_SPEAKERS),
         variants=", ".join(HELD_VOICES[1:]),
-        recipe=", ".join(f"{name.replace('_', ' ')} {value}" for name, value in facts["recipe"].items()),
+        recipe=_recipe(facts["recipe"]),
         weight=PLACES_WEIGHT,
         examples=examples,
         parameters=facts["parameters"],
         **{name: config[name] for name in ("encoder_layers", "decoder_layers", "width", "heads", "feed_forward")},
     )
     (folder / CARD_FILE).write_text(text, encoding="utf-8")
+
+
+def _recipe(recipe: Mapping[str, Any]) -> str:
+    """The recipe, whose batches are counted in strings here, and whose epochs in batches."""
+    names = {"batch_tokens": "strings a batch", "epochs": f"epochs of {BATCHES} batches"}
+    return ", ".join(f"{names.get(name, name.replace('_', ' '))}: {value}" for name, value in recipe.items())
 
 
 def _score(row: HeardSet) -> str:

@@ -23,7 +23,7 @@ from heedmap.model.native.tokenizer import PAD
 from heedmap.model.training.data import sha256
 from heedmap.model.training.loop import Recipe, Trainer
 from heedmap.model.training.speech import clips as sets
-from heedmap.model.training.speech.batches import LANGUAGE, MOST_WORDS, PLACES_WEIGHT, Strings
+from heedmap.model.training.speech.batches import BATCHES, LANGUAGE, MOST_WORDS, PLACES_WEIGHT, Strings
 from heedmap.model.training.speech.card import write_card
 from heedmap.model.training.speech.clips import WORDS, SpeakerSplit
 from heedmap.model.training.speech.evaluate import HeardSet, Report, evaluate
@@ -34,9 +34,8 @@ FILES = {name: f"{name}.zip" for name in ("spoken-digits", "speech-commands", "v
 SHARES = {"spoken-digits": 0.25, "speech-commands": 0.45, "voices": 0.3}
 """How often a word of a string is drawn from each set."""
 TEST, VALID = 0.22, 0.08  # of Speech Commands' speakers
-BATCHES = 200  # an epoch: nothing is ever heard twice, so it is only how often the run reports
 RECIPE = {
-    "epochs": 34,
+    "epochs": 28,
     "batch_tokens": 16,  # strings of up to six words
     "learning_rate": 1.5e-3,
     "warmup_steps": 400,

@@ -81,7 +81,7 @@ def _sized(data: bytes) -> bytes:
 
 
 def all_voices(seed: int) -> Iterator[tuple[str, str, int, int]]:
-    """Speaker, voice, pitch and speed of every voice; the name of a speaker ends in the variant's or flite's voice's."""
+    """Speaker, voice, pitch and speed of every voice; a speaker's name ends in the variant's, or flite's voice's."""
     rng = random.Random(seed)
     names = variants()
     for index in range(VARIANTS):
@@ -90,12 +90,8 @@ def all_voices(seed: int) -> Iterator[tuple[str, str, int, int]]:
     for name in FLITE:
         for style in range(FLITE_STYLES):
             speaker = f"flite{style}+{name}"
-            yield (
-                speaker,
-                f"flite+{name}",
-                rng.randint(0, 40) if name != "slt" else rng.randint(40, 75),
-                rng.randint(120, 200),
-            )
+            pitch = rng.randint(40, 75) if name == "slt" else rng.randint(0, 40)  # a woman's, and men's
+            yield speaker, f"flite+{name}", pitch, rng.randint(120, 200)
 
 
 def write_voices(path: Path, seed: int = 20261128) -> int:
