@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 LONGEST = 4_000  # characters of a sequence: a page, a thousand tokens of most models; what is longer is cut
 REFUSED = 100  # inputs that could not be used and are named; of more there is the count
+WIDE = 140  # columns of the table, also where nobody looks: in a narrower terminal its lines go on
 STOPPED = 130  # the exit status of what SIGINT ended
 SHOWN = ("entropy", "distance", "sink", "diagonal", "max", "previous", "duplicate", "induction", "copying", "alignment")
 
@@ -69,7 +70,9 @@ def corpus(
     else:
         from rich.console import Console
 
-        print_heads(Console(), result)
+        console = Console()
+        console.width = max(console.width, WIDE)
+        print_heads(console, result)
     if result["interrupted"]:
         raise typer.Exit(STOPPED)
 
@@ -168,16 +171,19 @@ def _bar(total: int) -> Iterator[Any]:
 
 def print_heads(console: "Console", result: Mapping[str, Any]) -> None:
     """Print a row a head, kinds last, then what could not be used."""
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
     names = [name for name in SHOWN if name in result["metrics"]]
     sequences, tokens = result["recorded"], result["tokens"]
-    table = Table(title=f"{result['model']}: {sequences:,} sequences, {tokens:,} tokens", title_justify="left")
-    for name in ("site", "layer", "head", *names, "kinds"):
-        table.add_column(name, justify="left" if name in ("site", "kinds") else "right", no_wrap=True)
+    table = Table(
+        title=f"{result['model']}: {sequences:,} sequences, {tokens:,} tokens", title_justify="left", box=SIMPLE_HEAD
+    )
+    for name in ("head", *names, "kinds"):
+        table.add_column(name, justify="left" if name in ("head", "kinds") else "right", no_wrap=True)
     for row in result["heads"]:
         cells = ("" if row.get(name) is None else f"{float(row[name]):.3f}" for name in names)
-        table.add_row(row["site"], str(row["layer"]), str(row["head"]), *cells, ", ".join(row["kinds"]))
+        table.add_row(f"{row['site']} {row['layer']}.{row['head']}", *cells, ", ".join(row["kinds"]))
     console.print(table)
     seconds = result["seconds"]
     rate = f", {1000 * seconds / tokens:.2f} s a thousand tokens" if tokens else ""

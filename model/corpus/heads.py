@@ -59,7 +59,7 @@ class Heads:
             here = self._layers.setdefault((site, layer), _Layer(len(values)))
             here.add(name, values, rows, kept, keys)
         for site, layers in trace.layers.items():
-            self._even.setdefault(site, Running(1)).add(np.array([even_weight(layers[0])]), layers[0].shape[0])
+            self._even.setdefault(site, Running(1)).add(np.array([even_weight(layers[0])]), float(layers[0].shape[0]))
         if CROSS in trace.layers:
             layers = trace.layers[CROSS]
             self._taught = TaughtHead.of(trace.model, len(layers), layers[0].heads)

@@ -67,8 +67,8 @@ class Corpus(Kind[CorpusRequest]):
         "The prediction of each input, and of every head the mean over the rows of all inputs of entropy (nats), "
         "distance (tokens), sink, diagonal, max, whatever else GET /v1/traces/{id}/heads has of one, and of cross "
         "heads alignment, 0 to 1; null where no input has what it takes. `deviation` is between inputs, `kinds` what "
-        "the head is by the literature's thresholds, `top` the numbers of the `passages` with most of each measure. A text "
-        "that is too long is cut, and its prediction is a list of `parts`."
+        "the head is by the literature's thresholds, `top` the numbers of the `passages` with most of each measure. A "
+        "text that is too long is cut, and its prediction is a list of `parts`."
     )
     cost: ClassVar[str] = "a trace an input, none of which is kept"
     request = CorpusRequest
