@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from heedmap.model.watch import Stop
 
 LONGEST = 4_000  # characters of a sequence: a page, a thousand tokens of most models; what is longer is cut
+TOGETHER = 32  # sequences in one batch: a corpus waits for nobody, and a few seconds are soon enough to stop in
 REFUSED = 100  # inputs that could not be used and are named; of more there is the count
 WIDE = 140  # columns of the table, also where nobody looks: in a narrower terminal its lines go on
 STOPPED = 130  # the exit status of what SIGINT ended
@@ -45,7 +46,7 @@ def corpus(
         int | None,
         typer.Option(min=1, help="The longest output, in tokens. [default: the model's; 1 where it continues a text]"),
     ] = None,
-    together: Annotated[int, typer.Option(min=1, max=64, help="Sequences in one batch.")] = 8,
+    together: Annotated[int, typer.Option(min=1, max=64, help="Sequences in one batch.")] = TOGETHER,
     report: Annotated[Path | None, typer.Option(dir_okay=False, help="Also a report: one page, no network.")] = None,
     device: Annotated[Device, typer.Option(help="Where to run; auto takes CUDA where there is one.")] = Device.auto,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole result as JSON.")] = False,

@@ -33,6 +33,7 @@ import { Study } from "./study.js";
  */
 
 const FIRST = { x: "distance", y: "entropy" };
+const TAKEN = 100; // paragraphs of examples: an idea of the heads within a minute
 const CONTINUES = "text-generation"; // what is read is measured, not what would be written after it
 
 /** @param {Row} row @param {string} metric @returns {number | null} */
@@ -112,9 +113,11 @@ export class Corpus extends Study {
     return this.session?.model?.examples ?? [];
   }
 
+  /** The model's examples, a paragraph a line. */
   fill() {
-    const texts = this.examples.map((example) => (typeof example === "string" ? example : (example.text ?? "")));
-    this.text.value = texts.map((text) => text.replace(/\s+/g, " ").trim()).filter(Boolean).join("\n");
+    const texts = this.examples.flatMap((example) => (typeof example === "string" ? example : (example.text ?? "")).split(/\n\s*\n/));
+    const lines = texts.map((text) => text.replace(/\s+/g, " ").trim()).filter(Boolean);
+    this.text.value = lines.slice(0, TAKEN).join("\n");
     this.count();
   }
 

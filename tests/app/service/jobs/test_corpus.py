@@ -62,9 +62,9 @@ def test_a_text_is_cut_where_a_sentence_ends_and_nothing_is_lost() -> None:
     assert text[:at] == "One is here, and there. "
     assert cut_near_middle("abc def ghi") in (4, 8)
     assert cut_near_middle("x" * 40) == 20
-    parts = list(pieces(Item(text, Passage(0, 3, text, line=7)), 30))
+    parts = list(pieces(Item(text, Passage(0, 3, text, line=7)), 32))
     assert "".join(part.inputs for part in parts) == text
-    assert all(len(part.inputs) <= 30 for part in parts)
+    assert all(len(part.inputs) <= 32 for part in parts)
     for part in parts:
         assert (part.passage.input, part.passage.line) == (3, 7)
         assert text[part.passage.start : part.passage.stop] == part.inputs == part.passage.text
