@@ -1,4 +1,4 @@
-"""Heads over a corpus on the page: measured, chosen by a point, and their top inputs opened; and the report of a file."""
+"""Heads over a corpus on the page: measured, chosen by a point, their top inputs opened; and the report of a file."""
 
 import json
 import re
