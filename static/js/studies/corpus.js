@@ -155,7 +155,7 @@ export class Corpus extends Study {
     const { session } = this;
     if (!session) return {};
     const { parameters = {} } = bodyOf(session.draft, session.model);
-    const { inputs, targets } = this.reads ? parsed(this.text.value) : { inputs: this.examples, targets: [] };
+    const { inputs, targets } = this.reads ? parsed(this.text.value) : { inputs: this.examples.map(plain), targets: [] };
     this.sent = inputs;
     const given = session.summary.task === CONTINUES ? { ...parameters, max_new_tokens: 1 } : parameters;
     const outputs = targets.length === inputs.length && targets.every((target) => target !== null) ? { targets } : {};
@@ -269,6 +269,10 @@ export class Corpus extends Study {
     this.count();
   }
 }
+
+/** An example as an input: its labels stand among the parameters. @param {Input} example @returns {Input} */
+const plain = (example) =>
+  typeof example === "string" ? example : Object.fromEntries(Object.entries(example).filter(([name]) => name !== "candidate_labels"));
 
 /** @param {Row} row */
 const nameOf = ({ site, layer, head }) => `${siteName(site)} · ${t("headName", { layer, head })}`;
