@@ -229,6 +229,22 @@ def test_masks_hide_what_they_say(lab: Callable[..., Page]) -> None:
     assert "Keys seen by row 0 and by the last row: 4, 4." in page.inner_text(first)
 
 
+def test_scores_of_positions_are_of_the_distance_alone(lab: Callable[..., Page]) -> None:
+    page = lab()
+    measured(page, "masks")
+    frequency = np.exp(-np.arange(32) * math.log(10_000) / 31)
+    draw = uniform(11)
+    x = normal(draw, 1, 64)[0]
+    turns = 10_000.0 ** (-np.arange(0, 64, 2) / 64)
+    rows = [table(page, f"#masks .chart:nth-child({place})") for place in (1, 2)]
+    for added, rotary in zip(*rows, strict=True):
+        distance = int(added[0])
+        sines = np.cos(frequency * distance).sum() / 8  # sin a sin b + cos a cos b = cos (a - b)
+        turned = ((x[:32] ** 2 + x[32:] ** 2) * np.cos(turns * distance)).sum() / 8
+        np.testing.assert_allclose([number(cell) for cell in added[1:]], sines, rtol=6e-3)
+        np.testing.assert_allclose([number(cell) for cell in rotary[1:]], turned, rtol=6e-3)
+
+
 def test_a_shuffled_sentences_maps_differ_as_the_api_says(lab: Callable[..., Page], api: httpx.Client) -> None:
     page = lab()
     measured(page, "masks")

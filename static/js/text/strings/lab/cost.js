@@ -2,7 +2,7 @@
 
 export const en = {
   lab_cost_short: "Cost",
-  lab_cost_title: "6. What length costs",
+  lab_cost_title: "What length costs",
   lab_cost_text:
     "Every query meets every key, so the work grows with the square of the length. The map does too, and it is what fills the memory; a fused kernel never writes it down, but keeps one number a row, the logarithm of the softmax’s sum. With that, any part of the map can be made again later, exactly.",
   lab_cost_question: "Twice the length: how many times the seconds, how many times the bytes?",
@@ -25,7 +25,7 @@ export const en = {
 
 export const zh = {
   lab_cost_short: "代价",
-  lab_cost_title: "6. 长度的代价",
+  lab_cost_title: "长度的代价",
   lab_cost_text:
     "每个查询都要遇到每个键，所以计算量随长度的平方增长。注意力图也是如此，占满内存的正是它；融合算子从不把它写下来，每行只留一个数：softmax 分母的对数。凭这个数，日后可以精确地重算图的任何一部分。",
   lab_cost_question: "长度加倍，时间变为几倍？字节数变为几倍？",

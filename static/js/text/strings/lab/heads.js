@@ -2,7 +2,7 @@
 
 export const en = {
   lab_heads_short: "Many heads",
-  lab_heads_title: "3. Many heads, and what each is worth",
+  lab_heads_title: "Many heads, and what each is worth",
   lab_heads_text:
     "A layer compares in several subspaces at once: each head projects queries, keys and values by matrices of its own, and the outputs are joined. Heads of a trained model look for different things. What one is worth can be measured: silence it, leave all else as it is, and see how much probability the model’s own translation loses.",
   lab_heads_question: "How many heads does this translation hardly miss, and could they all be silenced at once?",
@@ -26,7 +26,7 @@ export const en = {
 
 export const zh = {
   lab_heads_short: "多头",
-  lab_heads_title: "3. 多头注意力，以及每个头的价值",
+  lab_heads_title: "多头注意力，以及每个头的价值",
   lab_heads_text:
     "同一层会同时在多个子空间里比较：每个头用自己的矩阵投影查询、键和值，各头的输出再拼接起来。训练好的模型里，不同的头各有所求。一个头的价值可以测出来：让它静默，其余不变，看模型自己的译文损失多少概率。",
   lab_heads_question: "这句译文几乎用不到的头有多少？能否把它们同时静默？",

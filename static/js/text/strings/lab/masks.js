@@ -2,7 +2,7 @@
 
 export const en = {
   lab_masks_short: "Masks and positions",
-  lab_masks_title: "4. Masks, and why words need positions",
+  lab_masks_title: "Masks, and why words need positions",
   lab_masks_text:
     "A mask forbids keys: a writer must not see the words to come, and a window keeps long texts cheap. What is left still sums to one. Order, though, is nothing that a weighted sum knows: shuffle the keys and the weights are shuffled with them. A model that is to tell order must be given positions; both usual ways make a score depend on the distance alone.",
   lab_masks_question: "Shuffle your sentence. Do the weights only move along with the words?",
@@ -33,7 +33,7 @@ export const en = {
 
 export const zh = {
   lab_masks_short: "掩码与位置",
-  lab_masks_title: "4. 掩码，以及词为何需要位置",
+  lab_masks_title: "掩码，以及词为何需要位置",
   lab_masks_text:
     "掩码禁止看某些键：写作时不能看到后面的词，窗口则让长文本不致太贵。余下的权重总和仍为一。至于词序，加权求和一无所知：把键打乱，权重只是随之换位。要让模型分辨顺序，就得给它位置；两种常用做法都使分数只取决于距离。",
   lab_masks_question: "打乱您的句子，权重是否只是跟着词移动？",

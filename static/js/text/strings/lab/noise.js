@@ -2,7 +2,7 @@
 
 export const en = {
   lab_noise_short: "Noise and attacks",
-  lab_noise_title: "7. Noise and attacks",
+  lab_noise_title: "Noise and attacks",
   lab_noise_text:
     "A mistyped word falls into other tokens, and attention has other things to look at. Swap a few letters and watch the translation and the map. Below, a job perturbs your sentence again and again: by typing errors, by random noise in the embeddings, and by a step of the same size along the gradient, which is an attack (FGSM).",
   lab_noise_question: "A nudge of the same size, once at random and once along the gradient: which harms more?",
@@ -27,7 +27,7 @@ export const en = {
 
 export const zh = {
   lab_noise_short: "噪声与攻击",
-  lab_noise_title: "7. 噪声与攻击",
+  lab_noise_title: "噪声与攻击",
   lab_noise_text:
     "打错的词会被切成别的词元，注意力也就有了别的去处。互换几个字母，看译文和注意力图如何变化。下方由一个作业反复扰动您的句子：打字错误、嵌入中的随机噪声，以及沿梯度走同样大小的一步，后者即攻击（FGSM）。",
   lab_noise_question: "同样大小的一推，一次随机，一次沿梯度，哪个危害更大？",

@@ -2,7 +2,7 @@
 
 export const en = {
   lab_why_short: "Is it an explanation?",
-  lab_why_title: "8. Is a weight an explanation?",
+  lab_why_title: "Is a weight an explanation?",
   lab_why_text:
     "A large weight says where a head took its values from, not that the answer depended on it: the value may be small, other heads may know the same, later layers may ignore it. What an edge is worth can be measured instead: hide that key from that query, share its weight among the others, and see what becomes of the translation’s probability.",
   lab_why_question: "Do the largest weights have the largest effects?",
@@ -31,7 +31,7 @@ export const en = {
 
 export const zh = {
   lab_why_short: "权重算解释吗",
-  lab_why_title: "8. 权重能算作解释吗？",
+  lab_why_title: "权重能算作解释吗？",
   lab_why_text:
     "权重大，只说明某个头从哪里取了值，并不说明结果依赖于它：值可能很小，别的头可能知道同样的信息，后面的层也可能不予理会。一条边的价值可以另行测量：对该查询隐藏该键，把它的权重分给其余的键，看译文的概率如何变化。",
   lab_why_question: "最大的权重是否就有最大的效应？",
