@@ -30,7 +30,7 @@ export const zh = {
   lab_choice_question: "三者中谁快，谁找对得最多，为何不是同一个？",
   lab_choice_answer:
     "点积很快达到自己的最好水平，但它无法剔除长度的影响：一个键只要够长，就会在许多不属于它的查询上得高分。加性分数是作用于两边的小网络，起步慢，却能学会剔除长度；代价是每一对的每个分量都要算一次 tanh，而点积只是一次矩阵乘法。此外，不缩放的点积越宽，起点越差。",
-  lab_choice_link: "到浏览器中看一个用加性分数训练的模型",
+  lab_choice_link: "在探索页中看一个用加性分数训练的模型",
   lab_choice_source:
     "此处的一切都在本页、在您的电脑上算出：Adam 训练 {steps} 步，每步 {batch} 个样例，种子 {seed}；损失为正确键所得权重的 −ln，取自 {held} 个从不参与训练的样例。不询问服务。",
   lab_choice_told: "投影宽 {hidden} 时，训练 {steps} 步后找对的比例：{list}。起始损失：{start}。",

@@ -31,7 +31,7 @@ export const zh = {
   lab_cost_question: "长度加倍，时间变为几倍？字节数变为几倍？",
   lab_cost_answer:
     "图的字节数变为四倍，而查询、键与每行一个数只变为两倍。带图的回答，时间随图增长；不带图时，先随请求本身的长度增长，直到所有配对的乘积超过其他开销。最后一次加倍的倍数是实测的，见下。",
-  lab_cost_link: "到浏览器中分块查看注意力图，长文本即如此处理",
+  lab_cost_link: "在探索页中分块查看注意力图，长文本即如此处理",
   lab_cost_source:
     "时间从发出请求算到收到最后一个字节，取 {times} 次的中位数，由本浏览器于 {when} 测得；查询与键各含 {width} 个随机数，经 POST /v1/attention（内核 {kernel}，在服务器的处理器上）计算，分别带与不带 return_weights。推理记录：{model} 在 {device} 上（POST /v1/traces），输入为重复多遍的您的句子；其字节数由服务给出，图的字节数由本页按形状算出：层 × 头 × 查询 × 键 × 4。",
   lab_cost_told: "从 {half} 到 {length}：带图时间变为 {time} 倍，不带图 {bare} 倍；回答的字节数带图变为 {bytes} 倍，不带图 {bareBytes} 倍。{tokens} 个词元时，推理记录为 {trace}，其注意力图若全部写下则为 {maps}。",

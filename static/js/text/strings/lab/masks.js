@@ -39,7 +39,7 @@ export const zh = {
   lab_masks_question: "打乱您的句子，权重是否只是跟着词移动？",
   lab_masks_answer:
     "在裸算子中确实如此，只差舍入误差：它没有位置。在翻译模型的编码器中则不然：同样两个词换了地方，彼此的权重也变了。图中给出两者各有多少权重落到了别处；0 表示权重只是跟着移动。",
-  lab_masks_link: "到浏览器中看这个头在您的句子上的注意力",
+  lab_masks_link: "在探索页中看这个头在您的句子上的注意力",
   lab_masks_source:
     "掩码：{n} 个随机查询与键经本服务的算子（POST /v1/attention，mask）。位置：{model} 分别处理您的句子与打乱词序的句子（POST /v1/traces），由本页逐对比较；总变差，对各行取平均。按距离的分数：由算子的权重得出，即 ln w 加 log-sum-exp。",
   lab_masks_told: "打乱之后落到别处的权重：算子中为 {operator}，{name} 的编码器（第 {layer} 层第 {head} 头）中为 {model}，其全部头平均为 {all}。",

@@ -33,7 +33,7 @@ export const zh = {
   lab_noise_question: "同样大小的一推，一次随机，一次沿梯度，哪个危害更大？",
   lab_noise_answer:
     "沿梯度的那次。在几百维空间里，随机方向与少数要紧的方向几乎垂直，大部分力气都白费了；梯度则正对着它们。打字错误根本不是小小一推：它会换掉整个词元。",
-  lab_noise_link: "到浏览器中测量您的句子的鲁棒性",
+  lab_noise_link: "在探索页中测量您的句子的鲁棒性",
   lab_noise_source:
     "译文与注意力图：本服务上的 {model}（POST /v1/traces）。曲线：本服务的作业（POST /v1/jobs，robustness），每种随机抽取 {seeds} 次；一致程度为与原句译文的 chrF，注意力的变动为交叉注意力各行的 Jensen–Shannon 散度（nat）；色带为 95% 置信区间。",
   lab_noise_told: "强度为 {strength} 时，随机噪声下的一致程度为 {noise}，沿梯度为 {fgsm}；交叉注意力分别变动 {noiseMoved} 和 {fgsmMoved} nat。",

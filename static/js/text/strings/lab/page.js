@@ -27,8 +27,8 @@ export const zh = {
   labPage: "Heedmap 实验室：逐节看懂注意力",
   labSkip: "跳到正文",
   labContents: "目录",
-  labExplorer: "浏览器",
-  labExplorerTitle: "前往注意力浏览器",
+  labExplorer: "探索页",
+  labExplorerTitle: "前往探索页",
   labLead: "注意力是加权求和，而权重由比较得来。",
   labAbout:
     "下面各小节逐一说明由此引出的道理，每节配一幅可以亲手改动的图。每个数字都是您看到它时才测得的：或由本服务自己的算子和模型测出，或由页面按上方公式当场算出，图下均有注明。",

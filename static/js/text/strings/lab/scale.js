@@ -29,7 +29,7 @@ export const zh = {
   lab_scale_question: "在最宽的 d 处，除与不除 √d，最重的键各占一行的多少？",
   lab_scale_answer:
     "不除时几乎占满：32 个分数中最大的约比中位高出 2√d，softmax 又对它取指数。除以 √d 后，所占比例与最窄的向量相差无几。斜率也是同样的道理：接近 0 或 1 的权重几乎不随分数变动。",
-  lab_scale_link: "到浏览器中看训练好的模型里每个头的熵",
+  lab_scale_link: "在探索页中看训练好的模型里每个头的熵",
   lab_scale_source:
     "{queries} 个查询、{keys} 个键，均为标准正态随机数，种子 {seed}，经本服务的算子（POST /v1/attention）分别以 dot 与 scaled_dot 计算；熵与斜率由本页根据其返回的权重算出。",
   lab_scale_told: "d = {d} 时，最重权重的平均值：点积为 {dot}，缩放点积为 {scaled}。d = {least} 时为 {dotLeast} 和 {scaledLeast}。",

@@ -39,7 +39,7 @@ export const zh = {
   lab_sum_question: "把 k₂ 拉长一倍而不改变方向。哪种分数受到的影响有上限？",
   lab_sum_answer:
     "加性分数。向量的乘积随其中一个的长度成倍增长，没有上限；而 tanh 把每个分量限制在 −1 与 1 之间，所以无论键有多长，这里的加性分数都不会超出 −2 到 2。",
-  lab_sum_link: "到浏览器中看真实模型的一个权重如何得来",
+  lab_sum_link: "在探索页中看真实模型的一个权重如何得来",
   lab_sum_source: "权重与输出：本服务（POST /v1/attention）。分数：本页按公式计算；由其算得的 softmax 与服务给出的权重最多相差 {apart}。",
   lab_sum_told: "按图中的向量，k₂ 的分数在拉长前后为：{list}。",
   lab_sum_one: "{score} {before} → {after}（权重 {weight} → {then}）",

@@ -30,7 +30,7 @@ export const zh = {
   lab_translation_question: "两者谁看得更集中？看的是同样的词吗？",
   lab_translation_answer:
     "熵说明集中的程度：0 nat 表示只看一个词。Transformer 展示的是对齐最好的头，拿它比较才公平；其余的头可以去做别的事。对于两者都写出的词，图中统计它们有多少次最关注同一个原文词。",
-  lab_translation_link: "到浏览器中对比两个模型对这句话的注意力",
+  lab_translation_link: "在探索页中对比两个模型对这句话的注意力",
   lab_translation_source: "译文与注意力图：本服务（POST /v1/traces，再取一个头的图）。熵与一致程度：本页根据图算出。",
   lab_translation_told: "平均熵：{first} 为 {a} nat，{second} 为 {b} nat。两者都写出的 {n} 个词中，有 {same} 个出自同一个原文词。",
   labTranslates: "{model}：“{text}”",
