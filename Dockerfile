@@ -46,6 +46,10 @@ RUN pip install --no-deps /dist/*.whl
 FROM base AS runtime
 RUN useradd --system --uid 10001 --home-dir /var/lib/heedmap --create-home heedmap \
  && install -d -o heedmap -g heedmap /var/lib/heedmap/traces /var/lib/heedmap/hub
+# Letters of maps as PDF: Latin, Greek, Cyrillic, Arabic; Chinese, Japanese, Korean.
+RUN apt-get update \
+ && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends fonts-dejavu-core fonts-droid-fallback \
+ && rm -rf /var/lib/apt/lists/*
 # Reached from outside the container, so that it starts with API keys (HEEDMAP_API_KEYS or HEEDMAP_KEYS_FILE) or, where
 # whoever reaches it may use it, with HEEDMAP_OPEN=true.
 ENV HEEDMAP_HOST=0.0.0.0 HEEDMAP_PORT=8000 HEEDMAP_TRACES=/var/lib/heedmap/traces HF_HOME=/var/lib/heedmap/hub \

@@ -1,8 +1,8 @@
 """Run the benchmarks, all or those named, and keep what each printed in RESULTS.md.
 
 python -m benchmarks [capture] [families] [length] [explorer] [visit] [reading] [decode] [continuous] [wire] [serving]
-    [overload] [sharing] [stored] [soak] [alignment] [effects] [faithfulness] [sources]
-    [device]
+    [overload] [sharing] [stored] [soak] [alignment] [effects] [measures]
+    [faithfulness] [sources] [device]
 """
 
 import argparse
@@ -23,6 +23,7 @@ from benchmarks import (
     faithfulness,
     families,
     length,
+    measures,
     overload,
     reading,
     serving,
@@ -52,6 +53,7 @@ BENCHMARKS: dict[str, Callable[[], Report]] = {
     "soak": soak.measure,
     "alignment": alignment.measure,
     "effects": effects.measure,
+    "measures": measures.measure,
     "faithfulness": faithfulness.measure,
     "sources": sources.measure,
     "device": device.measure,

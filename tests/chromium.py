@@ -14,10 +14,10 @@ ARGUMENTS = [
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
-    """A browser without a screen."""
+def chromium(*more: str) -> Iterator[Browser]:
+    """A browser without a screen, with more arguments."""
     executable = next(filter(None, map(shutil.which, NAMES)), None)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=executable, args=[*ARGUMENTS, *more])
         yield browser
         browser.close()

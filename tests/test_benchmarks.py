@@ -21,12 +21,14 @@ from benchmarks import (
     families,
     length,
     measure,
+    measures,
     sources,
     visit,
     wire,
 )
 from benchmarks.measure import Report
 from heedmap.model.measures import integrated_gradients
+from heedmap.model.measures.registry import CELLS
 from heedmap.model.native import checkpoint
 from heedmap.model.native.tokenizer import Tokenizer
 from heedmap.model.native.transformer import FeedForward, TransformerConfig
@@ -240,6 +242,16 @@ def test_the_explorer_reports_pictures_frames_and_memory() -> None:
     assert all(value > 0 for row in values for value in row)
     assert all(median <= worst for median, worst in values[:-1])
     assert len(report.targets) == 3
+
+
+def test_measures_reports_every_window_and_a_rollouts_memory() -> None:
+    report = measures.measure(length=600, lengths=(300, 600), rounds=5)
+    rows = {row[0]: row[1:] for row in report.rows}
+    assert {f"{name}, window" for name in CELLS} < set(rows)
+    assert rows["weights, window"][1] == "1.00"
+    assert all(float(each[1]) > 0.2 for name, each in rows.items() if name.endswith("window"))
+    assert "a trace and a rollout of 8 rows, 600 tokens" in rows
+    assert report.targets[0].startswith("a measure's window over the weights', the worst: ")
 
 
 def test_a_visit_reports_what_came_first() -> None:

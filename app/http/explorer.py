@@ -1,4 +1,4 @@
-"""The explorer's files: joined, compressed and named by what is in them, or as they lie in the folder."""
+"""The files of explorer and lab: joined, compressed and named by what is in them, or as they lie in the folder."""
 
 from collections.abc import Mapping
 
@@ -12,17 +12,18 @@ from starlette.types import Scope
 
 from heedmap.app.http.caching import SUFFIX, YEAR, is_current, takes_gzip
 from heedmap.app.settings import STATIC
-from heedmap.model.page.assets import INDEX, Asset, assets
+from heedmap.model.page.assets import INDEX, LAB, PAGES, Asset, assets
 from heedmap.model.page.errors import LinkError
 
 FOR_EVER = f"public, max-age={YEAR}, immutable"  # of what has another name once it is another
+ADDRESSES = {"": INDEX, ".": INDEX, "lab": LAB}  # of pages, below the service's
 EACH_TIME = "no-cache"  # a browser asks whether it is still current
 
 log = structlog.get_logger("heedmap")
 
 
 class Explorer(StaticFiles):
-    """The page with few files that may be kept for ever; the folder's own files are there beside them.
+    """The pages with few files that may be kept for ever; the folder's own files are there beside them.
 
     joined: False for the folder's own files alone, for work on them.
     """
@@ -38,9 +39,10 @@ class Explorer(StaticFiles):
             await run_in_threadpool(self._assets)
 
     async def get_response(self, path: str, scope: Scope) -> Response:
+        path = ADDRESSES.get(path, path)
         if self.joined and scope["method"] in ("GET", "HEAD"):
             known = await run_in_threadpool(self._assets)
-            asset = known.get(INDEX if path in ("", ".") else path)
+            asset = known.get(path)
             if asset is not None:
                 return answer(asset, scope)
         response = await super().get_response(path, scope)
@@ -63,7 +65,7 @@ def answer(asset: Asset, scope: Scope) -> Response:
     zipped = takes_gzip(Headers(scope=scope).get("accept-encoding", ""))
     headers = {
         "ETag": f'"{asset.tag}{SUFFIX if zipped else ""}"',
-        "Cache-Control": EACH_TIME if asset.name == INDEX else FOR_EVER,
+        "Cache-Control": EACH_TIME if asset.name in PAGES else FOR_EVER,
         "Vary": "Accept-Encoding",
     }
     if is_current(Request(scope), headers["ETag"]):

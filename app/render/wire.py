@@ -50,8 +50,9 @@ PNG = Format("png", "image/png", 1, gaps=True)
 PLOTLY = Format("plotly", "application/vnd.plotly.v1+json", 16, gaps=True)
 HTML = Format("html", "text/html", 16, gaps=True)
 SVG = Format("svg", "image/svg+xml", 20, gaps=True)  # "M123 456h1v1h-1z" a cell
+PDF = Format("pdf", "application/pdf", 20, gaps=True)  # "123 456 1 1 re" a cell, before it is packed
 RAW = Format("raw", "application/octet-stream", 1)
-MAP_FORMATS = (JSON, NPY, CSV, PNG, PLOTLY, HTML, SVG)
+MAP_FORMATS = (JSON, NPY, CSV, PNG, PLOTLY, HTML, SVG, PDF)
 THUMBNAIL_FORMATS = (RAW, NPY, PNG)
 
 

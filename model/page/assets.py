@@ -1,6 +1,6 @@
-"""What a server sends of the explorer: few files, joined, compressed ahead, and named by what is in them.
+"""What a server sends of the explorer and the lab: few files, joined, compressed ahead, and named by what is in them.
 
-The page itself has one name, and is asked for each time; all else may be kept for ever, since whatever changes has
+A page itself has one name, and is asked for each time; all else may be kept for ever, since whatever changes has
 another name then. A wheel has these files ready in static/built; from the work tree they are made when they are needed.
 gzip alone: with it all of the explorer is a third of what a first visit may cost, and Python brings it along.
 """
@@ -16,6 +16,8 @@ from pathlib import Path, PurePosixPath
 from heedmap.model.page.files import BUILT, STATIC, Files, rooted, stamp
 
 INDEX = "index.html"
+LAB = "lab.html"
+PAGES = {INDEX: "explorer", LAB: "lab"}  # and what their style sheet and program are called
 TYPES = {
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -70,10 +72,12 @@ def write(target: Path, folder: Path = STATIC) -> list[str]:
 
 def made(folder: Path = STATIC) -> dict[str, Asset]:
     """What is sent, made of the explorer's files. The same files give the same bytes."""
-    served = _Served(Files(folder))
-    page = served.files.page(served)
-    served.files_made[INDEX] = Asset(INDEX, packed(page.encode()))
-    return served.files_made
+    files: dict[str, Asset] = {}
+    for page, program in PAGES.items():
+        if page == INDEX or (folder / page).is_file():
+            text = Files(folder).page(_Served(Files(folder), program, files), page)
+            files[page] = Asset(page, packed(text.encode()))
+    return files
 
 
 def packed(content: bytes) -> bytes:
@@ -86,10 +90,11 @@ class _Served:
     """Tags that name files with their hash."""
 
     files: Files
+    program: str
     files_made: dict[str, Asset] = field(default_factory=dict)
 
     def styles(self, names: list[str], attributes: str) -> str:
-        address = self._keep("explorer.css", self.files.css(names).encode())
+        address = self._keep(f"{self.program}.css", self.files.css(names).encode())
         return f'<link rel="stylesheet" href="{address}"{attributes}>'
 
     def script(self, name: str) -> str:
@@ -97,7 +102,8 @@ class _Served:
 
     def module(self, name: str) -> str:
         workers = {each: self._keep(each, self._linked(each)) for each in self.files.workers(name)}
-        return f'<script src="{self._keep("explorer.js", self._linked(name, workers))}" type="module"></script>'
+        address = self._keep(f"{self.program}.js", self._linked(name, workers))
+        return f'<script src="{address}" type="module"></script>'
 
     def later(self, name: str, attributes: str) -> str:
         return f'<script data-src="{self._keep(name, self.files.read(name))}"{attributes}></script>'
@@ -129,5 +135,5 @@ def _made(folder: Path, now: tuple[int, int, int]) -> Mapping[str, Asset]:
 @lru_cache(maxsize=2)
 def _ready(folder: Path) -> Mapping[str, Asset]:
     files = [Asset(path.name.removesuffix(".gz"), path.read_bytes()) for path in sorted(folder.glob("*.gz"))]
-    named = [file if file.name == INDEX else Asset(f"{BUILT}/{file.name}", file.packed) for file in files]
+    named = [file if file.name in PAGES else Asset(f"{BUILT}/{file.name}", file.packed) for file in files]
     return {file.name: file for file in named}

@@ -86,17 +86,17 @@ class Files:
         modules = graph(name, lambda each: self.text(join(root, each)))
         return [join(root, name) for name in workers_of(modules)]
 
-    def page(self, tags: Tags) -> str:
-        """index.html with these tags, and without comments.
+    def page(self, tags: Tags, name: str = "index.html") -> str:
+        """A page with these tags, and without comments.
 
         Raises:
             LinkError: it has not one program and at least one style sheet, or a tag of another kind.
         """
-        html = HTML_COMMENT.sub("", self.text("index.html"))
+        html = HTML_COMMENT.sub("", self.text(name))
         found = [(match, dict(ATTRIBUTE.findall(match[2]))) for match in TAG.finditer(html)]
         sheets = [given for match, given in found if given.get("rel") == "stylesheet"]
         if not sheets or sum(given.get("type") == "module" for _, given in found) != 1:
-            raise LinkError("index.html: one program and its style sheets are what is joined here")
+            raise LinkError(f"{name}: one program and its style sheets are what is joined here")
         pieces, at, styled = [], 0, False
         for match, given in found:
             rel, kind = given.get("rel"), given.get("type")
@@ -114,7 +114,7 @@ class Files:
             elif match[1] == "script" and "src" in given and not kind:
                 tag = tags.script(given["src"])
             else:
-                raise LinkError(f"index.html: {match[0].strip()} is not joined here")
+                raise LinkError(f"{name}: {match[0].strip()} is not joined here")
             pieces += [html[at : match.start()], tag and f"  {tag}\n"]
             at = match.end()
         return "".join([*pieces, html[at:]])

@@ -133,7 +133,7 @@ def _shell(folder: Path, plotly: bool, now: tuple[int, int, int]) -> Shell:
         "media-src data: blob:; worker-src blob:; connect-src 'none'; base-uri 'none'; form-action 'none'"
     )
     meta = f'<meta http-equiv="Content-Security-Policy" content="{rules}">'
-    document = re.sub(r'(id="docs") href="[^"]*"', r"\1", document)  # of a service, which is not there
+    document = re.sub(r'(id="(?:docs|lab)") href="[^"]*"', r"\1", document)  # of a service, which is not there
     document = re.sub(r"<html\b", '<html data-source="file"', document, count=1)
     document = re.sub(r'(<meta charset="utf-8">\n)', lambda match: f"{match[1]}  {meta}\n", document, count=1)
     before, _, rest = document.partition("<title>")

@@ -19,6 +19,8 @@ from heedmap.app.render import figures, wire
 from heedmap.app.render.drawing import POLICY, svg
 from heedmap.app.render.figures import WEIGHTS
 from heedmap.app.render.page import page, page_policy
+from heedmap.app.render.pdf import pdf
+from heedmap.app.render.sheet import sheet
 from heedmap.app.requests.schemas import parse_head
 from heedmap.app.service import maps
 from heedmap.app.service.stored_trace import StoredTrace
@@ -37,6 +39,10 @@ VISIBLE = (
     "Whether to say which cells the mask leaves visible, the same for every head: json has them as `visible`, booleans "
     "of shape (queries, keys), npy as a second array after the weights in the same body. The pictures and "
     "figures show it anyway, and csv has no place for it."
+)
+FORMATS = (
+    "json, npy, csv, png, plotly, html, svg or pdf. A pdf draws letters beyond Western Europe's by the fonts that are "
+    "installed where the service runs; one that none of them has is a box with its code, and a line says so."
 )
 SMALL = 1 << 14  # weights that are encoded in 2 ms: sooner than another thread takes over
 WINDOW = {wire.JSON.media_type: {"schema": {"$ref": f"#/components/schemas/{MapWindow.__name__}"}}}
@@ -70,7 +76,7 @@ def encoded(
         mask = {} if visible is None else {"visible": np.ascontiguousarray(visible)}
         return wire.to_json({**address, "rows": rows, "cols": cols, "weights": weights, **mask})
     assert visible is not None
-    if form in (wire.PNG, wire.SVG):
+    if form in (wire.PNG, wire.SVG, wire.PDF):
         top = 1.0 if place.plain else float(np.abs(weights).max(initial=0)) or 1.0
         coded = wire.linear_signed_codes(weights, visible) if place.signed else wire.linear_codes(weights, visible, top)
         title = f"{held.model} · {place.title}"
@@ -78,7 +84,7 @@ def encoded(
             facts = {"Title": title, "Description": " ".join(caption(held, place))}
             picture = wire.side_by_side(coded) if coded.ndim == 3 else coded
             return wire.to_png(picture, cell, signed=place.signed, facts=facts)
-        return svg(
+        drawing = sheet(
             coded,
             queries,
             keys,
@@ -88,6 +94,7 @@ def encoded(
             caption=caption(held, place),
             signed=place.signed,
         )
+        return svg(drawing) if form is wire.SVG else pdf(drawing)
     drawn = figures.figure(
         weights,
         visible,
@@ -132,7 +139,7 @@ async def get_map(
     rows: Annotated[str | None, Query(description="Queries a:b, half open.")] = None,
     cols: Annotated[str | None, Query(description="Keys a:b, half open.")] = None,
     measure: MeasureName = WEIGHTS,
-    format: Annotated[str | None, Query(description="json, npy, csv, png, plotly, html or svg.")] = None,
+    format: Annotated[str | None, Query(description=FORMATS)] = None,
     cell: Annotated[int | None, Query(ge=1, le=wire.PNG_CELL, description="png: pixels a side of a cell.")] = None,
     visible: Annotated[bool, Query(description=VISIBLE)] = False,
     accept: Accept = None,

@@ -46,7 +46,7 @@ export async function heads(id, signal) {
  * @param {string} id
  * @param {string} site
  * @param {number} layer
- * @param {number | "all"} head
+ * @param {number | "all" | import("../types.js").Over} head
  * @param {AbortSignal} signal
  * @param {Range} [rows] all where left out
  * @param {Range} [cols]

@@ -1,5 +1,7 @@
 /** A map's cells in blocks, each as one code: tiles and small pictures, a row of cells after the other. */
 
+import { blocksOnGpu } from "./gpu_blocks.js";
+
 /** @typedef {import("./glance.js").Maps} Maps */
 /** @typedef {import("../types.js").Range} Range */
 /** @typedef {import("../types.js").Reduction} Reduction */
@@ -20,6 +22,10 @@
 export async function blocksOf(maps, head, bands, stretches, how, turn) {
   const width = stretches.length;
   const codes = new Uint8Array(bands.length * width);
+  /** @param {number} sum @param {number} count */
+  const codeOf = (sum, count) => (count ? maps.encode(how === "mean" ? sum / count : sum) : 0);
+  const made = await blocksOnGpu(maps, head, bands, stretches, how, turn);
+  if (made) return codes.map((_, at) => codeOf(made.sums[at], made.counts[at]));
   /** @type {Range} */
   const cols = [stretches[0][0], stretches[width - 1][1]];
   for (const [y, [top, bottom]] of bands.entries()) {
@@ -34,8 +40,7 @@ export async function blocksOf(maps, head, bands, stretches, how, turn) {
       addRow(maps, row, maps.window(head, [row, row + 1], cols), cols[0], stretches, how, sums, counts);
       await turn();
     }
-    for (let x = 0; x < width; x++)
-      if (counts[x]) codes[y * width + x] = maps.encode(how === "mean" ? sums[x] / counts[x] : sums[x]);
+    for (let x = 0; x < width; x++) codes[y * width + x] = codeOf(sums[x], counts[x]);
   }
   return codes;
 }

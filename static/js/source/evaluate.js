@@ -44,6 +44,7 @@ export class LayerMaps {
     this.encode = encodeU8log;
     this.file = file;
     this.prefix = prefix;
+    this.described = described;
     const { score } = described;
     this.score = score.score ?? score; // a tempered one is another, times a number for each head
     /** @type {number[] | null} */

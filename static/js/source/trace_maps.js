@@ -3,6 +3,7 @@
 import { blocksOf } from "./blocks.js";
 import { estimated, knownOf, MeasuredMaps } from "./file_measures.js";
 import { alignmentOf, sharpest, statisticsOf, thumbnailOf } from "./glance.js";
+import { windowOnGpu } from "./gpu_blocks.js";
 import { idsOf, tokenStatisticsOf } from "./token_heads.js";
 import { TraceFile } from "./trace_file.js";
 import { turns } from "./turns.js";
@@ -124,7 +125,7 @@ export class TraceMaps {
   }
 
   /**
-   * A window of some heads, row by row.
+   * A window of some heads, a long one on a graphics processor where there is one, else row by row.
    *
    * @param {import("./glance.js").Maps} maps
    * @param {number[]} heads
@@ -137,12 +138,15 @@ export class TraceMaps {
     const weights = new Float32Array(heads.length * (rows[1] - rows[0]) * width);
     const turn = turns(this.turn, signal);
     let at = 0;
-    for (const head of heads)
-      for (let row = rows[0]; row < rows[1]; row++) {
+    for (const head of heads) {
+      const whole = await windowOnGpu(maps, head, rows, cols, turn);
+      if (whole) weights.set(whole, at);
+      for (let row = rows[0]; row < rows[1]; row++, at += width) {
+        if (whole) continue;
         weights.set(maps.window(head, [row, row + 1], cols), at);
-        at += width;
         await turn();
       }
+    }
     return weights;
   }
 

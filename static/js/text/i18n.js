@@ -5,6 +5,12 @@ import { STRINGS } from "./strings.js";
 
 let current = language();
 
+/** Texts of another page, beside the explorer's. @param {{en: Record<string, string>, zh: Record<string, string>}} texts */
+export function learn({ en, zh }) {
+  Object.assign(STRINGS.en, en);
+  Object.assign(STRINGS.zh, zh);
+}
+
 /**
  * @param {string} name of a text in strings.js
  * @param {Record<string, string | number>} [values]

@@ -10,10 +10,11 @@ const FOR_GOOD = ["quota-exceeded", "worker-stopped", "model-unavailable"]; // o
 
 /** What the page says by itself, in whichever language it has then. */
 export class Told extends Error {
-  /** @param {string} text its name */
-  constructor(text) {
-    super(t(text));
+  /** @param {string} text its name @param {Record<string, string | number>} [values] */
+  constructor(text, values = {}) {
+    super(t(text, values));
     this.text = text;
+    this.values = values;
   }
 }
 
@@ -29,7 +30,7 @@ export class NoMap extends Error {
 
 /** @param {Error} error @returns {string} */
 export function wordsOf(error) {
-  if (error instanceof Told) return t(error.text);
+  if (error instanceof Told) return t(error.text, error.values);
   if (error instanceof BadFile) return t(error.reason, error.values);
   if (error instanceof NoMap)
     return error.cause instanceof Unreachable ? wordsOf(error.cause) : t("failedMap", { detail: wordsOf(error.cause) });

@@ -6,8 +6,9 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from heedmap.app.render.drawing import MOST_DRAWN, svg
+from heedmap.app.render.drawing import svg
 from heedmap.app.render.labels import readable, short
+from heedmap.app.render.sheet import MOST_DRAWN, sheet
 
 CODES = np.array([[255, 0], [1, 128]], np.uint8)
 SVG = "{http://www.w3.org/2000/svg}"
@@ -18,7 +19,7 @@ def drawn(codes: np.ndarray, **changes: object) -> ElementTree.Element:
     size = codes.shape[-1]
     labels = [f"▁t{place}" for place in range(codes.shape[-2])], [f"▁s{place}" for place in range(size)]
     options = {"title": "a <b> & c", "axes": ("target", "source"), "ends": ("0", "1"), "caption": ["exact"], **changes}
-    return ElementTree.fromstring(svg(codes, *labels, **options))  # type: ignore[arg-type]
+    return ElementTree.fromstring(svg(sheet(codes, *labels, **options)))  # type: ignore[arg-type]
 
 
 def texts(tree: ElementTree.Element) -> list[str]:
@@ -51,7 +52,8 @@ def test_many_cells_are_one_picture() -> None:
 
 
 def test_control_characters_do_not_break_the_file() -> None:
-    content = svg(CODES, ["\x00", "a\nb"], ["x", "y"], title="t", axes=("q", "k"), ends=("0", "1")).decode()
+    drawing = sheet(CODES, ["\x00", "a\nb"], ["x", "y"], title="t", axes=("q", "k"), ends=("0", "1"))
+    content = svg(drawing).decode()
     ElementTree.fromstring(content)
     assert not re.search(r"[\x00-\x08]", content)
 

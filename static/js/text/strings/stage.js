@@ -2,6 +2,8 @@
 
 export const en = {
   docsTitle: "The service’s HTTP interface",
+  lab: "lab",
+  labTitle: "The lab: attention section by section, every formula live",
   sentencesRegion: "Answer",
   ink: "ink",
   over: "Which heads",
@@ -27,6 +29,8 @@ export const en = {
 
 export const zh = {
   docsTitle: "服务的 HTTP 接口",
+  lab: "实验室",
+  labTitle: "实验室：逐节讲解注意力，公式均可现场操作",
   sentencesRegion: "输入与输出",
   ink: "墨色",
   over: "显示哪些头",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pypdfium2 as pdfium
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
@@ -149,6 +150,24 @@ def test_svg_has_labels_and_certificate(client: TestClient, summary: Summary) ->
     assert f"Trace {summary['id']}" in response.text
     assert "queries 0:2, keys 0:2" in response.text
     assert client.get(f"{base(summary)}/maps/cross/0/all", headers={"Accept": "image/svg+xml"}).text.count("head ") > 1
+
+
+def test_pdf_is_a_representation_as_the_others(client: TestClient, summary: Summary) -> None:
+    path = f"{base(summary)}/maps/decoder/0/1"
+    response = client.get(f"{path}?rows=0:2&cols=0:2", headers={"Accept": "application/pdf"})
+    assert response.headers["content-type"] == "application/pdf"
+    document = pdfium.PdfDocument(response.content)
+    text = document[0].get_textpage().get_text_bounded()
+    assert "head 1" in text
+    assert "queries 0:2, keys 0:2" in text
+    assert f"Trace {summary['id']}" in text
+    assert client.get(f"{path}?format=pdf").headers["etag"] != response.headers["etag"]
+    refused = client.get(
+        f"{path}?format=pdf", headers={"If-None-Match": client.get(f"{path}?format=pdf").headers["etag"]}
+    )
+    assert refused.status_code == 304
+    described = client.get("/openapi.json").json()["paths"]["/v1/traces/{id}/maps/{site}/{layer}/{head}"]["get"]
+    assert "application/pdf" in described["responses"]["200"]["content"]
 
 
 def test_a_trace_says_what_it_was_asked(client: TestClient, summary: Summary) -> None:

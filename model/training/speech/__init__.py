@@ -1,0 +1,1 @@
+"""Spoken words: clips, strings of them, and the network that writes what it hears."""

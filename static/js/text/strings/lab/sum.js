@@ -1,0 +1,63 @@
+/** The first section: the weighted sum. */
+
+export const en = {
+  lab_sum_short: "The weighted sum",
+  lab_sum_title: "1. The weighted sum",
+  lab_sum_text:
+    "A query is compared with every key, and each comparison is a score. The softmax turns scores into weights that sum to one, and the answer is the sum of the values, each times its weight. Drag the vectors, or move them with the arrow keys.",
+  lab_sum_question: "Make k₂ twice as long without turning it. Which of the four scores keeps the effect within bounds?",
+  lab_sum_answer:
+    "Under the additive one. A product of vectors doubles with the length of one of them, without bound, while tanh holds every component between −1 and 1, so that no additive score leaves −2 to 2 here, however long the key.",
+  lab_sum_link: "See in the explorer how one weight of a real model arose",
+  lab_sum_source: "Weights and output: this service (POST /v1/attention). Scores: this page, by the formula; its softmax of them differs from the service’s weights by at most {apart}.",
+  lab_sum_told: "Score of k₂ before and after, by the figure’s vectors: {list}.",
+  lab_sum_one: "{score} {before} → {after} (weight {weight} → {then})",
+  labScore: "Score",
+  labScore_dot: "dot",
+  labScore_scaled: "scaled dot",
+  labScore_additive: "additive",
+  labScore_bilinear: "bilinear",
+  labTemperature: "Temperature T",
+  labAngle: "W turns by",
+  labReset: "As at first",
+  labPlaneKeys: "Query and keys",
+  labPlaneValues: "Values and their weighted sum",
+  labVector: "{name}, move it with the arrow keys",
+  labPlace: "{x}, {y}",
+  labKey: "key",
+  labScoreColumn: "score",
+  labWeight: "weight",
+  labPart: "weight × value",
+  labSumTable: "From score to weight",
+};
+
+export const zh = {
+  lab_sum_short: "加权求和",
+  lab_sum_title: "1. 加权求和",
+  lab_sum_text:
+    "查询与每个键比较，每次比较得一个分数。softmax 把分数变成总和为一的权重，结果就是各个值乘以各自的权重再相加。可以拖动向量，也可以用方向键移动。",
+  lab_sum_question: "把 k₂ 拉长一倍而不改变方向。哪种分数受到的影响有上限？",
+  lab_sum_answer:
+    "加性分数。向量的乘积随其中一个的长度成倍增长，没有上限；而 tanh 把每个分量限制在 −1 与 1 之间，所以无论键有多长，这里的加性分数都不会超出 −2 到 2。",
+  lab_sum_link: "到浏览器中看真实模型的一个权重如何得来",
+  lab_sum_source: "权重与输出：本服务（POST /v1/attention）。分数：本页按公式计算；由其算得的 softmax 与服务给出的权重最多相差 {apart}。",
+  lab_sum_told: "按图中的向量，k₂ 的分数在拉长前后为：{list}。",
+  lab_sum_one: "{score} {before} → {after}（权重 {weight} → {then}）",
+  labScore: "分数",
+  labScore_dot: "点积",
+  labScore_scaled: "缩放点积",
+  labScore_additive: "加性",
+  labScore_bilinear: "双线性",
+  labTemperature: "温度 T",
+  labAngle: "W 旋转",
+  labReset: "恢复原样",
+  labPlaneKeys: "查询与键",
+  labPlaneValues: "值及其加权和",
+  labVector: "{name}，用方向键移动",
+  labPlace: "{x}，{y}",
+  labKey: "键",
+  labScoreColumn: "分数",
+  labWeight: "权重",
+  labPart: "权重 × 值",
+  labSumTable: "从分数到权重",
+};
