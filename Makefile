@@ -17,7 +17,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile --cov
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-device test-newest lint lock format train evaluate bench wheel clean
+.PHONY: help serve test test-device test-newest lint lock format data train evaluate bench wheel clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
@@ -58,6 +58,15 @@ lock: $(VENV)/.lock ## renew requirements.lock; ARGS='--upgrade-package NAME' re
 format: $(VENV)/.lint ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# What training reads and no repository may hold. npm checks what it fetches, training each archive's SHA-256.
+DRAWINGS := noto-1.2.9 fluent-emoji-flat-1.2.6 openmoji-1.2.29
+
+data: $(DRAWINGS:%=data/npm/iconify-json-%.tgz) ## fetch what models are trained on: emoji drawings, out of npm packages
+
+data/npm/iconify-json-%.tgz: # the version begins at the last hyphen
+	@mkdir -p $(@D)
+	@cd $(@D) && npm pack --silent "@iconify-json/$$(echo '$*' | sed 's/-\([^-]*\)$$/@\1/')"
 
 train: $(VENV)/.train ## train a model: make train ARGS='--data pairs.zip --out runs/new'
 	$(BIN)/heedmap train $(ARGS)

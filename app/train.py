@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from heedmap.app import align
+from heedmap.app import align, captions
 from heedmap.app.options import Device, Storage, place
 from heedmap.model.errors import InputError
 
@@ -25,6 +25,7 @@ class Task(StrEnum):
 
     translation = "translation"
     text_generation = "text-generation"
+    image_to_text = "image-to-text"
 
 
 class Architecture(StrEnum):
@@ -33,11 +34,13 @@ class Architecture(StrEnum):
     transformer = "transformer"
     recurrent = "recurrent"
     language_model = "language-model"
+    feature_transformer = "feature-transformer"
 
 
 ARCHITECTURES = {
     Task.translation: (Architecture.transformer, Architecture.recurrent),
     Task.text_generation: (Architecture.language_model,),
+    Task.image_to_text: (Architecture.feature_transformer,),
 }
 """Of each task, the usual one first."""
 
@@ -67,14 +70,19 @@ def report(row: dict[str, float]) -> None:
 
 def train(
     data: Annotated[
-        Path, typer.Option(exists=True, dir_okay=False, help="Tab-separated pairs, or a zip of them; or a text.")
+        Path,
+        typer.Option(
+            exists=True,
+            help="Tab-separated pairs, or a zip of them; a text; image-to-text: a folder of drawings' archives.",
+        ),
     ],
     out: Annotated[Path, typer.Option(file_okay=False, help="The checkpoint's folder; a run that it holds goes on.")],
     task: Annotated[
         Task | None, typer.Option(help="What for. [default: what --architecture is for, or translation]")
     ] = None,
     architecture: Annotated[
-        Architecture | None, typer.Option(help="What to train. [default: the task's: transformer or language-model]")
+        Architecture | None,
+        typer.Option(help="What to train. [default: the task's]"),
     ] = None,
     languages: Annotated[str, typer.Option(help="translation: de-en or zh-en.")] = "de-en",
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the training part.")] = None,
@@ -125,6 +133,9 @@ def train(
     overrides = {name: value for name, value in options.items() if value is not None}
     if architecture is not Architecture.transformer and (start is not None or links is not None):
         raise InputError("only a Transformer is begun from a checkpoint and taught to align: leave --architecture out")
+    if data.is_dir() != (task is Task.image_to_text):
+        wanted = "folder" if task is Task.image_to_text else "file"
+        raise InputError(f"{task} learns from a {wanted}, and {data} is none")
     if storage not in (Storage.float16, Storage.int8):
         raise InputError("a trained model is stored as float16 or as int8")
     if start is not None and tokenizer is not None:
@@ -132,6 +143,9 @@ def train(
     run = Run(data, out, architecture, overrides, torch.device(place(device)))
     if task is Task.text_generation:
         text_generation(run)
+        return
+    if task is Task.image_to_text:
+        captions.train(run.data, run.out, run.recipe(**captions.recipe()), run.device, report)
         return
     guide = None if links is None else Guide.parse(align_head, align_reading.value, align_weight, align_alone)
     translation(run, languages, storage, tokenizer=tokenizer, start=start, align=links, guide=guide)
@@ -144,7 +158,7 @@ def chosen(task: Task | None, architecture: Architecture | None) -> tuple[Task, 
         InputError: they do not go together.
     """
     if task is None:
-        task = Task.text_generation if architecture is Architecture.language_model else Task.translation
+        task = next((task for task, those in ARCHITECTURES.items() if architecture in those), Task.translation)
     those = ARCHITECTURES[task]
     if architecture is not None and architecture not in those:
         raise InputError(f"{task} is learnt by {' or '.join(those)}, not by {architecture}")

@@ -13,7 +13,10 @@ from heedmap.model.hub.load.sources import Source, read_json
 from heedmap.model.hub.load.task_choice import choose_task
 from heedmap.model.isolation import failure
 from heedmap.model.native import checkpoint
+from heedmap.model.native.captioner import Captioner
 from heedmap.model.native.embedded import TranslatorPass, WriterPass
+from heedmap.model.native.feature_transformer import FeatureTransformer
+from heedmap.model.native.features import FeatureModel
 from heedmap.model.native.language_model import LanguageModel
 from heedmap.model.native.text_generator import TextGenerator
 from heedmap.model.native.translator import Translator
@@ -23,6 +26,8 @@ from heedmap.model.watch import Stop, never
 
 # `architecture` in the config.json of our own checkpoints, and what each is for.
 NATIVE = {"transformer": "translation", "recurrent": "translation", "language-model": "text-generation"}
+NATIVE |= {"feature-transformer": "image-to-text"}
+SEEING_OR_HEARING: dict[str, type[FeatureModel]] = {each.task: each for each in (Captioner,)}
 
 
 def load(where: str | Path, device: str = "cpu") -> Served[Trace]:
@@ -66,6 +71,10 @@ def native(folder: Path, device: str = "cpu") -> Served[Trace]:
     loaded.network.requires_grad_(False)  # it is served: gradients are of attention, never of weights
     if isinstance(loaded.network, LanguageModel):
         return TextGenerator(loaded, folder)
+    if isinstance(loaded.network, FeatureTransformer):
+        if loaded.network.config.task not in SEEING_OR_HEARING:
+            raise CheckpointError(f"checkpoints of Heedmap's own for {loaded.network.config.task} are not served")
+        return SEEING_OR_HEARING[loaded.network.config.task](loaded, folder)
     return Translator(loaded, licence(folder))
 
 
@@ -135,6 +144,8 @@ def card_of(text: str) -> str | None:
 def _peek_native(folder: Path) -> dict[str, Any]:
     config = read_json(folder / CONFIG)
     facts = {"task": NATIVE[config["architecture"]], "architecture": config["architecture"]}
+    if config["architecture"] == "feature-transformer":
+        return {**facts, "task": config.get("task"), "examples": examples(folder)}
     if facts["task"] == "text-generation":
         return {**facts, "examples": examples(folder)}
     languages = {side: config.get(f"{side}_language") for side in ("source", "target")}

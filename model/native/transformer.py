@@ -19,6 +19,7 @@ from heedmap.model.attention.edits import LayerEdits
 from heedmap.model.attention.masks import Causal, Mask, Padding
 from heedmap.model.attention.multihead import AttentionRecorder, MultiHeadAttention
 from heedmap.model.attention.positions import sinusoidal
+from heedmap.model.native.dropout import dropout
 from heedmap.model.shapes import Hidden, Lengths, Logits, Memory, TokenIds
 
 
@@ -40,15 +41,11 @@ class TappedHead:
         self.log_weights: Float[Tensor, "B T K"] | None = None
 
 
-class TransformerConfig(BaseModel):
-    """The shape of a Transformer; unknown fields are errors."""
+class StacksConfig(BaseModel):
+    """The shape of an encoder and a decoder, whatever the encoder reads; unknown fields are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    architecture: Literal["transformer"] = "transformer"
-    task: Literal["translation"] = "translation"
-    source_language: str
-    target_language: str
     vocabulary: PositiveInt
     width: PositiveInt = 256
     feed_forward: PositiveInt = 1024
@@ -59,28 +56,22 @@ class TransformerConfig(BaseModel):
     dropout: float = 0.1
     max_positions: PositiveInt = 512
     first_position: int = 2  # fairseq counts positions from after the padding id, and M2M100 with it
+
+
+class TransformerConfig(StacksConfig):
+    """The shape of a Transformer that reads text."""
+
+    architecture: Literal["transformer"] = "transformer"
+    task: Literal["translation"] = "translation"
+    source_language: str
+    target_language: str
     alignment: AlignmentHead | None = Field(None, exclude_if=lambda head: head is None)
-
-
-def dropout(x: Float[Tensor, "*B M"], probability: float, training: bool) -> Float[Tensor, "*B M"]:
-    """Dropout (Srivastava et al. 2014) to a 256th, with eight draws from each 64-bit random number.
-
-    PyTorch's CPU generator draws one number an element, which took a quarter of a training step.
-    """
-    if not training or probability == 0:
-        return x
-    if x.is_cuda:
-        return F.dropout(x, probability)
-    kept = 256 - round(256 * probability)
-    draws = torch.empty(-(-x.numel() // 8), dtype=torch.int64).random_(-(2**63), None)
-    keep = draws.view(torch.uint8)[: x.numel()].view(x.shape) < kept
-    return x * keep.to(x.dtype).mul_(256 / kept)
 
 
 class FeedForward(nn.Module):
     """Two linear layers with a rectifier between, position by position."""
 
-    def __init__(self, config: TransformerConfig) -> None:
+    def __init__(self, config: StacksConfig) -> None:
         super().__init__()
         self.up = nn.Linear(config.width, config.feed_forward)
         self.down = nn.Linear(config.feed_forward, config.width)
@@ -93,7 +84,7 @@ class FeedForward(nn.Module):
 class EncoderLayer(nn.Module):
     """Self-attention and feed-forward, each normed before and added after."""
 
-    def __init__(self, config: TransformerConfig) -> None:
+    def __init__(self, config: StacksConfig) -> None:
         super().__init__()
         self.attention_norm = nn.LayerNorm(config.width)
         self.attention = MultiHeadAttention(config.width, config.heads, config.kv_heads)
@@ -114,7 +105,7 @@ class EncoderLayer(nn.Module):
 class DecoderLayer(nn.Module):
     """Causal self-attention, cross-attention and feed-forward, each normed before and added after."""
 
-    def __init__(self, config: TransformerConfig) -> None:
+    def __init__(self, config: StacksConfig) -> None:
         super().__init__()
         self.attention_norm = nn.LayerNorm(config.width)
         self.attention = MultiHeadAttention(config.width, config.heads, config.kv_heads)
@@ -190,12 +181,12 @@ class TransformerState:
             self.source = Padding(self.source.lengths[rows])
 
 
-class Transformer(nn.Module):
-    """The encoder-decoder: `encode` a source, then `decode` target tokens, whole or step by step."""
+class EncoderDecoder(nn.Module):
+    """The two stacks: `encode` a source, then `decode` target tokens, whole or step by step."""
 
     sites = ("encoder", "decoder", "cross")
 
-    def __init__(self, config: TransformerConfig) -> None:
+    def __init__(self, config: StacksConfig) -> None:
         super().__init__()
         self.config = config
         self.embedding = nn.Embedding(config.vocabulary, config.width)
@@ -231,18 +222,24 @@ class Transformer(nn.Module):
 
     def encode(
         self,
-        ids: TokenIds,
+        source: Tensor,
         lengths: Lengths,
         recorder: AttentionRecorder | None = None,
         editor: Editor | None = None,
         embeddings: Hidden | None = None,
     ) -> Memory:
-        """Source ids (B Q), padded on the right to the longest of `lengths`, to hidden states (B Q M).
+        """A source, padded on the right, to hidden states (B K M); `embeddings` in the place of what it begins as."""
+        raise NotImplementedError
 
-        embeddings: of the ids, in the place of the table's.
-        """
-        hidden = self.embed(ids, embeddings=embeddings)
-        mask = _padding(ids, lengths)
+    def places(self, lengths: Lengths) -> Lengths:
+        """The encoder's hidden states of sources of these lengths."""
+        return lengths
+
+    def encode_hidden(
+        self, hidden: Hidden, lengths: Lengths, recorder: AttentionRecorder | None, editor: Editor | None
+    ) -> Memory:
+        """The encoder's layers over what the first of them reads; `lengths` are of that."""
+        mask = _padding(hidden[..., 0], lengths)
         for index, layer in enumerate(self.encoder):
             hidden = layer(hidden, mask, recorder, None if editor is None else editor.layer("encoder", index))
         memory: Tensor = self.encoder_norm(hidden)
@@ -280,14 +277,15 @@ class Transformer(nn.Module):
         return F.linear(self.decode_hidden(ids, state, recorder), self.output_weight)
 
     def hidden(
-        self, source: TokenIds, lengths: Lengths, target: Int[Tensor, "B T"], tapped: TappedHead | None = None
+        self, source: Tensor, lengths: Lengths, target: Int[Tensor, "B T"], tapped: TappedHead | None = None
     ) -> Float[Tensor, "B T M"]:
         """Normed hidden states at every target token under teacher forcing: `output_weight` makes logits of them."""
-        return self.decode_hidden(target, self.start(self.encode(source, lengths), lengths), tapped=tapped)
+        memory = self.encode(source, lengths)
+        return self.decode_hidden(target, self.start(memory, self.places(lengths)), tapped=tapped)
 
     def forward(
         self,
-        source: TokenIds,
+        source: Tensor,
         lengths: Lengths,
         target: Int[Tensor, "B T"],
         recorder: AttentionRecorder | None = None,
@@ -296,7 +294,24 @@ class Transformer(nn.Module):
     ) -> Float[Tensor, "B T V"]:
         """Logits of the next token after every target token, under teacher forcing; `embeddings` as `encode` has it."""
         memory = self.encode(source, lengths, recorder, editor, embeddings)
-        return self.decode(target, self.start(memory, lengths, editor), recorder)
+        return self.decode(target, self.start(memory, self.places(lengths), editor), recorder)
+
+
+class Transformer(EncoderDecoder):
+    """The encoder-decoder of texts: source ids (B Q) in."""
+
+    config: TransformerConfig
+
+    def encode(
+        self,
+        source: TokenIds,
+        lengths: Lengths,
+        recorder: AttentionRecorder | None = None,
+        editor: Editor | None = None,
+        embeddings: Hidden | None = None,
+    ) -> Memory:
+        """Source ids (B Q) to hidden states (B Q M); `embeddings` are of the ids, in the place of the table's."""
+        return self.encode_hidden(self.embed(source, embeddings=embeddings), lengths, recorder, editor)
 
 
 def _padding(ids: Tensor, lengths: Tensor) -> Mask | None:

@@ -22,6 +22,7 @@ from heedmap.model.native.continuous import TranslatorSession
 from heedmap.model.native.decoding import generate
 from heedmap.model.native.edited_values import TranslatorValues
 from heedmap.model.native.embeddings import ScalableTranslator
+from heedmap.model.native.feature_transformer import FeatureTransformer
 from heedmap.model.native.graphs import CudaGraphs
 from heedmap.model.native.inference import InferenceState, InferenceTransformer
 from heedmap.model.native.language_model import LanguageModel
@@ -50,8 +51,8 @@ class Translator(TranslatorValues, ScalableTranslator):
     reentrant = True  # a pass takes its recorder as an argument, and changes nothing of the network
 
     def __init__(self, loaded: Checkpoint, licence: str | None = None) -> None:
-        if isinstance(loaded.network, LanguageModel):
-            raise CheckpointError("a language model does not translate")
+        if isinstance(loaded.network, LanguageModel | FeatureTransformer):
+            raise CheckpointError("a network that continues text, or reads none, does not translate")
         self.network, self.tokenizer, self.revision = loaded.network, loaded.tokenizer, loaded.revision
         self.licence = licence
         self.sites = {site: SITE_AXES[site] for site in self.network.sites}

@@ -12,8 +12,8 @@ from typing import Any
 from heedmap.model.contract import Axis
 from heedmap.model.errors import CheckpointError, ParameterError
 from heedmap.model.hub.families import family_of, supported
-from heedmap.model.hub.messages import apart
-from heedmap.model.hub.tasks.media import too_long
+from heedmap.model.media import too_long
+from heedmap.model.messages import apart
 
 
 def frame_axis(length: int, step: float, duration: float) -> Axis:
