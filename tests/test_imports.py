@@ -28,7 +28,15 @@ SHARED |= {
     "model.observer",
 }
 SHARED |= {"model.typed", "model.objective", "model.edits", "model.one_token", "model.taught_head"}
-SHARED |= {"model.prefix", "model.likeliest", "model.choices", "model.kinds", "model.media", "model.messages"}
+SHARED |= {
+    "model.prefix",
+    "model.likeliest",
+    "model.choices",
+    "model.frames",
+    "model.kinds",
+    "model.media",
+    "model.messages",
+}
 SHARED |= {"model.sampling", "model.whole_file", "model.words", "app.root_path", "app.ticket"}
 ROOMS = {
     "model.attention": set[str](),
