@@ -17,6 +17,7 @@ except ModuleNotFoundError:  # the base install is the client alone, yet pip has
 
 from heedmap.app import align, captions, compare, deploy, options, robustness, site, sources, speech, sweep, train
 from heedmap.app.client.errors import ClientError
+from heedmap.app.corpus import command as corpora
 from heedmap.app.http.access import commands as key_commands
 from heedmap.app.options import Device, Storage
 from heedmap.model.errors import HeedmapError, InputError
@@ -34,6 +35,7 @@ cli.command()(sweep.sweep)
 cli.command()(sources.sources)
 cli.command()(compare.compare)
 cli.command()(robustness.robustness)
+cli.command()(corpora.corpus)
 cli.command()(site.site)
 cli.command()(train.train)
 

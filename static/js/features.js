@@ -4,6 +4,7 @@ import { Rail } from "./map/grid/rail.js";
 import { Measures } from "./views/measures.js";
 import { Framed } from "./views/framed.js";
 import { Alignment } from "./studies/alignment.js";
+import { Corpus } from "./studies/corpus.js";
 import { Faithfulness } from "./studies/faithfulness.js";
 import { Robustness } from "./studies/robustness.js";
 import { ModelCard } from "./views/model-card.js";
@@ -72,6 +73,7 @@ export const featuresOf = (page) => [
   new Alignment(page),
   new Robustness(page),
   new Faithfulness(page),
+  new Corpus(page),
   new ModelCard(page),
   { translate: translateProblem },
   new Framed(page),

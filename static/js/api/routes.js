@@ -134,6 +134,7 @@ export function mapPath(id, site, layer, head) {
  * @property {number | "mean"} layer
  * @property {number | "mean"} head
  * @property {"output" | "input"} reading
+ * @property {string | null} reverse the model that translates back, where links of both directions are joined
  */
 
 /**
@@ -145,7 +146,7 @@ export function mapPath(id, site, layer, head) {
 export async function align(body, signal) {
   const headers = { "Content-Type": "application/json" };
   const answer = await request("v1/align", { method: "POST", headers, body: JSON.stringify(body), signal });
-  const [first] = (await answer.json()).alignments;
+  const { alignments: [first], reverse } = await answer.json();
   if (first.error) throw new Problem(first.error.status, first.error);
-  return first;
+  return { ...first, reverse };
 }

@@ -17,6 +17,7 @@ import * as tour from "./strings/tour.js";
 import * as card from "./strings/card.js";
 import * as problems from "./strings/problems.js";
 import * as studies from "./strings/studies.js";
+import * as corpus from "./strings/corpus.js";
 import * as badFile from "./strings/bad_file.js";
 import * as measures from "./strings/measures.js";
 import { zh } from "./strings/zh.js";
@@ -39,6 +40,7 @@ const PARTS = [
   card,
   problems,
   studies,
+  corpus,
   badFile,
   measures,
 ];

@@ -25,6 +25,7 @@ export const KEYS = {
   keyAlignment: ["Shift+a"],
   keyRobustness: ["Shift+r"],
   keyFaithfulness: ["Shift+f"],
+  keyCorpus: ["Shift+h"],
   keyDerive: ["d"],
   keyStep: ["q", "w"],
   keyAllSteps: ["u"],
