@@ -64,7 +64,7 @@ parts. Mean absolute seconds to the true middle of the word, all strings as they
 |---|---|---|---|---|
 {timings}
 
-Again: `heedmap evaluate --checkpoint model/weights/{name} --data data`, after `make data`.
+Again: `heedmap evaluate --checkpoint model/weights/{name} --data data/speech`, after `make data`.
 
 ## Data
 
