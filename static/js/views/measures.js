@@ -133,11 +133,11 @@ export class Measures {
     const { session, state } = this.explorer;
     if (!session || session !== this.listed || !this.list.length) return;
     const { measure, objective } = state;
-    const known = !measure || this.list.some(({ name }) => name === measure);
+    const listed = !measure || this.list.some(({ name }) => name === measure);
     const aimed = isObjective(session, objective);
-    if (known && aimed) return;
-    this.explorer.record({ ...(known ? {} : { measure: "" }), ...(aimed ? {} : { objective: "" }) }, "replace");
-    sayUnread([...(known ? [] : [`measure=${measure}`]), ...(aimed ? [] : [`objective=${objective}`])]);
+    if (listed && aimed) return;
+    this.explorer.record({ ...(listed ? {} : { measure: "" }), ...(aimed ? {} : { objective: "" }) }, "replace");
+    sayUnread([...(listed ? [] : [`measure=${measure}`]), ...(aimed ? [] : [`objective=${objective}`])]);
   }
 
   /** The state is another one. @param {State} state */
