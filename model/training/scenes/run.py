@@ -71,7 +71,7 @@ def train_captions(
         "drawings": {style.package: {"version": style.version, "sha256": style.sha256} for style in STYLES},
         "scenes": recipe.epochs * batches * scenes.size,
         "parameters": sum(p.numel() for p in network.parameters()),
-        "recipe": recipe.model_dump(),
+        "recipe": {**recipe.model_dump(exclude={"batch_tokens"}), "batch_scenes": scenes.size},
     }
     (out / FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     return network
