@@ -121,7 +121,7 @@ def test_objectives_and_edits(model: Any) -> None:
     data = {"audio": recording(0.4)}
     [trace] = model.trace([Request(data, "two", objective=Objective(tokens=(0,)))])
     assert trace.objective is not None
-    silent = Silence(site="cross", layer=1, head=0)
+    silent = Silence(kind="silence", site="cross", layer=1, head=0)
     [plain], [edited] = model.predict([Request(data, "two")]), model.predict([Request(data, "two", edits=(silent,))])
     assert plain.score != edited.score
 
