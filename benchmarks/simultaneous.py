@@ -1,6 +1,6 @@
 """Simultaneous translation of held-out sentences: BLEU against lag, for AlignAtt, for wait-k, and for waiting.
 
-    python -m benchmarks.simultaneous [--checkpoint FOLDER] [--sentences N]
+python -m benchmarks.simultaneous [--checkpoint FOLDER] [--sentences N]
 """
 
 import argparse
@@ -15,8 +15,9 @@ from heedmap.model.contract import Parameters
 from heedmap.model.load import load
 from heedmap.model.measures.lagging import average_lagging, length_adaptive_lagging
 from heedmap.model.simultaneous import AlignAtt, LiveAnswer, LiveRequest, WaitK
-from heedmap.model.training.data import Reference, read_references
+from heedmap.model.training.data import Reference
 from heedmap.model.training.evaluate import score, translate
+from heedmap.model.training.run import read_references
 from heedmap.model.words import split
 
 ROOT = Path(__file__).parents[1]

@@ -7,7 +7,8 @@ A policy looks at each token that the model would write next, and commits it or 
                translation"; f counts words here, audio frames there)
     wait-k     while the word stands at least k - 1 words behind the source (Ma et al. 2019, "STACL")
 
-The first token that is held back ends what is committed, and only whole words are.
+The first token that is held back ends what is committed, and only whole words are. What looks at the end mark of the
+source, which stands after the words so far, waits as what looks at the last of them does.
 """
 
 from dataclasses import dataclass, field
@@ -23,9 +24,9 @@ MOST_WORDS = 100  # that a policy waits for: no sentence is longer
 Reason = Literal["seen", "late", "due", "early", "word", "end", "complete"]
 """Why a token is committed (seen, due, complete) or held back.
 
-    seen      it looks at a word before the last f        late    it looks at one of the last f, or at none
-    due       wait-k has read enough for its word         early   it has not
-    complete  the source is complete                      end     it would end the output, and the source goes on
+    seen      it looks at a word before the last f     late   it looks at one of the last f, or at the end mark
+    due       wait-k has read enough for its word      early  it has not
+    complete  the source is complete                   end    it would end the output, and the source goes on
     word      its word is not whole yet, or a token of the word is held back
 """
 REASONS: tuple[Reason, ...] = get_args(Reason)
@@ -89,7 +90,7 @@ class Decision:
     """What became of a token: it is committed or held back, and why.
 
     span: its characters in the draft; none, of an end token. word: of the output, from 0. position: of the source word
-    that it looks at most, weight: how much; None where nobody has read the token yet.
+    that it looks at most, None: the end mark; weight: how much, None where nothing has read the token yet.
     """
 
     token: str

@@ -10,16 +10,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool
 from numpy.typing import NDArray
 from torch import Tensor
 
-from heedmap.model.attention.masks import Mask
-from heedmap.model.attention.operators import spread
-from heedmap.model.attention.scores import Score
 from heedmap.model.contract import Axis
 from heedmap.model.errors import HeedmapError, InputError, InputTooLong, ParameterError
 from heedmap.model.isolation import failure, isolated
+from heedmap.model.native.cross_rows import CrossRows
 from heedmap.model.native.decoding import COMPACT, greedy
 from heedmap.model.native.inference import InferenceTransformer
 from heedmap.model.native.passes import padded_ids
@@ -35,69 +33,23 @@ from heedmap.model.words import Word, goes_on, words
 FIELD = "committed"
 
 
-class CrossRows:
-    """Takes from one step where each sequence looks in its source: by one head, or by the mean of all.
-
-    It is the `AttentionRecorder` of a step with one query.
-    """
-
-    def __init__(self, head: TaughtHead | None) -> None:
-        self.head, self.layer = head, 0
-        self.parts: list[Float[Tensor, "B K"]] = []
-
-    def record(
-        self,
-        site: str,
-        q: Tensor,
-        k: Tensor,
-        v: Tensor,
-        lse: Tensor,
-        output: Tensor,
-        *,
-        score: Score,
-        mask: Mask | None,
-        **rest: Any,
-    ) -> None:
-        """The weights of a cross layer, if they are wanted: exp(score(q, k) - lse)."""
-        if site != "cross":
-            return
-        layer, self.layer = self.layer, self.layer + 1
-        if self.head is not None and layer != self.head.layer:
-            return
-        k = spread(k, q.shape[1])
-        if self.head is not None:
-            one = slice(self.head.head, self.head.head + 1)
-            q, k, lse = q[:, one], k[:, one], lse[:, one]
-        weights = (score(q, k).float() - lse[..., None].float()).exp()[:, :, 0]  # B H K
-        if mask is not None:
-            weights = weights.masked_fill(~mask.dense(1, k.shape[2], k.device), 0.0)
-        self.parts.append(weights.mean(dim=1))
-
-    def follow(self, output: Tensor) -> None:
-        """Nothing is differentiated here."""
-
-    def weights(self) -> NDArray[np.float64]:
-        """The step's row of each sequence, (B, K)."""
-        rows: NDArray[np.float64] = torch.stack(self.parts).mean(dim=0).double().cpu().numpy()
-        return rows
-
-
 @dataclass
 class Line:
     """One request on its way: its output so far, where each token looks, and which is the first that must wait.
 
-    words: of the source, without its end mark. labels: of the vocabulary.
+    words: of the source, without its end mark, whose place is `end`. labels: of the vocabulary.
     """
 
     request: LiveRequest
     words: list[Word]
+    end: int
     prefix: list[int]
     reading: Reading
     room: int
     labels: Sequence[str]
     ids: list[int] = field(default_factory=list)
     begins: list[bool] = field(default_factory=list)  # whether a token begins a word
-    looks: list[tuple[int, float] | None] = field(default_factory=list)  # at which source word, and how much
+    looks: list[tuple[int | None, float]] = field(default_factory=list)  # at which source word, and how much
     held: int | None = None
     why: Reason = "late"  # the first that waits does
     ended: bool = False
@@ -118,17 +70,21 @@ class Line:
         if token == END:
             self.ended = True
             if self.held is None and not self.request.final:
-                self.held, self.why = last, "end"
+                self.held, self.why = self._end(last), "end"
         elif len(self.ids) >= self.room or (self.held is not None and self.held < last and self.begins[last]):
             self.ended = True  # there is no room, or the word that must wait is whole
 
-    def _look(self, row: NDArray[np.float64]) -> tuple[int, float] | None:
-        """The source word that a row looks at most, which has what its tokens have together; the end mark is none."""
-        if not self.words:
-            return None
+    def _end(self, last: int) -> int:
+        """Where the output begins to end: a mark before the end token, such as a full stop, belongs to it."""
+        mark = last > len(self.prefix) and not any(sign.isalnum() for sign in self.labels[self.ids[last - 1]])
+        return last - mark
+
+    def _look(self, row: NDArray[np.float64]) -> tuple[int | None, float]:
+        """The source word that a row looks at most, which has what its tokens have together; None: its end mark."""
         shares = [float(row[word.tokens].sum()) for word in self.words]
-        best = int(np.argmax(shares))
-        return best, shares[best]
+        best = int(np.argmax(shares)) if shares else None
+        end = float(row[self.end])
+        return (None, end) if best is None or end > shares[best] else (best, shares[best])
 
     def _write(self, token: int) -> None:
         before, label = (self.labels[self.ids[-1]] if self.ids else ""), self.labels[token]
@@ -137,8 +93,7 @@ class Line:
         self.ids.append(token)
 
     def _judge(self, place: int) -> None:
-        look = self.looks[place]
-        why = self.request.policy.judge(self.word(place), None if look is None else look[0], len(self.words))
+        why = self.request.policy.judge(self.word(place), self.looks[place][0], len(self.words))
         if why not in GOES_ON:
             self.held, self.why = place, why
 
@@ -191,7 +146,8 @@ class SimultaneousTranslator:
                     continue
                 reading: Reading = "output" if head is None else head.reading
                 room = self.network.config.max_positions
-                lines[index] = Line(request, source_words(sources[index]), prefix, reading, room, self._labels)
+                end = len(sources[index].ids) - 1
+                lines[index] = Line(request, source_words(sources[index]), end, prefix, reading, room, self._labels)
         if lines:
             with stage("generate"), torch.inference_mode():
                 self._decode(list(lines.values()), [sources[index].ids for index in lines], head, cancelled)
@@ -242,13 +198,12 @@ class SimultaneousTranslator:
         decisions = []
         for place in range(len(line.prefix), len(line.ids)):
             token, committed = line.ids[place], place < cut or final
-            look = line.looks[place] if place < len(line.looks) and token != END else None
-            why: Reason = "complete" if final else "word"
+            position, weight = line.looks[place] if place < len(line.looks) and token != END else (None, None)
+            why: Reason = "complete" if final else "end" if token == END else "word"
             if not final and committed:
                 why = GOES_ON[line.request.policy.kind == "wait-k"]
             elif place == line.held:
                 why = line.why
-            position, weight = (None, None) if look is None else look
             label, span = described.labels[place], described.spans[place]
             decisions.append(Decision(label, token, span, line.word(place), position, weight, committed, why))
         ids = line.ids[:cut]
