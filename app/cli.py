@@ -16,7 +16,7 @@ try:
 except ModuleNotFoundError:  # the base install is the client alone, yet pip has put the command beside it
     sys.exit("heedmap: the command comes with the service: pip install 'heedmap[serve]'")
 
-from heedmap.app import align, compare, deploy, options, robustness, site, sources, sweep
+from heedmap.app import align, compare, deploy, options, robustness, simultaneous, site, sources, sweep
 from heedmap.app.client.errors import ClientError
 from heedmap.app.http.access import commands as key_commands
 from heedmap.app.options import Device
@@ -33,6 +33,7 @@ cli = typer.Typer(
 cli.add_typer(key_commands.cli, name="key")
 cli.command()(deploy.deploy)
 cli.command()(align.align)
+cli.command()(simultaneous.simultaneous)
 cli.command()(sweep.sweep)
 cli.command()(sources.sources)
 cli.command()(compare.compare)

@@ -14,8 +14,9 @@ source, which stands after the words so far, waits as what looks at the last of 
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 
+from heedmap.model.errors import ParameterError
 from heedmap.model.taught_head import TaughtHead
 from heedmap.model.typed import Typed
 
@@ -60,7 +61,34 @@ class WaitK(Typed):
         return "due" if word <= read - self.k else "early"
 
 
-Policy = Annotated[AlignAtt | WaitK, Field(discriminator="kind")]
+AnyPolicy = AlignAtt | WaitK
+KINDS: dict[str, type[AnyPolicy]] = {"alignatt": AlignAtt, "wait-k": WaitK}
+
+
+def check_policy(value: Any) -> AnyPolicy:
+    """A policy as JSON has it, or as it is.
+
+    Raises:
+        ParameterError: it is none; `field` says which part.
+    """
+    if isinstance(value, AlignAtt | WaitK):
+        return value
+    kind = value.get("kind") if isinstance(value, dict) else None
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise ParameterError(f"expected a policy, an object with a kind: {', '.join(KINDS)}", field="kind")
+    try:
+        return KINDS[kind].model_validate(value)
+    except ValidationError as invalid:
+        error = invalid.errors(include_url=False, include_input=False)[0]
+        message = "unknown field" if error["type"] == "extra_forbidden" else error.get("ctx", {}).get("error")
+        raise ParameterError(str(message or error["msg"]), field=".".join(map(str, error["loc"]))) from None
+
+
+Policy = Annotated[
+    AnyPolicy,
+    BeforeValidator(check_policy),
+    WithJsonSchema({"oneOf": [kind.model_json_schema() for kind in KINDS.values()]}),
+]
 GOES_ON: tuple[Reason, ...] = ("seen", "due")
 
 
@@ -74,7 +102,7 @@ class LiveRequest:
     inputs: str
     committed: str | tuple[int, ...] = ()
     final: bool = False
-    policy: AlignAtt | WaitK = field(default_factory=AlignAtt)
+    policy: AnyPolicy = field(default_factory=AlignAtt)
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ SHARED |= {
     "model.observer",
 }
 SHARED |= {"model.typed", "model.objective", "model.edits", "model.one_token", "model.taught_head"}
-SHARED |= {"model.prefix", "model.likeliest", "model.choices"}
+SHARED |= {"model.prefix", "model.likeliest", "model.choices", "model.simultaneous"}
 SHARED |= {"model.sampling", "model.whole_file", "model.words", "app.root_path", "app.ticket"}
 ROOMS = {
     "model.attention": set[str](),
@@ -58,6 +58,7 @@ ROOMS = {
     "app.client": {"app.settings", "app.render", "model"},
     "app.options": set[str](),
     "app.align": {"app.client", "app.options", "app.settings", "model"},
+    "app.simultaneous": {"app.client", "app.options", "model"},
     "app.sweep": {"app.client", "app.options", "app.render", "app.requests", "app.service", "model"},
     "app.sources": {"app.client", "app.options", "app.requests", "app.service", "model"},
     "app.compare": {"app.client", "app.options", "app.render", "app.requests", "app.service", "app.settings", "model"},
