@@ -99,7 +99,9 @@ def closes(word: str) -> bool:
 
 def _told(answer: Any) -> None:
     for decision in answer.decisions:
-        seen = "the end" if decision.position is None else answer.source[decision.position]
-        share = "" if decision.weight is None else f" {decision.weight:.2f}"
+        looks = ""
+        if decision.weight is not None:
+            seen = "the end" if decision.position is None else answer.source[decision.position]
+            looks = f" -> {seen} {decision.weight:.2f}"
         verdict = "committed" if decision.committed else "held back"
-        typer.echo(f"{decision.token} -> {seen}{share}  {verdict}: {decision.why}", err=True)
+        typer.echo(f"{decision.token}{looks}  {verdict}: {decision.why}", err=True)

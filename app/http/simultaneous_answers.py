@@ -28,9 +28,9 @@ class DecisionAnswer(Answer):
     weight: float | None = Field(description="How much it does; null of a last token, which nothing has read yet.")
     committed: bool
     why: Reason = Field(
-        description="seen: it looks at a word before the last f. late: at one of those, or at the end mark. due, early: "
-        "wait-k has read enough for its word, or not. end: the output would end. word: its word is not whole, or "
-        "waits. complete: so is the source."
+        description="seen: it looks at a word before the last f. late: at one of those, or at the end mark. due, "
+        "early: wait-k has read enough for its word, or not. end: the output would end. word: its word is not whole, "
+        "or waits. complete: so is the source."
     )
 
 

@@ -101,6 +101,12 @@ class Line:
         """Which word of the output a token is in, from 0."""
         return max(sum(self.begins[: place + 1]), 1) - 1
 
+    def told(self) -> int:
+        """How many tokens are told of: without one that only showed that the word before it is whole."""
+        last = len(self.ids) - 1
+        peeked = self.held is not None and self.held < last and self.ids[last] != END and self.begins[last]
+        return last if peeked else last + 1
+
     def cut(self) -> int:
         """How many tokens are committed: all of a source that is complete, else the whole words before what waits."""
         if self.request.final:
@@ -193,10 +199,10 @@ class SimultaneousTranslator:
                 tokens, lines = tokens[kept], [lines[place] for place in alive]
 
     def _answer(self, line: Line, source: Encoding, head: TaughtHead | None) -> LiveAnswer:
-        cut, final = line.cut(), line.request.final
-        described = self.tokenizer.describe(line.ids)
+        cut, told, final = line.cut(), line.told(), line.request.final
+        described = self.tokenizer.describe(line.ids[:told])
         decisions = []
-        for place in range(len(line.prefix), len(line.ids)):
+        for place in range(len(line.prefix), told):
             token, committed = line.ids[place], place < cut or final
             position, weight = line.looks[place] if place < len(line.looks) and token != END else (None, None)
             why: Reason = "complete" if final else "end" if token == END else "word"
@@ -210,7 +216,7 @@ class SimultaneousTranslator:
         return LiveAnswer(
             ids,
             self.tokenizer.decode(ids),
-            self.tokenizer.decode(line.ids),
+            self.tokenizer.decode(line.ids[:told]),
             [_source_word(word, source) for word in line.words],
             decisions,
             head,
