@@ -15,7 +15,20 @@ try:
 except ModuleNotFoundError:  # the base install is the client alone, yet pip has put the command beside it
     sys.exit("heedmap: the command comes with the service: pip install 'heedmap[serve]'")
 
-from heedmap.app import align, captions, compare, deploy, options, robustness, site, sources, speech, sweep, train
+from heedmap.app import (
+    align,
+    captions,
+    compare,
+    deploy,
+    options,
+    robustness,
+    simultaneous,
+    site,
+    sources,
+    speech,
+    sweep,
+    train,
+)
 from heedmap.app.client.errors import ClientError
 from heedmap.app.corpus import command as corpora
 from heedmap.app.http.access import commands as key_commands
@@ -31,6 +44,7 @@ cli = typer.Typer(
 cli.add_typer(key_commands.cli, name="key")
 cli.command()(deploy.deploy)
 cli.command()(align.align)
+cli.command()(simultaneous.simultaneous)
 cli.command()(sweep.sweep)
 cli.command()(sources.sources)
 cli.command()(compare.compare)
