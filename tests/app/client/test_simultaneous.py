@@ -9,7 +9,7 @@ from heedmap.app.client.errors import BadRequest
 from heedmap.app.client.simultaneous import there
 from heedmap.app.simultaneous import spoken
 
-WORDS = "Ich habe gestern ein Buch gelesen.".split()
+WORDS = ["Ich", "habe", "gestern", "ein", "Buch", "gelesen."]
 WAIT = {"kind": "wait-k", "k": 2}
 
 

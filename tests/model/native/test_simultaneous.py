@@ -153,7 +153,12 @@ def model(
             vocabulary=len(tokenizer),
             max_positions=64,
             alignment=AlignmentHead(layer=1, head=3),
-            **{"width": 32, "feed_forward": 64, "heads": 4, "kv_heads": 2, "encoder_layers": 1, "decoder_layers": 2},
+            width=32,
+            feed_forward=64,
+            heads=4,
+            kv_heads=2,
+            encoder_layers=1,
+            decoder_layers=2,
         )
         checkpoint.save(folder, checkpoint.build(config), tokenizer)
     loaded = load(folder)
@@ -185,7 +190,7 @@ def test_a_complete_source_with_nothing_committed_is_plain_greedy_translation(mo
 
 @pytest.mark.parametrize("policy", [AlignAtt(frames=1), AlignAtt(frames=3), WaitK(kind="wait-k", k=1)])
 def test_what_is_committed_never_changes(model: Translator, policy: Policy) -> None:
-    words = "Das Mädchen liest heute ein schönes Buch über Köln .".split()
+    words = ["Das", "Mädchen", "liest", "heute", "ein", "schönes", "Buch", "über", "Köln", "."]
     ids: tuple[int, ...] = ()
     text = ""
     for read in range(1, len(words) + 1):
