@@ -62,6 +62,10 @@ def test_another_beginning_is_translated_anew_and_in_the_reader_s_language(watch
     expect(page.locator("#live-target")).to_have_text(
         service(watched.server, inputs="Wo ist der", policy=policy)["draft"]
     )
+    page.fill("#input", "Wo ist der Bahnhof")
+    watched.ask()  # whoever asks has done with typing
+    expect(page.locator("#live-source")).to_have_text("Wo ist der Bahnhof")
+    expect(page.locator("#live-target .held")).to_have_count(0)
     page.click("#language")
     expect(page.locator("#simultaneous h2")).to_have_text("边输入边翻译")
     page.click("#live")
