@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from heedmap.app import align, captions
+from heedmap.app import align, captions, speech
 from heedmap.app.options import Device, Storage, place
 from heedmap.model.errors import InputError
 
@@ -26,6 +26,7 @@ class Task(StrEnum):
     translation = "translation"
     text_generation = "text-generation"
     image_to_text = "image-to-text"
+    automatic_speech_recognition = "automatic-speech-recognition"
 
 
 class Architecture(StrEnum):
@@ -41,8 +42,12 @@ ARCHITECTURES = {
     Task.translation: (Architecture.transformer, Architecture.recurrent),
     Task.text_generation: (Architecture.language_model,),
     Task.image_to_text: (Architecture.feature_transformer,),
+    Task.automatic_speech_recognition: (Architecture.feature_transformer,),
 }
 """Of each task, the usual one first."""
+
+FROM_FOLDERS = {Task.image_to_text: captions, Task.automatic_speech_recognition: speech}
+"""What learns from a folder of archives, and what trains it."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,8 @@ def train(
         Path,
         typer.Option(
             exists=True,
-            help="Tab-separated pairs, or a zip of them; a text; image-to-text: a folder of drawings' archives.",
+            help="Tab-separated pairs, or a zip of them; a text; image-to-text and automatic-speech-recognition: the "
+            "folder that make data filled.",
         ),
     ],
     out: Annotated[Path, typer.Option(file_okay=False, help="The checkpoint's folder; a run that it holds goes on.")],
@@ -133,8 +139,8 @@ def train(
     overrides = {name: value for name, value in options.items() if value is not None}
     if architecture is not Architecture.transformer and (start is not None or links is not None):
         raise InputError("only a Transformer is begun from a checkpoint and taught to align: leave --architecture out")
-    if data.is_dir() != (task is Task.image_to_text):
-        wanted = "folder" if task is Task.image_to_text else "file"
+    if data.is_dir() != (task in FROM_FOLDERS):
+        wanted = "folder" if task in FROM_FOLDERS else "file"
         raise InputError(f"{task} learns from a {wanted}, and {data} is none")
     if storage not in (Storage.float16, Storage.int8):
         raise InputError("a trained model is stored as float16 or as int8")
@@ -144,8 +150,9 @@ def train(
     if task is Task.text_generation:
         text_generation(run)
         return
-    if task is Task.image_to_text:
-        captions.train(run.data, run.out, run.recipe(**captions.recipe()), run.device, report)
+    if task in FROM_FOLDERS:
+        trained = FROM_FOLDERS[task]
+        trained.train(run.data, run.out, run.recipe(**trained.recipe()), run.device, report)
         return
     guide = None if links is None else Guide.parse(align_head, align_reading.value, align_weight, align_alone)
     translation(run, languages, storage, tokenizer=tokenizer, start=start, align=links, guide=guide)

@@ -18,6 +18,7 @@ from heedmap.model.native.embedded import TranslatorPass, WriterPass
 from heedmap.model.native.feature_transformer import FeatureTransformer
 from heedmap.model.native.features import FeatureModel
 from heedmap.model.native.language_model import LanguageModel
+from heedmap.model.native.recogniser import Recogniser
 from heedmap.model.native.text_generator import TextGenerator
 from heedmap.model.native.translator import Translator
 from heedmap.model.robustness.embeddings import FIELD, EmbeddedPass
@@ -27,7 +28,7 @@ from heedmap.model.watch import Stop, never
 # `architecture` in the config.json of our own checkpoints, and what each is for.
 NATIVE = {"transformer": "translation", "recurrent": "translation", "language-model": "text-generation"}
 NATIVE |= {"feature-transformer": "image-to-text"}
-SEEING_OR_HEARING: dict[str, type[FeatureModel]] = {each.task: each for each in (Captioner,)}
+SEEING_OR_HEARING: dict[str, type[FeatureModel]] = {each.task: each for each in (Captioner, Recogniser)}
 
 
 def load(where: str | Path, device: str = "cpu") -> Served[Trace]:

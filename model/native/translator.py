@@ -28,6 +28,7 @@ from heedmap.model.native.inference import InferenceState, InferenceTransformer
 from heedmap.model.native.language_model import LanguageModel
 from heedmap.model.native.passes import Passes, padded_ids, replaced
 from heedmap.model.native.prefixes import prefix_of
+from heedmap.model.native.simultaneous import SimultaneousTranslator
 from heedmap.model.native.static_decoding import Lease, Reserve
 from heedmap.model.native.static_transformer import StaticTransformer
 from heedmap.model.native.tokenizer import END, SPECIAL, Encoding
@@ -43,7 +44,7 @@ from heedmap.model.watch import Stop, never, raise_if_cancelled
 SITE_AXES = {"encoder": ("source", "source"), "decoder": ("target", "prefix"), "cross": ("target", "source")}
 
 
-class Translator(TranslatorValues, ScalableTranslator):
+class Translator(TranslatorValues, ScalableTranslator, SimultaneousTranslator):
     """Predictions and traces of an encoder-decoder; a `Served`."""
 
     task = "translation"
