@@ -82,11 +82,8 @@ class Translator(TranslatorValues, ScalableTranslator, SimultaneousTranslator):
         """Task, shape, dtype, device, sites and licence, as JSON."""
         config = self.network.config
         if isinstance(config, TransformerConfig):
-            layers = {
-                "encoder": config.encoder_layers,
-                "decoder": config.decoder_layers,
-                "cross": config.decoder_layers,
-            }
+            depth = config.decoder_layers
+            layers = {"encoder": config.encoder_layers, "decoder": depth, "cross": depth}
             heads, kv_heads = config.heads, config.kv_heads
         else:
             layers, heads, kv_heads = {"cross": 1}, 1, 1

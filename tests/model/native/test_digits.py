@@ -1,4 +1,4 @@
-"""The shipped network of spoken words: as small as its card says, and it hears its examples and looks where they are."""
+"""The shipped network of spoken words: as small as its card says; it hears its examples and looks where they are."""
 
 import io
 import json
