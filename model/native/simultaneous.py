@@ -22,7 +22,7 @@ from heedmap.model.native.decoding import COMPACT, greedy
 from heedmap.model.native.inference import InferenceTransformer
 from heedmap.model.native.passes import padded_ids
 from heedmap.model.native.recurrent import Recurrent
-from heedmap.model.native.tokenizer import END, PAD, SPACE, SPECIAL, START, Encoding, Tokenizer
+from heedmap.model.native.tokenizer import END, PAD, SPACE, SPECIAL, Encoding, Tokenizer
 from heedmap.model.native.transformer import AlignmentHead, Transformer
 from heedmap.model.observer import stage
 from heedmap.model.simultaneous import GOES_ON, Decision, LiveAnswer, LiveRequest, Reason, SourceWord
@@ -237,7 +237,7 @@ class SimultaneousTranslator:
         else:
             ids, count = list(committed), len(committed)
             for place, token in enumerate(ids):
-                if not 0 <= token < len(self.tokenizer) or token in (START, PAD, END):
+                if not 0 <= token < len(self.tokenizer) or token in (PAD, END):
                     raise ParameterError(
                         f"there is no token {token:,} within an output: the vocabulary has {len(self.tokenizer):,}",
                         field=f"{FIELD}.{place}",
