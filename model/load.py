@@ -15,13 +15,14 @@ from heedmap.model.isolation import failure
 from heedmap.model.native import checkpoint
 from heedmap.model.native.embedded import TranslatorPass, WriterPass
 from heedmap.model.native.language_model import LanguageModel
+from heedmap.model.native.summarizer import Summarizer
 from heedmap.model.native.text_generator import TextGenerator
 from heedmap.model.native.translator import Translator
 from heedmap.model.robustness.embeddings import FIELD, EmbeddedPass
 from heedmap.model.trace.trace import Trace
 from heedmap.model.watch import Stop, never
 
-# `architecture` in the config.json of our own checkpoints, and what each is for.
+# `architecture` in the config.json of our own checkpoints, and what each is for unless it says so itself.
 NATIVE = {"transformer": "translation", "recurrent": "translation", "language-model": "text-generation"}
 
 
@@ -66,7 +67,8 @@ def native(folder: Path, device: str = "cpu") -> Served[Trace]:
     loaded.network.requires_grad_(False)  # it is served: gradients are of attention, never of weights
     if isinstance(loaded.network, LanguageModel):
         return TextGenerator(loaded, folder)
-    return Translator(loaded, licence(folder))
+    kind = Summarizer if loaded.network.config.task == Summarizer.task else Translator
+    return kind(loaded, licence(folder))
 
 
 def embedded(model: Served[Trace], request: Request, cancelled: Stop = never) -> EmbeddedPass:
@@ -134,8 +136,9 @@ def card_of(text: str) -> str | None:
 
 def _peek_native(folder: Path) -> dict[str, Any]:
     config = read_json(folder / CONFIG)
-    facts = {"task": NATIVE[config["architecture"]], "architecture": config["architecture"]}
+    task = config.get("task", NATIVE[config["architecture"]])
+    facts = {"task": task, "architecture": config["architecture"]}
     if facts["task"] == "text-generation":
         return {**facts, "examples": examples(folder)}
     languages = {side: config.get(f"{side}_language") for side in ("source", "target")}
-    return {**facts, "languages": languages}
+    return {**facts, "languages": languages, **({"examples": texts} if (texts := examples(folder)) else {})}

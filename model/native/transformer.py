@@ -5,13 +5,13 @@ shape of M2M100, so that weights exchange with it.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, model_validator
 from torch import Tensor, nn
 
 from heedmap.model.attention.editor import Editor
@@ -19,6 +19,8 @@ from heedmap.model.attention.edits import LayerEdits
 from heedmap.model.attention.masks import Causal, Mask, Padding
 from heedmap.model.attention.multihead import AttentionRecorder, MultiHeadAttention
 from heedmap.model.attention.positions import sinusoidal
+from heedmap.model.native.copying import Mixture
+from heedmap.model.native.transformer_state import LayerCache, TappedHead, TransformerState
 from heedmap.model.shapes import Hidden, Lengths, Logits, Memory, TokenIds
 
 
@@ -32,21 +34,25 @@ class AlignmentHead(BaseModel):
     reading: Literal["output", "input"] = "input"
 
 
-class TappedHead:
-    """Asks a pass for the logarithms of one cross head's weights (B T K); the other heads stay fused."""
+class CopyHead(BaseModel):
+    """The cross head whose weights copy tokens of the source, in the row that writes a token (`copying`)."""
 
-    def __init__(self, layer: int, head: int) -> None:
-        self.layer, self.head = layer, head
-        self.log_weights: Float[Tensor, "B T K"] | None = None
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    layer: NonNegativeInt
+    head: NonNegativeInt
 
 
 class TransformerConfig(BaseModel):
-    """The shape of a Transformer; unknown fields are errors."""
+    """The shape of a Transformer; unknown fields are errors.
+
+    source_words: of a longer source it reads so many words, as it did in training.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     architecture: Literal["transformer"] = "transformer"
-    task: Literal["translation"] = "translation"
+    task: Literal["translation", "summarization"] = "translation"
     source_language: str
     target_language: str
     vocabulary: PositiveInt
@@ -60,6 +66,15 @@ class TransformerConfig(BaseModel):
     max_positions: PositiveInt = 512
     first_position: int = 2  # fairseq counts positions from after the padding id, and M2M100 with it
     alignment: AlignmentHead | None = Field(None, exclude_if=lambda head: head is None)
+    copying: CopyHead | None = Field(None, exclude_if=lambda head: head is None)
+    source_words: PositiveInt | None = Field(None, exclude_if=lambda words: words is None)
+
+    @model_validator(mode="after")
+    def _copied_from(self) -> "TransformerConfig":
+        """A head that copies is one of the network's."""
+        if self.copying is not None and (self.copying.layer >= self.decoder_layers or self.copying.head >= self.heads):
+            raise ValueError(f"there is no cross head {self.copying.head} of layer {self.copying.layer} to copy by")
+        return self
 
 
 def dropout(x: Float[Tensor, "*B M"], probability: float, training: bool) -> Float[Tensor, "*B M"]:
@@ -127,7 +142,7 @@ class DecoderLayer(nn.Module):
     def forward(
         self,
         hidden: Hidden,
-        cache: "LayerCache",
+        cache: LayerCache,
         causal: Mask | None,
         source: Mask | None,
         recorder: AttentionRecorder | None,
@@ -149,47 +164,6 @@ class DecoderLayer(nn.Module):
         return hidden + dropout(mixed, self.dropout, self.training)
 
 
-class LayerCache:
-    """Keys and values of one decoder layer: the source's, projected once, and those of the steps so far."""
-
-    def __init__(self, source_k: Tensor, source_v: Tensor) -> None:
-        self.source_k, self.source_v = source_k, source_v  # B G K D
-        self.k: Tensor | None = None
-        self.v: Tensor | None = None
-
-    def extend(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        """Append a step's keys and values, and return all of them."""
-        self.k = k if self.k is None else torch.cat([self.k, k], dim=2)
-        self.v = v if self.v is None else torch.cat([self.v, v], dim=2)
-        return self.k, self.v
-
-    def reorder(self, rows: Tensor) -> None:
-        """Keep these rows of the batch, in this order: beams that lived, sequences still running."""
-        self.source_k, self.source_v = self.source_k[rows], self.source_v[rows]
-        if self.k is not None and self.v is not None:
-            self.k, self.v = self.k[rows], self.v[rows]
-
-
-class TransformerState:
-    """All that a decoding step needs from before it."""
-
-    def __init__(self, caches: Sequence[LayerCache], source: Mask | None, editor: Editor | None = None) -> None:
-        self.caches, self.source, self.editor, self.length = caches, source, editor, 0
-
-    def edits(self, layer: int) -> tuple[LayerEdits | None, LayerEdits | None]:
-        """What is done to the two attentions of a layer."""
-        if self.editor is None:
-            return None, None
-        return self.editor.layer("decoder", layer), self.editor.layer("cross", layer)
-
-    def reorder(self, rows: Tensor) -> None:
-        """Keep these rows of the batch, in this order."""
-        for cache in self.caches:
-            cache.reorder(rows)
-        if isinstance(self.source, Padding):
-            self.source = Padding(self.source.lengths[rows])
-
-
 class Transformer(nn.Module):
     """The encoder-decoder: `encode` a source, then `decode` target tokens, whole or step by step."""
 
@@ -203,6 +177,8 @@ class Transformer(nn.Module):
         self.encoder_norm = nn.LayerNorm(config.width)
         self.decoder = nn.ModuleList(DecoderLayer(config) for _ in range(config.decoder_layers))
         self.decoder_norm = nn.LayerNorm(config.width)
+        if config.copying is not None:
+            self.gate = nn.Linear(config.width, 1)
         positions = torch.arange(config.max_positions) + config.first_position
         self.register_buffer("positions", sinusoidal(positions, config.width), persistent=False)
         self.positions: Tensor
@@ -252,10 +228,15 @@ class Transformer(nn.Module):
         """The layers of the decoder, from the first."""
         return (layer for layer in self.decoder if isinstance(layer, DecoderLayer))
 
-    def start(self, memory: Memory, lengths: Lengths, editor: Editor | None = None) -> TransformerState:
-        """The state before the first target token; what it has edits of, every pass over it has."""
+    def start(
+        self, memory: Memory, lengths: Lengths, editor: Editor | None = None, ids: TokenIds | None = None
+    ) -> TransformerState:
+        """The state before the first target token; what it has edits of, every pass over it has.
+
+        ids: of the source (B K), which a head that copies needs.
+        """
         caches = [LayerCache(*layer.cross.keys_values(memory)) for layer in self.decoder_layers()]
-        return TransformerState(caches, _padding(memory[..., 0], lengths), editor)
+        return TransformerState(caches, _padding(memory[..., 0], lengths), editor, ids)
 
     def decode_hidden(
         self,
@@ -276,8 +257,32 @@ class Transformer(nn.Module):
         return normed
 
     def decode(self, ids: TokenIds, state: TransformerState, recorder: AttentionRecorder | None = None) -> Logits:
-        """Logits (B Q V) of the token after each of `ids` (B Q), which follow what `state` has seen; it moves on."""
-        return F.linear(self.decode_hidden(ids, state, recorder), self.output_weight)
+        """Logits (B Q V) of the token after each of `ids` (B Q), which follow what `state` has seen; it moves on.
+
+        Of a network that copies they are the logarithms of the mixture's probabilities.
+        """
+        if self.config.copying is None:
+            return F.linear(self.decode_hidden(ids, state, recorder), self.output_weight)
+        return self.decode_parts(ids, state, recorder).log_probabilities()
+
+    def decode_parts(
+        self, ids: TokenIds, state: TransformerState, recorder: AttentionRecorder | None = None
+    ) -> Mixture:
+        """What the next tokens of a network that copies are mixed of, as `decode` has them."""
+        head = self.config.copying
+        assert head is not None, "the network copies"
+        assert state.ids is not None, "who starts a network that copies gives the source's ids"
+        tapped = TappedHead(head.layer, head.head)
+        hidden = self.decode_hidden(ids, state, recorder, tapped)
+        assert tapped.log_weights is not None, "the layer is one of the network's"
+        return Mixture(F.linear(hidden, self.output_weight), self.gate(hidden), tapped.log_weights, state.ids)
+
+    def parts(
+        self, source: TokenIds, lengths: Lengths, target: Int[Tensor, "B T"], editor: Editor | None = None
+    ) -> Mixture:
+        """What every next token is mixed of under teacher forcing, of a network that copies."""
+        memory = self.encode(source, lengths, None, editor)
+        return self.decode_parts(target, self.start(memory, lengths, editor, source))
 
     def hidden(
         self, source: TokenIds, lengths: Lengths, target: Int[Tensor, "B T"], tapped: TappedHead | None = None
@@ -296,7 +301,7 @@ class Transformer(nn.Module):
     ) -> Float[Tensor, "B T V"]:
         """Logits of the next token after every target token, under teacher forcing; `embeddings` as `encode` has it."""
         memory = self.encode(source, lengths, recorder, editor, embeddings)
-        return self.decode(target, self.start(memory, lengths, editor), recorder)
+        return self.decode(target, self.start(memory, lengths, editor, source), recorder)
 
 
 def _padding(ids: Tensor, lengths: Tensor) -> Mask | None:

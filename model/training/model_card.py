@@ -69,7 +69,7 @@ def _alignment(facts: Mapping[str, Any]) -> str:
     return ALIGNMENT.format(**{**facts, "alone": alone})
 
 
-def _recipe(recipe: Mapping[str, Any]) -> str:
+def recipe_line(recipe: Mapping[str, Any]) -> str:
     return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in recipe.items())
 
 
@@ -119,7 +119,7 @@ def write_card(
     first = next(iter(those.values()))
     between = languages(f"{config['source_language']}-{config['target_language']}")
     runs = [facts["start"]["recipe"], facts["recipe"]] if "start" in facts else [facts["recipe"]]
-    recipe = ". Then, from there: ".join(map(_recipe, runs))
+    recipe = ". Then, from there: ".join(map(recipe_line, runs))
     text = CARD.format(
         name=folder.name,
         kind=kind,
@@ -145,7 +145,7 @@ def write_card(
         alignment=_alignment(facts["alignment"]) if "alignment" in facts else "",
         **pairs,
     )
-    _write(folder, text, "translation", [config["source_language"], config["target_language"]])
+    write_readme(folder, text, "translation", [config["source_language"], config["target_language"]])
 
 
 TEXT_CARD = """
@@ -197,7 +197,7 @@ def write_text_card(folder: Path, facts: Mapping[str, Any], bits: Mapping[str, f
         bits: bits per byte of each held-out part.
     """
     config = facts["config"]
-    recipe = _recipe(facts["recipe"])
+    recipe = recipe_line(facts["recipe"])
     text = TEXT_CARD.format(
         name=folder.name,
         layers=len(config["windows"]),
@@ -215,10 +215,10 @@ def write_text_card(folder: Path, facts: Mapping[str, Any], bits: Mapping[str, f
         recipe=f"AdamW, linear warm-up and cosine decay; {recipe}; windows of {facts['lengths']} bytes, one of these "
         "lengths drawn for each batch.",
     )
-    _write(folder, text, "text-generation", [config["language"]])
+    write_readme(folder, text, "text-generation", [config["language"]])
 
 
-def _write(folder: Path, text: str, task: str, languages: list[str]) -> None:
+def write_readme(folder: Path, text: str, task: str, languages: list[str]) -> None:
     """The card as huggingface_hub writes it: metadata, then the text."""
     from huggingface_hub import ModelCard, ModelCardData
 
