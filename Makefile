@@ -17,7 +17,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile --cov
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-device test-newest lint lock format train evaluate bench wheel clean
+.PHONY: help serve test test-device test-newest lint lock format data train evaluate bench wheel clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
@@ -58,6 +58,11 @@ lock: $(VENV)/.lock ## renew requirements.lock; ARGS='--upgrade-package NAME' re
 format: $(VENV)/.lint ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+PAIRS := cmn-eng.zip
+
+data: ## fetch what models are trained on into data/, and check it
+	$(PYTHON) .build/data.py data $(PAIRS)
 
 train: $(VENV)/.train ## train a model: make train ARGS='--data pairs.zip --out runs/new'
 	$(BIN)/heedmap train $(ARGS)

@@ -125,7 +125,7 @@ class Trainer:
         return loss.item()
 
     def _loss(self, batch: Batch, inputs: list[Tensor], labels: Tensor) -> Tensor:
-        """Of a network that copies, that of its mixture; of others the smoothed cross-entropy, and a guide's besides."""
+        """Of a network that copies its mixture's; of others the smoothed cross-entropy, and a guide's besides."""
         if isinstance(self.network, Transformer) and self.network.config.copying is not None:
             return self.network.parts(*inputs).loss(labels, PAD, self.recipe.label_smoothing)
         if self.guide is None:

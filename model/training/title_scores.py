@@ -9,7 +9,7 @@ from heedmap.model.load import load
 from heedmap.model.native import checkpoint
 from heedmap.model.training.data import Reference
 from heedmap.model.training.evaluate import translate
-from heedmap.model.training.model_card import WEIGHTS, recipe_line, write_readme
+from heedmap.model.training.model_card import WEIGHTS, recipe_line, transformer_shape, write_readme
 from heedmap.model.training.rouge import Rouge, rouge
 from heedmap.model.training.run import read_references
 from heedmap.model.training.titles import first_sentence, first_words, read_facts
@@ -27,7 +27,7 @@ papers, trained from scratch with `heedmap train --task summarization`.
 
 | | |
 |---|---|
-| architecture | pre-norm Transformer, {encoder_layers} encoder and {decoder_layers} decoder layers, width {width}, {heads} heads, feed-forward {feed_forward} |
+| architecture | {shape} |
 | copying | cross head {copy_head} of layer {copy_layer}: P(w) = p_gen P_vocabulary(w) + (1 - p_gen) its weights on w |
 | parameters | {parameters:,} |
 | weights | {weights}, served in float32 |
@@ -57,7 +57,7 @@ validate, {test:,} from then on to test.
 
 ## What it cannot do
 
-- It knows abstracts of computer science in English, from before mid-2019. Of anything else it makes a title all the same.
+- It knows abstracts of computer science in English, from before mid-2019; it makes a title of anything else as well.
 - It can name what the abstract does not say. Words with a low p_gen were copied, and nothing more is promised of them.
 - Its attention shows what its heads read. That is evidence about the model, not an explanation of the title.
 """
@@ -111,7 +111,7 @@ def _write_card(folder: Path, facts: Mapping[str, Any], scores: Mapping[str, Map
         if who == "model" or weights == storage
     ]
     text = CARD.format(
-        **{name: config[name] for name in ("encoder_layers", "decoder_layers", "width", "heads", "feed_forward")},
+        shape=transformer_shape(config),
         **facts["papers"],
         name=folder.name,
         copy_head=config["copying"]["head"],
