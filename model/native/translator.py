@@ -30,7 +30,7 @@ from heedmap.model.native.prefixes import prefix_of
 from heedmap.model.native.static_decoding import Lease, Reserve
 from heedmap.model.native.static_transformer import StaticTransformer
 from heedmap.model.native.tokenizer import END, SPECIAL, Encoding
-from heedmap.model.native.transformer import AlignmentHead, Transformer, TransformerConfig
+from heedmap.model.native.transformer import AlignmentHead, TransformerConfig
 from heedmap.model.observer import stage
 from heedmap.model.taught_head import TaughtHead
 from heedmap.model.trace.corpus_means import CorpusMeans
@@ -55,8 +55,7 @@ class Translator(TranslatorValues, ScalableTranslator):
         self.network, self.tokenizer, self.revision = loaded.network, loaded.tokenizer, loaded.revision
         self.licence = licence
         self.sites = {site: SITE_AXES[site] for site in self.network.sites}
-        fused = isinstance(self.network, Transformer) and not copies(self.network)
-        self.engine = InferenceTransformer(self.network) if fused else None
+        self.engine = None if copies(self.network) else InferenceTransformer.of(self.network)
         weight = self.network.output_weight
         self.device, self.dtype = weight.device, weight.dtype
         taught = {} if self.alignment is None else {"alignment": str(TaughtHead(**self.alignment.model_dump()))}

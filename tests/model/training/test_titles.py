@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from typer.testing import CliRunner
 
+from heedmap.app.cli import cli
 from heedmap.model.contract import Prediction, Request
 from heedmap.model.errors import CheckpointError, InputError
 from heedmap.model.load import load
@@ -110,6 +112,10 @@ def test_a_run_learns_to_copy_names_that_it_has_never_written(data: Path, tmp_pa
     [answer] = model.predict([Request("We show here Lifex there now then. It is good.")])
     assert isinstance(answer, Prediction)
     assert len(answer.output["p_gen"]) == len(answer.tokens)
+    told = CliRunner().invoke(cli, ["evaluate", "--checkpoint", str(out), "--beam-size", "1", "--device", "cpu"])
+    assert told.exit_code == 0, told.output
+    best = scores["test", "model"]
+    assert f"model: ROUGE-1 {best.one:.1f}, ROUGE-2 {best.two:.1f}, ROUGE-L {best.longest:.1f}" in told.output
     before = (out / "model.safetensors").read_bytes()
     train_titles(data, out, RECIPE, CPU, vocabulary=120, shape=SHAPE)  # nothing is left to do
     assert score_titles(out, storage="int8")["test", "model"] == scores["test", "model"]
