@@ -58,6 +58,7 @@ validate, {test:,} from then on to test.
 ## What it cannot do
 
 - It knows abstracts of computer science in English, from before mid-2019; it makes a title of anything else as well.
+- What gradients and edits say of the head that copies is about what it adds to the decoder, not about its copying.
 - It can name what the abstract does not say. Words with a low p_gen were copied, and nothing more is promised of them.
 - Its attention shows what its heads read. That is evidence about the model, not an explanation of the title.
 """

@@ -39,7 +39,7 @@ SHAPE = {
     "source_words": WORDS,
 }
 RECIPE = {"epochs": 6, "batch_tokens": 3000, "learning_rate": 1e-3, "warmup_steps": 1000}
-SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9\"'(])")
+SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z\"'(])")
 COLUMNS = 5
 
 
@@ -108,7 +108,7 @@ def first_words(text: str, count: int) -> str:
 
 
 def first_sentence(text: str) -> str:
-    """The first sentence of a text: up to a full stop that a capital, a digit or a quotation follows."""
+    """The first sentence of a text: up to a full stop that a capital, a quotation or a bracket follows."""
     return SENTENCE.split(text, maxsplit=1)[0]
 
 
