@@ -7,8 +7,8 @@ decoder's last state, which holds context, state and input of their equation 8 a
 vocabulary of pieces: no token of the source is outside of it.
 
 The head's weights act on the output twice, through what it adds and by being copied from. Gradients at attention
-outputs, and what measures make of them, have the first path alone of this one head; and edits of its own attention change
-what it adds, not what is copied.
+outputs, and what measures make of them, have the first path alone of this one head; and edits of its own attention
+change what it adds, not what is copied.
 """
 
 from dataclasses import dataclass

@@ -98,7 +98,5 @@ def languages(name: str) -> Languages:
         InputError: there is none.
     """
     if name not in LANGUAGES:
-        raise InputError(
-            f"there is nothing to train {name[:40]!r} by: the pairs of languages are {', '.join(LANGUAGES)}"
-        )
+        raise InputError(f"{name[:40]!r} is no pair of languages that can be trained: choose {' or '.join(LANGUAGES)}")
     return LANGUAGES[name]
