@@ -127,7 +127,8 @@ class Trainer:
     def _loss(self, batch: Batch, inputs: list[Tensor], labels: Tensor) -> Tensor:
         """Of a network that copies its mixture's; of others the smoothed cross-entropy, and a guide's besides."""
         if isinstance(self.network, Transformer) and self.network.config.copying is not None:
-            return self.network.parts(*inputs).loss(labels, PAD, self.recipe.label_smoothing)
+            source, lengths, target = inputs
+            return self.network.parts(source, lengths, target).loss(labels, PAD, self.recipe.label_smoothing)
         if self.guide is None:
             read: Callable[..., Tensor] = self.network.hidden  # what it takes is the batch's
             hidden, guided = read(*inputs), None

@@ -59,4 +59,4 @@ def rouge(texts: Sequence[str], wanted: Sequence[str]) -> Rouge:
             [in_order(one, other) for one, other in pairs],
         )
     ]
-    return Rouge(*sums, texts=len(pairs))
+    return Rouge(one=sums[0], two=sums[1], longest=sums[2], texts=len(pairs))

@@ -17,7 +17,7 @@ from heedmap.model.native.tokenizer import Tokenizer
 from heedmap.model.native.transformer import TransformerConfig
 from heedmap.model.training.data import Batches, Pair, Reference, sha256
 from heedmap.model.training.loop import Recipe, Trainer
-from heedmap.model.training.run import FACTS, write_references
+from heedmap.model.training.run import FACTS, run_tokenizer, write_references
 
 VALID_FROM, TEST_FROM = "2019-07-01", "2019-10-01"
 """Dates of first versions: later papers are held out, so that no later version or sequel leaks into training."""
@@ -144,10 +144,8 @@ def train_titles(
     fields: dict[str, Any] = {**SHAPE, **(shape or {})}
     words = fields["source_words"]
     pairs = [Pair(first_words(paper.abstract, words), paper.title) for paper in parts.train]
-    if tokenizer is None:
-        tokens = Tokenizer.train((text for pair in pairs for text in (pair.source, pair.target)), vocabulary)
-    else:
-        tokens = Tokenizer.load(tokenizer)
+    texts = (text for pair in pairs for text in (pair.source, pair.target))
+    tokens = run_tokenizer(out, tokenizer, lambda: Tokenizer.train(texts, vocabulary))
     names = {"task": "summarization", "source_language": "en", "target_language": "en", "vocabulary": len(tokens)}
     network = checkpoint.build(TransformerConfig.model_validate({**names, **fields}))
     trainer = Trainer(network, recipe, out, device)

@@ -6,7 +6,7 @@ import pytest
 
 from heedmap.model.errors import InputError
 from heedmap.model.native.tokenizer import SPECIAL, UNKNOWN, Tokenizer
-from heedmap.model.training.chinese import simplified, simplifier, table
+from heedmap.model.training.chinese import simplified, table
 from heedmap.model.training.languages import CHINESE, LANGUAGES, languages
 
 TEXTS = ["我们在看书。", "谁是汤姆？", "他买了12本书。", "Who is reading a book?", "Tom bought twelve books."] * 3
@@ -14,7 +14,7 @@ TEXTS = ["我们在看书。", "谁是汤姆？", "他买了12本书。", "Who i
 
 @pytest.fixture(scope="module")
 def tokenizer() -> Tokenizer:
-    return Tokenizer.train(TEXTS, 120, characters=True, last=simplifier(), alphabet=80)
+    return CHINESE.tokenizer(TEXTS, 120)
 
 
 def test_traditional_characters_become_simplified_ones() -> None:
@@ -34,6 +34,11 @@ def test_a_character_is_a_token_and_both_scripts_are_read(tokenizer: Tokenizer) 
     assert mixed.labels[:6] == ["我", "们", "买", "▁", "1", "2"]
     assert mixed.spans[0:3] == [(0, 1), (1, 2), (3, 4)]
     assert tokenizer.encode("龘").ids[:-1] == [UNKNOWN]
+
+
+def test_what_occurs_once_is_not_known_and_training_again_gives_the_same(tokenizer: Tokenizer) -> None:
+    again = CHINESE.tokenizer([*TEXTS, "龘"], 120)
+    assert again.backend.to_str() == tokenizer.backend.to_str()
 
 
 def test_it_comes_back_from_its_file_without_opencc(
