@@ -217,7 +217,7 @@ def _lines(path: Path) -> list[str]:
 
 def _address(data: bytes) -> str:
     """A small copy of a picture, as a data: address."""
-    from heedmap.model.hub.tasks.media import open_image
+    from heedmap.model.media import open_image
 
     try:
         picture = open_image(data)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from heedmap.app import align
+from heedmap.app import align, captions, speech
 from heedmap.app.options import Device, Storage, place
 from heedmap.model.errors import InputError
 
@@ -26,6 +26,8 @@ class Task(StrEnum):
     translation = "translation"
     summarization = "summarization"
     text_generation = "text-generation"
+    image_to_text = "image-to-text"
+    automatic_speech_recognition = "automatic-speech-recognition"
 
 
 class Architecture(StrEnum):
@@ -34,14 +36,20 @@ class Architecture(StrEnum):
     transformer = "transformer"
     recurrent = "recurrent"
     language_model = "language-model"
+    feature_transformer = "feature-transformer"
 
 
 ARCHITECTURES = {
     Task.translation: (Architecture.transformer, Architecture.recurrent),
     Task.summarization: (Architecture.transformer,),
     Task.text_generation: (Architecture.language_model,),
+    Task.image_to_text: (Architecture.feature_transformer,),
+    Task.automatic_speech_recognition: (Architecture.feature_transformer,),
 }
 """Of each task, the usual one first."""
+
+FROM_FOLDERS = {Task.image_to_text: captions, Task.automatic_speech_recognition: speech}
+"""What learns from a folder of archives, and what trains it."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +79,9 @@ def train(
     data: Annotated[
         Path,
         typer.Option(
-            exists=True, dir_okay=False, help="Tab-separated pairs, or a zip of them; or papers, .xz or not; or a text."
+            exists=True,
+            help="Tab-separated pairs, or a zip of them; papers, .xz or not; a text; image-to-text and "
+            "automatic-speech-recognition: the folder that make data filled.",
         ),
     ],
     out: Annotated[Path, typer.Option(file_okay=False, help="The checkpoint's folder; a run that it holds goes on.")],
@@ -79,7 +89,8 @@ def train(
         Task | None, typer.Option(help="What for. [default: what --architecture is for, or translation]")
     ] = None,
     architecture: Annotated[
-        Architecture | None, typer.Option(help="What to train. [default: the task's: transformer or language-model]")
+        Architecture | None,
+        typer.Option(help="What to train. [default: the task's]"),
     ] = None,
     languages: Annotated[str, typer.Option(help="translation: de-en or zh-en.")] = "de-en",
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the training part.")] = None,
@@ -138,6 +149,9 @@ def train(
         raise InputError(f"--from and --align are for translation, not for {task}")
     if task is Task.text_generation and storage is not Storage.float16:
         raise InputError("a language model is stored as float16; heedmap convert --storage stores it otherwise")
+    if data.is_dir() != (task in FROM_FOLDERS):
+        wanted = "folder" if task in FROM_FOLDERS else "file"
+        raise InputError(f"{task} learns from a {wanted}, and {data} is none")
     if storage not in (Storage.float16, Storage.int8):
         raise InputError("a trained model is stored as float16 or as int8")
     if start is not None and tokenizer is not None:
@@ -148,6 +162,10 @@ def train(
         return
     if task is Task.summarization:
         summarization(run, storage, tokenizer=tokenizer)
+        return
+    if task in FROM_FOLDERS:
+        trained = FROM_FOLDERS[task]
+        trained.train(run.data, run.out, run.recipe(**trained.recipe()), run.device, report)
         return
     guide = None if links is None else Guide.parse(align_head, align_reading.value, align_weight, align_alone)
     translation(run, languages, storage, tokenizer=tokenizer, start=start, align=links, guide=guide)
@@ -160,7 +178,7 @@ def chosen(task: Task | None, architecture: Architecture | None) -> tuple[Task, 
         InputError: they do not go together.
     """
     if task is None:
-        task = Task.text_generation if architecture is Architecture.language_model else Task.translation
+        task = next((task for task, those in ARCHITECTURES.items() if architecture in those), Task.translation)
     those = ARCHITECTURES[task]
     if architecture is not None and architecture not in those:
         raise InputError(f"{task} is learnt by {' or '.join(those)}, not by {architecture}")

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 CARD = "README.md"
-EXAMPLES = "examples"  # a folder of texts
+EXAMPLES = "examples"  # a folder of texts, pictures or recordings
+FILES = {".png": "image", ".wav": "audio", ".flac": "audio"}  # of such an input, by the file's suffix
 LONGEST = 100_000  # characters of a card's text that are told: hubs' longest have about half as many
 FRONT = re.compile(r"\A---[ \t]*\n.*?^---[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
 
@@ -53,6 +54,12 @@ def card_text(folder: Path) -> str | None:
     return FRONT.sub("", text, count=1).strip()[:LONGEST] or None
 
 
-def examples(folder: Path) -> list[str]:
-    """The example texts beside a checkpoint, in the order of their names."""
-    return [path.read_text(encoding="utf-8") for path in sorted((folder / EXAMPLES).glob("*.txt"))]
+def examples(folder: Path) -> list[str | dict[str, bytes]]:
+    """The example inputs beside a checkpoint, in the order of their names: texts, or files as they are."""
+    found: list[str | dict[str, bytes]] = []
+    for path in sorted((folder / EXAMPLES).glob("*")):
+        if path.suffix == ".txt":
+            found.append(path.read_text(encoding="utf-8"))
+        elif path.suffix in FILES:
+            found.append({FILES[path.suffix]: path.read_bytes()})
+    return found

@@ -13,8 +13,12 @@ from heedmap.model.hub.load.sources import Source, read_json
 from heedmap.model.hub.load.task_choice import choose_task
 from heedmap.model.isolation import failure
 from heedmap.model.native import checkpoint
+from heedmap.model.native.captioner import Captioner
 from heedmap.model.native.embedded import TranslatorPass, WriterPass
+from heedmap.model.native.feature_transformer import FeatureTransformer
+from heedmap.model.native.features import FeatureModel
 from heedmap.model.native.language_model import LanguageModel
+from heedmap.model.native.recogniser import Recogniser
 from heedmap.model.native.summarizer import Summarizer
 from heedmap.model.native.text_generator import TextGenerator
 from heedmap.model.native.translator import Translator
@@ -24,6 +28,8 @@ from heedmap.model.watch import Stop, never
 
 # `architecture` in the config.json of our own checkpoints, and what each is for unless it says so itself.
 NATIVE = {"transformer": "translation", "recurrent": "translation", "language-model": "text-generation"}
+NATIVE |= {"feature-transformer": "image-to-text"}
+SEEING_OR_HEARING: dict[str, type[FeatureModel]] = {each.task: each for each in (Captioner, Recogniser)}
 
 
 def load(where: str | Path, device: str = "cpu") -> Served[Trace]:
@@ -67,6 +73,10 @@ def native(folder: Path, device: str = "cpu") -> Served[Trace]:
     loaded.network.requires_grad_(False)  # it is served: gradients are of attention, never of weights
     if isinstance(loaded.network, LanguageModel):
         return TextGenerator(loaded, folder)
+    if isinstance(loaded.network, FeatureTransformer):
+        if loaded.network.config.task not in SEEING_OR_HEARING:
+            raise CheckpointError(f"checkpoints of Heedmap's own for {loaded.network.config.task} are not served")
+        return SEEING_OR_HEARING[loaded.network.config.task](loaded, folder)
     kind = Summarizer if loaded.network.config.task == Summarizer.task else Translator
     return kind(loaded, licence(folder))
 
@@ -138,6 +148,8 @@ def _peek_native(folder: Path) -> dict[str, Any]:
     config = read_json(folder / CONFIG)
     task = config.get("task", NATIVE[config["architecture"]])
     facts = {"task": task, "architecture": config["architecture"]}
+    if config["architecture"] == "feature-transformer":
+        return {**facts, "examples": examples(folder)}
     if facts["task"] == "text-generation":
         return {**facts, "examples": examples(folder)}
     languages = {side: config.get(f"{side}_language") for side in ("source", "target")}

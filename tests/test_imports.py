@@ -28,7 +28,16 @@ SHARED |= {
     "model.observer",
 }
 SHARED |= {"model.typed", "model.objective", "model.edits", "model.one_token", "model.taught_head"}
-SHARED |= {"model.prefix", "model.likeliest", "model.choices"}
+SHARED |= {
+    "model.prefix",
+    "model.simultaneous",
+    "model.likeliest",
+    "model.choices",
+    "model.frames",
+    "model.kinds",
+    "model.media",
+    "model.messages",
+}
 SHARED |= {"model.sampling", "model.whole_file", "model.words", "app.root_path", "app.ticket"}
 ROOMS = {
     "model.attention": set[str](),
@@ -37,6 +46,7 @@ ROOMS = {
     "model.notebook": {"model.page"},
     "model.measures": {"model.attention", "model.trace"},
     "model.robustness": {"model.trace"},
+    "model.corpus": {"model.attention", "model.trace", "model.measures"},
     "model.sources": {"model.attention", "model.measures", "model.trace"},
     "model.faithfulness": {"model.attention", "model.trace", "model.measures", "model.robustness"},
     "model.card": set[str](),
@@ -58,7 +68,10 @@ ROOMS = {
     "app.client": {"app.settings", "app.render", "model"},
     "app.options": {"app.http"},
     "app.align": {"app.client", "app.options", "app.settings", "model"},
-    "app.train": {"app.align", "app.options", "model"},
+    "app.captions": {"model"},
+    "app.speech": {"model"},
+    "app.train": {"app.align", "app.captions", "app.options", "app.speech", "model"},
+    "app.simultaneous": {"app.client", "app.options", "model"},
     "app.sweep": {"app.client", "app.options", "app.render", "app.requests", "app.service", "model"},
     "app.sources": {"app.client", "app.options", "app.requests", "app.service", "model"},
     "app.compare": {"app.client", "app.options", "app.render", "app.requests", "app.service", "app.settings", "model"},
@@ -66,6 +79,7 @@ ROOMS = {
         *("app.client", "app.options", "app.render", "app.requests", "app.service", "app.settings"),
         "model",
     },
+    "app.corpus": {"app.client", "app.options", "app.render", "app.requests", "app.service", "model"},
     "app.site": {"app.render", "model"},
     "app.cluster": {"app.http", "app.service", "app.settings", "model"},
     "app.deployment": {"app.cluster", "app.http", "app.settings", "model"},

@@ -1,6 +1,7 @@
 """The files of explorer and lab: joined, compressed and named by what is in them, or as they lie in the folder."""
 
 from collections.abc import Mapping
+from threading import Lock
 
 import structlog
 from starlette.concurrency import run_in_threadpool
@@ -31,6 +32,7 @@ class Explorer(StaticFiles):
     def __init__(self, joined: bool = True) -> None:
         super().__init__(directory=STATIC, html=True)
         self.joined = joined
+        self.joining = Lock()  # who asks while they are being joined waits for that, instead of doing it once more
         self.told = ""  # why the files could not be joined, once it was said
 
     async def prepare(self) -> None:
@@ -52,7 +54,8 @@ class Explorer(StaticFiles):
     def _assets(self) -> Mapping[str, Asset]:
         """What is sent joined; nothing where a file cannot be joined, and then the folder's own files are sent."""
         try:
-            return assets()
+            with self.joining:
+                return assets()
         except LinkError as error:
             if self.told != str(error):
                 self.told = str(error)

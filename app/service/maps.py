@@ -1,6 +1,5 @@
 """What the routes read from a trace: windows, thumbnails, statistics of heads, in numpy. Runs on the reading worker."""
 
-import math
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
@@ -18,9 +17,10 @@ from heedmap.model.attention.maps import span
 from heedmap.model.attention.tiles import below, reduce_strips, size_at
 from heedmap.model.errors import RangeError
 from heedmap.model.measures.alignment import CROSS, alignment_scores, best_aligning, sharpest, too_many
-from heedmap.model.measures.base import CellMeasure, follows
+from heedmap.model.measures.base import CellMeasure
+from heedmap.model.measures.head_statistics import STATISTICS
+from heedmap.model.measures.of_heads import of_heads
 from heedmap.model.measures.registry import cell_measure, defined_on
-from heedmap.model.measures.token_heads import STATISTICS, token_statistics
 from heedmap.model.taught_head import TaughtHead
 from heedmap.model.trace.trace import Trace
 
@@ -204,25 +204,15 @@ def heads(trace: Trace, most: int = ROWS) -> Iterator[list[dict[str, Any]]]:
     """
     for site, layers in trace.layers.items():
         for layer, layer_map in trace.watched(enumerate(layers)):
-            columns = {name: values.cpu().numpy() for name, values in require_map(layer_map).statistics(most).items()}
-            require(columns, "statistics")
-            tokens = _tokens(trace, site)
-            by_token = {} if tokens is None else token_statistics(layer_map, tokens)
-            mixing = math.nan if layer_map.mixing is None else float(layer_map.mixing.mean())
+            require_map(layer_map)
+            columns = {name: each.values.numpy() for name, each in of_heads(trace, site, layer, most).items()}
+            require([columns[name] for name in STATISTICS], "statistics")
             rows = []
             for head in range(layer_map.heads):
-                row = {"site": site, "layer": layer, "head": head, **{name: of[head] for name, of in columns.items()}}
-                more = {name: float(by_token[name][head]) if by_token else math.nan for name in STATISTICS}
-                more["copying"] = math.nan if layer_map.copying is None else float(layer_map.copying[head])
-                more["mixing"] = mixing
-                rows.append(row | {name: None if math.isnan(value) else value for name, value in more.items()})
+                values = {name: of[head] for name, of in columns.items()}
+                place = {"site": site, "layer": layer, "head": head}
+                rows.append(place | {name: None if np.isnan(value) else value for name, value in values.items()})
             yield rows
-
-
-def _tokens(trace: Trace, site: str) -> list[int] | None:
-    """The ids of a site's positions, where its keys are its own text's tokens."""
-    axis = trace.axes[trace.site_axes[site][1]]
-    return axis.ids if axis.kind == "text" and follows(trace, site) is None else None
 
 
 def best_heads(trace: Trace, rows: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any] | None] | None]:

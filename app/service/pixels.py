@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from heedmap.app.errors import TooLarge
 from heedmap.app.settings import REQUEST_PIXELS
 from heedmap.model.contract import Request
-from heedmap.model.hub.tasks.media import pixels_of
+from heedmap.model.media import pixels_of
 
 
 def pictures(requests: Sequence[Request]) -> list[bytes]:

@@ -63,3 +63,6 @@ class Largest(HeadMeasure):
     range = "0 to 1"
     cost = COST
     example = "Which heads decide?"
+
+
+STATISTICS = tuple(each.statistic for each in (Entropy, Distance, SinkMass, Diagonality, Largest))

@@ -76,6 +76,13 @@ def token_statistics(layer: AttentionMap, ids: Sequence[int], rows: int = ROWS) 
 
     Means over the rows that see such a key, of so many rows at most, spread evenly. A special token counts as any.
     """
+    return {name: means for name, (means, _) in weighted_token_statistics(layer, ids, rows).items()}
+
+
+def weighted_token_statistics(
+    layer: AttentionMap, ids: Sequence[int], rows: int = ROWS
+) -> dict[str, tuple[Float[Tensor, "H"], float]]:
+    """`token_statistics`, each with how many rows of the whole map see such a key: counted, or told by the sample."""
     device = layer.q.device
     tokens = torch.tensor(list(ids), device=device)
     totals = {name: torch.zeros(layer.heads, dtype=torch.float64, device=device) for name in STATISTICS}
@@ -87,4 +94,7 @@ def token_statistics(layer: AttentionMap, ids: Sequence[int], rows: int = ROWS) 
         for name, cells in matches(tokens, index, columns).items():
             totals[name] += (block * (cells & visible)).sum(dim=(1, 2))
             counts[name] += (cells & visible).any(dim=1).sum()
-    return {name: (totals[name] / counts[name]).float().cpu() for name in STATISTICS}  # 0 / 0 is NaN
+    share = layer.shape[0] / len(sample)
+    return {  # 0 / 0 is NaN
+        name: ((totals[name] / counts[name]).float().cpu(), share * float(counts[name])) for name in STATISTICS
+    }

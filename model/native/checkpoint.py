@@ -21,6 +21,7 @@ from torch import Tensor
 from heedmap.model.errors import CheckpointError, CheckpointMismatch, UnsafeCheckpoint
 from heedmap.model.files import refuse_damaged
 from heedmap.model.native import storage
+from heedmap.model.native.feature_transformer import FeatureTransformer, FeatureTransformerConfig
 from heedmap.model.native.language_model import LanguageModel, LanguageModelConfig
 from heedmap.model.native.recurrent import Recurrent, RecurrentConfig
 from heedmap.model.native.tokenizer import Tokenizer
@@ -29,8 +30,8 @@ from heedmap.model.native.transformer import Transformer, TransformerConfig
 CONFIG, WEIGHTS, TOKENIZER = "config.json", "model.safetensors", "tokenizer.json"
 STATES = ("training.safetensors", "*.partial")  # of a run under way: no part of the checkpoint
 STORAGES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16, "int8": torch.int8}
-Config = TransformerConfig | RecurrentConfig | LanguageModelConfig
-Network = Transformer | Recurrent | LanguageModel
+Config = TransformerConfig | RecurrentConfig | LanguageModelConfig | FeatureTransformerConfig
+Network = Transformer | Recurrent | LanguageModel | FeatureTransformer
 _ADAPTER: TypeAdapter[Config] = TypeAdapter(Annotated[Config, Field(discriminator="architecture")])
 
 
@@ -47,6 +48,8 @@ def build(config: Config) -> Network:
     """A freshly initialised network of this shape."""
     if isinstance(config, LanguageModelConfig):
         return LanguageModel(config)
+    if isinstance(config, FeatureTransformerConfig):
+        return FeatureTransformer(config)
     return Transformer(config) if isinstance(config, TransformerConfig) else Recurrent(config)
 
 

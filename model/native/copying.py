@@ -16,9 +16,19 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
+from pydantic import BaseModel, ConfigDict, NonNegativeInt
 from torch import Tensor
 
 LEAST = 1e-30  # of a probability whose logarithm is taken: float32 ends at 1e-38
+
+
+class CopyHead(BaseModel):
+    """The cross head whose weights copy tokens of the source, in the row that writes a token."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    layer: NonNegativeInt
+    head: NonNegativeInt
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from heedmap.model.errors import InputError
 from heedmap.model.native.language_model import Cache, LanguageModel
 from heedmap.model.native.passes import padded_ids, replaced
 from heedmap.model.native.tokenizer import Encoding, Tokenizer
-from heedmap.model.native.transformer import Transformer
+from heedmap.model.native.transformer import EncoderDecoder, Transformer
 from heedmap.model.native.transformer_state import LayerCache
 from heedmap.model.observer import stage
 from heedmap.model.watch import Stop, raise_if_cancelled
@@ -73,8 +73,16 @@ def transformer_logits(
     network: Transformer, prefix: list[int], sources: list[list[int]], editor: BatchEditor, begins: Sequence[int]
 ) -> Iterator[Float[Tensor, "T V"]]:
     """Logits at every token that follows one of the prefix, of each row."""
+    begun = Rows(editor, begins).order
+    hidden = network.embed(torch.tensor([sources[row] for row in begun], device=network.output_weight.device))
+    return encoder_decoder_logits(network, prefix, hidden, editor, begins)
+
+
+def encoder_decoder_logits(
+    network: EncoderDecoder, prefix: list[int], hidden: Tensor, editor: BatchEditor, begins: Sequence[int]
+) -> Iterator[Float[Tensor, "T V"]]:
+    """The same, of what the encoder reads: row 0's, and those of rows whose input is another (R K M)."""
     rows, device = Rows(editor, begins), network.output_weight.device
-    hidden = network.embed(torch.tensor([sources[row] for row in rows.order], device=device))
     for index, layer in enumerate(network.encoder):
         hidden = rows.begin(index, hidden)
         hidden = layer(hidden, None, None, rows.edits("encoder", index))

@@ -17,7 +17,7 @@ from heedmap.model.attention.edits import LayerEdits
 from heedmap.model.attention.masks import Causal, Mask, SlidingWindow
 from heedmap.model.attention.multihead import AttentionRecorder, MultiHeadAttention
 from heedmap.model.attention.positions import rotary_angles
-from heedmap.model.native.transformer import dropout
+from heedmap.model.native.dropout import dropout
 from heedmap.model.shapes import Angles, Hidden, Logits, TokenIds
 from heedmap.model.watch import Stop, never, raise_if_cancelled
 

@@ -50,7 +50,7 @@ class LogMel(BaseModel):
 
 @lru_cache(maxsize=4)
 def filters(rate: int, window: int, bands: int) -> Float[Tensor, "bands bins"]:
-    """Triangles of equal area, evenly spaced on Slaney's mel scale from 0 Hz to half the rate (Auditory Toolbox, 1998)."""
+    """Triangles of equal area, evenly spaced on Slaney's mel scale from 0 Hz to half the rate (Slaney 1998)."""
     bins = torch.linspace(0, rate / 2, window // 2 + 1, dtype=torch.float64)
     edges = hertz(torch.linspace(0, float(mel(torch.tensor(rate / 2, dtype=torch.float64))), bands + 2).double())
     low, centre, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]

@@ -19,7 +19,8 @@ from heedmap.model.attention.edits import LayerEdits
 from heedmap.model.attention.masks import Causal, Mask, Padding
 from heedmap.model.attention.multihead import AttentionRecorder, MultiHeadAttention
 from heedmap.model.attention.positions import sinusoidal
-from heedmap.model.native.copying import Mixture
+from heedmap.model.native.copying import CopyHead, Mixture
+from heedmap.model.native.dropout import dropout
 from heedmap.model.native.transformer_state import LayerCache, TappedHead, TransformerState
 from heedmap.model.shapes import Hidden, Lengths, Logits, Memory, TokenIds
 
@@ -34,27 +35,11 @@ class AlignmentHead(BaseModel):
     reading: Literal["output", "input"] = "input"
 
 
-class CopyHead(BaseModel):
-    """The cross head whose weights copy tokens of the source, in the row that writes a token (`copying`)."""
+class StacksConfig(BaseModel):
+    """The shape of an encoder and a decoder, whatever the encoder reads; unknown fields are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    layer: NonNegativeInt
-    head: NonNegativeInt
-
-
-class TransformerConfig(BaseModel):
-    """The shape of a Transformer; unknown fields are errors.
-
-    source_words: of a longer source it reads so many words, as it did in training.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    architecture: Literal["transformer"] = "transformer"
-    task: Literal["translation", "summarization"] = "translation"
-    source_language: str
-    target_language: str
     vocabulary: PositiveInt
     width: PositiveInt = 256
     feed_forward: PositiveInt = 1024
@@ -65,6 +50,15 @@ class TransformerConfig(BaseModel):
     dropout: float = 0.1
     max_positions: PositiveInt = 512
     first_position: int = 2  # fairseq counts positions from after the padding id, and M2M100 with it
+
+
+class TransformerConfig(StacksConfig):
+    """The shape of a Transformer that reads text; of a longer one `source_words` words, as it did in training."""
+
+    architecture: Literal["transformer"] = "transformer"
+    task: Literal["translation", "summarization"] = "translation"
+    source_language: str
+    target_language: str
     alignment: AlignmentHead | None = Field(None, exclude_if=lambda head: head is None)
     copying: CopyHead | None = Field(None, exclude_if=lambda head: head is None)
     source_words: PositiveInt | None = Field(None, exclude_if=lambda words: words is None)
@@ -77,25 +71,10 @@ class TransformerConfig(BaseModel):
         return self
 
 
-def dropout(x: Float[Tensor, "*B M"], probability: float, training: bool) -> Float[Tensor, "*B M"]:
-    """Dropout (Srivastava et al. 2014) to a 256th, with eight draws from each 64-bit random number.
-
-    PyTorch's CPU generator draws one number an element, which took a quarter of a training step.
-    """
-    if not training or probability == 0:
-        return x
-    if x.is_cuda:
-        return F.dropout(x, probability)
-    kept = 256 - round(256 * probability)
-    draws = torch.empty(-(-x.numel() // 8), dtype=torch.int64).random_(-(2**63), None)
-    keep = draws.view(torch.uint8)[: x.numel()].view(x.shape) < kept
-    return x * keep.to(x.dtype).mul_(256 / kept)
-
-
 class FeedForward(nn.Module):
     """Two linear layers with a rectifier between, position by position."""
 
-    def __init__(self, config: TransformerConfig) -> None:
+    def __init__(self, config: StacksConfig) -> None:
         super().__init__()
         self.up = nn.Linear(config.width, config.feed_forward)
         self.down = nn.Linear(config.feed_forward, config.width)
@@ -108,7 +87,7 @@ class FeedForward(nn.Module):
 class EncoderLayer(nn.Module):
     """Self-attention and feed-forward, each normed before and added after."""
 
-    def __init__(self, config: TransformerConfig) -> None:
+    def __init__(self, config: StacksConfig) -> None:
         super().__init__()
         self.attention_norm = nn.LayerNorm(config.width)
         self.attention = MultiHeadAttention(config.width, config.heads, config.kv_heads)
@@ -129,7 +108,7 @@ class EncoderLayer(nn.Module):
 class DecoderLayer(nn.Module):
     """Causal self-attention, cross-attention and feed-forward, each normed before and added after."""
 
-    def __init__(self, config: TransformerConfig) -> None:
+    def __init__(self, config: StacksConfig) -> None:
         super().__init__()
         self.attention_norm = nn.LayerNorm(config.width)
         self.attention = MultiHeadAttention(config.width, config.heads, config.kv_heads)
@@ -142,7 +121,7 @@ class DecoderLayer(nn.Module):
     def forward(
         self,
         hidden: Hidden,
-        cache: LayerCache,
+        cache: "LayerCache",
         causal: Mask | None,
         source: Mask | None,
         recorder: AttentionRecorder | None,
@@ -164,12 +143,12 @@ class DecoderLayer(nn.Module):
         return hidden + dropout(mixed, self.dropout, self.training)
 
 
-class Transformer(nn.Module):
-    """The encoder-decoder: `encode` a source, then `decode` target tokens, whole or step by step."""
+class EncoderDecoder(nn.Module):
+    """The two stacks: `encode` a source, then `decode` target tokens, whole or step by step."""
 
     sites = ("encoder", "decoder", "cross")
 
-    def __init__(self, config: TransformerConfig) -> None:
+    def __init__(self, config: StacksConfig) -> None:
         super().__init__()
         self.config = config
         self.embedding = nn.Embedding(config.vocabulary, config.width)
@@ -177,8 +156,6 @@ class Transformer(nn.Module):
         self.encoder_norm = nn.LayerNorm(config.width)
         self.decoder = nn.ModuleList(DecoderLayer(config) for _ in range(config.decoder_layers))
         self.decoder_norm = nn.LayerNorm(config.width)
-        if config.copying is not None:
-            self.gate = nn.Linear(config.width, 1)
         positions = torch.arange(config.max_positions) + config.first_position
         self.register_buffer("positions", sinusoidal(positions, config.width), persistent=False)
         self.positions: Tensor
@@ -207,18 +184,24 @@ class Transformer(nn.Module):
 
     def encode(
         self,
-        ids: TokenIds,
+        source: Tensor,
         lengths: Lengths,
         recorder: AttentionRecorder | None = None,
         editor: Editor | None = None,
         embeddings: Hidden | None = None,
     ) -> Memory:
-        """Source ids (B Q), padded on the right to the longest of `lengths`, to hidden states (B Q M).
+        """A source, padded on the right, to hidden states (B K M); `embeddings` in the place of what it begins as."""
+        raise NotImplementedError
 
-        embeddings: of the ids, in the place of the table's.
-        """
-        hidden = self.embed(ids, embeddings=embeddings)
-        mask = _padding(ids, lengths)
+    def places(self, lengths: Lengths) -> Lengths:
+        """The encoder's hidden states of sources of these lengths."""
+        return lengths
+
+    def encode_hidden(
+        self, hidden: Hidden, lengths: Lengths, recorder: AttentionRecorder | None, editor: Editor | None
+    ) -> Memory:
+        """The encoder's layers over what the first of them reads; `lengths` are of that."""
+        mask = _padding(hidden[..., 0], lengths)
         for index, layer in enumerate(self.encoder):
             hidden = layer(hidden, mask, recorder, None if editor is None else editor.layer("encoder", index))
         memory: Tensor = self.encoder_norm(hidden)
@@ -257,12 +240,57 @@ class Transformer(nn.Module):
         return normed
 
     def decode(self, ids: TokenIds, state: TransformerState, recorder: AttentionRecorder | None = None) -> Logits:
-        """Logits (B Q V) of the token after each of `ids` (B Q), which follow what `state` has seen; it moves on.
+        """Logits (B Q V) of the token after each of `ids` (B Q), which follow what `state` has seen; it moves on."""
+        return F.linear(self.decode_hidden(ids, state, recorder), self.output_weight)
 
-        Of a network that copies they are the logarithms of the mixture's probabilities.
-        """
+    def hidden(
+        self, source: Tensor, lengths: Lengths, target: Int[Tensor, "B T"], tapped: TappedHead | None = None
+    ) -> Float[Tensor, "B T M"]:
+        """Normed hidden states at every target token under teacher forcing: `output_weight` makes logits of them."""
+        memory = self.encode(source, lengths)
+        return self.decode_hidden(target, self.start(memory, self.places(lengths)), tapped=tapped)
+
+    def forward(
+        self,
+        source: Tensor,
+        lengths: Lengths,
+        target: Int[Tensor, "B T"],
+        recorder: AttentionRecorder | None = None,
+        editor: Editor | None = None,
+        embeddings: Hidden | None = None,
+    ) -> Float[Tensor, "B T V"]:
+        """Logits of the next token after every target token, under teacher forcing; `embeddings` as `encode` has it."""
+        memory = self.encode(source, lengths, recorder, editor, embeddings)
+        ids = None if source.is_floating_point() else source  # features have none
+        return self.decode(target, self.start(memory, self.places(lengths), editor, ids), recorder)
+
+
+class Transformer(EncoderDecoder):
+    """The encoder-decoder of texts: source ids (B Q) in."""
+
+    config: TransformerConfig
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__(config)
+        if config.copying is not None:
+            self.gate = nn.Linear(config.width, 1)
+            self._initialise(self.gate)
+
+    def encode(
+        self,
+        source: TokenIds,
+        lengths: Lengths,
+        recorder: AttentionRecorder | None = None,
+        editor: Editor | None = None,
+        embeddings: Hidden | None = None,
+    ) -> Memory:
+        """Source ids (B Q) to hidden states (B Q M); `embeddings` are of the ids, in the place of the table's."""
+        return self.encode_hidden(self.embed(source, embeddings=embeddings), lengths, recorder, editor)
+
+    def decode(self, ids: TokenIds, state: TransformerState, recorder: AttentionRecorder | None = None) -> Logits:
+        """Logits, as above; of a network that copies they are the logarithms of the mixture's probabilities."""
         if self.config.copying is None:
-            return F.linear(self.decode_hidden(ids, state, recorder), self.output_weight)
+            return super().decode(ids, state, recorder)
         return self.decode_parts(ids, state, recorder).log_probabilities()
 
     def decode_parts(
@@ -283,25 +311,6 @@ class Transformer(nn.Module):
         """What every next token is mixed of under teacher forcing, of a network that copies."""
         memory = self.encode(source, lengths, None, editor)
         return self.decode_parts(target, self.start(memory, lengths, editor, source))
-
-    def hidden(
-        self, source: TokenIds, lengths: Lengths, target: Int[Tensor, "B T"], tapped: TappedHead | None = None
-    ) -> Float[Tensor, "B T M"]:
-        """Normed hidden states at every target token under teacher forcing: `output_weight` makes logits of them."""
-        return self.decode_hidden(target, self.start(self.encode(source, lengths), lengths), tapped=tapped)
-
-    def forward(
-        self,
-        source: TokenIds,
-        lengths: Lengths,
-        target: Int[Tensor, "B T"],
-        recorder: AttentionRecorder | None = None,
-        editor: Editor | None = None,
-        embeddings: Hidden | None = None,
-    ) -> Float[Tensor, "B T V"]:
-        """Logits of the next token after every target token, under teacher forcing; `embeddings` as `encode` has it."""
-        memory = self.encode(source, lengths, recorder, editor, embeddings)
-        return self.decode(target, self.start(memory, lengths, editor, source), recorder)
 
 
 def _padding(ids: Tensor, lengths: Tensor) -> Mask | None:

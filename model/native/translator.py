@@ -22,11 +22,13 @@ from heedmap.model.native.continuous import TranslatorSession
 from heedmap.model.native.decoding import generate
 from heedmap.model.native.edited_values import TranslatorValues
 from heedmap.model.native.embeddings import ScalableTranslator
+from heedmap.model.native.feature_transformer import FeatureTransformer
 from heedmap.model.native.graphs import CudaGraphs
 from heedmap.model.native.inference import InferenceState, InferenceTransformer
 from heedmap.model.native.language_model import LanguageModel
 from heedmap.model.native.passes import Passes, begun, copies, padded_ids, replaced
 from heedmap.model.native.prefixes import prefix_of
+from heedmap.model.native.simultaneous import SimultaneousTranslator
 from heedmap.model.native.static_decoding import Lease, Reserve
 from heedmap.model.native.static_transformer import StaticTransformer
 from heedmap.model.native.tokenizer import END, SPECIAL, Encoding
@@ -42,7 +44,7 @@ from heedmap.model.watch import Stop, never, raise_if_cancelled
 SITE_AXES = {"encoder": ("source", "source"), "decoder": ("target", "prefix"), "cross": ("target", "source")}
 
 
-class Translator(TranslatorValues, ScalableTranslator):
+class Translator(TranslatorValues, ScalableTranslator, SimultaneousTranslator):
     """Predictions and traces of an encoder-decoder; a `Served`."""
 
     task = "translation"
@@ -50,8 +52,8 @@ class Translator(TranslatorValues, ScalableTranslator):
     reentrant = True  # a pass takes its recorder as an argument, and changes nothing of the network
 
     def __init__(self, loaded: Checkpoint, licence: str | None = None) -> None:
-        if isinstance(loaded.network, LanguageModel):
-            raise CheckpointError("a language model does not translate")
+        if isinstance(loaded.network, LanguageModel | FeatureTransformer):
+            raise CheckpointError("a network that continues text, or reads none, does not translate")
         self.network, self.tokenizer, self.revision = loaded.network, loaded.tokenizer, loaded.revision
         self.licence = licence
         self.sites = {site: SITE_AXES[site] for site in self.network.sites}
@@ -81,11 +83,7 @@ class Translator(TranslatorValues, ScalableTranslator):
         """Task, shape, dtype, device, sites and licence, as JSON."""
         config = self.network.config
         if isinstance(config, TransformerConfig):
-            layers = {
-                "encoder": config.encoder_layers,
-                "decoder": config.decoder_layers,
-                "cross": config.decoder_layers,
-            }
+            layers = {"encoder": config.encoder_layers, **dict.fromkeys(("decoder", "cross"), config.decoder_layers)}
             heads, kv_heads = config.heads, config.kv_heads
         else:
             layers, heads, kv_heads = {"cross": 1}, 1, 1

@@ -14,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from heedmap.model.page.files import BUILT, STATIC, Files, rooted, stamp
+from heedmap.model.page.linker import parsed
 
 INDEX = "index.html"
 LAB = "lab.html"
@@ -77,6 +78,7 @@ def made(folder: Path = STATIC) -> dict[str, Asset]:
         if page == INDEX or (folder / page).is_file():
             text = Files(folder).page(_Served(Files(folder), program, files), page)
             files[page] = Asset(page, packed(text.encode()))
+    parsed.cache_clear()
     return files
 
 

@@ -15,6 +15,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from posixpath import dirname, normpath
 
 from heedmap.model.page.errors import LinkError
@@ -95,8 +96,9 @@ def graph(main: str, read: Callable[[str], str]) -> dict[str, Module]:
     return done
 
 
+@lru_cache(maxsize=1024)
 def parsed(name: str, source: str) -> Module:
-    """A module by its name and source.
+    """A module by its name and source; kept while pages are made, since they share modules. Nobody changes it.
 
     Raises:
         LinkError: it has something that is not joined here.

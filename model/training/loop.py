@@ -8,10 +8,10 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt
@@ -26,7 +26,7 @@ from heedmap.model.native.checkpoint import Network
 from heedmap.model.native.tokenizer import PAD
 from heedmap.model.native.transformer import Transformer
 from heedmap.model.training.data import Batch, Epochs
-from heedmap.model.training.guide import Guide, GuidedBatch
+from heedmap.model.training.guide import Guide
 from heedmap.model.training.loss import smoothed_cross_entropy
 
 STATE = "training.safetensors"
@@ -56,6 +56,23 @@ class Recipe(BaseModel):
         return self.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
 
 
+@runtime_checkable
+class Teacher(Protocol):
+    """A loss beside that of the output, of something else that a pass shows."""
+
+    def hidden(self, network: Any, inputs: Sequence[Tensor], reference: Tensor) -> tuple[Tensor, Tensor]:
+        """Hidden states of a batch under teacher forcing, and the weighted loss of what they came from."""
+
+
+@runtime_checkable
+class TaughtBatch(Batch, Protocol):
+    """A batch with what a teacher wants."""
+
+    @property
+    def reference(self) -> Tensor:
+        """What it compares with."""
+
+
 def precision(device: torch.device) -> torch.dtype:
     """bfloat16 where the machine multiplies it in hardware, else float32."""
     if device.type == "cuda":
@@ -67,15 +84,15 @@ class Trainer:
     """A network, its optimiser and how far they have come."""
 
     def __init__(
-        self, network: Network, recipe: Recipe, folder: Path, device: torch.device, guide: Guide | None = None
+        self, network: Network, recipe: Recipe, folder: Path, device: torch.device, teacher: Teacher | None = None
     ) -> None:
-        self.guide = guide
+        self.teacher = teacher
         self.network, self.recipe, self.folder, self.device = network.to(device), recipe, folder, device
         self.dtype = precision(device)
         decay = recipe.weight_decay
-        if guide is not None and guide.alone:
+        if isinstance(teacher, Guide) and teacher.alone:
             assert isinstance(network, Transformer)
-            guide.freeze(network)
+            teacher.freeze(network)
             decay = 0.0  # it would take from the rest too
         learning = [p for p in network.parameters() if p.requires_grad]
         matrices, vectors = [p for p in learning if p.dim() > 1], [p for p in learning if p.dim() <= 1]
@@ -125,17 +142,16 @@ class Trainer:
         return loss.item()
 
     def _loss(self, batch: Batch, inputs: list[Tensor], labels: Tensor) -> Tensor:
-        """Of a network that copies its mixture's; of others the smoothed cross-entropy, and a guide's besides."""
+        """Of a network that copies its mixture's; of others the smoothed cross-entropy, and a teacher's besides."""
         if isinstance(self.network, Transformer) and self.network.config.copying is not None:
             source, lengths, target = inputs
             return self.network.parts(source, lengths, target).loss(labels, PAD, self.recipe.label_smoothing)
-        if self.guide is None:
+        if self.teacher is None:
             read: Callable[..., Tensor] = self.network.hidden  # what it takes is the batch's
             hidden, guided = read(*inputs), None
         else:
-            assert isinstance(batch, GuidedBatch)
-            assert isinstance(self.network, Transformer)
-            hidden, guided = self.guide.hidden(self.network, inputs, batch.reference.to(self.device))
+            assert isinstance(batch, TaughtBatch)
+            hidden, guided = self.teacher.hidden(self.network, inputs, batch.reference.to(self.device))
         loss = smoothed_cross_entropy(
             hidden.flatten(0, 1),
             self.network.output_weight,

@@ -151,7 +151,7 @@ def write_card(
         alignment=_alignment(facts["alignment"]) if "alignment" in facts else "",
         **pairs,
     )
-    write_readme(folder, text, "translation", [config["source_language"], config["target_language"]])
+    write(folder, text, "translation", [config["source_language"], config["target_language"]])
 
 
 TEXT_CARD = """
@@ -221,10 +221,10 @@ def write_text_card(folder: Path, facts: Mapping[str, Any], bits: Mapping[str, f
         recipe=f"AdamW, linear warm-up and cosine decay; {recipe}; windows of {facts['lengths']} bytes, one of these "
         "lengths drawn for each batch.",
     )
-    write_readme(folder, text, "text-generation", [config["language"]])
+    write(folder, text, "text-generation", [config["language"]])
 
 
-def write_readme(folder: Path, text: str, task: str, languages: list[str]) -> None:
+def write(folder: Path, text: str, task: str, languages: list[str]) -> None:
     """The card as huggingface_hub writes it: metadata, then the text."""
     from huggingface_hub import ModelCard, ModelCardData
 

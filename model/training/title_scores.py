@@ -9,7 +9,7 @@ from heedmap.model.load import load
 from heedmap.model.native import checkpoint
 from heedmap.model.training.data import Reference
 from heedmap.model.training.evaluate import translate
-from heedmap.model.training.model_card import WEIGHTS, recipe_line, transformer_shape, write_readme
+from heedmap.model.training.model_card import WEIGHTS, recipe_line, transformer_shape, write
 from heedmap.model.training.rouge import Rouge, rouge
 from heedmap.model.training.run import read_references
 from heedmap.model.training.titles import first_sentence, first_words, read_facts
@@ -127,4 +127,4 @@ def _write_card(folder: Path, facts: Mapping[str, Any], scores: Mapping[str, Map
         test_from=facts["split"]["test"],
         recipe=f"AdamW, linear warm-up and cosine decay; {recipe_line(facts['recipe'])}.",
     )
-    write_readme(folder, text, config["task"], [config["source_language"]])
+    write(folder, text, config["task"], [config["source_language"]])

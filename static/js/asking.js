@@ -36,9 +36,11 @@ function asked(explorer, draft, model, state) {
     const ended = () => stop.abort();
     signal.addEventListener("abort", ended);
     try {
-      return await Session.write(draft, model, stop.signal, writing, () => {
+      const session = await Session.write(draft, model, stop.signal, writing, () => {
         if (!signal.aborted && watch.show(writing)) explorer.makeRoom();
       });
+      await watch.finished(signal);
+      return session;
     } catch (error) {
       const written = writing.labels.length;
       if (stop.signal.aborted && !signal.aborted && written) return Session.open({ ...draft, written }, model, signal);
@@ -46,7 +48,7 @@ function asked(explorer, draft, model, state) {
       throw error;
     } finally {
       signal.removeEventListener("abort", ended);
-      watch.end();
+      watch.close();
     }
   };
 }

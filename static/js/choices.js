@@ -12,5 +12,5 @@ export const POINTS = ["queries", "keys"];
 /** One head, or all of its layer. @type {State["over"][]} */
 export const OVER = ["", "mean", "max"];
 /** What the stage can show, by name; the first stands in no link. @type {(State["view"] | "map")[]} */
-export const VIEWS = ["map", "ribbons", "sources", "compare", "alignment", "robustness", "faithfulness"];
+export const VIEWS = ["map", "ribbons", "sources", "compare", "alignment", "robustness", "faithfulness", "corpus"];
 export const CLOSER = 0.6; // of the view remains after one step of zooming in

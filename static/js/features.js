@@ -4,6 +4,7 @@ import { Rail } from "./map/grid/rail.js";
 import { Measures } from "./views/measures.js";
 import { Framed } from "./views/framed.js";
 import { Alignment } from "./studies/alignment.js";
+import { Corpus } from "./studies/corpus.js";
 import { Faithfulness } from "./studies/faithfulness.js";
 import { Robustness } from "./studies/robustness.js";
 import { ModelCard } from "./views/model-card.js";
@@ -14,6 +15,7 @@ import { Tour } from "./tour/tour.js";
 import { MapTable } from "./views/map-table.js";
 import { Stepping } from "./beside/stepping/stepping.js";
 import { Sources } from "./beside/sources/sources.js";
+import { Simultaneous } from "./beside/simultaneous/simultaneous.js";
 import { Conversation } from "./input/conversation.js";
 import { Compare } from "./beside/compare/compare.js";
 import { Intervene } from "./beside/intervene/intervene.js";
@@ -62,6 +64,7 @@ export const featuresOf = (page) => [
   new Present(page),
   new Stepping(page),
   new Conversation(page),
+  new Simultaneous(page),
   new Sources(page),
   new Intervene(page),
   new Compare(page),
@@ -72,6 +75,7 @@ export const featuresOf = (page) => [
   new Alignment(page),
   new Robustness(page),
   new Faithfulness(page),
+  new Corpus(page),
   new ModelCard(page),
   { translate: translateProblem },
   new Framed(page),

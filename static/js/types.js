@@ -182,7 +182,7 @@
  * @property {Range | null} rows the zoomed window, half open; null: all
  * @property {Range | null} cols
  * @property {"" | "mean"} how a block of a long map is drawn; empty: by its largest weight
- * @property {"" | "ribbons" | "sources" | "compare" | "alignment" | "robustness" | "faithfulness"} view empty: the map
+ * @property {"" | "ribbons" | "sources" | "compare" | "alignment" | "robustness" | "faithfulness" | "corpus"} view empty: the map
  * @property {string} other what a comparison compares with, as beside/compare/other.js writes it; empty: what suggests itself
  * @property {string} pins cells with notes, as pins/codec.js writes them
  * @property {string} measure of cells, by its name; empty: the weights

@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 
 from heedmap.app.http.main import create_app
 from heedmap.app.settings import Settings
-from heedmap.model.hub.tasks.media import pixels_of
+from heedmap.model.media import pixels_of
 from tests.model.hub import media_checkpoints as media
 
 RATE = 16_000

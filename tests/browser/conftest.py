@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
 from tests.chromium import chromium
 from tests.live import service
 
+WEIGHTS = Path(__file__).resolve().parents[2] / "model" / "weights"
 AXES = "[data-axes=drawn]:not([hidden])"  # Plotly's, around what is on show
 WAIT = 30_000  # milliseconds: the longest that anything on the page may take, on a busy machine
 
@@ -33,6 +34,14 @@ def zoo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     from tests.browser.zoo import sources
 
     with serving(tmp_path_factory.mktemp("zoo"), sources) as url:
+        yield url
+
+
+@pytest.fixture(scope="package")
+def translators(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a live service with both translators that ship."""
+    models = [argument for name in ("de-en", "de-en-gru") for argument in ("--model", f"{name}={WEIGHTS / name}")]
+    with service(tmp_path_factory.mktemp("translators"), *models) as url:
         yield url
 
 
@@ -193,6 +202,19 @@ def watch(server: str, browser: Browser) -> Iterator[Opener]:
     for watched in pages:
         assert watched.complaints == []
         assert watched.foreign == []
+
+
+@pytest.fixture
+def lab(watch: Opener, server: str) -> Callable[..., Page]:
+    """Opens the lab, watched as any page is."""
+
+    def opener(**options: Any) -> Page:
+        page = watch(**options).page
+        page.goto(f"{server}/lab")
+        page.wait_for_selector("html[data-begun]")
+        return page
+
+    return opener
 
 
 @pytest.fixture

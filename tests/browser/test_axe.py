@@ -7,7 +7,7 @@ from .conftest import Opener
 
 pytestmark = pytest.mark.browser
 
-VIEWS = ("map", "ribbons", "compare", "alignment", "robustness", "faithfulness")
+VIEWS = ("map", "ribbons", "compare", "alignment", "robustness", "faithfulness", "corpus")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

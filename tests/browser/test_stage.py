@@ -314,3 +314,20 @@ def test_presenting_leaves_sentence_and_map_in_large_type(watch: Opener) -> None
     page.click("#present")
     expect(page.locator("#layers")).to_be_visible()
     assert page.evaluate(width) == before
+
+
+def test_the_ring_of_a_head_in_the_first_row_is_whole(watch: Opener) -> None:
+    watched = watch()
+    page = watched.open("#text=Hallo.&site=cross&layer=0&head=1")
+    ring = 3  # pixels around the chosen head
+    names, chosen = (
+        page.locator(selector).bounding_box() for selector in ("#columns-names", "#heads [aria-selected=true]")
+    )
+    assert names
+    assert chosen
+    assert chosen["y"] - ring >= names["y"] + names["height"]
+    # The pictures are where their heads are.
+    atlas, heads = (page.locator(selector).bounding_box() for selector in ("#atlas", "#heads"))
+    assert atlas
+    assert heads
+    assert atlas["y"] == pytest.approx(heads["y"], abs=0.5)

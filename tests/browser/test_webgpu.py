@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from heedmap.model.attention.biases import Bias, Dense, Edited, Toeplitz, Windowed
@@ -132,6 +133,17 @@ def layer_of(mask: Mask, bias: Bias | None, score: Score) -> AttentionMap:
     return AttentionMap(q, k, v, lse.float(), score, mask, bias)
 
 
+def worked_out(layer: AttentionMap, head: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """All weights of a head by their formula, in 64 bits, and which cells are not masked."""
+    rows, cols = torch.arange(Q), torch.arange(K)
+    scores = layer.score(layer.q.double(), layer.k.double().repeat_interleave(H // G, dim=0))[head]
+    if layer.bias is not None:
+        scores = scores + layer.bias.head(head).cells(rows, cols)[0]
+    seen = layer.mask.visible(rows, cols).expand(1, 1, Q, K)[0, 0]
+    weights = (scores - layer.lse[head, :, None].double()).exp().where(seen, 0)
+    return weights.numpy(), seen.numpy()
+
+
 def file_of(layers: list[AttentionMap], path: Path) -> bytes:
     """A trace file of them."""
     axes = {
@@ -187,7 +199,7 @@ def said(page: Page, file: bytes, code: str, **argument: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", COVERED)
-def test_blocks_are_the_services(page: Page, real: bool, tmp_path: Path, name: str) -> None:
+def test_blocks_are_right(page: Page, real: bool, tmp_path: Path, name: str) -> None:
     layer = layer_of(*COVERED[name])
     file = file_of([layer], tmp_path / "t.safetensors")
     here = said(page, file, BLOCKS, layer=0, head=1, bands=BANDS, stretches=STRETCHES)
@@ -196,8 +208,7 @@ def test_blocks_are_the_services(page: Page, real: bool, tmp_path: Path, name: s
         return
     assert here["submitted"] >= 3, "each was evaluated on the device"
     assert here["apart"] <= 1e-6, "a weight is that of the page's own evaluation"
-    weights = layer.head(1).window().numpy().reshape(Q, K)
-    seen = layer.mask.visible(torch.arange(Q), torch.arange(K)).expand(1, 1, Q, K).numpy().reshape(Q, K)
+    weights, seen = worked_out(layer, 1)
     at = 0
     for top, bottom in BANDS:
         for left, right in STRETCHES:
@@ -211,25 +222,24 @@ def test_blocks_are_the_services(page: Page, real: bool, tmp_path: Path, name: s
             at += 1
 
 
-def test_what_the_shader_lacks_is_evaluated_here(page: Page, tmp_path: Path) -> None:
-    """And what is no kind of this file's: a row that sees nothing has no log-sum-exp."""
-    file = file_of([layer_of(*case) for case in OTHERS.values()], tmp_path / "t.safetensors")
-    for index, name in enumerate(OTHERS):
-        here = said(page, file, BLOCKS, layer=index, head=0, bands=BANDS, stretches=STRETCHES)
-        assert here["made"] == {"mean": None, "max": None}, name
-        assert (here["apart"], here["submitted"] or 0) == (None, 0), name
-    blind = layer_of(Causal(-1), None, SCALED)
-    here = said(
-        page,
-        file_of([blind], tmp_path / "b.safetensors"),
-        BLOCKS,
-        layer=0,
-        head=0,
-        bands=BANDS,
-        stretches=STRETCHES,
-        rows=(0, Q),
-    )
-    assert (here["apart"], here["submitted"] or 0) == (None, 0)
+LACKING = """
+    const answers = [];
+    for (let layer = 0; layer < a.layers; layer++) {
+        const maps = trace.of("self", layer);
+        answers.push(await windowOnGpu(maps, 0, a.rows, a.cols, turn));
+        answers.push(await blocksOnGpu(maps, 0, a.bands, a.stretches, "max", turn));
+    }
+    return {answers, submitted: globalThis.submitted ?? 0};
+"""
+
+
+def test_what_the_shader_lacks_is_not_sent_to_it(page: Page, tmp_path: Path) -> None:
+    """Nor is a block with a row that sees nothing, whose log-sum-exp is no number."""
+    layers = [layer_of(*case) for case in OTHERS.values()] + [layer_of(Causal(-1), None, SCALED)]
+    file = file_of(layers, tmp_path / "t.safetensors")
+    bands = [(0, 300), (300, Q)]
+    here = said(page, file, LACKING, layers=len(layers), rows=(0, Q), bands=bands, stretches=STRETCHES)
+    assert here == {"answers": [None] * 2 * len(layers), "submitted": 0}
 
 
 LOST = """
@@ -240,7 +250,8 @@ LOST = """
     const during = apart(await answer, maps.window(1, a.rows, a.cols));
     await device?.lost;
     const [left, sent] = [await gpu(), globalThis.submitted];
-    const after = apart(await trace.window("self", {layer: 0, head: 1}, a.rows, a.cols), maps.window(1, a.rows, a.cols));
+    const again = await trace.window("self", {layer: 0, head: 1}, a.rows, a.cols);
+    const after = apart(again, maps.window(1, a.rows, a.cols));
     return {had: Boolean(device), left, during, after, later: globalThis.submitted - sent};
 """
 
@@ -270,7 +281,7 @@ def test_a_device_that_is_wrong_is_not_believed(page: Page, real: bool, tmp_path
 NONE = {
     "no adapter": "navigator.gpu.requestAdapter = async () => null;",
     "a refusal": "navigator.gpu.requestAdapter = async () => { throw new DOMException('no', 'OperationError'); };",
-    "no device": "navigator.gpu.requestAdapter = async () => ({info: {}, requestDevice: () => Promise.reject(new Error())});",
+    "no device": "navigator.gpu.requestAdapter = async () => ({info: {}, requestDevice: () => Promise.reject(1)});",
     "software": "navigator.gpu.requestAdapter = async () => ({info: {isFallbackAdapter: true}});",
     "no WebGPU": "Object.defineProperty(navigator, 'gpu', {value: undefined});",
 }
@@ -299,13 +310,13 @@ TILES = """async (a) => {
 
 
 def test_tiles_and_small_pictures_in_a_worker(
-    context: BrowserContext, real: bool, server: str, browser: Browser, tmp_path: Path
+    context: BrowserContext, processed: Browser, real: bool, server: str, tmp_path: Path
 ) -> None:
     """As codes they are those of a browser without a device, but for one that lies between two."""
     file = base64.b64encode(file_of([layer_of(*COVERED["causal"])], tmp_path / "t.safetensors")).decode()
     context.add_init_script(WORKERS)
     answers = []
-    for page in (context.new_page(), browser.new_page()):
+    for page in (context.new_page(), processed.new_page()):  # in the second one, software is what it is
         page.set_default_timeout(WAIT)
         page.goto(server + "/icon.svg")
         answers.append(page.evaluate(TILES, {"file": file}))
@@ -321,9 +332,8 @@ def test_tiles_and_small_pictures_in_a_worker(
 
 def test_in_a_page_that_holds_all(processed: Browser, real: bool, tmp_path: Path) -> None:
     """From disk, under the page's own policy, where its worker stands in it."""
-    (tmp_path / "p.html").write_bytes(
-        trace_page(file_of([layer_of(*COVERED["causal"])], tmp_path / "t.safetensors"), plotly=True)
-    )
+    file = file_of([layer_of(*COVERED["causal"])], tmp_path / "t.safetensors")
+    (tmp_path / "p.html").write_bytes(trace_page(file, plotly=True))
     with processed.new_context() as context:
         context.set_default_timeout(WAIT)
         context.add_init_script(WORKERS)

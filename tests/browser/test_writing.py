@@ -54,7 +54,7 @@ def test_rows_that_are_watched_are_those_of_the_trace(alone: Page, server: str) 
           let tokens = 0;
           const trace = await writing.run(a, new AbortController().signal, () => { tokens += 1; });
           const { map, queries, keys } = writing.drawn();
-          return { trace, tokens, text: writing.text, weights: [...map.weights], cols: map.cols, queries, keys };
+          return { trace, tokens, text: writing.text(), weights: [...map.weights], cols: map.cols, queries, keys };
         })()""",
         BODY,
     )

@@ -1,22 +1,22 @@
 """A corpus: what a model makes of many inputs, and what kind of head each is over all of them."""
 
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
-import numpy as np
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from heedmap.app.problems import problem
-from heedmap.app.requests.inputs import check_input
-from heedmap.app.service import maps
+from heedmap.app.requests.inputs import check_input, check_text
+from heedmap.app.requests.inputs import kind as kind_of_value
+from heedmap.app.service.corpus import Item, Outcome, measured, summary
 from heedmap.app.service.jobs.kind import JobRequest, Kind, Progress, Steps, Work
-from heedmap.model.contract import Parameters, Request
+from heedmap.app.settings import FILE_BYTES
+from heedmap.model.contract import Parameters
+from heedmap.model.corpus.heads import Heads
+from heedmap.model.corpus.running import Passage
 from heedmap.model.errors import EmptyInput, HeedmapError, ParameterError
-from heedmap.model.trace.trace import Trace
 
 MOST_INPUTS = 2_000  # of one corpus: an hour of a CPU at a second each
-TOGETHER = 8  # inputs a step: about a second of a sentence model on a CPU
-ROWS = 256  # of each map, spread evenly: means over a corpus need no more of one input
-PLACE = ("site", "layer", "head")
 
 
 def check_corpus(value: Any) -> list[Any]:
@@ -38,11 +38,24 @@ Inputs = Annotated[
 ]
 
 
+def check_targets(value: Any) -> Any:
+    """Texts, or nothing."""
+    if value is None:
+        return None
+    if not isinstance(value, list) or not 0 < len(value) <= MOST_INPUTS:
+        raise ParameterError(f"expected a list of 1 to {MOST_INPUTS:,} texts, got {kind_of_value(value)}")
+    return [check_text(item, str(index)) for index, item in enumerate(value)]
+
+
+Targets = Annotated[list[str] | None, BeforeValidator(check_targets)]
+
+
 class CorpusRequest(JobRequest):
     """Many inputs to a model."""
 
     kind: Literal["corpus"] = "corpus"
     inputs: Inputs
+    targets: Targets = Field(None, description="Of models that write: the output to each input; its own by default.")
     parameters: Parameters = Parameters()
 
 
@@ -51,48 +64,52 @@ class Corpus(Kind[CorpusRequest]):
 
     name: ClassVar[str] = "corpus"
     description: ClassVar[str] = (
-        "The prediction of each input, and of every head the mean over all inputs of entropy (nats), distance "
-        "(tokens), sink, diagonal, max and whatever else GET /v1/traces/{id}/heads has of one; null where no input has "
-        "what it takes."
+        "The prediction of each input, and of every head the mean over the rows of all inputs of entropy (nats), "
+        "distance (tokens), sink, diagonal, max, whatever else GET /v1/traces/{id}/heads has of one, and of cross "
+        "heads alignment, 0 to 1; null where no input has what it takes. `deviation` is between inputs, `kinds` what "
+        "the head is by the literature's thresholds, `top` the numbers of the `passages` with most of each measure. A "
+        "text that is too long is cut, and its prediction is a list of `parts`."
     )
     cost: ClassVar[str] = "a trace an input, none of which is kept"
     request = CorpusRequest
 
+    def check(self, body: CorpusRequest, facts: Any) -> None:
+        """Whether there are as many targets as inputs."""
+        if body.targets is not None and len(body.targets) != len(body.inputs):
+            raise ParameterError(
+                f"{len(body.inputs)} inputs take as many targets, got {len(body.targets)}", field="targets"
+            )
+
     def steps(self, body: CorpusRequest, work: Work) -> Steps:
         """Eight inputs a step; the result: predictions, or the problem of each input, and a row per head."""
-        requests = [Request(inputs, None, body.parameters) for inputs in body.inputs]
-        predictions: list[Any] = []
-        places: list[tuple[str, int, int]] = []
-        known: dict[tuple[str, int, int], dict[str, list[float]]] = {}
-        recorded = 0
-        for start in range(0, len(requests), TOGETHER):
-            for index, outcome in enumerate(work.record(requests[start : start + TOGETHER]), start):
-                if not isinstance(outcome, Trace):
-                    predictions.append({"error": failed_input(outcome, index)})
-                    continue
-                predictions.append(outcome.prediction.to_json())
-                recorded += 1
-                for layer in maps.heads(outcome, ROWS):
-                    for row in layer:
-                        place = row["site"], row["layer"], row["head"]
-                        if place not in known:
-                            places.append(place)
-                            known[place] = {name: [] for name in row if name not in PLACE}
-                        for name, values in known[place].items():
-                            if row[name] is not None:  # as where no token stands twice
-                                values.append(float(row[name]))
-            yield Progress(min(start + TOGETHER, len(requests)), len(requests), "inputs")
-        heads = [
-            {**dict(zip(PLACE, place, strict=True)), **{name: _mean(values) for name, values in known[place].items()}}
-            for place in places
-        ]
-        return {"model": work.name, "inputs": len(requests), "recorded": recorded, "predictions": predictions,
-                "heads": heads}  # fmt: skip
+        total, heads = len(body.inputs), Heads()
+        answers: list[list[Any]] = [[] for _ in body.inputs]
+
+        def told(item: Item, outcome: Outcome) -> None:
+            index = item.passage.input
+            if isinstance(outcome, HeedmapError):
+                answers[index].append({"error": failed_input(outcome, index)})
+            else:
+                answers[index].append(outcome.to_json())
+
+        for done in measured(work, self._items(body), body.parameters, heads, told):
+            yield Progress(done, total, "inputs")
+        predictions = [parts[0] if len(parts) == 1 else {"parts": parts} for parts in answers]
+        return {"model": work.name, "inputs": total, "predictions": predictions, **summary(heads)}
+
+    def _items(self, body: CorpusRequest) -> Iterator[Item]:
+        targets: Sequence[str | None] = body.targets or [None] * len(body.inputs)
+        for index, (inputs, target) in enumerate(zip(body.inputs, targets, strict=True)):
+            yield Item(inputs, Passage(0, index, said(inputs)), target)
 
 
-def _mean(values: list[float]) -> np.float32 | None:
-    """The mean over the inputs that have the statistic; None where none has."""
-    return np.float32(np.mean(values)) if values else None
+def said(inputs: Any) -> str:
+    """The text of an input, as far as it has one."""
+    if isinstance(inputs, str):
+        return inputs
+    texts = (part for name, part in inputs.items() if isinstance(part, str) and name not in FILE_BYTES)
+    messages = (str(message["content"]) for message in inputs.get("messages", ()))
+    return " \u00b7 ".join([*texts, *messages])
 
 
 def failed_input(error: HeedmapError, index: int) -> dict[str, Any]:

@@ -5,12 +5,10 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
-from heedmap.app.requests.inputs import check_text
-from heedmap.app.requests.inputs import kind as kind_of_value
 from heedmap.app.service.finite import fault
-from heedmap.app.service.jobs.corpus import MOST_INPUTS, Inputs, failed_input
+from heedmap.app.service.jobs.corpus import Inputs, Targets, failed_input
 from heedmap.app.service.jobs.kind import JobRequest, Kind, Progress, Steps, Work
 from heedmap.model.contract import Objective, Parameters, Request
 from heedmap.model.errors import Cancelled, EmptyInput, HeedmapError, InputError, ParameterError
@@ -25,15 +23,6 @@ from heedmap.model.measures.base import Measure
 MOST_PASSES = 200_000  # of all inputs and orders: an hour of a sentence model, whose pass takes a fiftieth of a second
 
 
-def check_targets(value: Any) -> Any:
-    """Texts, or nothing."""
-    if value is None:
-        return None
-    if not isinstance(value, list) or not 0 < len(value) <= MOST_INPUTS:
-        raise ParameterError(f"expected a list of 1 to {MOST_INPUTS:,} texts, got {kind_of_value(value)}")
-    return [check_text(item, str(index)) for index, item in enumerate(value)]
-
-
 Fraction = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 
 
@@ -42,7 +31,7 @@ class FaithfulnessRequest(JobRequest):
 
     kind: Literal["faithfulness"] = "faithfulness"
     inputs: Inputs
-    targets: Annotated[list[str] | None, BeforeValidator(check_targets)] = Field(
+    targets: Targets = Field(
         None,
         description="Of models that write: the output to each input that is explained; the model's own by default.",
     )

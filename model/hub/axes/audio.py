@@ -11,23 +11,10 @@ from typing import Any
 
 from heedmap.model.contract import Axis
 from heedmap.model.errors import CheckpointError, ParameterError
+from heedmap.model.frames import frame_axis
 from heedmap.model.hub.families import family_of, supported
-from heedmap.model.hub.messages import apart
-from heedmap.model.hub.tasks.media import too_long
-
-
-def frame_axis(length: int, step: float, duration: float) -> Axis:
-    """The axis of `length` positions of `step` seconds each; those that begin after the recording's end are special."""
-    seconds = [(round(index * step, 6), round((index + 1) * step, 6)) for index in range(length)]
-    return Axis(
-        "audio",
-        [f"{start:.2f} s" for start, _ in seconds],
-        [-1] * length,
-        [(0, 0)] * length,
-        [start >= duration for start, _ in seconds],
-        seconds=seconds,
-        duration=duration,
-    )
+from heedmap.model.media import too_long
+from heedmap.model.messages import apart
 
 
 def spectrogram_axis(config: Any, extractor: Any, samples: int, field: str = "inputs.audio") -> Axis:

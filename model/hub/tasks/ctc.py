@@ -13,9 +13,9 @@ from heedmap.model.errors import ParameterError
 from heedmap.model.hub.axes.audio import waveform_axis
 from heedmap.model.hub.loaded import Loaded
 from heedmap.model.hub.tasks.base import Item, SinglePass
-from heedmap.model.hub.tasks.media import example_audio
 from heedmap.model.hub.tasks.recordings import TASK, extractor_of, no_language, samples_of
 from heedmap.model.hub.tasks.text import embedded, filled
+from heedmap.model.media import example_audio
 from heedmap.model.watch import Stop
 
 

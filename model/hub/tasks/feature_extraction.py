@@ -11,7 +11,8 @@ from heedmap.model.errors import ParameterError
 from heedmap.model.hub.loaded import Loaded
 from heedmap.model.hub.tasks.base import Item, SinglePass
 from heedmap.model.hub.tasks.pooling import SentenceHead, sentence_head
-from heedmap.model.hub.tasks.text import Texts, encode, filled, positions, the_texts, wrong_kind
+from heedmap.model.hub.tasks.text import Texts, encode, filled, positions, the_texts
+from heedmap.model.kinds import wrong_kind
 from heedmap.model.trace.gradient import of_label
 
 READS = 'a text, {"text", "text_pair"} or {"source_sentence", "sentences"}'

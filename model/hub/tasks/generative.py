@@ -14,13 +14,13 @@ from heedmap.model.errors import CheckpointError
 from heedmap.model.generated import WRITTEN, Generated
 from heedmap.model.hub.axes.written import Written
 from heedmap.model.hub.loaded import Loaded
-from heedmap.model.hub.messages import library_message
 from heedmap.model.hub.tasks.base import Item, Task, embeddings
 from heedmap.model.hub.tasks.generation_settings import FILE, culprits, settle
 from heedmap.model.hub.tasks.static_cache import TRIAL, Choice, StaticCache, candidate, proven
 from heedmap.model.hub.tasks.text import pad_token
 from heedmap.model.hub.tasks.transformers_generate import end_tokens, generate, score
 from heedmap.model.likeliest import Place
+from heedmap.model.messages import library_message
 from heedmap.model.padding import padded
 from heedmap.model.prefix import check_room, prefix_ids
 from heedmap.model.trace.gradient import of_tokens

@@ -9,10 +9,10 @@ from heedmap.model.contract import Axis, Objective, Prediction, Request, taken
 from heedmap.model.hub.axes.image import picture_axes
 from heedmap.model.hub.loaded import Loaded
 from heedmap.model.hub.tasks.base import Item, SinglePass
-from heedmap.model.hub.tasks.media import example_image
 from heedmap.model.hub.tasks.pictures import one_shape, picture_of, preprocess, ranked, tower_of
 from heedmap.model.hub.tasks.text import labels_of
 from heedmap.model.hub.tasks.text_classification import activated
+from heedmap.model.media import example_image
 from heedmap.model.trace.gradient import of_label
 from heedmap.model.watch import Stop
 

@@ -17,7 +17,6 @@ from heedmap.model.hub.families import family_of, supported
 from heedmap.model.hub.loaded import Loaded
 from heedmap.model.hub.tasks.base import Item, collate
 from heedmap.model.hub.tasks.generative import GenerativeTask
-from heedmap.model.hub.tasks.media import example_image
 from heedmap.model.hub.tasks.pictures import one_shape, picture_of, preprocess, tower_of
 from heedmap.model.hub.tasks.text import (
     TARGET_LIMITS,
@@ -27,8 +26,9 @@ from heedmap.model.hub.tasks.text import (
     fits,
     pad_token,
     positions,
-    wrong_kind,
 )
+from heedmap.model.kinds import wrong_kind
+from heedmap.model.media import example_image
 from heedmap.model.padding import padded
 from heedmap.model.watch import Stop
 

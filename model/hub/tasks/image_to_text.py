@@ -16,11 +16,11 @@ from heedmap.model.hub.families import family_of, supported
 from heedmap.model.hub.loaded import Loaded
 from heedmap.model.hub.tasks.base import Item, Task, collate
 from heedmap.model.hub.tasks.generative import GenerativeTask
-from heedmap.model.hub.tasks.media import example_image
 from heedmap.model.hub.tasks.pictures import one_shape, picture_of, preprocess, tower_of
 from heedmap.model.hub.tasks.text import check_beginning, encode, filled, fits
 from heedmap.model.hub.tasks.transformers_generate import start_tokens
 from heedmap.model.hub.tasks.translation import TextToText
+from heedmap.model.media import example_image
 from heedmap.model.watch import Stop
 
 

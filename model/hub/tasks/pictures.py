@@ -11,8 +11,8 @@ from heedmap.model.contract import Inputs
 from heedmap.model.errors import CheckpointError, ParameterError
 from heedmap.model.hub.axes.image import Geometry, before, geometry, vision_config
 from heedmap.model.hub.loaded import Loaded
-from heedmap.model.hub.tasks.media import open_image
-from heedmap.model.hub.tasks.text import wrong_kind
+from heedmap.model.kinds import wrong_kind
+from heedmap.model.media import open_image
 
 GREY, COLOURED = 1, 3  # channels
 CHANNELS = ("num_channels", "in_channels", "in_chans")  # what configurations call their number

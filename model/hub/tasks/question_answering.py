@@ -14,7 +14,8 @@ from heedmap.model.contract import Axis, Objective, Prediction, Request, taken, 
 from heedmap.model.errors import EmptyInput, InputError, ParameterError
 from heedmap.model.hub.loaded import Loaded
 from heedmap.model.hub.tasks.base import Item, SinglePass
-from heedmap.model.hub.tasks.text import Encoded, Texts, encode_texts, filled, parts, positions, the_texts, wrong_kind
+from heedmap.model.hub.tasks.text import Encoded, Texts, encode_texts, filled, parts, positions, the_texts
+from heedmap.model.kinds import wrong_kind
 from heedmap.model.trace.gradient import of_tokens
 
 READS = "a question with its context"

@@ -9,8 +9,8 @@ from jaxtyping import Float
 from heedmap.model.contract import Parameters, Request
 from heedmap.model.errors import CheckpointError, ParameterError
 from heedmap.model.hub.loaded import Loaded
-from heedmap.model.hub.tasks.media import open_audio
-from heedmap.model.hub.tasks.text import wrong_kind
+from heedmap.model.kinds import wrong_kind
+from heedmap.model.media import open_audio
 
 TASK = "automatic-speech-recognition"
 

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from heedmap.model.hub.loaded import Loaded
-from heedmap.model.hub.messages import library_message
+from heedmap.model.messages import library_message
 
 LONGEST = 4096  # tokens: a step reads all of the cache, whatever is in it, and at 8B in bf16 that is 3% of the weights
 LEAST = 256  # tokens: a shorter one would hardly ever do

@@ -14,15 +14,8 @@ from heedmap.model.errors import CheckpointError, EmptyInput, InputTooLong, Para
 from heedmap.model.hub.axes.text import text_axis
 from heedmap.model.hub.loaded import Loaded
 from heedmap.model.hub.tasks.base import embeddings, padding
+from heedmap.model.kinds import wrong_kind
 
-KINDS = {
-    "text_pair": "a pair of texts",
-    "messages": "a chat (messages)",
-    "question": "a question with its context",
-    "source_sentence": "a sentence with others to compare it with",
-    "image": "an image",
-    "audio": "a recording",
-}
 LIMITS = ("max_position_embeddings", "max_seq_len")
 SOURCE_LIMITS = ("max_encoder_position_embeddings", *LIMITS)
 PAIRED = 'a text, or two as {"text", "text_pair"}'
@@ -47,13 +40,6 @@ class Encoded:
     ours: int = 0
 
 
-def kind_of(inputs: Inputs) -> str:
-    """What an input is, in words for a message."""
-    if isinstance(inputs, str):
-        return "a text"
-    return next((name for key, name in KINDS.items() if key in inputs), "something else")
-
-
 def the_text(inputs: Inputs, task: str, reads: str = "a text") -> str:
     """The text of an input that must be one.
 
@@ -64,11 +50,6 @@ def the_text(inputs: Inputs, task: str, reads: str = "a text") -> str:
     if not isinstance(inputs, str):
         raise wrong_kind(inputs, task, reads)
     return filled(inputs, "inputs")
-
-
-def wrong_kind(inputs: Inputs, task: str, reads: str) -> ParameterError:
-    """The error that says what the task reads."""
-    return ParameterError(f"{task} reads {reads}, and this is {kind_of(inputs)}", field="inputs")
 
 
 def parts(inputs: Inputs, task: str, reads: str, *names: str) -> list[str]:

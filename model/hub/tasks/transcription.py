@@ -16,10 +16,10 @@ from heedmap.model.hub.axes.text import output_axis, prefix_axis, text_axis
 from heedmap.model.hub.loaded import Loaded
 from heedmap.model.hub.tasks.base import Item, collate
 from heedmap.model.hub.tasks.generative import GenerativeTask
-from heedmap.model.hub.tasks.media import example_audio
 from heedmap.model.hub.tasks.recordings import TASK, extractor_of, samples_of
 from heedmap.model.hub.tasks.text import check_beginning, encode, filled, fits
 from heedmap.model.hub.tasks.transformers_generate import end_tokens
+from heedmap.model.media import example_audio
 
 Samples = Float[np.ndarray, "samples"]
 

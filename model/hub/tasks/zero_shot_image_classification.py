@@ -12,9 +12,9 @@ from heedmap.model.hub.axes.image import picture_axes
 from heedmap.model.hub.families import family_of
 from heedmap.model.hub.loaded import Loaded
 from heedmap.model.hub.tasks.base import Item, Task, collate
-from heedmap.model.hub.tasks.media import example_image
 from heedmap.model.hub.tasks.pictures import one_shape, picture_of, preprocess, ranked, tower_of
 from heedmap.model.hub.tasks.text import Encoded, encode, filled, positions
+from heedmap.model.media import example_image
 from heedmap.model.trace.gradient import label_index, of_label
 from heedmap.model.watch import Stop
 

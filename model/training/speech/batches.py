@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from heedmap.model.native.feature_transformer import opening
 from heedmap.model.native.log_mel import LogMel
 from heedmap.model.native.tokenizer import END, PAD, UNKNOWN, Tokenizer
 from heedmap.model.padding import padded
@@ -18,18 +19,23 @@ from heedmap.model.training.speech.strings import TRAINING, Spoken, Variety, Voc
 COUNTS = {0: 0.03, 1: 0.22, 2: 0.15, 3: 0.15, 4: 0.15, 5: 0.15, 6: 0.15}
 """Words in a string, and how often; a recording without any teaches that there may be none."""
 MOST_WORDS = max(COUNTS)
+PLACES_WEIGHT = 0.5  # of the loss of what each place of the encoder hears, beside that of the words
+BATCHES = 200  # an epoch: nothing is ever heard twice, so it is only how often the run reports
+LANGUAGE = "en"
 TOGETHER = 4  # batches composed at once and parted by length, so that little of them is padding
 NOTHING = UNKNOWN  # the label of a place of the encoder at which nobody speaks
 
-TIME_MASKS, TIME_MASK = 2, 12  # SpecAugment (Park et al. 2019): stretches hidden, and frames of the longest
-BAND_MASKS, BAND_MASK = 2, 7
-WARP = 0.12  # vocal tract lengths, either way (Jaitly and Hinton 2013): voices of other people at the same pace
+TIME_MASKS, TIME_MASK = 1, 10  # SpecAugment (Park et al. 2019): stretches hidden, and frames of the longest
+BAND_MASKS, BAND_MASK = 1, 6
+WARP = 0.08  # vocal tract lengths, either way (Jaitly and Hinton 2013): voices of other people at the same pace
 
 
 @dataclass(frozen=True)
 class SpeechBatch:
-    """Frames (B T E) padded with zeros; target (B Q) in, the token to predict at each place, and of each place of the
-    encoder (B K) the word that is said then."""
+    """Frames (B T E) padded with zeros; target (B Q) in, and the token to predict at each place.
+
+    places: of each place of the encoder (B K) the word that is said then.
+    """
 
     frames: Float[Tensor, "B T E"]
     lengths: Int[Tensor, "B"]
@@ -74,6 +80,7 @@ class Strings:
         self.others = [clip for clips in sets for clip in clips]
         self.tokenizer, self.features, self.stride = tokenizer, features, stride
         self.size, self.count, self.variety = size, count, variety
+        self.opening = tokenizer.one(opening(LANGUAGE), "language")
         self.ids = {word: tokenizer.one(word, "word") for v in self.vocabularies for word in v.words}
 
     def epoch(self, seed: int) -> "Epoch":
@@ -105,7 +112,7 @@ class Strings:
         lengths = torch.tensor([len(row) for row in rows])
         frames = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
         targets = [[*(self.ids[word] for word in each.words), END] for each in spoken]
-        read, expected = (padded(r, PAD)[0] for r in ([[END, *t[:-1]] for t in targets], targets))
+        read, expected = (padded(r, PAD)[0] for r in ([[self.opening, *t[:-1]] for t in targets], targets))
         step = self.features.hop * self.stride / self.features.rate
         said = [
             place_labels(each, [self.ids[w] for w in each.words], -(-n // self.stride), step)

@@ -23,6 +23,7 @@ COMMAND = re.compile(r"(?:^|/)(?P<word>[a-z]+)/(?P<speaker>[^/]+)_(?P<index>[0-9
 
 QUIET = 0.05  # of the peak of the mean magnitude: what is fainter at a clip's ends is no part of the word
 SMOOTHING = 0.025  # seconds that a mean is of
+MARGIN = 0.12  # seconds left on each side of the word, where a clip is cut
 
 HELD_SPEAKERS = ("lucas", "theo")  # of spoken-digits: the one that is hardest to other people's models, and a usual one
 HELD_VOICES = ("slt", "f5", "m7", "Andrea", "anika", "aunty", "edward", "iven", "linda", "marcelo", "steph", "victor")
@@ -49,7 +50,9 @@ class SpeakerSplit:
     test: list[Clip]
 
 
-def word_bounds(samples: Float[np.ndarray, "samples"] | Int16[np.ndarray, "samples"], rate: int = RATE) -> tuple[int, int]:
+def word_bounds(
+    samples: Float[np.ndarray, "samples"] | Int16[np.ndarray, "samples"], rate: int = RATE
+) -> tuple[int, int]:
     """Where a word begins and ends in its clip: the half-open stretch outside of which all is quiet.
 
     Quiet is where the magnitude, in means of 25 ms, is under 5% of the largest such mean; of silence, all is word.

@@ -3,12 +3,14 @@
 import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from heedmap.model.contract import Prediction, Request, Served
+from heedmap.model.load import load
 from heedmap.model.prediction import Axis
 from heedmap.model.trace.trace import Trace
 from heedmap.model.training.speech.clips import RATE, Clip, SpeakerSplit
@@ -25,8 +27,10 @@ NOISY = Variety(speed=1.0, level=0.0, noise=1.0, signal=(10.0, 10.0), room=0.0)
 
 @dataclass(frozen=True)
 class HeardSet:
-    """A set's scores: word error rate of clean strings and of strings 10 dB above noise, and of single words the share
-    that is right."""
+    """A set's scores.
+
+    clean, noisy: word error rates of strings as they are, and 10 dB above noise. right: the share of single words.
+    """
 
     name: str
     words: int
@@ -38,8 +42,11 @@ class HeardSet:
 
 @dataclass(frozen=True)
 class Reading:
-    """How a word's second is read off the maps: a cross head, the row that writes a word or that reads it, and the mean
-    of the row's seconds or its peak."""
+    """How a word's second is read off the maps.
+
+    A cross head; the row that writes the word ("output") or that reads it ("input"); and the mean of the row's seconds
+    ("mean") or its largest ("peak").
+    """
 
     layer: int
     head: int
@@ -49,12 +56,39 @@ class Reading:
 
 @dataclass(frozen=True)
 class Timing:
-    """Mean absolute seconds between a word's true middle and where a head looks; a uniform guess; a word's share of time."""
+    """Mean absolute seconds from a word's true middle to where a head looks, and to two guesses.
+
+    uniform: a second drawn evenly. proportional: the middle of the word's share of the time.
+    """
 
     words: int
     attended: float
     uniform: float
     proportional: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """All scores of a checkpoint."""
+
+    heard: list[HeardSet]
+    reading: Reading
+    timings: dict[str, Timing]
+
+
+def evaluate(
+    folder: Path,
+    parts: Mapping[str, SpeakerSplit],
+    device: str = "cpu",
+    report: Callable[[HeardSet], None] = lambda row: None,
+) -> Report:
+    """Hear every held-out set with the checkpoint in a folder.
+
+    Raises:
+        CheckpointError: it is none.
+    """
+    model = load(folder, device)
+    return Report(hear(model, parts, report), *timing(model, parts))
 
 
 def held_out(parts: Mapping[str, SpeakerSplit]) -> dict[str, list[Clip]]:
@@ -135,8 +169,11 @@ def hear(
 
 
 def timing(model: Served[Any], parts: Mapping[str, SpeakerSplit]) -> tuple[Reading, dict[str, Timing]]:
-    """Where the words' rows look, under teacher forcing of what was said: the reading that is best on the validation
-    parts, and its error on every held-out set."""
+    """Where the words' rows look, under teacher forcing of what was said.
+
+    Returns:
+        The reading that is best on the validation parts, and its errors on every held-out set.
+    """
     valid = [s for part in parts.values() if part.valid for s in strings(part.valid, TIMED // 2, SEED + 2)]
     sites = {site["name"]: site for site in model.describe()["sites"]}
     readings = [
@@ -195,8 +232,10 @@ def row_second(row: Float[np.ndarray, "K"], axis: Axis, of: str) -> float:
 
 
 def chances(spoken: Spoken) -> list[tuple[float, float]]:
-    """Of each word the error, in seconds, of a second drawn evenly, on average; and of the middle of the word's share of
-    the recording, were all words as long."""
+    """Of each word the error of two guesses, in seconds.
+
+    A second drawn evenly, on average; and the middle of the word's share of the recording, were all words as long.
+    """
     length, count = len(spoken.samples) / RATE, len(spoken.words)
     return [
         ((middle**2 + (length - middle) ** 2) / (2 * length), abs((place + 0.5) / count * length - middle))

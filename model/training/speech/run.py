@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,28 +10,35 @@ import torch.nn.functional as F
 from jaxtyping import Int
 from torch import Tensor, nn
 
+from heedmap.model.errors import InputError
 from heedmap.model.native import checkpoint
-from heedmap.model.native.feature_transformer import FeatureTransformer, FeatureTransformerConfig, FrameInput
+from heedmap.model.native.feature_transformer import (
+    FeatureTransformer,
+    FeatureTransformerConfig,
+    FrameInput,
+    opening,
+)
 from heedmap.model.native.log_mel import LogMel
 from heedmap.model.native.tokenizer import PAD
 from heedmap.model.training.data import sha256
 from heedmap.model.training.loop import Recipe, Trainer
 from heedmap.model.training.speech import clips as sets
-from heedmap.model.training.speech.batches import MOST_WORDS, Strings
+from heedmap.model.training.speech.batches import BATCHES, LANGUAGE, MOST_WORDS, PLACES_WEIGHT, Strings
+from heedmap.model.training.speech.card import write_card
 from heedmap.model.training.speech.clips import WORDS, SpeakerSplit
+from heedmap.model.training.speech.evaluate import HeardSet, Report, evaluate
 from heedmap.model.training.speech.words import word_tokenizer
 
 FACTS = "training.json"
+FILES = {name: f"{name}.zip" for name in ("spoken-digits", "speech-commands", "voices")}
 SHARES = {"spoken-digits": 0.25, "speech-commands": 0.45, "voices": 0.3}
 """How often a word of a string is drawn from each set."""
 TEST, VALID = 0.22, 0.08  # of Speech Commands' speakers
-PLACES_WEIGHT = 0.5  # of the loss of what each place of the encoder hears, beside that of the words
-BATCHES = 200  # an epoch: nothing is ever heard twice, so it is only how often the run reports
 RECIPE = {
-    "epochs": 20,
-    "batch_tokens": 32,  # strings of up to six words
+    "epochs": 28,
+    "batch_tokens": 16,  # strings of up to six words
     "learning_rate": 1.5e-3,
-    "warmup_steps": 300,
+    "warmup_steps": 400,
     "label_smoothing": 0.05,
 }
 SHAPE = {
@@ -47,36 +53,28 @@ SHAPE = {
 LONGEST = 10.0  # seconds that the encoder has places for
 
 
-@dataclass(frozen=True)
-class SpeechData:
-    """Where the three sets are."""
+def read_sets(folder: Path) -> dict[str, SpeakerSplit]:
+    """All clips that `make data` put into a folder, each set in parts that share no speaker.
 
-    spoken_digits: Path
-    commands: Path
-    voices: Path
-
-    def read(self) -> dict[str, SpeakerSplit]:
-        """All clips, in parts that share no speaker.
-
-        Raises:
-            InputError: a file does not read.
-        """
-        return {
-            "spoken-digits": sets.by_name(sets.read_spoken_digits(self.spoken_digits), sets.HELD_SPEAKERS),
-            "speech-commands": sets.by_hash(sets.read_commands(self.commands), TEST, VALID),
-            "voices": sets.by_name(sets.read_commands(self.voices), sets.HELD_VOICES),
-        }
-
-    def hashes(self) -> dict[str, str]:
-        """The SHA-256 of each file."""
-        return {path.name: sha256(path) for path in (self.spoken_digits, self.commands, self.voices)}
+    Raises:
+        InputError: a file is missing, or does not read.
+    """
+    for name in FILES.values():
+        if not (folder / name).is_file():
+            raise InputError(f"there is no {name} in {folder}: make data writes it", field="data")
+    digits, commands, voices = (folder / FILES[name] for name in ("spoken-digits", "speech-commands", "voices"))
+    return {
+        "spoken-digits": sets.by_name(sets.read_spoken_digits(digits), sets.HELD_SPEAKERS),
+        "speech-commands": sets.by_hash(sets.read_commands(commands), TEST, VALID),
+        "voices": sets.by_name(sets.read_commands(voices), sets.HELD_VOICES),
+    }
 
 
 class Listener(nn.Module):
     """A network while it learns: beside it a layer that tells of each place of the encoder which word is said then.
 
     The boundaries of words are known, so that the encoder need not wait for the decoder to find them; the layer is not
-    saved. Without it a decoder of attention learns to look only after thousands of steps.
+    saved.
     """
 
     def __init__(self, network: FeatureTransformer) -> None:
@@ -109,7 +107,7 @@ class PlaceTeacher:
 
 
 def train_speech(
-    data: SpeechData,
+    data: Path,
     out: Path,
     recipe: Recipe,
     device: torch.device,
@@ -120,7 +118,7 @@ def train_speech(
     """Train a network that writes the words of a recording, or go on with the run that `out` holds.
 
     Args:
-        out: the folder for state and, at the end of each epoch, the checkpoint (float16).
+        data: the folder of clips; out: the folder for state and, at the end of each epoch, the checkpoint (float16).
         recipe: its `batch_tokens` are strings. shape: fields of the network's config.
         report: called with each epoch's figures.
 
@@ -128,11 +126,12 @@ def train_speech(
         InputError: the data does not read. CheckpointError: `out` holds a run of another network.
     """
     torch.manual_seed(recipe.seed)
-    parts, tokenizer, features = data.read(), word_tokenizer(WORDS), LogMel()
+    parts, tokenizer, features = read_sets(data), word_tokenizer(WORDS, [opening(LANGUAGE)]), LogMel()
     longest = round(LONGEST * features.rate / features.hop)
     config = FeatureTransformerConfig(
         task="automatic-speech-recognition",
         input=FrameInput(bands=features.bands, longest=longest),
+        languages=(LANGUAGE,),
         vocabulary=len(tokenizer),
         **(SHAPE if shape is None else shape),
     )
@@ -155,9 +154,19 @@ def train_speech(
         checkpoint.save(out, network, tokenizer, torch.float16)
     facts = {
         "config": config.model_dump(mode="json"),
-        "data_sha256": data.hashes(),
+        "data_sha256": {name: sha256(data / name) for name in FILES.values()},
         "clips": {name: {p: len(getattr(part, p)) for p in ("train", "valid", "test")} for name, part in parts.items()},
         "parameters": sum(p.numel() for p in network.parameters()),
         "recipe": recipe.model_dump(),
     }
     (out / FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+
+
+def score_speech(
+    out: Path, data: Path, device: str = "cpu", report: Callable[[HeardSet], None] = lambda row: None
+) -> Report:
+    """Score a trained checkpoint on the people that it has not heard, and write its card."""
+    scores = evaluate(out, read_sets(data), device, report)
+    facts = json.loads((out / FACTS).read_text(encoding="utf-8"))
+    write_card(out, facts, scores)
+    return scores

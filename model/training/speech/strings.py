@@ -39,11 +39,11 @@ class Variety:
     pause: float = 0.18
     least: float = 0.0
     around: float = 0.5
-    speed: float = 1.25
+    speed: float = 1.18
     level: float = 5.0
-    noise: float = 0.8
-    signal: tuple[float, float] = (3.0, 40.0)
-    room: float = 0.3
+    noise: float = 0.6
+    signal: tuple[float, float] = (8.0, 45.0)
+    room: float = 0.2
 
 
 TRAINING = Variety()
@@ -89,7 +89,9 @@ def compose(rng: np.random.Generator, clips: Sequence[Clip], variety: Variety, o
     if rng.random() < variety.room:
         samples = in_room(rng, samples)
     if rng.random() < variety.noise:
-        samples = samples + noise(rng, len(samples), others) * _loudness(samples) * 10 ** (-rng.uniform(*variety.signal) / 20)
+        samples = samples + noise(rng, len(samples), others) * _loudness(samples) * 10 ** (
+            -rng.uniform(*variety.signal) / 20
+        )
     peak = float(np.abs(samples).max())
     return Spoken((samples / max(1.0, peak)).astype(np.float32), spoken.words, spoken.bounds)
 
@@ -102,7 +104,9 @@ def _joined(rng: np.random.Generator, clips: Sequence[Clip], variety: Variety) -
     for clip in clips:
         ratio = overall * variety.speed ** rng.uniform(-0.2, 0.2)
         samples = stretched(clip.samples.astype(np.float32) / 32768, ratio)
-        samples = samples / max(_loudness(samples), 1e-4) * 0.1 * 10 ** (rng.uniform(-variety.level, variety.level) / 20)
+        samples = (
+            samples / max(_loudness(samples), 1e-4) * 0.1 * 10 ** (rng.uniform(-variety.level, variety.level) / 20)
+        )
         start, stop = clip.start * ratio / RATE, clip.stop * ratio / RATE
         pause = variety.least + rng.exponential(variety.pause) if parts else 0.0
         begin = max(0.0, after + pause - start)  # of the clip; margins of two clips may overlap, words do not
@@ -160,7 +164,9 @@ def noise(rng: np.random.Generator, length: int, others: Sequence[Clip] = ()) ->
             fall = np.maximum(np.arange(len(spectrum), dtype=np.float32), len(spectrum) / 40) ** -rng.uniform(0, 1.2)
             part = np.fft.irfft(spectrum * fall.astype(np.float32), size)[:length]
         elif kind == "hum":
-            period = np.arange(RATE // HUM, dtype=np.float32) * (2 * np.pi * HUM / RATE)  # of the mains, and its overtones
+            period = np.arange(RATE // HUM, dtype=np.float32) * (
+                2 * np.pi * HUM / RATE
+            )  # of the mains, and its overtones
             wave = sum(rng.exponential() * np.sin(period * n + rng.uniform(0, 2 * np.pi)) for n in range(1, 11))
             part = np.resize(wave, length)
         else:

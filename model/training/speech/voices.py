@@ -15,14 +15,23 @@ import numpy as np
 from jaxtyping import Float
 
 from heedmap.model.errors import InputError
-from heedmap.model.training.speech.clips import RATE, WORDS
+from heedmap.model.training.speech.clips import MARGIN, RATE, WORDS, word_bounds
 
 ACCENTS = ("en-us", "en-gb", "en-gb-scotland", "en-gb-x-gbclan", "en-gb-x-rp", "en-gb-x-gbcwmd", "en-029", "en-us-nyc")
-UNUSUAL = ("whisper", "robo", "Robot", "Demonic", "croak", "fast", "serious", "Storm", "UniRobot")  # not as people speak
+UNUSUAL = (
+    "whisper",
+    "robo",
+    "Robot",
+    "Demonic",
+    "croak",
+    "fast",
+    "serious",
+    "Storm",
+    "UniRobot",
+)  # not as people speak
 VARIANTS = 160  # pairs of an accent and a variant, each with a pitch and a speed of its own
 FLITE = ("kal", "awb", "kal16", "rms", "slt")
 FLITE_STYLES = 8  # pitches and speeds of each
-MARGIN = 0.12  # seconds left on each side of the word, as Speech Commands' clips have it
 SECONDS = 20.0  # that one word may take to be said: more, and the program hangs
 
 
@@ -62,11 +71,17 @@ def say(voice: str, word: str, pitch: int, speed: int) -> Float[np.ndarray, "sam
 
 def _sized(data: bytes) -> bytes:
     """A WAV file whose header tells the length, which a program that writes into a pipe does not know."""
-    return data[:4] + (len(data) - 8).to_bytes(4, "little") + data[8:40] + (len(data) - 44).to_bytes(4, "little") + data[44:]
+    return (
+        data[:4]
+        + (len(data) - 8).to_bytes(4, "little")
+        + data[8:40]
+        + (len(data) - 44).to_bytes(4, "little")
+        + data[44:]
+    )
 
 
 def all_voices(seed: int) -> Iterator[tuple[str, str, int, int]]:
-    """Speaker, voice, pitch and speed of every voice; the name of a speaker ends in the variant's or flite's voice's."""
+    """Speaker, voice, pitch and speed of every voice; a speaker's name ends in the variant's, or flite's voice's."""
     rng = random.Random(seed)
     names = variants()
     for index in range(VARIANTS):
@@ -75,7 +90,8 @@ def all_voices(seed: int) -> Iterator[tuple[str, str, int, int]]:
     for name in FLITE:
         for style in range(FLITE_STYLES):
             speaker = f"flite{style}+{name}"
-            yield speaker, f"flite+{name}", rng.randint(0, 40) if name != "slt" else rng.randint(40, 75), rng.randint(120, 200)
+            pitch = rng.randint(40, 75) if name == "slt" else rng.randint(0, 40)  # a woman's, and men's
+            yield speaker, f"flite+{name}", pitch, rng.randint(120, 200)
 
 
 def write_voices(path: Path, seed: int = 20261128) -> int:
@@ -99,8 +115,6 @@ def write_voices(path: Path, seed: int = 20261128) -> int:
 
 def cut(samples: Float[np.ndarray, "samples"]) -> Float[np.ndarray, "samples"]:
     """A word with no more than `MARGIN` of quiet on each side."""
-    from heedmap.model.training.speech.clips import word_bounds
-
     start, stop = word_bounds(samples)
     margin = round(MARGIN * RATE)
     return samples[max(0, start - margin) : stop + margin]
@@ -113,9 +127,3 @@ def _run(command: list[str]) -> bytes:
         raise InputError(f"{command[0]} is not installed: apt-get install espeak-ng flite") from error
     except subprocess.SubprocessError as error:
         raise InputError(f"{' '.join(command)} failed: {error}") from error
-
-
-if __name__ == "__main__":
-    import sys
-
-    print(write_voices(Path(sys.argv[1])), "clips")  # noqa: T201

@@ -126,6 +126,18 @@ export function mapPath(id, site, layer, head) {
 }
 
 /**
+ * The words so far to what is committed of their translation.
+ *
+ * @param {object} body
+ * @param {AbortSignal} signal
+ * @returns {Promise<import("../beside/simultaneous/words.js").Answer>}
+ */
+export async function simultaneous(body, signal) {
+  const headers = { "Content-Type": "application/json" };
+  return (await request("v1/simultaneous", { method: "POST", headers, body: JSON.stringify(body), signal })).json();
+}
+
+/**
  * @typedef {object} Aligned the words of a pair, and which are each other's
  * @property {string} pharaoh "0-0 1-2": places from 0, the source's first
  * @property {string[]} source
@@ -134,6 +146,7 @@ export function mapPath(id, site, layer, head) {
  * @property {number | "mean"} layer
  * @property {number | "mean"} head
  * @property {"output" | "input"} reading
+ * @property {string | null} reverse the model that translates back, where links of both directions are joined
  */
 
 /**
@@ -145,7 +158,7 @@ export function mapPath(id, site, layer, head) {
 export async function align(body, signal) {
   const headers = { "Content-Type": "application/json" };
   const answer = await request("v1/align", { method: "POST", headers, body: JSON.stringify(body), signal });
-  const [first] = (await answer.json()).alignments;
+  const { alignments: [first], reverse } = await answer.json();
   if (first.error) throw new Problem(first.error.status, first.error);
-  return first;
+  return { ...first, reverse };
 }

@@ -30,6 +30,7 @@ import { svg } from "./svg.js";
 const HEIGHT = 216; // pixels
 const ROOM = { left: 56, right: 24, top: 12, bottom: 40 };
 const NARROW = 44; // pixels between two numbers on the axis
+const MANY = 24; // places: more have no dots of their own
 const STYLES = 3;
 
 export class Chart {
@@ -80,11 +81,12 @@ export class Chart {
       parts.push(svg("text", { x: ROOM.left - 8, y: Number(y) + 4, "text-anchor": "end" }, writeTick(tick)));
     }
     let before = -Infinity;
-    for (const place of places) {
+    const many = places.length > MANY && !logX;
+    for (const place of many ? round(first, last) : places) {
       const at = placeX(place);
       if (at - before < NARROW) continue;
       before = at;
-      parts.push(svg("text", { x: at.toFixed(1), y: bottom + 18, "text-anchor": "middle" }, writeX(place)));
+      parts.push(svg("text", { x: at.toFixed(1), y: bottom + 18, "text-anchor": "middle" }, writeX(place).replace("-", "−")));
     }
     parts.push(svg("text", { class: "axis-title", x: (ROOM.left + right) / 2, y: HEIGHT - 4, "text-anchor": "middle" }, x));
     for (const [number, { y, low, high }] of [...lines.entries()].reverse()) {
@@ -94,7 +96,7 @@ export class Chart {
       if (!known.length) continue;
       if (low && high) parts.push(svg("path", { class: `band ${style}`, d: `M${[...path(high, known), ...path(low, known.toReversed())].join("L")}Z` }));
       parts.push(svg("path", { class: `stroke ${style}`, d: `M${path(y, known).join("L")}` }));
-      for (const at of known) parts.push(svg("circle", { class: `dot ${style}`, cx: placeX(places[at]).toFixed(1), cy: placeY(y[at]).toFixed(1), r: 3 }));
+      for (const at of many ? [] : known) parts.push(svg("circle", { class: `dot ${style}`, cx: placeX(places[at]).toFixed(1), cy: placeY(y[at]).toFixed(1), r: 3 }));
     }
     const label = t("labChart", { title, names: lines.map(({ name }) => name).join(", ") });
     this.box.replaceChildren(svg("svg", { class: "lines", width, height: HEIGHT, role: "img", "aria-label": label }, ...parts));

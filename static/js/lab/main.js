@@ -5,6 +5,7 @@ import { learn, t, useLanguage } from "../text/i18n.js";
 import * as page from "../text/strings/lab/page.js";
 import { byId } from "../views/dom.js";
 import { changeKey, listenForKeys } from "../views/key-dialog.js";
+import { choice } from "./sections/choice.js";
 import { cost } from "./sections/cost.js";
 import { heads } from "./sections/heads.js";
 import { masks } from "./sections/masks.js";
@@ -15,7 +16,7 @@ import { translation } from "./sections/translation.js";
 import { why } from "./sections/why.js";
 
 let current = language();
-const sections = [sum(), scale(), heads(), masks(), translation(), cost(), noise(), why()];
+const sections = [sum(), scale(), choice(), heads(), masks(), translation(), cost(), noise(), why()];
 
 learn(page);
 for (const { texts } of sections) learn(texts);

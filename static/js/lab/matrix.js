@@ -64,7 +64,7 @@ export class Matrix {
       parts.push(svg("text", { x, y, transform: `rotate(-46 ${x} ${y})` }, short(label)));
     }
     const drawing = svg("svg", { class: "matrix-cells", viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": this.described() }, ...parts);
-    drawing.addEventListener("pointermove", (event) => this.point(/** @type {Element} */ (event.target)));
+    for (const name of /** @type {const} */ (["pointermove", "pointerdown"])) drawing.addEventListener(name, (event) => this.point(/** @type {Element} */ (event.target)));
     set(drawing, { "data-rows": weights.length, "data-cols": weights[0].length });
     this.box.replaceChildren(drawing);
   }

@@ -29,7 +29,7 @@ export class Scatter {
     this.cloud = null;
     /** @type {[number, number][]} in pixels */
     this.places = [];
-    this.box.addEventListener("pointermove", (event) => this.point(event));
+    for (const name of /** @type {const} */ (["pointermove", "pointerdown"])) this.box.addEventListener(name, (event) => this.point(event));
     new ResizeObserver(onceAFrame(() => this.draw())).observe(this.box);
   }
 

@@ -27,9 +27,10 @@ export function giveUp() {
 async function request() {
   try {
     const adapter = await navigator.gpu?.requestAdapter();
-    const device = await adapter?.requestDevice();
-    device?.lost.then(giveUp);
-    return device ?? null;
+    if (!adapter || adapter.info.isFallbackAdapter) return null; // a program that plays one is slower than this one
+    const device = await adapter.requestDevice();
+    device.lost.then(giveUp);
+    return device;
   } catch {
     return null;
   }

@@ -1,4 +1,9 @@
-/** Long blocks of a map by the graphics processor, where there is one: what `LayerMaps.window` has, to a millionth. */
+/**
+ * Long blocks of a map by the graphics processor, where there is one: what `LayerMaps.window` has, to a millionth.
+ *
+ * Whatever stands against it, no adapter, a kind that the shader lacks, numbers too large, a device that is lost or wrong,
+ * is answered by null, and whoever asked goes on without it.
+ */
 
 import { LayerMaps } from "./evaluate.js";
 import { Evaluation, giveUp, gpu, hasRoom } from "./gpu.js";
@@ -89,12 +94,12 @@ async function inPieces(maps, head, bands, cols, how, turn, take) {
   if (!(maps instanceof LayerMaps) || (rows[1] - rows[0]) * width * maps.size < WORTH || !covers(maps)) return false;
   const device = await gpu();
   const taken = device && takenBy(maps, head, rows, cols, how);
-  const numbers = Math.max(LARGEST, TALLEST * width);
-  if (!device || !taken || !hasRoom(device, taken, numbers)) return false;
-
+  if (!device || !taken) return false;
   const stretch = /** @type {Stretch} */ (stretchOf(maps.described.mask));
   const batches = batchesOf(bands, cols, maps.size, how, stretch);
+  const numbers = width * Math.max(1, ...batches.map(({ lines }) => lines));
   const most = Math.max(1, ...batches.map(({ pieces }) => pieces.length));
+  if (!hasRoom(device, taken, numbers)) return false;
   const evaluation = new Evaluation(device, taken, most, numbers);
   try {
     for (const { pieces, lines } of batches) {

@@ -27,14 +27,14 @@ const HOW = { each: 0, mean: 1, max: 2 };
 export const WGSL = `
 const ROWS = ${ROWS}u;
 
-struct Layout {
+struct Block {
   rows: u32, keys: u32, steps: u32, how: u32,
   query: i32, key: i32, lowest: i32, highest: i32,
   end: i32, offset: i32, biased: u32, unit: f32,
   query_unit: f32, key_unit: f32, keys_per_unit: f32, unused: f32,
 }
 
-@group(0) @binding(0) var<uniform> layout: Layout;
+@group(0) @binding(0) var<uniform> block: Block;
 @group(0) @binding(1) var<storage, read> query_whole: array<vec4<i32>>;
 @group(0) @binding(2) var<storage, read> query_rest: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read> keys: array<vec4<f32>>;
@@ -46,28 +46,28 @@ struct Layout {
 @compute @workgroup_size(${KEYS_AT_ONCE})
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
   let at = id.x;
-  if (at >= layout.keys) { return; }
+  if (at >= block.keys) { return; }
   let piece = pieces[id.y];
-  let key = layout.key + i32(at);
+  let key = block.key + i32(at);
   var sum = 0.0;
   for (var top = piece.x; top < piece.y; top += ROWS) {
     let count = min(ROWS, piece.y - top);
-    let query = layout.query + i32(top);
-    let seen = key < layout.end && key >= query + layout.lowest && key < query + i32(count) - 1 + layout.highest;
-    var whole: array<i32, ROWS>;
-    var rest: array<f32, ROWS>;
+    let query = block.query + i32(top);
+    let seen = key < block.end && key >= query + block.lowest && key < query + i32(count) - 1 + block.highest;
+    var whole = array<i32, ROWS>();
+    var rest = array<f32, ROWS>();
     if (seen) {
-      for (var step = 0u; step < layout.steps; step++) {
-        let k = keys[step * layout.keys + at];
-        let k_whole = vec4<i32>(round(k * layout.keys_per_unit));
-        let k_most = vec4<f32>(k_whole) * layout.key_unit;
+      for (var step = 0u; step < block.steps; step++) {
+        let k = keys[step * block.keys + at];
+        let k_whole = vec4<i32>(round(k * block.keys_per_unit));
+        let k_most = vec4<f32>(k_whole) * block.key_unit;
         let k_rest = k - k_most;
         for (var r = 0u; r < ROWS; r++) {
-          let from = min(top + r, layout.rows - 1u) * layout.steps + step;
-          let q_whole = query_whole[from];
-          let q_rest = query_rest[from];
+          let start = min(top + r, block.rows - 1u) * block.steps + step;
+          let q_whole = query_whole[start];
+          let q_rest = query_rest[start];
           whole[r] += dot(q_whole, k_whole);
-          rest[r] += dot(q_rest, k_most) + dot(vec4<f32>(q_whole) * layout.query_unit + q_rest, k_rest);
+          rest[r] += dot(q_rest, k_most) + dot(vec4<f32>(q_whole) * block.query_unit + q_rest, k_rest);
         }
       }
     }
@@ -75,19 +75,19 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
       var weight = 0.0;
       let row = top + r;
       let own = query + i32(r);
-      if (seen && key >= own + layout.lowest && key < own + layout.highest) {
+      if (seen && key >= own + block.lowest && key < own + block.highest) {
         let level = levels[row];
         var bias = vec2<i32>(0, 0);
-        if (layout.biased != 0u) { bias = biases[u32(layout.offset + i32(at) - i32(row))]; }
+        if (block.biased != 0u) { bias = biases[u32(block.offset + i32(at) - i32(row))]; }
         let left = rest[r] + (bitcast<f32>(bias.y) - bitcast<f32>(level.y));
-        weight = exp(f32(whole[r] + bias.x - level.x) * layout.unit + left);
+        weight = exp(f32(whole[r] + bias.x - level.x) * block.unit + left);
       }
-      if (layout.how == ${HOW.each}u) { sums[(piece.z + row - piece.x) * layout.keys + at] = weight; }
-      else if (layout.how == ${HOW.mean}u) { sum += weight; }
+      if (block.how == ${HOW.each}u) { sums[(piece.z + row - piece.x) * block.keys + at] = weight; }
+      else if (block.how == ${HOW.mean}u) { sum += weight; }
       else { sum = max(sum, weight); }
     }
   }
-  if (layout.how != ${HOW.each}u) { sums[piece.z * layout.keys + at] = sum; }
+  if (block.how != ${HOW.each}u) { sums[piece.z * block.keys + at] = sum; }
 }
 `;
 
@@ -120,7 +120,7 @@ export function takenBy(maps, head, [top, bottom], [left, right], how) {
   const unit = queryUnit * keyUnit;
   const levels = split(maps.lse.subarray(head * queries + top, head * queries + bottom), unit);
   const bias = biasOf(maps, head, [top, bottom], [left, right], unit);
-  if (!levels || !bias || levels.some((level, at) => at % 2 === 0 && level === NOTHING)) return null;
+  if (!levels || !bias || levels.some((level, at) => at % 2 === 0 && level < -(2 ** BITS))) return null;
 
   const whole = new Int32Array(rows * steps * 4);
   const rest = new Float32Array(whole.length);

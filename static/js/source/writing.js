@@ -37,7 +37,8 @@ export class Writing {
   /** @param {ReturnType<typeof watched>} place */
   constructor(place) {
     this.place = place;
-    this.text = "";
+    /** @type {string[]} what each token adds to the text */
+    this.pieces = [];
     /** @type {string[]} */
     this.labels = [];
     /** @type {number[][]} */
@@ -60,7 +61,7 @@ export class Writing {
       if (name === "end") return data.trace;
       if (name === "start") this.source = (this.place?.site === "cross" ? data.axes.source : data.axes.tokens) ?? null;
       else if (name === "token") {
-        this.text += data.text;
+        this.pieces.push(data.text);
         this.labels.push(data.label);
         const row = data.attention?.[0]?.row;
         if (row) this.rows.push(/** @type {number[]} */ (row));
@@ -70,17 +71,28 @@ export class Writing {
     return "";
   }
 
-  /** @returns {{map: HeadMap, queries: Axis, keys: Axis} | null} null where it is too wide, or there is none yet */
-  drawn() {
-    const cols = this.rows.at(-1)?.length ?? 0;
+  /** What so many tokens say. @param {number} [count] */
+  text(count = this.pieces.length) {
+    return this.pieces.slice(0, count).join("");
+  }
+
+  /**
+   * The map as it was when there were so many tokens.
+   *
+   * @param {number} [count]
+   * @returns {{map: HeadMap, queries: Axis, keys: Axis} | null} null where it is too wide, or there is none yet
+   */
+  drawn(count = this.rows.length) {
+    const rows = this.rows.slice(0, count);
+    const cols = rows.at(-1)?.length ?? 0;
     if (!cols || cols > MOST_KEYS) return null;
-    const weights = new Float32Array(this.rows.length * cols);
-    this.rows.forEach((row, index) => weights.set(row, index * cols));
+    const weights = new Float32Array(rows.length * cols);
+    rows.forEach((row, index) => weights.set(row, index * cols));
     const before = this.source?.labels ?? [];
     const labels = [...before, ...(this.place?.site === "cross" ? [] : this.labels)].slice(0, cols);
     while (labels.length < cols) labels.unshift(""); // what a decoder begins with, where no axis names it
-    const map = { weights, rows: this.rows.length, cols, causal: false, holes: true };
-    return { map, queries: plain(this.labels.slice(0, this.rows.length)), keys: plain(labels) };
+    const map = { weights, rows: rows.length, cols, causal: false, holes: true };
+    return { map, queries: plain(this.labels.slice(0, rows.length)), keys: plain(labels) };
   }
 }
 

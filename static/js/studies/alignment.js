@@ -19,11 +19,13 @@ import { Sheet, turnTo } from "./sheet.js";
 const CROSS = "cross";
 const MARGIN = 8; // around the words, for rings of the focus
 const READ_BY = ["best", "shown"];
+const JOINED = ["", "intersection", "union", "grow-diag-final"]; // links of one direction, or of both
 
 export class Alignment extends Sheet {
   /** @param {import("../features.js").Page} page */
-  constructor({ explorer }) {
+  constructor({ explorer, form }) {
     super("alignment", explorer);
+    this.models = form.models;
     this.readBy = "best";
     /** @type {Aligned | null} */
     this.aligned = null;
@@ -31,13 +33,15 @@ export class Alignment extends Sheet {
     /** @type {AbortController | null} */
     this.controller = null;
     this.choices = element("div", { class: "choice", role: "radiogroup" });
+    this.join = element("select", { id: "align-join", on: { change: () => this.load() } });
+    this.joining = element("label", { class: "small", hidden: true }, element("span", { class: "quiet" }), this.join);
     this.by = element("span", { class: "small quiet tabular" });
     this.line = element("code", { class: "pharaoh", dir: "ltr" });
     this.copy = element("button", { type: "button", class: "small", on: { click: () => this.take() } });
     this.room = element("div", { class: "align-room" });
     this.list = element("ul", { class: "unseen" });
     this.trouble = new Trouble();
-    const bar = element("div", { class: "sheet-bar" }, this.choices, this.by);
+    const bar = element("div", { class: "sheet-bar" }, this.choices, this.joining, this.by);
     const pharaoh = element("div", { class: "pharaoh-line" }, element("span", { class: "caption" }, "Pharaoh"), this.line, this.copy);
     this.body.append(bar, this.trouble.root, this.room, this.list, pharaoh);
     this.keys = { keyAlignment: () => turnTo(explorer, "alignment") };
@@ -80,11 +84,17 @@ export class Alignment extends Sheet {
     return site === CROSS && !over && layer !== null && head !== null ? { layer, head } : null;
   }
 
+  /** The model that translates back, where one is served. */
+  get reverse() {
+    return reverseOf(this.models.list, this.session?.summary.model ?? "");
+  }
+
   /** Asks the service, unless it has said so already. */
   async load() {
-    const { session, shown } = this;
+    const { session, shown, reverse } = this;
     if (!session) return;
-    const by = this.readBy === "shown" && shown ? shown : {};
+    const joined = reverse && this.join.value ? { symmetrise: this.join.value, reverse } : {};
+    const by = { ...(this.readBy === "shown" && shown ? shown : {}), ...joined };
     const asked = JSON.stringify(by);
     if (asked === this.asked && (this.aligned || this.trouble.error === null)) return;
     this.asked = asked;
@@ -141,7 +151,9 @@ export class Alignment extends Sheet {
     }
     this.line.textContent = aligned ? aligned.pharaoh || t("alignNone") : "…";
     this.copy.disabled = !aligned?.pharaoh;
-    this.by.textContent = aligned ? t("alignBy", { by: headOf(aligned), reading: t(`alignReading_${aligned.reading}`) }) : "";
+    this.joining.hidden = !this.reverse;
+    const said = aligned ? t("alignBy", { by: headOf(aligned), reading: t(`alignReading_${aligned.reading}`) }) : "";
+    this.by.textContent = aligned?.reverse ? t("alignJoined", { by: said, model: aligned.reverse }) : said;
   }
 
   /** @override */
@@ -158,10 +170,29 @@ export class Alignment extends Sheet {
         return element("label", { class: "choice-item" }, input, element("span", {}, t(`align_${value}`)));
       }),
     );
+    const { value: joined } = this.join;
+    this.join.replaceChildren(...JOINED.map((value) => element("option", { value }, t(`alignJoin_${value || "none"}`))));
+    this.join.value = joined;
+    this.joining.children[0].textContent = `${t("alignJoin")} `;
     this.copy.textContent = t("pharaohCopy");
     this.trouble.translate();
     this.draw();
   }
+}
+
+/**
+ * The model of the languages exchanged, as the service looks for it: the first that is loaded, else one that can be.
+ *
+ * @param {import("../types.js").Model[]} models
+ * @param {string} name
+ * @returns {string} empty where none is served
+ */
+export function reverseOf(models, name) {
+  const { source, target } = models.find((model) => model.name === name)?.languages ?? {};
+  const back = models.filter(
+    ({ languages, state }) => source && target && languages?.source === target && languages.target === source && state !== "failed",
+  );
+  return (back.find(({ state }) => state === "loaded") ?? back[0])?.name ?? "";
 }
 
 /** Which head or heads. @param {Aligned} aligned */

@@ -8,6 +8,7 @@ import * as compare from "./strings/compare.js";
 import * as intervene from "./strings/intervene.js";
 import * as present from "./strings/present.js";
 import * as ribbons from "./strings/ribbons.js";
+import * as simultaneous from "./strings/simultaneous.js";
 import * as sources from "./strings/sources.js";
 import * as writing from "./strings/writing.js";
 import * as canvas from "./strings/canvas.js";
@@ -17,6 +18,7 @@ import * as tour from "./strings/tour.js";
 import * as card from "./strings/card.js";
 import * as problems from "./strings/problems.js";
 import * as studies from "./strings/studies.js";
+import * as corpus from "./strings/corpus.js";
 import * as badFile from "./strings/bad_file.js";
 import * as measures from "./strings/measures.js";
 import { zh } from "./strings/zh.js";
@@ -29,6 +31,7 @@ const PARTS = [
   ribbons,
   present,
   writing,
+  simultaneous,
   sources,
   intervene,
   compare,
@@ -39,6 +42,7 @@ const PARTS = [
   card,
   problems,
   studies,
+  corpus,
   badFile,
   measures,
 ];

@@ -33,7 +33,7 @@ const BAND = 0.16; // the opacity of an interval
 export const hueOf = (hue) => (hue < 0 ? "var(--quiet)" : `var(--hue-${hue % HUES})`);
 
 /** @param {number} hue @returns {string} as Plotly reads it, which knows no variables */
-const colour = (hue) => cssColour(hue < 0 ? "--quiet" : `--hue-${hue % HUES}`);
+export const colourOf = (hue) => cssColour(hue < 0 ? "--quiet" : `--hue-${hue % HUES}`);
 
 /** @param {number} hue */
 export const dashOf = (hue) => (hue < 0 ? "dash" : DASHES[Math.floor(hue / HUES) % DASHES.length]);
@@ -113,8 +113,8 @@ function tracesOf({ x, mean, low, high, hue }) {
     mode: x.length > 1 ? "lines+markers" : "markers",
     x,
     y: mean,
-    line: { color: colour(hue), width: 2, dash: dashOf(hue) },
-    marker: { color: colour(hue), size: 5 },
+    line: { color: colourOf(hue), width: 2, dash: dashOf(hue) },
+    marker: { color: colourOf(hue), size: 5 },
     hoverinfo: "skip",
   };
   if (!low || !high || low.every((value, at) => value === high[at])) return [line];
@@ -124,7 +124,7 @@ function tracesOf({ x, mean, low, high, hue }) {
     x: [...x, ...x.toReversed()],
     y: [...high, ...low.toReversed()],
     fill: "toself",
-    fillcolor: faint(colour(hue), BAND),
+    fillcolor: faint(colourOf(hue), BAND),
     line: { width: 0 },
     hoverinfo: "skip",
   };

@@ -4,6 +4,7 @@
 export const KEYS = {
   keyRun: ["Ctrl+Enter"],
   keyInput: ["/"],
+  keyLive: ["Shift+v"],
   keyFile: ["f"],
   keyOptions: ["o"],
   keyExample: ["x"],
@@ -25,6 +26,7 @@ export const KEYS = {
   keyAlignment: ["Shift+a"],
   keyRobustness: ["Shift+r"],
   keyFaithfulness: ["Shift+f"],
+  keyCorpus: ["Shift+h"],
   keyDerive: ["d"],
   keyStep: ["q", "w"],
   keyAllSteps: ["u"],

@@ -43,6 +43,24 @@ def test_the_page_names_few_files_that_may_be_kept_for_ever(client: TestClient) 
     assert client.get("/built/explorer-0123456789abcdef.js").status_code == 404
 
 
+def test_the_lab_is_a_page_of_its_own(client: TestClient, plain: TestClient) -> None:
+    page = client.get("/lab")
+    assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert page.headers["cache-control"] == "no-cache"
+    assert "default-src 'none'; script-src 'self'; style-src 'self'; " in page.headers["content-security-policy"]
+    assert 'id="essay"' in page.text
+    assert re.search(r"<style|\sstyle=|\son\w+=", page.text) is None
+    files = [name for name in addresses(page.text) if name.startswith("built/")]
+    assert len(files) == 3
+    assert all(client.get(f"/{name}").headers["cache-control"].endswith("immutable") for name in files)
+    head = client.head("/lab")
+    assert (head.status_code, head.headers["etag"], head.content) == (200, page.headers["etag"], b"")
+    assert client.get("/lab", headers={"If-None-Match": page.headers["etag"]}).status_code == 304
+    assert plain.get("/lab").content == (STATIC / "lab.html").read_bytes()
+    assert client.post("/lab").status_code == 405
+    assert client.get("/laboratory").status_code == 404
+
+
 @pytest.mark.parametrize(
     ("accepts", "zipped"),
     [

@@ -13,12 +13,12 @@ from heedmap.model.edits import Silence
 from heedmap.model.errors import CheckpointError, CheckpointMismatch
 from heedmap.model.load import embedded, load, peek
 from heedmap.model.native import checkpoint
-from heedmap.model.native.copying import Mixture
+from heedmap.model.native.copying import CopyHead, Mixture
 from heedmap.model.native.export import export_m2m100
 from heedmap.model.native.passes import padded_ids
 from heedmap.model.native.summarizer import Summarizer
 from heedmap.model.native.tokenizer import END, PAD, Tokenizer
-from heedmap.model.native.transformer import CopyHead, Transformer, TransformerConfig
+from heedmap.model.native.transformer import Transformer, TransformerConfig
 from heedmap.model.trace.trace import Trace
 
 HEAD = CopyHead(layer=1, head=2)

@@ -5,9 +5,10 @@ import torch
 
 from heedmap.model.native import checkpoint
 from heedmap.model.native.checkpoint import Network
+from heedmap.model.native.dropout import dropout
 from heedmap.model.native.recurrent import RecurrentConfig
 from heedmap.model.native.tokenizer import END, PAD
-from heedmap.model.native.transformer import TransformerConfig, dropout
+from heedmap.model.native.transformer import TransformerConfig
 from heedmap.model.trace.recorder import Recorder
 
 SHAPES = {

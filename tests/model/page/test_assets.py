@@ -83,6 +83,23 @@ def test_a_small_page_word_for_word(small: Path) -> None:
             assert hashlib.sha256(file.plain).hexdigest().startswith(name.rpartition("-")[2].partition(".")[0])
 
 
+def test_a_second_page_has_files_of_its_own_and_shares_what_is_the_same(small: Path) -> None:
+    (small / "lab.html").write_text(PAGE.replace("css/a.css", "css/b.css"))
+    files = made(small)
+    kinds = sorted(re.sub(r"-[0-9a-f]{16}", "", name) for name in files)
+    assert kinds == sorted(
+        [
+            *("index.html", "lab.html", "built/early.js", "built/plotly.js", "built/w.js"),
+            *("built/explorer.css", "built/explorer.js", "built/lab.css", "built/lab.js"),
+        ]
+    )
+    assert b"built/explorer" not in files["lab.html"].plain
+    assert b"built/lab" not in files["index.html"].plain
+    (small / "built").mkdir()
+    write(small / "built", small)
+    assert assets(small) == files
+
+
 def test_a_change_is_seen_and_changes_the_names(small: Path) -> None:
     before = set(assets(small))
     assert set(assets(small)) == before
@@ -126,7 +143,9 @@ def test_a_picture_inside_a_style_sheet_is_none(small: Path) -> None:
 def test_the_explorer_is_few_and_small_and_the_same_in_every_process(tmp_path: Path) -> None:
     shutil.copytree(STATIC, tmp_path / "static", ignore=shutil.ignore_patterns("built"))
     files = made(tmp_path / "static")
-    first = {name: len(file.packed) for name, file in files.items() if "plotly" not in name}
+    lab = {name: len(file.packed) for name, file in files.items() if name.startswith(("lab.", "built/lab-"))}
+    assert (len(lab), sum(lab.values()) <= 100_000) == (3, True)  # bytes
+    first = {name: len(file.packed) for name, file in files.items() if "plotly" not in name and name not in lab}
     assert len(first) <= 6
     assert sum(first.values()) <= 250_000  # bytes to the first picture, Plotly apart
     code = "import sys, pathlib, heedmap.model.page.assets as a; print(*a.made(pathlib.Path(sys.argv[1])))"

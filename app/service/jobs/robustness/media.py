@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from heedmap.app.service.jobs.robustness.request import GRID, Name
-from heedmap.model.hub.tasks.media import open_audio, open_image
+from heedmap.model.media import open_audio, open_image
 from heedmap.model.robustness.audio import white_noise
 from heedmap.model.robustness.pictures import GREY, Pixels, blur, crop, gaussian_noise, occlusion
 

@@ -10,7 +10,7 @@ import { t } from "../../text/i18n.js";
 import { writtenOf } from "../../text/texts.js";
 import { announce } from "../../views/controls.js";
 import { byId, element, setText } from "../../views/dom.js";
-import { stopWriting } from "../../views/watching.js";
+import { stepWriting, stopWriting, toggleWriting, translateWriting } from "../../views/watching.js";
 import { candidateItems, nats, scoreItems, shownToken } from "./candidates.js";
 import { givenOf, idsOf, outputOf, rowOf } from "./output.js";
 
@@ -69,15 +69,16 @@ export class Stepping {
     byId("hover-line").before(this.controls);
     byId("hover-line").after(this.root);
     this.keys = {
-      keyStepOn: () => this.step(1),
-      keyStepBack: () => this.step(-1),
-      keyPlayWriting: () => this.toggle(),
+      keyStepOn: () => stepWriting(1) || this.step(1),
+      keyStepBack: () => stepWriting(-1) || this.step(-1),
+      keyPlayWriting: () => toggleWriting() || this.toggle(),
       keyStop: () => stopWriting(),
     };
   }
 
   /** In the page's language. */
   translate() {
+    translateWriting();
     for (const part of [this.root, this.controls]) part.setAttribute("aria-label", t("stepping"));
     setText(this.back, "‹");
     setText(this.on, "›");
@@ -218,7 +219,7 @@ export class Stepping {
     this.mark();
     const playing = this.timer !== 0;
     setText(this.playing, playing ? "❚❚" : "▶");
-    const play = t(playing ? "stepPause" : "keyPlayWriting");
+    const play = t(playing ? "stepPause" : "stepPlay");
     this.playing.title = play;
     this.playing.setAttribute("aria-label", play);
     this.playing.setAttribute("aria-pressed", String(playing));

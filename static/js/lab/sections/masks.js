@@ -7,9 +7,11 @@ import * as texts from "../../text/strings/lab/masks.js";
 import { element } from "../../views/dom.js";
 import { button, choice, slider } from "../controls.js";
 import { labelsOf, rowsOf } from "../cross.js";
+import { Chart } from "../chart.js";
 import { formula, over, row, sub, sum } from "../formula.js";
 import { Matrix } from "../matrix.js";
-import { entropy, even, mean, moved, normal, said, shuffled } from "../numbers.js";
+import { apart, entropy, even, mean, moved, normal, said, shuffled } from "../numbers.js";
+import { byDistance, DISTANCES, FROM } from "../positions.js";
 import { Figure, Section } from "../section.js";
 import { onSentence, sentence, sentenceField } from "../sentence.js";
 import { attend, traceOf, translator } from "../service.js";
@@ -28,6 +30,9 @@ const reordered = (lines, map) => map.map((from) => map.map((to) => lines[from][
 
 /** The weight that lies elsewhere, mean over the rows. @param {number[][]} a @param {number[][]} b */
 const elsewhere = (a, b) => mean(a.map((line, at) => moved(line, b[at])));
+
+/** @param {number[][]} lines @returns {[number[], number[]]} */
+const pair = ([a, b]) => [a, b];
 
 class Masks extends Figure {
   constructor() {
@@ -64,12 +69,17 @@ class Masks extends Figure {
     this.plain = new Matrix();
     this.back = new Matrix();
     this.words = element("p", { class: "measured" });
+    /** @type {Awaited<ReturnType<typeof byDistance>> | null} */
+    this.distance = null;
+    this.added = new Chart();
+    this.rotary = new Chart();
     this.room.append(
       element("div", { class: "controls" }, kinds, this.window),
       element("div", { class: "halves" }, this.map.root, this.facts),
       sentenceField(),
       element("div", { class: "controls" }, this.words, other),
       element("div", { class: "halves" }, this.plain.root, this.back.root),
+      element("div", { class: "charts" }, this.added.root, this.rotary.root),
     );
     onSentence(() => this.begun && again());
   }
@@ -89,6 +99,7 @@ class Masks extends Figure {
     const pick = (/** @type {number[][]} */ lines) => order.map((at) => lines[at]);
     const [plain, mixed] = await Promise.all([attend({ queries, keys }, signal), attend({ queries: pick(queries), keys: pick(keys) }, signal)]);
     this.operator = elsewhere(reordered(plain.weights, order), mixed.weights);
+    this.distance ??= await byDistance(signal);
     this.draw();
     const asked = JSON.stringify([sentence(), this.seed]);
     if (this.order?.asked === asked) return;
@@ -143,6 +154,7 @@ class Masks extends Figure {
     const error = Math.max(...masked.map((line) => Math.abs(line.reduce((total, weight) => total + weight, 0) - 1)));
     const facts = { first: seen(0), last: seen(LENGTH - 1), error: said(error, 1), entropy: said(mean(masked.map(entropy))) };
     this.facts.textContent = t("labMaskFacts", facts);
+    this.drawDistance();
     if (!order) return;
     const { plain, back, labels, model, text } = order;
     this.plain.show({ title: t("labOrder", { model, layer: LAYER, head: this.head }), weights: plain, rows: labels, cols: labels });
@@ -150,6 +162,16 @@ class Masks extends Figure {
     this.words.textContent = t("labShuffledText", { text });
     this.source.textContent = t("lab_masks_source", { n: LENGTH, model });
     this.tell();
+  }
+
+  drawDistance() {
+    const { distance } = this;
+    if (!distance) return;
+    for (const name of /** @type {const} */ (["added", "rotary"])) {
+      const title = t(`labPositions_${name}`, { apart: said(apart(...pair(distance[name])), 1) });
+      const lines = distance[name].map((y, at) => ({ name: t("labFrom", { from: FROM[at] }), y }));
+      this[name].show({ title, x: t("labDistance"), places: DISTANCES, lines });
+    }
   }
 
   tell() {

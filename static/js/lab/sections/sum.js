@@ -14,7 +14,7 @@ import { attend } from "../service.js";
 
 /** @type {Score[]} */
 const SCORES = ["dot", "scaled", "additive", "bilinear"];
-const SOON = 40; // milliseconds: what is dragged is asked for so often
+const SOON = 40; // milliseconds: between two requests for what is dragged
 const BOLDEST = 8; // pixels of a weight of one
 const THIN = 1.5;
 const FIRST = {
@@ -63,7 +63,8 @@ class WeightedSum extends Figure {
     this.angle = 90;
     /** @type {Answer | null} */
     this.answer = null;
-    this.timer = 0;
+    this.stale = false; // what is on show has not been asked for
+    this.asking = false;
     const moved = (/** @type {string} */ name, /** @type {number[]} */ place) => {
       this.vectors[name] = place;
       this.changed();
@@ -103,8 +104,19 @@ class WeightedSum extends Figure {
   /** The vectors are drawn at once, their weights when the service has answered. */
   changed() {
     this.place();
-    clearTimeout(this.timer);
-    this.timer = window.setTimeout(() => void this.measure(), SOON);
+    this.stale = true;
+    if (!this.asking) void this.follow();
+  }
+
+  /** Asks one request after the other for as long as vectors move, so that weights follow them. */
+  async follow() {
+    this.asking = true;
+    while (this.stale) {
+      await new Promise((resolve) => setTimeout(resolve, SOON));
+      this.stale = false;
+      await this.measure();
+    }
+    this.asking = false;
   }
 
   /** @override @param {AbortSignal} signal */

@@ -280,6 +280,7 @@ export const en = {
   keyClose: "close what is open",
   mouseHelp:
     "Wheel zooms, dragging pans, Shift and dragging zooms into a box, a double click shows the whole map; a click keeps a cell.",
+  linkUnread: "Not known here, so left at its default: {what}",
   stale: "The input has changed since this answer.",
   empty: "No map yet. Give an input and press the button.",
   failedMap: "This map did not arrive: {detail}",

@@ -277,6 +277,7 @@ export const zh = {
   keyHelp: "本说明",
   keyClose: "关闭弹出的内容",
   mouseHelp: "滚轮缩放，拖动平移，按住 Shift 拖动框选放大，双击看全图；单击选定格子。",
+  linkUnread: "无法识别，已按默认值显示：{what}",
   stale: "输入已修改，当前结果对应修改前的输入。",
   empty: "还没有注意力图。请输入内容并按下按钮。",
   failedMap: "注意力图加载失败：{detail}",

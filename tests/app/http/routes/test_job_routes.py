@@ -63,13 +63,25 @@ def test_a_corpus_has_each_prediction_and_the_mean_of_every_head(client: TestCli
     for text in (TEXT, "Ich habe keine Zeit."):
         trace = client.post("/v1/traces", json={"inputs": text, "parameters": PARAMETERS}).json()["id"]
         rows.append(client.get(f"/v1/traces/{trace}/heads").json()["heads"])
+    assert [passage["input"] for passage in result["passages"]] == [0, 2]
+    assert result["metrics"][:5] == ["entropy", "distance", "sink", "diagonal", "max"]
+    queries = {site["name"]: site["shape"][0] for site in client.get(f"/v1/traces/{trace}").json()["sites"]}
+    weights = {site["name"]: (site["rows"] - queries[site["name"]], queries[site["name"]]) for site in result["sites"]}
     for mean, one, other in zip(result["heads"], *rows, strict=True):
+        first_rows, other_rows = weights[mean["site"]]
         assert [mean[name] for name in ("site", "layer", "head")] == [one[name] for name in ("site", "layer", "head")]
         for name in ("entropy", "distance", "sink", "diagonal", "max"):
-            assert mean[name] == pytest.approx((one[name] + other[name]) / 2, abs=1e-4)
+            assert mean[name] == pytest.approx(
+                (one[name] * first_rows + other[name] * other_rows) / (first_rows + other_rows), abs=1e-4
+            )
         for name in ("previous", "duplicate", "induction", "copying"):
             there = [value for value in (one[name], other[name]) if value is not None]
-            assert mean[name] == (pytest.approx(sum(there) / len(there), abs=1e-4) if there else None)
+            if there:
+                assert min(there) - 1e-4 <= mean[name] <= max(there) + 1e-4
+            else:
+                assert mean[name] is None
+        top = [number for number, _ in mean["top"]["entropy"]]
+        assert top == ([0, 1] if one["entropy"] >= other["entropy"] else [1, 0])
     listed = client.get("/v1/jobs").json()
     assert job["id"] in [each["id"] for each in listed["jobs"]]
     assert all("result" not in each for each in listed["jobs"])
@@ -185,6 +197,8 @@ def test_stopping_cancels_and_tells(settings: Callable[..., Settings]) -> None:
         ({"kind": "corpus", "inputs": ["a", 3]}, "inputs.1"),
         ({"kind": "corpus", "inputs": ["a"] * 2001}, "inputs"),
         ({"kind": "corpus", "inputs": ["a"], "speed": 1}, "speed"),
+        ({"kind": "corpus", "inputs": ["a"], "targets": ["b", "c"]}, "targets"),
+        ({"kind": "corpus", "inputs": ["a"], "targets": [1]}, "targets.0"),
         ({"kind": "corpus", "inputs": ["a"], "parameters": {"beam_size": 0}}, "parameters.beam_size"),
     ],
 )

@@ -6,7 +6,8 @@ import transformers as hf
 
 from heedmap.model.contract import Axis
 from heedmap.model.errors import CheckpointError, InputTooLong, ParameterError
-from heedmap.model.hub.axes.audio import frame_axis, positions, shortest, spectrogram_axis, waveform_axis
+from heedmap.model.frames import frame_axis
+from heedmap.model.hub.axes.audio import positions, shortest, spectrogram_axis, waveform_axis
 
 WAV2VEC2 = hf.Wav2Vec2Config()  # kernels 10, 3, 3, 3, 3, 2, 2; strides 5, 2, 2, 2, 2, 2, 2
 SMALL = hf.Wav2Vec2Config(conv_dim=[8] * 7, feat_extract_norm="layer", num_hidden_layers=1, hidden_size=48)

@@ -25,7 +25,9 @@ def test_word_errors(said: str, heard: str, errors: int) -> None:
 
 
 def test_the_second_of_a_row() -> None:
-    axis = Axis("audio", ["a", "b", "c"], [-1] * 3, [(0, 0)] * 3, seconds=[(0.0, 0.2), (0.2, 0.4), (0.4, 0.6)])
+    axis = Axis(
+        "audio", ["a", "b", "c"], [-1] * 3, [(0, 0)] * 3, [False] * 3, seconds=[(0.0, 0.2), (0.2, 0.4), (0.4, 0.6)]
+    )
     row = np.array([0.2, 0.5, 0.3])
     assert row_second(row, axis, "peak") == pytest.approx(0.3)
     assert row_second(row, axis, "mean") == pytest.approx(0.2 * 0.1 + 0.5 * 0.3 + 0.3 * 0.5)

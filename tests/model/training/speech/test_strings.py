@@ -30,7 +30,9 @@ def tone(word: str = "go", speaker: str = "a", seconds: float = 0.5, margin: flo
 
 
 def test_words_lie_where_the_string_says_they_do() -> None:
-    spoken = compose(np.random.default_rng(1), [tone("go"), tone("no")], Variety(pause=0.3, least=0.2, noise=0, room=0))
+    spoken = compose(
+        np.random.default_rng(1), [tone("go"), tone("no")], Variety(pause=0.3, least=0.2, noise=0.0, room=0.0)
+    )
     assert spoken.words == ["go", "no"]
     for start, stop in spoken.bounds:
         inside = spoken.samples[round((start + 0.01) * RATE) : round((stop - 0.01) * RATE)]
@@ -98,7 +100,7 @@ def test_a_warp_of_one_is_none_and_a_wider_one_moves_bands_down() -> None:
 
 def test_batches_are_resumable_and_say_what_is_said() -> None:
     clips = [tone(word, speaker) for word in WORDS for speaker in "ab"]
-    strings = Strings([clips], [1.0], word_tokenizer(WORDS), LogMel(), stride=4, size=3, count=2 * TOGETHER)
+    strings = Strings([clips], [1.0], word_tokenizer(WORDS, ["<en>"]), LogMel(), stride=4, size=3, count=2 * TOGETHER)
     whole = list(strings.epoch(5))
     assert len(whole) == 2 * TOGETHER
     for batch, again in zip(whole[3:], strings.epoch(5)[3:], strict=True):
@@ -110,7 +112,7 @@ def test_batches_are_resumable_and_say_what_is_said() -> None:
         for labels, target, places in zip(batch.labels, batch.target, batch.places, strict=True):
             words = [token for token in labels.tolist() if token != PAD]
             assert words[-1] == END
-            assert target.tolist()[: len(words)] == [END, *words[:-1]]
+            assert target.tolist()[: len(words)] == [strings.opening, *words[:-1]]
             heard = [p for p in places.tolist() if p not in (PAD, NOTHING)]
             runs = [token for at, token in enumerate(heard) if at == 0 or heard[at - 1] != token]
             assert set(runs) == set(words[:-1])

@@ -2,7 +2,7 @@
 
 export const en = {
   lab_cost_short: "Cost",
-  lab_cost_title: "6. What length costs",
+  lab_cost_title: "What length costs",
   lab_cost_text:
     "Every query meets every key, so the work grows with the square of the length. The map does too, and it is what fills the memory; a fused kernel never writes it down, but keeps one number a row, the logarithm of the softmax’s sum. With that, any part of the map can be made again later, exactly.",
   lab_cost_question: "Twice the length: how many times the seconds, how many times the bytes?",
@@ -25,13 +25,13 @@ export const en = {
 
 export const zh = {
   lab_cost_short: "代价",
-  lab_cost_title: "6. 长度的代价",
+  lab_cost_title: "长度的代价",
   lab_cost_text:
     "每个查询都要遇到每个键，所以计算量随长度的平方增长。注意力图也是如此，占满内存的正是它；融合算子从不把它写下来，每行只留一个数：softmax 分母的对数。凭这个数，日后可以精确地重算图的任何一部分。",
   lab_cost_question: "长度加倍，时间变为几倍？字节数变为几倍？",
   lab_cost_answer:
     "图的字节数变为四倍，而查询、键与每行一个数只变为两倍。带图的回答，时间随图增长；不带图时，先随请求本身的长度增长，直到所有配对的乘积超过其他开销。最后一次加倍的倍数是实测的，见下。",
-  lab_cost_link: "到浏览器中分块查看注意力图，长文本即如此处理",
+  lab_cost_link: "在探索页中分块查看注意力图，长文本即如此处理",
   lab_cost_source:
     "时间从发出请求算到收到最后一个字节，取 {times} 次的中位数，由本浏览器于 {when} 测得；查询与键各含 {width} 个随机数，经 POST /v1/attention（内核 {kernel}，在服务器的处理器上）计算，分别带与不带 return_weights。推理记录：{model} 在 {device} 上（POST /v1/traces），输入为重复多遍的您的句子；其字节数由服务给出，图的字节数由本页按形状算出：层 × 头 × 查询 × 键 × 4。",
   lab_cost_told: "从 {half} 到 {length}：带图时间变为 {time} 倍，不带图 {bare} 倍；回答的字节数带图变为 {bytes} 倍，不带图 {bareBytes} 倍。{tokens} 个词元时，推理记录为 {trace}，其注意力图若全部写下则为 {maps}。",

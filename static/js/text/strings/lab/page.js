@@ -8,7 +8,7 @@ export const en = {
   labExplorerTitle: "To the explorer",
   labLead: "Attention is a weighted sum whose weights are found by comparing.",
   labAbout:
-    "Eight short sections say what follows from that, each on a figure that you can change. Every number is measured when you see it, on this service’s own operator and models, or computed in the page by the formula above it; each figure says which.",
+    "Short sections say what follows from that, each on a figure that you can change. Every number is measured when you see it, on this service’s own operator and models, or computed in the page by the formula above it; each figure says which.",
   labFormula: "Formula",
   labChart: "{title}: {names}; the table that follows has the numbers",
   labAgain: "Try again",
@@ -27,11 +27,11 @@ export const zh = {
   labPage: "Heedmap 实验室：逐节看懂注意力",
   labSkip: "跳到正文",
   labContents: "目录",
-  labExplorer: "浏览器",
-  labExplorerTitle: "前往注意力浏览器",
+  labExplorer: "探索页",
+  labExplorerTitle: "前往探索页",
   labLead: "注意力是加权求和，而权重由比较得来。",
   labAbout:
-    "下面八小节逐一说明由此引出的道理，每节配一幅可以亲手改动的图。每个数字都是您看到它时才测得的：或由本服务自己的算子和模型测出，或由页面按上方公式当场算出，图下均有注明。",
+    "下面各小节逐一说明由此引出的道理，每节配一幅可以亲手改动的图。每个数字都是您看到它时才测得的：或由本服务自己的算子和模型测出，或由页面按上方公式当场算出，图下均有注明。",
   labFormula: "公式",
   labChart: "{title}：{names}；数值见随后的表格",
   labAgain: "重试",

@@ -2,7 +2,7 @@
 
 export const en = {
   lab_scale_short: "Why √d",
-  lab_scale_title: "2. Why the dot product is divided by √d",
+  lab_scale_title: "Why the dot product is divided by √d",
   lab_scale_text:
     "The product of two random vectors of d numbers has variance d, so its scores spread out as vectors get wider. A softmax of scores far apart is all but one weight, and there its slope is nearly zero: nothing is left to learn from. Divided by √d, scores keep their spread at any width.",
   lab_scale_question: "At the widest d, how much of a row does the heaviest key take, with and without √d?",
@@ -23,13 +23,13 @@ export const en = {
 
 export const zh = {
   lab_scale_short: "为何除以 √d",
-  lab_scale_title: "2. 点积为何要除以 √d",
+  lab_scale_title: "点积为何要除以 √d",
   lab_scale_text:
     "两个 d 维随机向量的点积方差为 d，向量越宽，分数就散得越开。分数相差悬殊时，softmax 几乎只剩一个权重，其斜率接近零，也就学不到东西。除以 √d 之后，无论多宽，分数的散布都不变。",
   lab_scale_question: "在最宽的 d 处，除与不除 √d，最重的键各占一行的多少？",
   lab_scale_answer:
     "不除时几乎占满：32 个分数中最大的约比中位高出 2√d，softmax 又对它取指数。除以 √d 后，所占比例与最窄的向量相差无几。斜率也是同样的道理：接近 0 或 1 的权重几乎不随分数变动。",
-  lab_scale_link: "到浏览器中看训练好的模型里每个头的熵",
+  lab_scale_link: "在探索页中看训练好的模型里每个头的熵",
   lab_scale_source:
     "{queries} 个查询、{keys} 个键，均为标准正态随机数，种子 {seed}，经本服务的算子（POST /v1/attention）分别以 dot 与 scaled_dot 计算；熵与斜率由本页根据其返回的权重算出。",
   lab_scale_told: "d = {d} 时，最重权重的平均值：点积为 {dot}，缩放点积为 {scaled}。d = {least} 时为 {dotLeast} 和 {scaledLeast}。",

@@ -2,7 +2,7 @@
 
 export const en = {
   lab_sum_short: "The weighted sum",
-  lab_sum_title: "1. The weighted sum",
+  lab_sum_title: "The weighted sum",
   lab_sum_text:
     "A query is compared with every key, and each comparison is a score. The softmax turns scores into weights that sum to one, and the answer is the sum of the values, each times its weight. Drag the vectors, or move them with the arrow keys.",
   lab_sum_question: "Make k₂ twice as long without turning it. Which of the four scores keeps the effect within bounds?",
@@ -33,13 +33,13 @@ export const en = {
 
 export const zh = {
   lab_sum_short: "加权求和",
-  lab_sum_title: "1. 加权求和",
+  lab_sum_title: "加权求和",
   lab_sum_text:
     "查询与每个键比较，每次比较得一个分数。softmax 把分数变成总和为一的权重，结果就是各个值乘以各自的权重再相加。可以拖动向量，也可以用方向键移动。",
   lab_sum_question: "把 k₂ 拉长一倍而不改变方向。哪种分数受到的影响有上限？",
   lab_sum_answer:
     "加性分数。向量的乘积随其中一个的长度成倍增长，没有上限；而 tanh 把每个分量限制在 −1 与 1 之间，所以无论键有多长，这里的加性分数都不会超出 −2 到 2。",
-  lab_sum_link: "到浏览器中看真实模型的一个权重如何得来",
+  lab_sum_link: "在探索页中看真实模型的一个权重如何得来",
   lab_sum_source: "权重与输出：本服务（POST /v1/attention）。分数：本页按公式计算；由其算得的 softmax 与服务给出的权重最多相差 {apart}。",
   lab_sum_told: "按图中的向量，k₂ 的分数在拉长前后为：{list}。",
   lab_sum_one: "{score} {before} → {after}（权重 {weight} → {then}）",

@@ -2,7 +2,7 @@
 
 export const en = {
   lab_translation_short: "Translation",
-  lab_translation_title: "5. Translation: where attention began",
+  lab_translation_title: "Translation: where attention began",
   lab_translation_text:
     "Attention was first added to recurrent translators, with an additive score and one head: each new word looks back at the source instead of at one vector for all of it. The Transformer kept the look back, scored it by a scaled product, in many heads, and left the recurrence out. Both are here, on your sentence.",
   lab_translation_question: "Which of the two looks more sharply, and do they look at the same words?",
@@ -20,17 +20,21 @@ export const en = {
   labScoreWritten: "log-probability of its translation",
   labBoth: "Both translators in numbers",
   labModel: "model",
+  labDistanceText:
+    "Distance: the sentence is put behind more and more others (“{filler}”), and each model scores the translation that it gave the sentence alone, at that place, far from the beginning. Both were trained on short sentences.",
+  labDistanceTitle: "Mean log-probability of a token of its own translation, nats",
+  labDistanceX: "sentences before it",
 };
 
 export const zh = {
   lab_translation_short: "翻译",
-  lab_translation_title: "5. 翻译：注意力的起点",
+  lab_translation_title: "翻译：注意力的起点",
   lab_translation_text:
     "注意力最早加在循环翻译模型上，用加性分数、单个头：每写一个新词都回看原文，而不是只靠一个概括全文的向量。Transformer 保留了回看，改用缩放点积打分、分成多个头，并去掉了循环。两者都在这里，翻译您的句子。",
   lab_translation_question: "两者谁看得更集中？看的是同样的词吗？",
   lab_translation_answer:
     "熵说明集中的程度：0 nat 表示只看一个词。Transformer 展示的是对齐最好的头，拿它比较才公平；其余的头可以去做别的事。对于两者都写出的词，图中统计它们有多少次最关注同一个原文词。",
-  lab_translation_link: "到浏览器中对比两个模型对这句话的注意力",
+  lab_translation_link: "在探索页中对比两个模型对这句话的注意力",
   lab_translation_source: "译文与注意力图：本服务（POST /v1/traces，再取一个头的图）。熵与一致程度：本页根据图算出。",
   lab_translation_told: "平均熵：{first} 为 {a} nat，{second} 为 {b} nat。两者都写出的 {n} 个词中，有 {same} 个出自同一个原文词。",
   labTranslates: "{model}：“{text}”",
@@ -42,4 +46,8 @@ export const zh = {
   labScoreWritten: "译文的对数概率",
   labBoth: "两个翻译模型的数字",
   labModel: "模型",
+  labDistanceText:
+    "距离：在这句话前面放上越来越多的其他句子（“{filler}”），让每个模型为它单独翻译这句话时的译文打分，此时译文已远离开头。两个模型都只用短句训练过。",
+  labDistanceTitle: "自身译文每个词元的平均对数概率（nat）",
+  labDistanceX: "前面的句子数",
 };

@@ -2,7 +2,7 @@
 
 export const en = {
   lab_why_short: "Is it an explanation?",
-  lab_why_title: "8. Is a weight an explanation?",
+  lab_why_title: "Is a weight an explanation?",
   lab_why_text:
     "A large weight says where a head took its values from, not that the answer depended on it: the value may be small, other heads may know the same, later layers may ignore it. What an edge is worth can be measured instead: hide that key from that query, share its weight among the others, and see what becomes of the translation’s probability.",
   lab_why_question: "Do the largest weights have the largest effects?",
@@ -31,13 +31,13 @@ export const en = {
 
 export const zh = {
   lab_why_short: "权重算解释吗",
-  lab_why_title: "8. 权重能算作解释吗？",
+  lab_why_title: "权重能算作解释吗？",
   lab_why_text:
     "权重大，只说明某个头从哪里取了值，并不说明结果依赖于它：值可能很小，别的头可能知道同样的信息，后面的层也可能不予理会。一条边的价值可以另行测量：对该查询隐藏该键，把它的权重分给其余的键，看译文的概率如何变化。",
   lab_why_question: "最大的权重是否就有最大的效应？",
   lab_why_answer:
     "在翻译模型的交叉注意力中大体如此，但绝非条条如此：靠右而贴底的点，就是看似重要、实则无关的权重。秩相关说明次序保持得如何；旁边还给出由梯度得到的估计，有了推理记录，它不费分文。",
-  lab_why_link: "到浏览器中测量注意力对您的句子的忠实度",
+  lab_why_link: "在探索页中测量注意力对您的句子的忠实度",
   lab_why_source: "{model} 处理您的句子：第 {layer} 层的 {n} 条边，{heads}，逐条单独隐藏（POST /v1/traces/…/effects，实测）；权重取自推理记录的注意力图。相关系数由本页算出。",
   lab_why_told: "在 {n} 条边中，权重与效应大小的相关为 {pearson}（Pearson）、{spearman}（Spearman）；估计与实测效应的相关为 {estimate}（Pearson）。效应不足最大值十分之一的边里，权重最大的是：{edge}，权重 {weight}，效应 {effect} nat。",
   lab_why_none: "无",

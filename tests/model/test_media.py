@@ -9,9 +9,9 @@ import pytest
 import soundfile
 from PIL import Image, ImageCms
 
+from heedmap.model import media
 from heedmap.model.errors import EmptyInput, InputTooLong, ParameterError
-from heedmap.model.hub.tasks import media
-from heedmap.model.hub.tasks.media import open_audio, open_image
+from heedmap.model.media import open_audio, open_image
 from tests.model.hub.media_checkpoints import claimed
 
 RED, BLUE = (200, 30, 40), (10, 60, 220)

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from PIL import Image, ImageOps
 
 from heedmap.model.errors import EmptyInput, InputError, InputTooLong, ParameterError
-from heedmap.model.hub.messages import apart, library_message
+from heedmap.model.messages import apart, library_message
 
 IMAGE_PIXELS = 50_000_000  # 150 MB in RGB; cameras make up to 48 million, and models look at under two
 IMAGE_ASPECT = 200.0  # long side to short: with the short side scaled to 224, ten million pixels; Qwen2-VL's limit too

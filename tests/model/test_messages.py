@@ -2,7 +2,7 @@
 
 import pytest
 
-from heedmap.model.hub.messages import apart, library_message
+from heedmap.model.messages import apart, library_message
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""`heedmap corpus`: what a file of inputs is read as, the command, its table and its report."""

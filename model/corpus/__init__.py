@@ -1,0 +1,1 @@
+"""Heads over a corpus: running statistics, top sequences and kinds, in memory that no number of inputs makes larger."""
