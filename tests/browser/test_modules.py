@@ -268,15 +268,3 @@ def test_a_page_of_words_in_any_script(page: Page) -> None:
 def test_heads_stand_in_columns_that_a_pointer_finds(page: Page, heads: int, room: dict, pitch: int) -> None:
     actual = call(page, "map/grid/grid", "m.arrange(a[0], 1, a[1])", [heads, room])
     assert actual == {"pitch": pitch, "size": pitch - 2, "width": 20 + heads * pitch}
-
-
-def test_a_token_that_was_copied_says_how_much_of_it(page: Page) -> None:
-    """The service says how much was written; the bars are what is left of one. What was not read is told."""
-    prediction = {"text": "On Ra", "tokens": ["▁On", "▁Ra", "</s>"], "p_gen": [0.9, 0.25, 1], "unread_words": 12}
-    summary = {"prediction": prediction, "task": "summarization", "axes": {"target": {}}}
-    call(page, "views/prediction", "m.showPrediction(a)", {"summary": summary, "draft": {"fields": {}}, "model": {}})
-    figures = page.locator("#prediction .bar-item .top-weight").all_inner_texts()
-    assert figures == ["10.0%", "75.0%", "0.00%"]
-    assert "the last 12 words were not read" in page.inner_text("#prediction")
-    names = page.locator("#prediction .bar-item .bar-name").all_inner_texts()
-    assert names == ["On", "Ra", "</s>"]

@@ -153,7 +153,7 @@ function copied(tokens, shares, unread) {
   const named = (/** @type {number} */ index) => (tokens[index] ?? "").replace("▁", "");
   const rows = shares.map((share, index) => /** @type {[string, number]} */ ([named(index), 1 - share]));
   const note = unread ? [element("p", { class: "quiet small" }, t("unreadWords", { n: unread }))] : [];
-  return [element("p", { class: "quiet small" }, t("copied")), ...bars(rows, percent, false, rows.length), ...note];
+  return [element("p", { class: "quiet small" }, t("copiedShares")), ...bars(rows, percent, false, rows.length), ...note];
 }
 
 /** Puts the answer above the texts, and how it ended below them. @param {Session} session */
