@@ -90,11 +90,12 @@ def measure(
     rows.append(row_of("waiting for the end", lines, references))
     lengths = [len(line.ends) for line in lines]
     about = (
-        f"{len(lines)} held-out German sentences of {min(lengths)} to {max(lengths)} words (mean {np.mean(lengths):.1f}, "
-        f"punctuation counted) into English by {checkpoint.name}, greedily, word by word as they come in; the model was "
-        "trained on whole sentences alone. Average lagging (AL, Ma et al. 2019) and its length-adaptive form (LAAL, Papi "
-        "et al. 2022) are in source words. AlignAtt (Papi et al. 2023) commits a token while it looks at a source word "
-        "before the last f; wait-k (Ma et al. 2019) writes its first word when k are read, and one more with each."
+        f"{len(lines)} held-out German sentences of {min(lengths)} to {max(lengths)} words (mean "
+        f"{np.mean(lengths):.1f}, punctuation counted) into English by {checkpoint.name}, greedily, word by word as "
+        "they come in; the model was trained on whole sentences alone. Average lagging (AL, Ma et al. 2019) and its "
+        "length-adaptive form (LAAL, Papi et al. 2022) are in source words. AlignAtt (Papi et al. 2023) commits a "
+        "token while it looks at a source word before the last f; wait-k (Ma et al. 2019) writes its first word when "
+        "k are read, and one more with each."
     )
     return Report("Simultaneous", about, ["policy", "BLEU", "chrF", "AL", "LAAL"], rows, verdicts(rows))
 

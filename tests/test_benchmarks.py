@@ -22,6 +22,7 @@ from benchmarks import (
     length,
     measure,
     measures,
+    simultaneous,
     sources,
     visit,
     wire,
@@ -303,6 +304,23 @@ def test_alignment_rates_every_way_to_read_a_model(tmp_path: Path) -> None:
     assert len(rates) == 5, "best head and mean in both readings, and the model's own choice"
     assert all(0.0 < rate < 1.0 for rate in rates)
     assert "0.1" in report.targets[0]
+
+
+def test_simultaneous_puts_lag_beside_bleu_and_waiting_lags_by_the_whole_source() -> None:
+    report = simultaneous.measure(sentences=3, frames=(1,), ks=(2, 7))
+    rows = numbers(report)
+    assert [row[0] for row in report.rows] == [
+        "AlignAtt, f = 1",
+        "wait-k, k = 2",
+        "wait-k, k = 7",
+        "waiting for the end",
+    ]
+    references = simultaneous.read_references(simultaneous.HELD_OUT)[:3]
+    whole = sum(len(simultaneous.split(reference.source)) for reference in references) / 3
+    assert rows[-1][-2:] == [pytest.approx(whole, abs=0.01)] * 2
+    lags = [row[-1] for row in rows]
+    assert lags[1] < lags[2] <= lags[3]
+    assert lags[0] < lags[3]
 
 
 def test_faithfulness_reports_every_measure_beside_random_orders(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:

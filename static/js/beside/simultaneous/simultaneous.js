@@ -27,6 +27,7 @@ export class Simultaneous {
     this.frames = 2;
     this.timer = 0;
     this.failed = "";
+    this.over = false; // whether the last word is whole, too
     /** @type {AbortController | null} of the answer that is waited for */
     this.pending = null;
     this.model = "";
@@ -60,6 +61,10 @@ export class Simultaneous {
     this.root = element("section", { class: "simultaneous", id: "simultaneous", hidden: true }, bar, this.source, this.target, this.note);
     byId("say").prepend(this.root);
     byId("input").addEventListener("input", () => this.typed());
+    byId("form").addEventListener("submit", () => {
+      this.over = true; // whoever asks has done with typing
+      if (this.on) this.listen();
+    });
     for (const event of /** @type {const} */ (["pointerover", "focusin"]))
       this.target.addEventListener(event, ({ target }) => this.light(/** @type {HTMLElement} */ (target)));
     for (const event of /** @type {const} */ (["pointerleave", "focusout"])) this.target.addEventListener(event, () => this.light(null));
@@ -123,12 +128,13 @@ export class Simultaneous {
 
   typed() {
     clearTimeout(this.timer);
+    this.over = false;
     if (this.on) this.timer = window.setTimeout(() => this.listen(), PAUSE);
   }
 
   /** Asks, where there is a word more, or another one than before. */
   async listen() {
-    const said = heard(byId("input").value);
+    const said = heard(byId("input").value, this.over);
     if (said.start < this.start || (said.start === this.start && !said.text.startsWith(this.asked.text))) {
       this.before = []; // what is translated already reads otherwise now
       this.begin(said.start);
@@ -136,7 +142,8 @@ export class Simultaneous {
       if (this.answer?.finished) this.before.push(this.answer.text);
       this.begin(said.start);
     }
-    if (this.pending || !said.text || (said.text === this.asked.text && said.final === this.asked.final)) return;
+    const { text, final } = this.asked;
+    if (this.pending || !said.text || (said.text === text && (final || !said.final))) return;
     const controller = (this.pending = new AbortController());
     const policy = { kind: "alignatt", frames: this.frames };
     const body = { model: this.model, inputs: said.text, committed: this.answer?.committed ?? [], final: said.final, policy };
