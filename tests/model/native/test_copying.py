@@ -156,8 +156,8 @@ def test_however_it_decodes_its_score_is_that_of_one_pass(model: Summarizer, par
     source, prefix, target = (torch.tensor([answer.axes[name].ids]) for name in ("source", "prefix", "target"))
     with torch.inference_mode():
         logits = model.network(source, torch.tensor([source.shape[1]]), prefix)
-    logits[..., PAD] = -torch.inf  # is never chosen
-    scored = logits.log_softmax(-1).gather(2, target[..., None]).sum()
+        logits[..., PAD] = -torch.inf  # is never chosen
+        scored = logits.log_softmax(-1).gather(2, target[..., None]).sum()
     assert float(scored) == pytest.approx(answer.score, abs=1e-4)
 
 
