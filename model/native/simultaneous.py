@@ -20,7 +20,7 @@ from heedmap.model.isolation import failure, isolated
 from heedmap.model.native.cross_rows import CrossRows
 from heedmap.model.native.decoding import COMPACT, greedy
 from heedmap.model.native.inference import InferenceTransformer
-from heedmap.model.native.passes import padded_ids
+from heedmap.model.native.passes import begun, padded_ids
 from heedmap.model.native.recurrent import Recurrent
 from heedmap.model.native.tokenizer import END, PAD, SPACE, SPECIAL, Encoding, Tokenizer
 from heedmap.model.native.transformer import AlignmentHead, Transformer
@@ -167,7 +167,7 @@ class SimultaneousTranslator:
         """Every line to where it ends, a token of each at a step."""
         ids, lengths = padded_ids(sources, self.device)
         if self.engine is None:
-            state: Any = self.network.start(self.network.encode(ids, lengths), lengths)
+            state: Any = begun(self.network, ids, lengths)
             decoder: Any = self.network
         else:
             decoder, state = self.engine, self.engine.start(ids, lengths)

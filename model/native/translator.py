@@ -26,13 +26,13 @@ from heedmap.model.native.feature_transformer import FeatureTransformer
 from heedmap.model.native.graphs import CudaGraphs
 from heedmap.model.native.inference import InferenceState, InferenceTransformer
 from heedmap.model.native.language_model import LanguageModel
-from heedmap.model.native.passes import Passes, padded_ids, replaced
+from heedmap.model.native.passes import Passes, begun, copies, padded_ids, replaced
 from heedmap.model.native.prefixes import prefix_of
 from heedmap.model.native.simultaneous import SimultaneousTranslator
 from heedmap.model.native.static_decoding import Lease, Reserve
 from heedmap.model.native.static_transformer import StaticTransformer
 from heedmap.model.native.tokenizer import END, SPECIAL, Encoding
-from heedmap.model.native.transformer import AlignmentHead, Transformer, TransformerConfig
+from heedmap.model.native.transformer import AlignmentHead, TransformerConfig
 from heedmap.model.observer import stage
 from heedmap.model.taught_head import TaughtHead
 from heedmap.model.trace.corpus_means import CorpusMeans
@@ -57,11 +57,12 @@ class Translator(TranslatorValues, ScalableTranslator, SimultaneousTranslator):
         self.network, self.tokenizer, self.revision = loaded.network, loaded.tokenizer, loaded.revision
         self.licence = licence
         self.sites = {site: SITE_AXES[site] for site in self.network.sites}
-        self.engine = InferenceTransformer(self.network) if isinstance(self.network, Transformer) else None
+        self.engine = None if copies(self.network) else InferenceTransformer.of(self.network)
         weight = self.network.output_weight
         self.device, self.dtype = weight.device, weight.dtype
         taught = {} if self.alignment is None else {"alignment": str(TaughtHead(**self.alignment.model_dump()))}
-        self.passes = Passes(self.network, self.tokenizer, self.sites, revision=self.revision, **taught)
+        taught |= {"task": self.task, "revision": self.revision}
+        self.passes = Passes(self.network, self.tokenizer, self.sites, **taught)
         self._means = CorpusMeans(self._recorded)
         self.reserve: Reserve[StaticTransformer] | None = None
         if self.engine is not None and self.device.type == "cuda":  # a CPU launches nothing
@@ -228,7 +229,7 @@ class Translator(TranslatorValues, ScalableTranslator, SimultaneousTranslator):
         with torch.inference_mode():
             ids, lengths = padded_ids(sources, self.device)
             if self.engine is None:
-                state: Any = self.network.start(self.network.encode(ids, lengths), lengths)
+                state: Any = begun(self.network, ids, lengths)
                 decoder: Any = self.network
             else:
                 decoder, state = self.engine, self.engine.start(ids, lengths)
@@ -254,7 +255,7 @@ class Translator(TranslatorValues, ScalableTranslator, SimultaneousTranslator):
         writing = Writing.to(cancelled, axes, self.tokenizer.detokenizer(), self.tokenizer.label)
         with stage("generate"), torch.inference_mode():
             ids, lengths = padded_ids([source.ids], self.device)
-            state = self.network.start(self.network.encode(ids, lengths, None, editor), lengths, editor)
+            state = begun(self.network, ids, lengths, editor)
             more: dict[str, Any] = {"writing": writing, "decode": self.tokenizer.decode, "prefix": prefix}
             limit = self.output_limit(parameters, len(prefix))
             return generate(self.network, state, 1, parameters, limit, self.device, cancelled, **more)[0]

@@ -109,6 +109,8 @@ export const en = {
   "target_automatic-speech-recognition": "Transcript",
   prediction: "Prediction",
   moreBars: "and {n} more",
+  copiedShares: "How much of each token was copied from the text, not written:",
+  unreadWords: "The model reads the beginning of a text: the last {n} words were not read.",
   embedding: "A vector of {width} numbers",
   embeddings: "{n} vectors of {width} numbers, one a token",
   norm: "length {norm}",

@@ -111,6 +111,8 @@ export const zh = {
   "target_automatic-speech-recognition": "转写",
   prediction: "预测",
   moreBars: "另有 {n} 个",
+  copiedShares: "每个词元中抄自原文（而非自行生成）的比例：",
+  unreadWords: "模型只读文本的开头：最后 {n} 个词未读。",
   embedding: "{width} 维向量",
   embeddings: "{n} 个 {width} 维向量，每个词元一个",
   norm: "范数 {norm}",
