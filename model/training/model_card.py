@@ -70,6 +70,7 @@ def _alignment(facts: Mapping[str, Any]) -> str:
 
 
 def recipe_line(recipe: Mapping[str, Any]) -> str:
+    """A recipe's fields in a line."""
     return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in recipe.items())
 
 
