@@ -22,12 +22,11 @@ from heedmap.model.native.continuous import TranslatorSession
 from heedmap.model.native.decoding import generate
 from heedmap.model.native.edited_values import TranslatorValues
 from heedmap.model.native.embeddings import ScalableTranslator
-from heedmap.model.native.feature_transformer import FeatureTransformer
 from heedmap.model.native.graphs import CudaGraphs
 from heedmap.model.native.inference import InferenceState, InferenceTransformer
-from heedmap.model.native.language_model import LanguageModel
 from heedmap.model.native.passes import Passes, begun, copies, padded_ids, replaced
 from heedmap.model.native.prefixes import prefix_of
+from heedmap.model.native.recurrent import Recurrent
 from heedmap.model.native.simultaneous import SimultaneousTranslator
 from heedmap.model.native.static_decoding import Lease, Reserve
 from heedmap.model.native.static_transformer import StaticTransformer
@@ -52,7 +51,7 @@ class Translator(TranslatorValues, ScalableTranslator, SimultaneousTranslator):
     reentrant = True  # a pass takes its recorder as an argument, and changes nothing of the network
 
     def __init__(self, loaded: Checkpoint, licence: str | None = None) -> None:
-        if isinstance(loaded.network, LanguageModel | FeatureTransformer):
+        if not isinstance(loaded.network, Transformer | Recurrent):
             raise CheckpointError("a network that continues text, or reads none, does not translate")
         self.network, self.tokenizer, self.revision = loaded.network, loaded.tokenizer, loaded.revision
         self.licence = licence
