@@ -40,7 +40,7 @@ def simultaneous(
 
     A sentence ends with a word that ends in . ! ? or …, with an empty line, or with the input.
     """
-    from heedmap.app.client.simultaneous import here, there
+    from heedmap.app.client.interpreters import here, there
 
     chosen = {"kind": "alignatt", "frames": frames} if policy is Kind.alignatt else {"kind": "wait-k", "k": k}
     interpreter = (

@@ -99,7 +99,8 @@ def compose(rng: np.random.Generator, clips: Sequence[Clip], variety: Variety, o
 def _joined(rng: np.random.Generator, clips: Sequence[Clip], variety: Variety) -> Spoken:
     overall = variety.speed ** rng.uniform(-0.8, 0.8)
     lead, tail = rng.uniform(0, variety.around, size=2)
-    parts, bounds = [], []
+    parts: list[tuple[int, Float[np.ndarray, "samples"]]] = []  # where each begins
+    bounds: list[tuple[float, float]] = []
     after = float(lead)  # where the last word ended, and before that the quiet
     for clip in clips:
         ratio = overall * variety.speed ** rng.uniform(-0.2, 0.2)
@@ -172,7 +173,7 @@ def noise(rng: np.random.Generator, length: int, others: Sequence[Clip] = ()) ->
         else:
             part = np.zeros(length, dtype=np.float32)
             for _ in range(round(length / RATE * rng.uniform(1, 8)) + 1):
-                clip = others[rng.integers(len(others))].samples[:length]
+                clip = others[int(rng.integers(len(others)))].samples[:length]
                 at = rng.integers(length - len(clip) + 1)
                 part[at : at + len(clip)] += clip
         total += (part / max(np.sqrt(np.mean(np.square(part))), 1e-9) * rng.uniform(0.2, 1)).astype(np.float32)

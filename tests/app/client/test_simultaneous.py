@@ -6,7 +6,7 @@ import pytest
 
 from heedmap.app.client.api import AsyncClient, Client
 from heedmap.app.client.errors import BadRequest
-from heedmap.app.client.simultaneous import there
+from heedmap.app.client.interpreters import there
 from heedmap.app.simultaneous import spoken
 
 WORDS = ["Ich", "habe", "gestern", "ein", "Buch", "gelesen."]

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from heedmap.app import simultaneous as command
 from heedmap.app.cli import cli
-from heedmap.app.client.simultaneous import here
+from heedmap.app.client.interpreters import here
 from heedmap.model.load import load
 from heedmap.model.native.tokenizer import END
 from heedmap.model.native.translator import Translator
