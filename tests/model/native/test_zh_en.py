@@ -55,7 +55,8 @@ def test_it_is_small_and_its_card_says_that_it_is_a_demonstration(model: Transla
 
 
 def test_what_its_storage_loses_is_little() -> None:
-    assert carded("int8", "greedy") == pytest.approx(carded("float16", "greedy"), abs=0.5)
+    for decoding in ("greedy", "beam 5"):
+        assert carded("int8", decoding) == pytest.approx(carded("float16", decoding), abs=0.5)
 
 
 def test_the_score_is_the_cards() -> None:
