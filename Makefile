@@ -61,17 +61,22 @@ format: $(VENV)/.lint ## let ruff rewrite what it can
 
 # What training reads and no repository may hold. npm checks what it fetches, training each archive's SHA-256.
 DRAWINGS := noto-1.2.9 fluent-emoji-flat-1.2.6 openmoji-1.2.29
+PAIRS := cmn-eng.zip
 
-data: $(DRAWINGS:%=data/npm/iconify-json-%.tgz) data/speech ## fetch what models are trained on: emoji drawings, out of npm packages; spoken words
+# Emoji drawings, out of npm packages; spoken words; pairs of sentences.
+data: $(DRAWINGS:%=data/npm/iconify-json-%.tgz) data/speech $(PAIRS:%=data/%) ## fetch what models are trained on into data/
 
 data/npm/iconify-json-%.tgz: # the version begins at the last hyphen
 	@mkdir -p $(@D)
 	@cd $(@D) && npm pack --silent "@iconify-json/$$(echo '$*' | sed 's/-\([^-]*\)$$/@\1/')"
 
 # Clips of two repositories, each set's content compared with a SHA-256; and voices, by espeak-ng and flite if they are there.
-.PHONY: data/speech
+.PHONY: data/speech $(PAIRS:%=data/%)
 data/speech: $(VENV)/.train
 	$(BIN)/python -m heedmap.model.training.speech.fetch $@
+
+$(PAIRS:%=data/%): # what is there is checked
+	$(PYTHON) .build/data.py data $(@F)
 
 train: $(VENV)/.train ## train a model: make train ARGS='--data pairs.zip --out runs/new'
 	$(BIN)/heedmap train $(ARGS)

@@ -15,7 +15,20 @@ try:
 except ModuleNotFoundError:  # the base install is the client alone, yet pip has put the command beside it
     sys.exit("heedmap: the command comes with the service: pip install 'heedmap[serve]'")
 
-from heedmap.app import align, captions, compare, deploy, options, robustness, site, sources, speech, sweep, train
+from heedmap.app import (
+    align,
+    captions,
+    compare,
+    deploy,
+    options,
+    robustness,
+    simultaneous,
+    site,
+    sources,
+    speech,
+    sweep,
+    train,
+)
 from heedmap.app.client.errors import ClientError
 from heedmap.app.corpus import command as corpora
 from heedmap.app.http.access import commands as key_commands
@@ -31,6 +44,7 @@ cli = typer.Typer(
 cli.add_typer(key_commands.cli, name="key")
 cli.command()(deploy.deploy)
 cli.command()(align.align)
+cli.command()(simultaneous.simultaneous)
 cli.command()(sweep.sweep)
 cli.command()(sources.sources)
 cli.command()(compare.compare)
@@ -206,6 +220,7 @@ def evaluate(
 ) -> None:
     """Print sacreBLEU and chrF on held-out sentences, with every reference that they have, and the signatures.
 
+    Of a model that writes titles: ROUGE, beside that of the first sentence and of the first words of each abstract.
     Of a captioner, how many captions of held-out scenes are exact, and how often its heads point at what it names; of
     what hears words, how many it mishears, and how far from the words its heads look.
     """
@@ -222,6 +237,7 @@ def evaluate(
 
     from heedmap.app.settings import WEIGHTS
     from heedmap.model.contract import Parameters
+    from heedmap.model.load import load, peek
     from heedmap.model.training import evaluate as evaluation
     from heedmap.model.training.run import read_references
 
@@ -230,12 +246,20 @@ def evaluate(
     if not file.is_file():
         raise InputError(f"there is no {file}; name the held-out sentences with --references")
     held_out = read_references(file)
+    parameters = Parameters(beam_size=beam_size)
+    if peek(str(folder)).get("task") == "summarization":
+        from heedmap.model.training.title_scores import score_papers
+
+        for who, rouge in score_papers(load(folder, options.place(device)), held_out, parameters).items():
+            typer.echo(f"{who}: ROUGE-1 {rouge.one:.1f}, ROUGE-2 {rouge.two:.1f}, ROUGE-L {rouge.longest:.1f}")
+        typer.echo(f"{len(held_out)} papers, beam size {beam_size}")
+        return
     with typer.progressbar(length=len(held_out), label="translating", file=sys.stderr) as bar:
 
         def report(done: int) -> None:
             bar.update(done - bar.pos)
 
-        scores = evaluation.evaluate(folder, held_out, options.place(device), Parameters(beam_size=beam_size), report)
+        scores = evaluation.evaluate(folder, held_out, options.place(device), parameters, report)
     typer.echo(f"BLEU {scores.bleu:.2f}  {scores.bleu_signature}")
     typer.echo(f"chrF {scores.chrf:.2f}  {scores.chrf_signature}")
     typer.echo(f"{scores.sentences} sentences in {scores.seconds:.1f} s, beam size {beam_size}")

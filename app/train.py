@@ -24,6 +24,7 @@ class Task(StrEnum):
     """What a model is trained for."""
 
     translation = "translation"
+    summarization = "summarization"
     text_generation = "text-generation"
     image_to_text = "image-to-text"
     automatic_speech_recognition = "automatic-speech-recognition"
@@ -40,6 +41,7 @@ class Architecture(StrEnum):
 
 ARCHITECTURES = {
     Task.translation: (Architecture.transformer, Architecture.recurrent),
+    Task.summarization: (Architecture.transformer,),
     Task.text_generation: (Architecture.language_model,),
     Task.image_to_text: (Architecture.feature_transformer,),
     Task.automatic_speech_recognition: (Architecture.feature_transformer,),
@@ -78,8 +80,8 @@ def train(
         Path,
         typer.Option(
             exists=True,
-            help="Tab-separated pairs, or a zip of them; a text; image-to-text and automatic-speech-recognition: the "
-            "folder that make data filled.",
+            help="Tab-separated pairs, or a zip of them; papers, .xz or not; a text; image-to-text and "
+            "automatic-speech-recognition: the folder that make data filled.",
         ),
     ],
     out: Annotated[Path, typer.Option(file_okay=False, help="The checkpoint's folder; a run that it holds goes on.")],
@@ -100,7 +102,7 @@ def train(
         typer.Option(exists=True, dir_okay=False, help="A tokenizer.json to share; one is trained unless given."),
     ] = None,
     storage: Annotated[
-        Storage, typer.Option(help="translation: float16, or int8, whose loss the card states.")
+        Storage, typer.Option(help="float16, or int8, whose loss the card states; text-generation: float16.")
     ] = Storage.float16,
     learning_rate: Annotated[float | None, typer.Option(min=1e-8, help="At its peak.")] = None,
     warmup_steps: Annotated[int | None, typer.Option(min=1, help="Until the peak.")] = None,
@@ -128,7 +130,11 @@ def train(
         ),
     ] = False,
 ) -> None:
-    """Train a model from nothing, or go on with a run that was stopped: German or Chinese to English, or a text."""
+    """Train a model from nothing, or go on with a run that was stopped.
+
+    translation: German or Chinese to English; summarization: titles of abstracts, with a head that copies;
+    text-generation: a text, byte by byte.
+    """
     import torch
 
     from heedmap.model.training.guide import Guide
@@ -139,6 +145,10 @@ def train(
     overrides = {name: value for name, value in options.items() if value is not None}
     if architecture is not Architecture.transformer and (start is not None or links is not None):
         raise InputError("only a Transformer is begun from a checkpoint and taught to align: leave --architecture out")
+    if task is not Task.translation and (start is not None or links is not None):
+        raise InputError(f"--from and --align are for translation, not for {task}")
+    if task is Task.text_generation and storage is not Storage.float16:
+        raise InputError("a language model is stored as float16; heedmap convert --storage stores it otherwise")
     if data.is_dir() != (task in FROM_FOLDERS):
         wanted = "folder" if task in FROM_FOLDERS else "file"
         raise InputError(f"{task} learns from a {wanted}, and {data} is none")
@@ -149,6 +159,9 @@ def train(
     run = Run(data, out, architecture, overrides, torch.device(place(device)))
     if task is Task.text_generation:
         text_generation(run)
+        return
+    if task is Task.summarization:
+        summarization(run, storage, tokenizer=tokenizer)
         return
     if task in FROM_FOLDERS:
         trained = FROM_FOLDERS[task]
@@ -170,6 +183,21 @@ def chosen(task: Task | None, architecture: Architecture | None) -> tuple[Task, 
     if architecture is not None and architecture not in those:
         raise InputError(f"{task} is learnt by {' or '.join(those)}, not by {architecture}")
     return task, architecture or those[0]
+
+
+def summarization(run: Run, storage: Storage, **more: Any) -> None:
+    """Train a network that writes titles, score it beside what stands in the abstracts, and write its card."""
+    from heedmap.model.training.title_scores import score_titles
+    from heedmap.model.training.titles import RECIPE, train_titles
+
+    train_titles(run.data, run.out, run.recipe(**RECIPE), run.device, report=report, **more)
+    typer.echo(f"{run.out} holds the checkpoint and its held-out papers, valid.jsonl and test.jsonl")
+    for (part, who), score in score_titles(run.out, str(run.device), storage.value).items():
+        typer.echo(
+            f"{part}, {who}: ROUGE-1 {score.one:.1f}, ROUGE-2 {score.two:.1f}, ROUGE-L {score.longest:.1f}, "
+            f"{score.texts:,} papers"
+        )
+    typer.echo(f"{run.out / 'README.md'} is its model card")
 
 
 def text_generation(run: Run) -> None:

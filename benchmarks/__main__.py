@@ -1,7 +1,7 @@
 """Run the benchmarks, all or those named, and keep what each printed in RESULTS.md.
 
 python -m benchmarks [capture] [families] [length] [explorer] [visit] [reading] [decode] [continuous] [wire] [serving]
-    [overload] [sharing] [stored] [soak] [alignment] [effects] [measures]
+    [overload] [sharing] [stored] [soak] [alignment] [simultaneous] [effects] [measures]
     [faithfulness] [sources] [device]
 """
 
@@ -28,6 +28,7 @@ from benchmarks import (
     reading,
     serving,
     sharing,
+    simultaneous,
     soak,
     sources,
     visit,
@@ -52,6 +53,7 @@ BENCHMARKS: dict[str, Callable[[], Report]] = {
     "stored": sharing.stored,
     "soak": soak.measure,
     "alignment": alignment.measure,
+    "simultaneous": simultaneous.measure,
     "effects": effects.measure,
     "measures": measures.measure,
     "faithfulness": faithfulness.measure,

@@ -12,6 +12,7 @@ from heedmap.model.likeliest import Place
 from heedmap.model.objective import Objective
 from heedmap.model.prediction import Axis, FinishReason, Inputs, Prediction, Unanswered, unanswered
 from heedmap.model.prefix import Prefix
+from heedmap.model.simultaneous import LiveAnswer, LiveRequest
 from heedmap.model.typed import Typed
 from heedmap.model.watch import Stop, never
 
@@ -30,6 +31,7 @@ __all__ = [
     "Request",
     "Served",
     "Session",
+    "Simultaneous",
     "Typed",
     "Unanswered",
     "check_edits",
@@ -208,6 +210,20 @@ class Foretelling(Protocol):
 
         Raises:
             InputError: the answer has no tokens. Cancelled: `cancelled` became true.
+        """
+
+
+@runtime_checkable
+class Simultaneous(Protocol):
+    """A model that translates while its input still comes in."""
+
+    def simultaneous(self, requests: Sequence[LiveRequest], cancelled: Stop = never) -> list[LiveAnswer | HeedmapError]:
+        """Go on from what is committed of each, until a token must wait; its own answer or error, in the same order.
+
+        What was committed stands at the beginning of what is, token by token, and only whole words are added to it.
+
+        Raises:
+            Cancelled: `cancelled` became true between two steps.
         """
 
 

@@ -19,13 +19,14 @@ from heedmap.model.native.feature_transformer import FeatureTransformer
 from heedmap.model.native.features import FeatureModel
 from heedmap.model.native.language_model import LanguageModel
 from heedmap.model.native.recogniser import Recogniser
+from heedmap.model.native.summarizer import Summarizer
 from heedmap.model.native.text_generator import TextGenerator
 from heedmap.model.native.translator import Translator
 from heedmap.model.robustness.embeddings import FIELD, EmbeddedPass
 from heedmap.model.trace.trace import Trace
 from heedmap.model.watch import Stop, never
 
-# `architecture` in the config.json of our own checkpoints, and what each is for.
+# `architecture` in the config.json of our own checkpoints, and what each is for unless it says so itself.
 NATIVE = {"transformer": "translation", "recurrent": "translation", "language-model": "text-generation"}
 NATIVE |= {"feature-transformer": "image-to-text"}
 SEEING_OR_HEARING: dict[str, type[FeatureModel]] = {each.task: each for each in (Captioner, Recogniser)}
@@ -76,7 +77,8 @@ def native(folder: Path, device: str = "cpu") -> Served[Trace]:
         if loaded.network.config.task not in SEEING_OR_HEARING:
             raise CheckpointError(f"checkpoints of Heedmap's own for {loaded.network.config.task} are not served")
         return SEEING_OR_HEARING[loaded.network.config.task](loaded, folder)
-    return Translator(loaded, licence(folder))
+    kind = Summarizer if loaded.network.config.task == Summarizer.task else Translator
+    return kind(loaded, licence(folder))
 
 
 def embedded(model: Served[Trace], request: Request, cancelled: Stop = never) -> EmbeddedPass:
@@ -144,10 +146,11 @@ def card_of(text: str) -> str | None:
 
 def _peek_native(folder: Path) -> dict[str, Any]:
     config = read_json(folder / CONFIG)
-    facts = {"task": NATIVE[config["architecture"]], "architecture": config["architecture"]}
+    task = config.get("task", NATIVE[config["architecture"]])
+    facts = {"task": task, "architecture": config["architecture"]}
     if config["architecture"] == "feature-transformer":
-        return {**facts, "task": config.get("task"), "examples": examples(folder)}
+        return {**facts, "examples": examples(folder)}
     if facts["task"] == "text-generation":
         return {**facts, "examples": examples(folder)}
     languages = {side: config.get(f"{side}_language") for side in ("source", "target")}
-    return {**facts, "languages": languages}
+    return {**facts, "languages": languages, **({"examples": texts} if (texts := examples(folder)) else {})}

@@ -111,6 +111,14 @@ def split(text: str) -> list[tuple[int, int]]:
     return spans
 
 
+def goes_on(before: str, after: str) -> bool:
+    """Whether the word at the end of one text goes on in a text that follows it at once.
+
+    An apostrophe counts as a part of both words beside it: what comes after it may join them.
+    """
+    return bool(before and after) and _joins(before[-1]) and _joins(after[0])
+
+
 def characters(label: str) -> str:
     """What a label stands for: without the marks of a continuation, spaces as such, bytes put together."""
     text = (label.removeprefix(CONTINUES) or label).removesuffix(CONTINUED) or label
@@ -166,6 +174,10 @@ def _same_character(axis: Axis, left: int, right: int) -> bool:
 def _in_runs(character: str) -> bool:
     """Whether it is a letter, a digit or a combining mark of a script that writes spaces."""
     return _category(character) in "LNM" and not unicodedata.name(character, "").startswith(UNSPACED)
+
+
+def _joins(character: str) -> bool:
+    return character in APOSTROPHES or _in_runs(character)
 
 
 def _category(character: str) -> str:

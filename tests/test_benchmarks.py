@@ -13,21 +13,17 @@ import transformers
 
 from benchmarks import __main__ as command
 from benchmarks import (
-    alignment,
     capture,
     device,
     explorer,
-    faithfulness,
     families,
     length,
     measure,
     measures,
-    sources,
     visit,
     wire,
 )
 from benchmarks.measure import Report
-from heedmap.model.measures import integrated_gradients
 from heedmap.model.measures.registry import CELLS
 from heedmap.model.native import checkpoint
 from heedmap.model.native.tokenizer import Tokenizer
@@ -295,32 +291,3 @@ def test_device_reports_every_table_and_its_targets(monkeypatch: pytest.MonkeyPa
     ]
     assert any("statistics of all heads, in ms: 40.00" in text for text in verdicts)
     assert any("trace over eager with its maps: 0.50" in text for text in verdicts)
-
-
-def test_alignment_rates_every_way_to_read_a_model(tmp_path: Path) -> None:
-    report = alignment.measure(corpus=tmp_path / "missing.zip")
-    rates = [row[0] for row in numbers(report)]
-    assert len(rates) == 5, "best head and mean in both readings, and the model's own choice"
-    assert all(0.0 < rate < 1.0 for rate in rates)
-    assert "0.1" in report.targets[0]
-
-
-def test_faithfulness_reports_every_measure_beside_random_orders(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(integrated_gradients, "POINTS", 2)
-    report = faithfulness.measure(sentences=1, steps=2, translator=tiny, tokens=6)
-    rows = numbers(report)
-    names = [row[0] for row in report.rows]
-    measures = 11  # seven of cells, rollout, relevance, integrated gradients and GIM
-    behind_a_norm = 1  # of the encoder, which is a post-norm one
-    assert len(rows) == len(names) == 2 * (measures + 1) + behind_a_norm
-    assert {"tiny: weights", "tiny: random", "all-minilm-l6-v2: cut-effect"} <= set(names)
-    assert all(row[-1].endswith("than chance") for row in report.rows if not row[0].endswith("random"))
-    assert report.targets[0].startswith("measures of the translator")
-
-
-@pytest.mark.slow
-def test_sources_stand_beside_leaving_each_passage_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sources, "ABLATIONS", 8)
-    report = sources.measure(inputs=1, passages=3)
-    assert len(numbers(report)) == len(report.rows) == 5
-    assert {row[0].split(",")[0] for row in report.rows} == {"gradient", "attention", "ablation"}

@@ -30,6 +30,7 @@ SHARED |= {
 SHARED |= {"model.typed", "model.objective", "model.edits", "model.one_token", "model.taught_head"}
 SHARED |= {
     "model.prefix",
+    "model.simultaneous",
     "model.likeliest",
     "model.choices",
     "model.frames",
@@ -70,6 +71,7 @@ ROOMS = {
     "app.captions": {"model"},
     "app.speech": {"model"},
     "app.train": {"app.align", "app.captions", "app.options", "app.speech", "model"},
+    "app.simultaneous": {"app.client", "app.options", "model"},
     "app.sweep": {"app.client", "app.options", "app.render", "app.requests", "app.service", "model"},
     "app.sources": {"app.client", "app.options", "app.requests", "app.service", "model"},
     "app.compare": {"app.client", "app.options", "app.render", "app.requests", "app.service", "app.settings", "model"},

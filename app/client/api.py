@@ -9,7 +9,6 @@
 `AsyncClient` has the same operations, awaited. Each is written once; `heedmap.app.client.calls` says how.
 """
 
-import io
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -26,7 +25,8 @@ from heedmap.app.client.effects import EffectOperations
 from heedmap.app.client.errors import APIError, ClientError, TimedOut, Unreachable, api_error
 from heedmap.app.client.jobs import JobOperations
 from heedmap.app.client.likeliest import LikeliestOperations
-from heedmap.app.client.results import Answer, Attention, TraceSummary, Window
+from heedmap.app.client.results import Answer, Attention, TraceSummary, Window, arrays
+from heedmap.app.client.simultaneous import SimultaneousOperations
 from heedmap.app.client.sources import SourceOperations
 from heedmap.app.client.streams import AwaitingStreams, BlockingStreams
 from heedmap.app.render.encoding import as_json
@@ -65,14 +65,6 @@ def array(value: Any) -> Any:
     return np.ascontiguousarray(value) if isinstance(value, np.ndarray | list | tuple) else value
 
 
-def arrays(content: bytes) -> list[Any]:
-    """The arrays of a body of npy files, one after the other."""
-    stream, read = io.BytesIO(content), []
-    while stream.tell() < len(content):
-        read.append(np.load(stream, allow_pickle=False))
-    return read
-
-
 def identifier(trace: TraceSummary | str) -> str:
     """The id of a trace."""
     return trace if isinstance(trace, str) else trace.id
@@ -90,7 +82,9 @@ def fetched(trace: TraceSummary | str, path: Path, form: str = "file") -> Flow[P
     return path
 
 
-class Operations(AlignOperations, EffectOperations, JobOperations, LikeliestOperations, SourceOperations):
+class Operations(
+    AlignOperations, EffectOperations, JobOperations, LikeliestOperations, SimultaneousOperations, SourceOperations
+):
     """What both clients can do. Every operation raises `ClientError`; see `heedmap.app.client.errors` for its kinds."""
 
     @Operation

@@ -1,5 +1,6 @@
 """What the clients answer with: numpy arrays, the names of their rows and columns, and Plotly figures of them."""
 
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,14 @@ from heedmap.model.prediction import Axis, Prediction
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
+
+
+def arrays(content: bytes) -> list[Any]:
+    """The arrays of a body of npy files, one after the other."""
+    stream, read = io.BytesIO(content), []
+    while stream.tell() < len(content):
+        read.append(np.load(stream, allow_pickle=False))
+    return read
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,7 +23,8 @@ from heedmap.model.errors import InputError
 from heedmap.model.native.language_model import Cache, LanguageModel
 from heedmap.model.native.passes import padded_ids, replaced
 from heedmap.model.native.tokenizer import Encoding, Tokenizer
-from heedmap.model.native.transformer import EncoderDecoder, LayerCache, Transformer
+from heedmap.model.native.transformer import EncoderDecoder, Transformer
+from heedmap.model.native.transformer_state import LayerCache
 from heedmap.model.observer import stage
 from heedmap.model.watch import Stop, raise_if_cancelled
 
@@ -100,7 +101,7 @@ def encoder_decoder_logits(
 def recurrent_logits(
     network: Any, prefix: list[int], sources: list[list[int]], editor: BatchEditor, begins: Sequence[int]
 ) -> Iterator[Float[Tensor, "T V"]]:
-    """The same of a recurrent network, whose rows take part from the beginning."""
+    """The same of a recurrent network or of one that copies, whose rows take part from the beginning."""
     ids, lengths = padded_ids(sources, network.output_weight.device)
     targets = torch.tensor([prefix], device=ids.device).expand(len(sources), -1)
     return iter(network(ids, lengths, targets, None, editor))

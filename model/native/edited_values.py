@@ -16,7 +16,7 @@ from heedmap.model.edits import Replace
 from heedmap.model.likeliest import Place
 from heedmap.model.native.edited_passes import language_model_logits, recurrent_logits, transformer_logits, values_under
 from heedmap.model.native.language_model import LanguageModel
-from heedmap.model.native.passes import padded_ids
+from heedmap.model.native.passes import copies, padded_ids
 from heedmap.model.native.recurrent import Recurrent
 from heedmap.model.native.tokenizer import PAD, Encoding, Tokenizer
 from heedmap.model.native.transformer import Transformer
@@ -84,7 +84,8 @@ class TranslatorValues(Valued):
         assert objective is not None, "who asks for its value has one"
         prefix, target = axes["prefix"].ids, axes["target"].ids
         encoder = len(network.encoder) if isinstance(network, Transformer) else 0
-        logits: Any = transformer_logits if isinstance(network, Transformer) else recurrent_logits
+        by_layers = isinstance(network, Transformer) and not copies(network)
+        logits: Any = transformer_logits if by_layers else recurrent_logits
 
         def value(row: Tensor) -> Tensor:
             return of_tokens(objective, row, target, self.tokenizer.one)

@@ -13,7 +13,7 @@ from heedmap.model.errors import HeedmapError, InputTooLong, ParameterError
 from heedmap.model.generated import CONTINUATION, Generated
 from heedmap.model.isolation import isolated
 from heedmap.model.native.decoding import generate
-from heedmap.model.native.passes import padded_ids
+from heedmap.model.native.passes import begun, padded_ids
 from heedmap.model.native.text_generator import SITES, TextGenerator
 from heedmap.model.native.tokenizer import PAD, SPECIAL, Encoding
 from heedmap.model.native.translator import Translator
@@ -108,9 +108,8 @@ class TranslatorPass(NativePass):
         with torch.inference_mode():
             if self.request.target is None:
                 source, lengths = padded_ids([self.ids], model.device)
-                memory = self.network.encode(source, lengths, embeddings=self._rows(embeddings))
                 limit = min(model.output_limit(parameters), MOST_TOKENS)
-                state: Any = self.network.start(memory, lengths)
+                state: Any = begun(self.network, source, lengths, None, self._rows(embeddings))
                 more: dict[str, Any] = {"decode": model.tokenizer.decode}
                 [output] = generate(self.network, state, 1, parameters, limit, model.device, cancelled, **more)
             else:

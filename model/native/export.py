@@ -43,6 +43,8 @@ def export_m2m100(checkpoint: Checkpoint, folder: Path) -> None:
     if not isinstance(network, Transformer):
         raise CheckpointError(f"only a transformer exports to M2M100, not {network.config.architecture!r}")
     config = network.config
+    if config.copying is not None:
+        raise CheckpointError("M2M100 has no head that copies", field="copying")
     if config.kv_heads != config.heads:
         raise CheckpointError(
             f"M2M100 has no grouped key/value heads: heads {config.heads}, kv_heads {config.kv_heads}", field="kv_heads"

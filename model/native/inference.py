@@ -164,6 +164,11 @@ class InferenceTransformer:
         self.encoder_norm, self.decoder_norm = _Norm(network.encoder_norm), _Norm(network.decoder_norm)
         self.output = PackedLinear.of_weight(network.output_weight)
 
+    @classmethod
+    def of(cls, network: nn.Module) -> "InferenceTransformer | None":
+        """The engine of a Transformer; None of a network that decodes as it is defined."""
+        return cls(network) if isinstance(network, Transformer) else None
+
     @property
     def steps(self) -> int:
         """The most that a sequence can have."""

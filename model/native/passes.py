@@ -107,6 +107,19 @@ class Passes:
         return logits
 
 
+def begun(
+    network: Any, ids: Tensor, lengths: Tensor, editor: Editor | None = None, embeddings: Tensor | None = None
+) -> Any:
+    """The state of an encoder-decoder before the first token, of source ids (B K)."""
+    memory = network.encode(ids, lengths, None, editor, embeddings)
+    return network.start(memory, lengths, editor, *([ids] if copies(network) else []))
+
+
+def copies(network: Any) -> bool:
+    """Whether it mixes what it writes with what one of its heads copies."""
+    return getattr(network.config, "copying", None) is not None
+
+
 def padded_ids(rows: Sequence[list[int]], device: torch.device) -> tuple[Tensor, Tensor]:
     """Ids, padded on the right, and their lengths."""
     lengths = torch.tensor([len(row) for row in rows], device=device)

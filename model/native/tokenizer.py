@@ -68,7 +68,6 @@ class Tokenizer:
         *,
         characters: bool = False,
         last: normalizers.Normalizer | None = None,
-        alphabet: int | None = None,
     ) -> "Tokenizer":
         """Learn merges from texts until the vocabulary has so many entries.
 
@@ -76,7 +75,6 @@ class Tokenizer:
             characters: every Chinese character is a token of its own, and no mark of a word's beginning stands before
                 one (Li et al. 2019, "Is word segmentation necessary for deep learning of Chinese representations?").
             last: what texts go through after the blanks are in order.
-            alphabet: the most characters that are known; all that the texts have if None.
         """
         backend = Backend(models.BPE(unk_token=SPECIAL[UNKNOWN]))
         backend.normalizer = normalizer(last)
@@ -94,11 +92,7 @@ class Tokenizer:
         )
         backend.decoder = decoders.Metaspace(replacement=SPACE, prepend_scheme="always")
         trainer = trainers.BpeTrainer(
-            vocab_size=vocabulary,
-            special_tokens=list(SPECIAL),
-            min_frequency=2,
-            show_progress=False,
-            **({} if alphabet is None else {"limit_alphabet": alphabet}),
+            vocab_size=vocabulary, special_tokens=list(SPECIAL), min_frequency=2, show_progress=False
         )
         backend.train_from_iterator(texts, trainer)
         return cls(backend)

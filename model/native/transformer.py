@@ -5,13 +5,13 @@ shape of M2M100, so that weights exchange with it.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, model_validator
 from torch import Tensor, nn
 
 from heedmap.model.attention.editor import Editor
@@ -19,7 +19,9 @@ from heedmap.model.attention.edits import LayerEdits
 from heedmap.model.attention.masks import Causal, Mask, Padding
 from heedmap.model.attention.multihead import AttentionRecorder, MultiHeadAttention
 from heedmap.model.attention.positions import sinusoidal
+from heedmap.model.native.copying import CopyHead, Mixture
 from heedmap.model.native.dropout import dropout
+from heedmap.model.native.transformer_state import LayerCache, TappedHead, TransformerState
 from heedmap.model.shapes import Hidden, Lengths, Logits, Memory, TokenIds
 
 
@@ -31,14 +33,6 @@ class AlignmentHead(BaseModel):
     layer: NonNegativeInt
     head: NonNegativeInt
     reading: Literal["output", "input"] = "input"
-
-
-class TappedHead:
-    """Asks a pass for the logarithms of one cross head's weights (B T K); the other heads stay fused."""
-
-    def __init__(self, layer: int, head: int) -> None:
-        self.layer, self.head = layer, head
-        self.log_weights: Float[Tensor, "B T K"] | None = None
 
 
 class StacksConfig(BaseModel):
@@ -59,13 +53,22 @@ class StacksConfig(BaseModel):
 
 
 class TransformerConfig(StacksConfig):
-    """The shape of a Transformer that reads text."""
+    """The shape of a Transformer that reads text; of a longer one `source_words` words, as it did in training."""
 
     architecture: Literal["transformer"] = "transformer"
-    task: Literal["translation"] = "translation"
+    task: Literal["translation", "summarization"] = "translation"
     source_language: str
     target_language: str
     alignment: AlignmentHead | None = Field(None, exclude_if=lambda head: head is None)
+    copying: CopyHead | None = Field(None, exclude_if=lambda head: head is None)
+    source_words: PositiveInt | None = Field(None, exclude_if=lambda words: words is None)
+
+    @model_validator(mode="after")
+    def _copied_from(self) -> "TransformerConfig":
+        """A head that copies is one of the network's."""
+        if self.copying is not None and (self.copying.layer >= self.decoder_layers or self.copying.head >= self.heads):
+            raise ValueError(f"there is no cross head {self.copying.head} of layer {self.copying.layer} to copy by")
+        return self
 
 
 class FeedForward(nn.Module):
@@ -140,47 +143,6 @@ class DecoderLayer(nn.Module):
         return hidden + dropout(mixed, self.dropout, self.training)
 
 
-class LayerCache:
-    """Keys and values of one decoder layer: the source's, projected once, and those of the steps so far."""
-
-    def __init__(self, source_k: Tensor, source_v: Tensor) -> None:
-        self.source_k, self.source_v = source_k, source_v  # B G K D
-        self.k: Tensor | None = None
-        self.v: Tensor | None = None
-
-    def extend(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        """Append a step's keys and values, and return all of them."""
-        self.k = k if self.k is None else torch.cat([self.k, k], dim=2)
-        self.v = v if self.v is None else torch.cat([self.v, v], dim=2)
-        return self.k, self.v
-
-    def reorder(self, rows: Tensor) -> None:
-        """Keep these rows of the batch, in this order: beams that lived, sequences still running."""
-        self.source_k, self.source_v = self.source_k[rows], self.source_v[rows]
-        if self.k is not None and self.v is not None:
-            self.k, self.v = self.k[rows], self.v[rows]
-
-
-class TransformerState:
-    """All that a decoding step needs from before it."""
-
-    def __init__(self, caches: Sequence[LayerCache], source: Mask | None, editor: Editor | None = None) -> None:
-        self.caches, self.source, self.editor, self.length = caches, source, editor, 0
-
-    def edits(self, layer: int) -> tuple[LayerEdits | None, LayerEdits | None]:
-        """What is done to the two attentions of a layer."""
-        if self.editor is None:
-            return None, None
-        return self.editor.layer("decoder", layer), self.editor.layer("cross", layer)
-
-    def reorder(self, rows: Tensor) -> None:
-        """Keep these rows of the batch, in this order."""
-        for cache in self.caches:
-            cache.reorder(rows)
-        if isinstance(self.source, Padding):
-            self.source = Padding(self.source.lengths[rows])
-
-
 class EncoderDecoder(nn.Module):
     """The two stacks: `encode` a source, then `decode` target tokens, whole or step by step."""
 
@@ -249,10 +211,15 @@ class EncoderDecoder(nn.Module):
         """The layers of the decoder, from the first."""
         return (layer for layer in self.decoder if isinstance(layer, DecoderLayer))
 
-    def start(self, memory: Memory, lengths: Lengths, editor: Editor | None = None) -> TransformerState:
-        """The state before the first target token; what it has edits of, every pass over it has."""
+    def start(
+        self, memory: Memory, lengths: Lengths, editor: Editor | None = None, ids: TokenIds | None = None
+    ) -> TransformerState:
+        """The state before the first target token; what it has edits of, every pass over it has.
+
+        ids: of the source (B K), which a head that copies needs.
+        """
         caches = [LayerCache(*layer.cross.keys_values(memory)) for layer in self.decoder_layers()]
-        return TransformerState(caches, _padding(memory[..., 0], lengths), editor)
+        return TransformerState(caches, _padding(memory[..., 0], lengths), editor, ids)
 
     def decode_hidden(
         self,
@@ -294,13 +261,20 @@ class EncoderDecoder(nn.Module):
     ) -> Float[Tensor, "B T V"]:
         """Logits of the next token after every target token, under teacher forcing; `embeddings` as `encode` has it."""
         memory = self.encode(source, lengths, recorder, editor, embeddings)
-        return self.decode(target, self.start(memory, self.places(lengths), editor), recorder)
+        ids = None if source.is_floating_point() else source  # features have none
+        return self.decode(target, self.start(memory, self.places(lengths), editor, ids), recorder)
 
 
 class Transformer(EncoderDecoder):
     """The encoder-decoder of texts: source ids (B Q) in."""
 
     config: TransformerConfig
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__(config)
+        if config.copying is not None:
+            self.gate = nn.Linear(config.width, 1)
+            self._initialise(self.gate)
 
     def encode(
         self,
@@ -312,6 +286,31 @@ class Transformer(EncoderDecoder):
     ) -> Memory:
         """Source ids (B Q) to hidden states (B Q M); `embeddings` are of the ids, in the place of the table's."""
         return self.encode_hidden(self.embed(source, embeddings=embeddings), lengths, recorder, editor)
+
+    def decode(self, ids: TokenIds, state: TransformerState, recorder: AttentionRecorder | None = None) -> Logits:
+        """Logits, as above; of a network that copies they are the logarithms of the mixture's probabilities."""
+        if self.config.copying is None:
+            return super().decode(ids, state, recorder)
+        return self.decode_parts(ids, state, recorder).log_probabilities()
+
+    def decode_parts(
+        self, ids: TokenIds, state: TransformerState, recorder: AttentionRecorder | None = None
+    ) -> Mixture:
+        """What the next tokens of a network that copies are mixed of, as `decode` has them."""
+        head = self.config.copying
+        assert head is not None, "the network copies"
+        assert state.ids is not None, "who starts a network that copies gives the source's ids"
+        tapped = TappedHead(head.layer, head.head)
+        hidden = self.decode_hidden(ids, state, recorder, tapped)
+        assert tapped.log_weights is not None, "the layer is one of the network's"
+        return Mixture(F.linear(hidden, self.output_weight), self.gate(hidden), tapped.log_weights, state.ids)
+
+    def parts(
+        self, source: TokenIds, lengths: Lengths, target: Int[Tensor, "B T"], editor: Editor | None = None
+    ) -> Mixture:
+        """What every next token is mixed of under teacher forcing, of a network that copies."""
+        memory = self.encode(source, lengths, None, editor)
+        return self.decode_parts(target, self.start(memory, lengths, editor, source))
 
 
 def _padding(ids: Tensor, lengths: Tensor) -> Mask | None:

@@ -22,12 +22,12 @@ from heedmap.model.native.continuous import TranslatorSession
 from heedmap.model.native.decoding import generate
 from heedmap.model.native.edited_values import TranslatorValues
 from heedmap.model.native.embeddings import ScalableTranslator
-from heedmap.model.native.feature_transformer import FeatureTransformer
 from heedmap.model.native.graphs import CudaGraphs
 from heedmap.model.native.inference import InferenceState, InferenceTransformer
-from heedmap.model.native.language_model import LanguageModel
-from heedmap.model.native.passes import Passes, padded_ids, replaced
+from heedmap.model.native.passes import Passes, begun, copies, padded_ids, replaced
 from heedmap.model.native.prefixes import prefix_of
+from heedmap.model.native.recurrent import Recurrent
+from heedmap.model.native.simultaneous import SimultaneousTranslator
 from heedmap.model.native.static_decoding import Lease, Reserve
 from heedmap.model.native.static_transformer import StaticTransformer
 from heedmap.model.native.tokenizer import END, SPECIAL, Encoding
@@ -43,7 +43,7 @@ from heedmap.model.watch import Stop, never, raise_if_cancelled
 SITE_AXES = {"encoder": ("source", "source"), "decoder": ("target", "prefix"), "cross": ("target", "source")}
 
 
-class Translator(TranslatorValues, ScalableTranslator):
+class Translator(TranslatorValues, ScalableTranslator, SimultaneousTranslator):
     """Predictions and traces of an encoder-decoder; a `Served`."""
 
     task = "translation"
@@ -51,16 +51,17 @@ class Translator(TranslatorValues, ScalableTranslator):
     reentrant = True  # a pass takes its recorder as an argument, and changes nothing of the network
 
     def __init__(self, loaded: Checkpoint, licence: str | None = None) -> None:
-        if isinstance(loaded.network, LanguageModel | FeatureTransformer):
+        if not isinstance(loaded.network, Transformer | Recurrent):
             raise CheckpointError("a network that continues text, or reads none, does not translate")
         self.network, self.tokenizer, self.revision = loaded.network, loaded.tokenizer, loaded.revision
         self.licence = licence
         self.sites = {site: SITE_AXES[site] for site in self.network.sites}
-        self.engine = InferenceTransformer(self.network) if isinstance(self.network, Transformer) else None
+        self.engine = None if copies(self.network) else InferenceTransformer.of(self.network)
         weight = self.network.output_weight
         self.device, self.dtype = weight.device, weight.dtype
         taught = {} if self.alignment is None else {"alignment": str(TaughtHead(**self.alignment.model_dump()))}
-        self.passes = Passes(self.network, self.tokenizer, self.sites, revision=self.revision, **taught)
+        taught |= {"task": self.task, "revision": self.revision}
+        self.passes = Passes(self.network, self.tokenizer, self.sites, **taught)
         self._means = CorpusMeans(self._recorded)
         self.reserve: Reserve[StaticTransformer] | None = None
         if self.engine is not None and self.device.type == "cuda":  # a CPU launches nothing
@@ -81,11 +82,8 @@ class Translator(TranslatorValues, ScalableTranslator):
         """Task, shape, dtype, device, sites and licence, as JSON."""
         config = self.network.config
         if isinstance(config, TransformerConfig):
-            layers = {
-                "encoder": config.encoder_layers,
-                "decoder": config.decoder_layers,
-                "cross": config.decoder_layers,
-            }
+            depth = config.decoder_layers
+            layers = {"encoder": config.encoder_layers, "decoder": depth, "cross": depth}
             heads, kv_heads = config.heads, config.kv_heads
         else:
             layers, heads, kv_heads = {"cross": 1}, 1, 1
@@ -230,7 +228,7 @@ class Translator(TranslatorValues, ScalableTranslator):
         with torch.inference_mode():
             ids, lengths = padded_ids(sources, self.device)
             if self.engine is None:
-                state: Any = self.network.start(self.network.encode(ids, lengths), lengths)
+                state: Any = begun(self.network, ids, lengths)
                 decoder: Any = self.network
             else:
                 decoder, state = self.engine, self.engine.start(ids, lengths)
@@ -256,7 +254,7 @@ class Translator(TranslatorValues, ScalableTranslator):
         writing = Writing.to(cancelled, axes, self.tokenizer.detokenizer(), self.tokenizer.label)
         with stage("generate"), torch.inference_mode():
             ids, lengths = padded_ids([source.ids], self.device)
-            state = self.network.start(self.network.encode(ids, lengths, None, editor), lengths, editor)
+            state = begun(self.network, ids, lengths, editor)
             more: dict[str, Any] = {"writing": writing, "decode": self.tokenizer.decode, "prefix": prefix}
             limit = self.output_limit(parameters, len(prefix))
             return generate(self.network, state, 1, parameters, limit, self.device, cancelled, **more)[0]

@@ -50,8 +50,7 @@ def simplifier() -> normalizers.Normalizer:
 
     SentencePiece compiles it: the format of its character maps is what `tokenizers` reads at once, whatever its length.
     """
-    from sentencepiece import SentencePieceTrainer
-    from sentencepiece.sentencepiece_model_pb2 import ModelProto
+    from sentencepiece import SentencePieceTrainer, sentencepiece_model_pb2
 
     with tempfile.TemporaryDirectory() as folder:
         rules, text, model = (Path(folder) / name for name in ("rules.tsv", "text.txt", "model"))
@@ -66,5 +65,6 @@ def simplifier() -> normalizers.Normalizer:
             normalization_rule_tsv=str(rules),
             minloglevel=2,
         )
-        compiled: Any = ModelProto.FromString(model.with_suffix(".model").read_bytes())
+        proto: Any = sentencepiece_model_pb2  # made at import, and so without types
+        compiled = proto.ModelProto.FromString(model.with_suffix(".model").read_bytes())
     return normalizers.Precompiled(compiled.normalizer_spec.precompiled_charsmap)

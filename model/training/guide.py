@@ -18,7 +18,8 @@ from heedmap.model.errors import CheckpointError, InputError
 from heedmap.model.measures.alignment_error import Links, parse_links
 from heedmap.model.measures.word_alignment import content_words
 from heedmap.model.native.tokenizer import SPECIAL, Encoding, Tokenizer
-from heedmap.model.native.transformer import AlignmentHead, TappedHead, Transformer
+from heedmap.model.native.transformer import AlignmentHead, Transformer
+from heedmap.model.native.transformer_state import TappedHead
 from heedmap.model.prediction import Axis
 from heedmap.model.taught_head import Reading
 from heedmap.model.training.data import Batches, Pair, PairBatch, collate

@@ -1,5 +1,6 @@
 """The pairs of languages that a translation model is trained for: what is done to their texts, and what a card says."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,8 +13,6 @@ TATOEBA = (
     "The {pair} sentence pairs of the Tatoeba project by way of manythings.org/anki, edition of {edition}, licence\n\
 CC BY 2.0 FR. Attribution: www.manythings.org/anki and tatoeba.org."
 )
-CHARACTERS = 2500
-"""Chinese characters and other signs that are known: what occurs twice among the Tatoeba pairs."""
 
 
 def _pieces(texts: Iterable[str], vocabulary: int) -> Tokenizer:
@@ -21,7 +20,11 @@ def _pieces(texts: Iterable[str], vocabulary: int) -> Tokenizer:
 
 
 def _characters(texts: Iterable[str], vocabulary: int) -> Tokenizer:
-    return Tokenizer.train(texts, vocabulary, characters=True, last=simplifier(), alphabet=CHARACTERS)
+    """A token a Chinese character; what occurs once in all texts is not known, and gives nothing to learn from."""
+    whole = list(texts)
+    counts = Counter(character for text in whole for character in text)
+    known = ("".join(one if counts[one] > 1 else " " for one in text) for text in whole)
+    return Tokenizer.train(known, vocabulary, characters=True, last=simplifier())
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,5 @@ def languages(name: str) -> Languages:
         InputError: there is none.
     """
     if name not in LANGUAGES:
-        raise InputError(
-            f"there is nothing to train {name[:40]!r} by: the pairs of languages are {', '.join(LANGUAGES)}"
-        )
+        raise InputError(f"{name[:40]!r} is no pair of languages that can be trained: choose {' or '.join(LANGUAGES)}")
     return LANGUAGES[name]

@@ -133,27 +133,34 @@ class Trainer:
         torch.manual_seed(self.recipe.seed + self.step)  # a resumed run drops out what an unbroken one would
         inputs, labels = [part.to(self.device) for part in batch.inputs], batch.labels.to(self.device)
         with self._precision(), short_attention(self.device, labels.shape[1]):
-            if self.teacher is None:
-                read: Callable[..., Tensor] = self.network.hidden  # what it takes is the batch's
-                hidden, guided = read(*inputs), None
-            else:
-                assert isinstance(batch, TaughtBatch)
-                hidden, guided = self.teacher.hidden(self.network, inputs, batch.reference.to(self.device))
-            loss = smoothed_cross_entropy(
-                hidden.flatten(0, 1),
-                self.network.output_weight,
-                labels.flatten(),
-                PAD,
-                self.recipe.label_smoothing,
-                self.dtype,
-            )
-            loss = loss if guided is None else loss + guided
+            loss = self._loss(batch, inputs, labels)
         loss.backward()  # type: ignore[no-untyped-call]  # PyTorch leaves it so
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip)
         self.optimizer.step()
         self.optimizer.zero_grad()
         self.step, self.done = self.step + 1, self.done + 1
         return loss.item()
+
+    def _loss(self, batch: Batch, inputs: list[Tensor], labels: Tensor) -> Tensor:
+        """Of a network that copies its mixture's; of others the smoothed cross-entropy, and a teacher's besides."""
+        if isinstance(self.network, Transformer) and self.network.config.copying is not None:
+            source, lengths, target = inputs
+            return self.network.parts(source, lengths, target).loss(labels, PAD, self.recipe.label_smoothing)
+        if self.teacher is None:
+            read: Callable[..., Tensor] = self.network.hidden  # what it takes is the batch's
+            hidden, guided = read(*inputs), None
+        else:
+            assert isinstance(batch, TaughtBatch)
+            hidden, guided = self.teacher.hidden(self.network, inputs, batch.reference.to(self.device))
+        loss = smoothed_cross_entropy(
+            hidden.flatten(0, 1),
+            self.network.output_weight,
+            labels.flatten(),
+            PAD,
+            self.recipe.label_smoothing,
+            self.dtype,
+        )
+        return loss if guided is None else loss + guided
 
     def _precision(self) -> AbstractContextManager[Any]:
         return nullcontext() if self.dtype == torch.float32 else torch.autocast(self.device.type, self.dtype)

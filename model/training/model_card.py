@@ -69,7 +69,16 @@ def _alignment(facts: Mapping[str, Any]) -> str:
     return ALIGNMENT.format(**{**facts, "alone": alone})
 
 
+def transformer_shape(config: Mapping[str, Any]) -> str:
+    """A Transformer's layers and widths in a line."""
+    return (
+        f"pre-norm Transformer, {config['encoder_layers']} encoder and {config['decoder_layers']} decoder layers, "
+        f"width {config['width']}, {config['heads']} heads, feed-forward {config['feed_forward']}"
+    )
+
+
 def recipe_line(recipe: Mapping[str, Any]) -> str:
+    """A recipe in one line: each name with its value."""
     return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in recipe.items())
 
 
@@ -107,10 +116,7 @@ def write_card(
     config, pairs = facts["config"], facts["pairs"]
     if config["architecture"] == "transformer":
         kind = "A Transformer encoder-decoder (pre-norm)"
-        shape = (
-            f"pre-norm Transformer, {config['encoder_layers']} encoder and {config['decoder_layers']} decoder layers, "
-            f"width {config['width']}, {config['heads']} heads, feed-forward {config['feed_forward']}"
-        )
+        shape = transformer_shape(config)
     else:
         kind = "A GRU encoder-decoder with additive attention (Bahdanau et al. 2015)"
         shape = f"bidirectional GRU encoder, GRU decoder, one additive attention head, width {config['width']}"

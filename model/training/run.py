@@ -18,7 +18,7 @@ from heedmap.model.training.data import Batches, Pair, PairBatch, Reference, Spl
 from heedmap.model.training.evaluate import Scores, evaluate
 from heedmap.model.training.guide import Guide, GuidedBatches, read_links, with_links
 from heedmap.model.training.languages import GERMAN, Languages
-from heedmap.model.training.loop import Recipe, Trainer
+from heedmap.model.training.loop import STATE, Recipe, Trainer
 from heedmap.model.training.model_card import write_card
 from heedmap.model.training.settle import settle
 
@@ -54,6 +54,21 @@ def read_references(path: Path) -> list[Reference]:
                 '{"source": "...", "targets": ["...", ...]}'
             ) from error
     return references
+
+
+def run_tokenizer(out: Path, given: Path | None, make: Callable[[], Tokenizer]) -> Tokenizer:
+    """The tokenizer of a run: that which is given, that which the run in `out` was begun with, or a new one.
+
+    One is kept from the start: another with the same entries in another order would be another language.
+    """
+    kept = out / checkpoint.TOKENIZER
+    if given is not None:
+        return Tokenizer.load(given)
+    if kept.is_file() and (out / STATE).is_file():
+        return Tokenizer.load(kept)
+    made = make()
+    made.save(kept)
+    return made
 
 
 def train_translation(
@@ -101,11 +116,8 @@ def train_translation(
         begun = checkpoint.load(start)
         network, tokens = begun.network, begun.tokenizer
     else:
-        if tokenizer is None:
-            texts = (text for p in parts.train for text in (p.source, p.target))
-            tokens = between.tokenizer(texts, vocabulary or between.vocabulary)
-        else:
-            tokens = Tokenizer.load(tokenizer)
+        texts = (text for p in parts.train for text in (p.source, p.target))
+        tokens = run_tokenizer(out, tokenizer, lambda: between.tokenizer(texts, vocabulary or between.vocabulary))
         named = {"source_language": between.source, "target_language": between.target, "vocabulary": len(tokens)}
         kind = TransformerConfig if architecture == "transformer" else RecurrentConfig
         usual = between.shape if architecture == "transformer" else {}

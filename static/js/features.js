@@ -15,6 +15,7 @@ import { Tour } from "./tour/tour.js";
 import { MapTable } from "./views/map-table.js";
 import { Stepping } from "./beside/stepping/stepping.js";
 import { Sources } from "./beside/sources/sources.js";
+import { Simultaneous } from "./beside/simultaneous/simultaneous.js";
 import { Conversation } from "./input/conversation.js";
 import { Compare } from "./beside/compare/compare.js";
 import { Intervene } from "./beside/intervene/intervene.js";
@@ -63,6 +64,7 @@ export const featuresOf = (page) => [
   new Present(page),
   new Stepping(page),
   new Conversation(page),
+  new Simultaneous(page),
   new Sources(page),
   new Intervene(page),
   new Compare(page),

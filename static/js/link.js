@@ -10,9 +10,10 @@
 import { isOther } from "./beside/compare/other.js";
 import { FIELDS } from "./input/draft.js";
 import { pinsThatFit } from "./pins/codec.js";
-import { VIEWS } from "./choices.js";
+import { SORTS, VIEWS } from "./choices.js";
 import { editsOf, editsText } from "./input/edits.js";
 import { PALETTES } from "./map/colour.js";
+import { KINDS } from "./map/grid/kinds.js";
 
 /** @typedef {import("./types.js").State} State */
 
@@ -62,7 +63,11 @@ const CHOICES = {
   rail: ["effects"],
   scale: ["linear", "log"],
   palette: PALETTES,
+  sort: SORTS.slice(1),
+  kind: KINDS,
 };
+/** @type {Record<string, string>} what the controls call a default that no link has to say */
+const STANDARD = { over: "head", point: "queries", how: "max", view: VIEWS[0], rail: "maps" };
 
 /**
  * @param {Partial<State>} state
@@ -80,39 +85,55 @@ export function encodeState(state) {
 
 /**
  * @param {string} link a fragment or query string, with or without its first character
- * @returns {State} unreadable values fall back to their defaults
+ * @returns {{state: State, unread: string[]}} unreadable values fall back to their defaults; they stand in `unread`, as
+ *   name=value
  */
-export function decodeState(link) {
+function read(link) {
   const parameters = new URLSearchParams(link.replace(/^[#?]/, ""));
   /** @type {Record<string, unknown>} */
   const state = { ...DEFAULTS };
+  /** @type {string[]} */
+  const unread = [];
   for (const name of NAMES) {
-    const value = parameters.get(name);
-    if (value === null) continue;
-    if (NUMBERS.has(name)) {
-      if (/^\d{1,9}$/.test(value)) state[name] = Number(value);
-    } else if (RANGES.has(name)) {
-      const range = value.split(":").map(Number);
-      if (range.length === 2 && range.every(Number.isInteger) && range[0] >= 0 && range[0] < range[1])
-        state[name] = range;
-    } else if (name === "other") {
-      if (isOther(value)) state.other = value;
-    } else if (name === "edits") {
-      state.edits = editsText(editsOf(value));
-    } else if (!CHOICES[name] || CHOICES[name].includes(value)) {
-      state[name] = value;
-    }
+    const text = parameters.get(name);
+    if (text === null) continue;
+    const value = valueOf(name, text);
+    if (value !== undefined) state[name] = value;
+    else if (text !== "" && text !== STANDARD[name]) unread.push(`${name}=${text}`);
   }
-  return /** @type {State} */ (state); // every value was read as its name says
+  return { state: /** @type {State} */ (state), unread }; // every value was read as its name says
 }
+
+/** The value of a name; undefined where it has none that is known. @param {string} name @param {string} text */
+function valueOf(name, text) {
+  if (NUMBERS.has(name)) return /^\d{1,9}$/.test(text) ? Number(text) : undefined;
+  if (RANGES.has(name)) {
+    const range = text.split(":").map(Number);
+    const whole = range.length === 2 && range.every(Number.isInteger) && range[0] >= 0 && range[0] < range[1];
+    return whole ? range : undefined;
+  }
+  if (name === "other") return isOther(text) ? text : undefined;
+  if (name === "edits") return editsText(editsOf(text)) || undefined;
+  return !CHOICES[name] || CHOICES[name].includes(text) ? text : undefined;
+}
+
+/** @param {string} link a fragment or query string @returns {State} unreadable values fall back to their defaults */
+export const decodeState = (link) => read(link).state;
+
+/** What of a link was not understood, as name=value. @param {string} link */
+export const unreadOf = (link) => read(link).unread;
 
 /** Whether the page has no address that a link could be made of: it stands in a frame of a notebook, as a text. */
 export const isFramed = () => window.location.protocol === "about:";
 
-/** The state of an address; the fragment wins over the query. @param {{hash: string, search: string}} address */
-export function stateOfLocation({ hash, search }) {
-  return decodeState(hash.length > 1 ? hash : search || (document.documentElement.dataset.place ?? ""));
-}
+/** The link in an address; the fragment wins over the query. @param {{hash: string, search: string}} address */
+const linkIn = ({ hash, search }) => (hash.length > 1 ? hash : search || (document.documentElement.dataset.place ?? ""));
+
+/** The state of an address. @param {{hash: string, search: string}} address */
+export const stateOfLocation = (address) => decodeState(linkIn(address));
+
+/** What of the page's address was not understood. */
+export const unreadHere = () => unreadOf(linkIn(window.location));
 
 /** The state of the page's address, with what its history keeps of it. @returns {State} */
 export function stateHere() {

@@ -25,6 +25,7 @@ import { isLong } from "./map/atlas/levels.js";
 import { madeFrom } from "./map/made.js";
 import { closeDrawer, listenToDrawer } from "./views/drawer.js";
 import { listenToReading, showReading } from "./views/reading.js";
+import { tellingUnread } from "./views/unread.js";
 import { stateHere } from "./link.js";
 
 /** @typedef {import("./types.js").History} History */
@@ -270,7 +271,9 @@ function listenToAll() {
 }
 
 /** Brings the address's state back: at the start, and on back and forward. */
-async function restore() {
+const restore = () => tellingUnread(restored);
+
+async function restored() {
   const wanted = stateHere();
   const name = wanted.model || models.list[0]?.name || "";
   const typed = form.unsent(); // what a reader has written and not sent stays, whatever is gone back to

@@ -40,6 +40,8 @@
  * @property {number} [start]
  * @property {number} [end]
  * @property {string} [finish_reason] why a generated text ends: "stop", or "length" where it is cut at its longest
+ * @property {number[]} [p_gen] of each token how much of it was written; the rest was copied
+ * @property {number} [unread_words] of the input, at its end
  * @property {{text: string, timestamp?: [number | null, number | null]}[]} [chunks] what was said when
  * @typedef {number | number[] | number[][] | number[][][]} Numbers cosines, or embeddings
  * @typedef {Written | Entry[] | Entry[][] | Numbers | null} Prediction

@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from .conftest import Opener
+from .modules import call
 
 pytestmark = pytest.mark.browser
 
@@ -128,3 +129,16 @@ def test_the_longest_output_is_the_models_unless_the_reader_says(watch: Opener, 
     expect(option).to_have_attribute("max", str(MOST_TOKENS))
     assert str(model["parameters"]["max_new_tokens"]["default"]) in str(option.get_attribute("placeholder"))
     expect(option).to_have_value("")
+
+
+def test_a_token_that_was_copied_says_how_much_of_it(watch: Opener) -> None:
+    """The service says how much was written; the bars are what is left of one. What was not read is told."""
+    prediction = {"text": "On Ra", "tokens": ["▁On", "▁Ra", "</s>"], "p_gen": [0.9, 0.25, 1], "unread_words": 12}
+    page = watch().open("#model=de-en")
+    summary = {"prediction": prediction, "task": "summarization", "axes": {"target": {}}}
+    call(page, "views/prediction", "m.showPrediction(a)", {"summary": summary, "draft": {"fields": {}}, "model": {}})
+    figures = page.locator("#prediction .bar-item .top-weight").all_inner_texts()
+    assert figures == ["10.0%", "75.0%", "0.00%"]
+    assert "the last 12 words were not read" in page.inner_text("#prediction")
+    names = page.locator("#prediction .bar-item .bar-name").all_inner_texts()
+    assert names == ["On", "Ra", "</s>"]

@@ -124,6 +124,49 @@ def test_another_measure_of_the_same_head(watch: Opener, api: httpx.Client) -> N
     assert card(page) == pytest.approx([one[1][1], norms[1][1], shares], abs=1e-5)
 
 
+def test_heads_are_compared_by_the_measure_on_show_and_signs_diverge(watch: Opener, api: httpx.Client) -> None:
+    watched = watch()
+    page = opened(watched, row=1, col=1, measure="gradient-attention", other="cross.0.1")
+    trace = traced(api, objective={"tokens": "all"})
+    one, two = (
+        api.get(f"/v1/traces/{trace}/maps/cross/{place}?measure=gradient-attention").json()["weights"][1][1]
+        for place in ("1/2", "0/1")
+    )
+    expect(page.locator("#compare-pairs li")).to_have_count(0)
+    assert card(page) == pytest.approx([one, two, one - two], abs=1e-5)
+    # Beside the weights, too.
+    page.select_option("#compare-kind", "measure:gradient-attention")
+    expect(page.locator(".compare-second .compare-name")).to_contain_text("layer 1 · head 2, ")
+    assert watched.state()["other"] == "cross.1.2~gradient-attention"
+    assert card(page)[:2] == pytest.approx([weights(api, trace, 1, 2)[1][1], one], abs=1e-5)
+
+
+def test_two_answers_are_compared_by_weights_and_the_page_says_so(watch: Opener, api: httpx.Client) -> None:
+    watched = watch()
+    page = opened(watched, row=1, col=1, measure="value-norm", other=f"{traced(api, OTHER)}.1.2")
+    expect(page.locator("#compare-notice")).to_have_text(
+        "Two answers are compared by their weights, whatever measure is chosen."
+    )
+    assert card(page)[0] == pytest.approx(weights(api, traced(api), 1, 2)[1][1], abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("signed", "value", "colour"),
+    [
+        (True, -2, (0x2B, 0x70, 0xC9)),
+        (True, 0, (255, 255, 255)),
+        (True, 2, (0xC2, 0x41, 0x0C)),
+        (True, -5, (0x2B, 0x70, 0xC9)),
+        (False, 2, (0xC2, 0x41, 0x0C)),
+        (False, 0, (255, 255, 255)),
+    ],
+)
+def test_colours_of_a_measure(alone: Page, signed: bool, value: float, colour: tuple[int, int, int]) -> None:
+    unit = {"name": "x", "signed": signed, "limit": 2}
+    shade = "m.unitColours(a[0], 'ink', 'light', 'linear', 1e-4)(a[1])"
+    assert call(alone, "beside/compare/colours", shade, [unit, value]) == pytest.approx(colour, abs=4)
+
+
 def test_views_move_together(watch: Opener) -> None:
     watched = watch()
     page = opened(watched, row=2, col=2, other="cross.0.1")
@@ -157,6 +200,15 @@ def test_long_maps_by_blocks_and_closer_in_exactly(browser: Browser, writer: str
             client.get(f"/v1/traces/{trace}/maps/decoder/1/{head}?{window}").json()["weights"][0][0] for head in (2, 3)
         )
     assert card(page) == pytest.approx([one, two, one - two], abs=1e-7)
+    # By another measure: exactly closer in, by blocks from afar.
+    page.select_option("#compare-kind", "measure:value-norm")
+    expect(page.locator("#compare-facts")).to_contain_text("Each as a share", timeout=WAIT)
+    with httpx.Client(base_url=writer, timeout=60) as client:
+        norm = client.get(f"/v1/traces/{trace}/maps/decoder/1/2?{window}&measure=value-norm").json()["weights"][0][0]
+    assert card(page)[:2] == pytest.approx([one, norm], rel=1e-4)
+    page.keyboard.press("0")
+    expect(page.locator("#compare-facts")).to_contain_text("mean of 16 × 16 cells", timeout=WAIT)
+    expect(page.locator("#compare-facts")).to_contain_text("Each as a share")
     page.close()
     assert watched.complaints == []
 

@@ -56,6 +56,7 @@ def test_a_point_is_a_head_and_an_input_of_its_opens(watch: Opener, api: httpx.C
     result = api.get(f"/v1/jobs/{measured(page)}").json()["result"]
     heads = result["heads"]
     expect(points(page)).to_have_count(len(heads))
+    expect(points(page).first).to_be_visible()
     page.locator("#corpus select").nth(1).select_option("sink")
     rows = page.locator("#corpus .curves-table tbody tr")
     by_name = {f"{head['site']} · layer {head['layer']} · head {head['head']}": head for head in heads}

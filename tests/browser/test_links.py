@@ -70,3 +70,55 @@ def test_what_fits_stays_in_the_link(watch: Opener) -> None:
     assert (kept["text"], kept["trace"]) == ("", "t")
     assert kept["pins"]
     assert pins.startswith(kept["pins"] + "*")
+
+
+UNKNOWN = {
+    "objective": "bogus",
+    "measure": "bogus",
+    "view": "bogus",
+    "over": "median",
+    "scale": "cubic",
+    "palette": "rainbow",
+    "sort": "colour",
+    "kind": "bogus",
+    "rail": "bogus",
+    "point": "bogus",
+    "how": "least",
+    "layer": "x",
+    "rows": "9:2",
+    "other": "..",
+    "edits": "bogus",
+}
+BLANK = "list => list.filter((node) => node.checkVisibility() && node.selectedIndex < 0).map((node) => node.id)"
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_what_is_not_known_falls_back_and_the_page_says_so(watch: Opener, name: str) -> None:
+    watched = watch()
+    beside = "&measure=gradient-attention" if name == "objective" else ""
+    page = watched.open(f"#text=Hallo.&site=cross{beside}&{name}={UNKNOWN[name]}")
+    said = page.locator("#toast")
+    expect(said).to_have_text(f"Not known here, so left at its default: {name}={UNKNOWN[name]}")
+    expect(said).to_be_visible()
+    assert page.eval_on_selector_all("select", BLANK) == []
+    page.keyboard.press("l")  # what writes the address anew leaves it out
+    page.wait_for_function("() => location.hash.includes('scale=')")
+    assert watched.state().get(name) != UNKNOWN[name]
+
+
+def test_names_of_defaults_and_known_values_are_no_news(watch: Opener) -> None:
+    watched = watch()
+    page = watched.open("#text=Hallo.&site=cross&view=map&point=queries&rail=maps&objective=1&sort=sink&kind=aligns")
+    page.wait_for_function("() => document.getElementById('measure').options.length > 1")
+    expect(page.locator("#toast")).to_be_hidden()
+    assert watched.state()["objective"] == "1"
+    assert page.input_value("#sort") == "sink"
+    assert page.eval_on_selector_all("select", BLANK) == []
+
+
+def test_back_to_what_is_not_known_says_it_again_in_the_other_language(watch: Opener) -> None:
+    watched = watch(locale="zh-CN")
+    page = watched.open("#text=Hallo.&site=cross")
+    page.evaluate("location.hash = location.hash + '&objective=99&measure=bogus'")
+    expect(page.locator("#toast")).to_have_text("无法识别，已按默认值显示：measure=bogus, objective=99")
+    page.wait_for_function("() => !location.hash.includes('bogus')")

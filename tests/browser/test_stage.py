@@ -1,10 +1,9 @@
 """The map as the stage: the card at the pointer, labels that answer, drags, what is generated, what fails to come."""
 
 import re
-import time
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, expect
 
 from .conftest import Opener, call
 
@@ -27,12 +26,6 @@ WEIGHTS = """async () => {
   return (await (await fetch(link)).json()).weights;
 }"""
 STYLE = "(names) => names.map((name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim())"
-
-
-def delayed(route: Route) -> None:
-    """The page has long been drawn when the answer comes."""
-    time.sleep(0.5)
-    route.continue_()
 
 
 def shape(page: Page) -> tuple[int, int]:
@@ -265,41 +258,6 @@ def test_words_have_one_meaning(watch: Opener) -> None:
     assert (strings["scale"], strings["palette"]) == ("Scale", "Palette")
 
 
-@pytest.mark.parametrize(
-    ("late", "slower", "viewport"),
-    [
-        ("", 1, (1440, 900)),
-        ("", 6, (1440, 900)),
-        ("predict", 1, (1440, 900)),
-        ("heads", 1, (1440, 900)),
-        ("measures", 1, (1440, 900)),
-        ("", 4, (1000, 800)),
-        ("whole", 1, (390, 844)),
-    ],
-)
-def test_nothing_moves_while_the_first_map_comes(
-    watch: Opener, late: str, slower: int, viewport: tuple[int, int]
-) -> None:
-    """Whichever answer is late, and on a slow machine."""
-    watched = watch(viewport={"width": viewport[0], "height": viewport[1]})
-    page = watched.page
-    page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": slower})
-    if late == "whole":  # nothing is seen being written: on a phone that shows what later is below the map
-        page.route("**/v1/predict", lambda route: route.fulfill(response=route.fetch()))
-    elif late:
-        page.route(re.compile(rf"/v1/.*{late}"), delayed)
-    page.add_init_script(
-        """window.shifts = [];
-        new PerformanceObserver((list) => {
-          for (const { value, sources } of list.getEntries())
-            window.shifts.push([value, sources.map(({ node }) => node?.id || node?.className || node?.nodeName)]);
-        }).observe({ type: "layout-shift", buffered: true });"""
-    )
-    watched.open()
-    page.wait_for_timeout(200 * slower)
-    assert sum(value for value, _ in page.evaluate("window.shifts")) < 0.0005, page.evaluate("window.shifts")
-
-
 def test_presenting_leaves_sentence_and_map_in_large_type(watch: Opener) -> None:
     page = watch().open()
     size = "[...document.querySelectorAll('.sentence')].map((node) => getComputedStyle(node).fontSize)"
@@ -314,3 +272,20 @@ def test_presenting_leaves_sentence_and_map_in_large_type(watch: Opener) -> None
     page.click("#present")
     expect(page.locator("#layers")).to_be_visible()
     assert page.evaluate(width) == before
+
+
+def test_the_ring_of_a_head_in_the_first_row_is_whole(watch: Opener) -> None:
+    watched = watch()
+    page = watched.open("#text=Hallo.&site=cross&layer=0&head=1")
+    ring = 3  # pixels around the chosen head
+    names, chosen = (
+        page.locator(selector).bounding_box() for selector in ("#columns-names", "#heads [aria-selected=true]")
+    )
+    assert names
+    assert chosen
+    assert chosen["y"] - ring >= names["y"] + names["height"]
+    # The pictures are where their heads are.
+    atlas, heads = (page.locator(selector).bounding_box() for selector in ("#atlas", "#heads"))
+    assert atlas
+    assert heads
+    assert atlas["y"] == pytest.approx(heads["y"], abs=0.5)

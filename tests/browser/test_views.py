@@ -118,6 +118,7 @@ def test_faithfulness_stands_beside_chance(watch: Opener, api: httpx.Client) -> 
     job = begun(page, "faithfulness")
     expect(page.locator("#faithfulness .job-line")).to_contain_text("7 of 21")
     expect(page.locator("#faithfulness .curves-plot[data-drawn]")).to_have_count(2, timeout=WAIT)
+    expect(page.locator("#faithfulness .scatterlayer .trace").first).to_be_visible()
     assert len(told) == 1
     result = api.get(f"/v1/jobs/{job}").json()["result"]
     rows = numbers(page.locator("#faithfulness .study-table"))

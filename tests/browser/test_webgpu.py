@@ -6,7 +6,6 @@ every test asks that the answers are right nevertheless, and the run says that t
 """
 
 import base64
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,8 @@ from heedmap.model.page.trace_page import trace_page
 from heedmap.model.trace.certificate import Certificate
 from heedmap.model.trace.trace import Trace
 from tests.chromium import chromium
+
+from .webgpu import BLOCKS, OPENED, REAL, WORKERS
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -71,57 +72,6 @@ OTHERS: dict[str, Case] = {
 ROWS, COLS = (1, Q - 1), (2, K - 3)
 BANDS = [(1, 2), (2, 131), (131, 140), (140, 420), (420, Q - 1)]
 STRETCHES = [(2, 3), (3, 66), (66, 67), (67, 450), (450, 704), (704, 800), (800, K - 3)]
-
-# Software counts as a processor, and what is sent to one is counted, wherever it is sent from.
-REAL = """
-    if (globalThis.GPUAdapterInfo) {
-        Object.defineProperty(GPUAdapterInfo.prototype, "isFallbackAdapter", {get: () => false});
-        const submit = GPUQueue.prototype.submit, channel = new BroadcastChannel("submitted");
-        globalThis.submitted = 0;
-        GPUQueue.prototype.submit = function (list) {
-            globalThis.submitted += 1;
-            channel.postMessage(1);
-            return submit.call(this, list);
-        };
-    }
-"""
-# A worker's program begins with it, too: as the page's own scripts write one, or as an address.
-WORKERS = """(() => {
-    const REAL = CODE;
-    const Plain = globalThis.Blob, Begun = globalThis.Worker;
-    globalThis.elsewhere = 0;
-    new BroadcastChannel("submitted").addEventListener("message", () => (globalThis.elsewhere += 1));
-    globalThis.Blob = class extends Plain {
-        constructor(parts, options) {
-            super(options?.type === "text/javascript" ? [...parts, REAL] : parts, options);
-        }
-    };
-    globalThis.Worker = class extends Begun {
-        constructor(address, options) {
-            const source = `import ${JSON.stringify(String(address))}; ${REAL}`;
-            const joined = String(address).startsWith("blob:");
-            super(joined ? address : URL.createObjectURL(new Plain([source], {type: "text/javascript"})), options);
-        }
-    };
-})();""".replace("CODE", json.dumps(REAL))
-OPENED = """
-    const {TraceMaps} = await import("/js/source/trace_maps.js");
-    const {blocksOnGpu, windowOnGpu} = await import("/js/source/gpu_blocks.js");
-    const {gpu} = await import("/js/source/gpu.js");
-    const trace = await TraceMaps.open(Uint8Array.from(atob(a.file), (c) => c.charCodeAt(0)).buffer, "");
-    const turn = () => {};
-    const apart = (one, other) => one.reduce((most, weight, at) => Math.max(most, Math.abs(weight - other[at])), 0);
-"""
-BLOCKS = """
-    const maps = trace.of("self", a.layer);
-    const window = await windowOnGpu(maps, a.head, a.rows, a.cols, turn);
-    const made = {};
-    for (const how of ["mean", "max"]) {
-        const blocks = await blocksOnGpu(maps, a.head, a.bands, a.stretches, how, turn);
-        made[how] = blocks && {sums: [...blocks.sums], counts: [...blocks.counts]};
-    }
-    return {apart: window && apart(window, maps.window(a.head, a.rows, a.cols)), made, submitted: globalThis.submitted};
-"""
 
 
 def layer_of(mask: Mask, bias: Bias | None, score: Score) -> AttentionMap:

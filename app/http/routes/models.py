@@ -15,13 +15,20 @@ from heedmap.app.render.wire import to_json
 
 router = APIRouter(prefix="/v1/models", tags=["models"], dependencies=[Depends(admitted)])
 
-# Sentences to begin with, by source language; the first moves a participle, so that its alignment is no diagonal.
+# Sentences to begin with, by source language. The first moves a participle, or a phrase of time, so that its alignment
+# is no diagonal; the last of the Chinese ones is in traditional characters.
 EXAMPLES = {
     "de": [
         "Ich habe gestern ein interessantes Buch gelesen.",
         "Wo ist der Bahnhof?",
         "Wenn es morgen regnet, bleiben wir zu Hause.",
         "Das Haus, in dem sie wohnt, ist sehr alt.",
+    ],
+    "zh": [
+        "我昨天读了一本很有意思的书。",
+        "车站在哪里？",
+        "如果明天下雨，我们就待在家里。",
+        "她住的房子很舊。",
     ],
 }
 

@@ -23,7 +23,7 @@ from heedmap.model.training.scenes.nouns import NOUNS
 from heedmap.model.training.scenes.scene import SIDE, Painter, Scene, drawn_by_lot
 
 FACTS = "training.json"
-RECIPE = {"epochs": 16, "learning_rate": 1.5e-3, "warmup_steps": 400, "label_smoothing": 0.05}
+RECIPE = {"epochs": 14, "learning_rate": 1.5e-3, "warmup_steps": 400, "label_smoothing": 0.05}
 SHAPE: dict[str, Any] = {"width": 128, "feed_forward": 512, "heads": 4, "kv_heads": 4}
 SHAPE |= {"encoder_layers": 4, "decoder_layers": 2, "dropout": 0.0, "max_positions": 40}
 EPOCH = 200  # batches
@@ -71,7 +71,7 @@ def train_captions(
         "drawings": {style.package: {"version": style.version, "sha256": style.sha256} for style in STYLES},
         "scenes": recipe.epochs * batches * scenes.size,
         "parameters": sum(p.numel() for p in network.parameters()),
-        "recipe": recipe.model_dump(),
+        "recipe": {**recipe.model_dump(exclude={"batch_tokens"}), "batch_scenes": scenes.size},
     }
     (out / FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     return network

@@ -101,7 +101,10 @@ class Strings:
 
     def clips(self, rng: np.random.Generator, count: int) -> list[Clip]:
         """The words of a string: of one speaker or, as often as not, each of anybody."""
-        pick = lambda: self.vocabularies[rng.choice(len(self.vocabularies), p=self.shares)]  # noqa: E731
+
+        def pick() -> Vocabulary:
+            return self.vocabularies[int(rng.choice(len(self.vocabularies), p=self.shares))]
+
         if rng.random() < 0.5:
             return pick().of_one(rng, count)
         return [pick().any(rng) for _ in range(count)]

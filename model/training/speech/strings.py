@@ -99,7 +99,7 @@ def compose(rng: np.random.Generator, clips: Sequence[Clip], variety: Variety, o
 def _joined(rng: np.random.Generator, clips: Sequence[Clip], variety: Variety) -> Spoken:
     overall = variety.speed ** rng.uniform(-0.8, 0.8)
     lead, tail = rng.uniform(0, variety.around, size=2)
-    parts: list[tuple[int, Float[np.ndarray, "samples"]]] = []
+    parts: list[tuple[int, Float[np.ndarray, "samples"]]] = []  # where each begins
     bounds: list[tuple[float, float]] = []
     after = float(lead)  # where the last word ended, and before that the quiet
     for clip in clips:

@@ -66,8 +66,8 @@ def say(voice: str, word: str, pitch: int, speed: int) -> Float[np.ndarray, "sam
         data = _run(["espeak-ng", "-v", voice, "-p", str(pitch), "-s", str(speed), "--stdout", word])
     samples, rate = soundfile.read(io.BytesIO(_sized(data)), dtype="float32")
     resampled: Float[np.ndarray, "samples"] = soxr.resample(samples, rate, RATE)
-    within: Float[np.ndarray, "samples"] = np.clip(resampled, -1, 1)
-    return within
+    clipped: Float[np.ndarray, "samples"] = np.clip(resampled, -1, 1)
+    return clipped
 
 
 def _sized(data: bytes) -> bytes:

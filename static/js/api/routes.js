@@ -126,6 +126,18 @@ export function mapPath(id, site, layer, head) {
 }
 
 /**
+ * The words so far to what is committed of their translation.
+ *
+ * @param {object} body
+ * @param {AbortSignal} signal
+ * @returns {Promise<import("../beside/simultaneous/words.js").Answer>}
+ */
+export async function simultaneous(body, signal) {
+  const headers = { "Content-Type": "application/json" };
+  return (await request("v1/simultaneous", { method: "POST", headers, body: JSON.stringify(body), signal })).json();
+}
+
+/**
  * @typedef {object} Aligned the words of a pair, and which are each other's
  * @property {string} pharaoh "0-0 1-2": places from 0, the source's first
  * @property {string[]} source

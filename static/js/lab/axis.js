@@ -3,7 +3,7 @@
 export const TICKS = 4;
 
 /** @param {number} value */
-export const short = (value) => String(Number(value.toPrecision(2)));
+export const short = (value) => String(Number(value.toPrecision(2))).replace("-", "−");
 
 /** Round numbers over a range. @param {number} low @param {number} high */
 export function round(low, high) {

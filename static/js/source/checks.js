@@ -89,6 +89,8 @@ const FIELDS = {
   score: isNumber,
   start: isNumber,
   end: isNumber,
+  unread_words: isNumber,
+  p_gen: (value) => Array.isArray(value) && value.every(isNumber),
   tokens: (value) => Array.isArray(value) && value.every(isText),
   chunks: (value) => Array.isArray(value) && value.every((chunk) => isRecord(chunk) && isText(chunk.text)),
 };

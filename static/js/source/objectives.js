@@ -38,6 +38,13 @@ export function objectiveOf(session, name) {
 /** The tokens of an answer that was written. @param {Session} session */
 const tokensOf = ({ summary }) => writtenOf(summary.prediction).tokens ?? [];
 
+/** Whether an answer has an objective of a name. @param {Session} session @param {string} name as links have it */
+export function isObjective(session, name) {
+  const classes = classesOf(session);
+  if (name === "" || classes.length) return name === "" || classes.includes(name);
+  return /^\d{1,9}$/.test(name) && Number(name) < tokensOf(session).length;
+}
+
 /** What there is to choose from, each by its name in links. @param {Session} session @returns {[string, string][]} */
 export function choicesOf(session) {
   const classes = classesOf(session);

@@ -65,7 +65,7 @@ export class Corpus extends Study {
     this.up = element("span", {});
     this.legend = element("ul", { class: "curve-legend small" });
     this.scatter = new Scatter((index) => this.choose(index));
-    this.chosen = element("section", { class: "corpus-chosen", "aria-live": "polite" });
+    this.chosen = element("section", { class: "corpus-chosen" });
     this.note = element("p", { class: "quiet small" });
     const menus = element(
       "div",

@@ -8,6 +8,7 @@ import * as compare from "./strings/compare.js";
 import * as intervene from "./strings/intervene.js";
 import * as present from "./strings/present.js";
 import * as ribbons from "./strings/ribbons.js";
+import * as simultaneous from "./strings/simultaneous.js";
 import * as sources from "./strings/sources.js";
 import * as writing from "./strings/writing.js";
 import * as canvas from "./strings/canvas.js";
@@ -30,6 +31,7 @@ const PARTS = [
   ribbons,
   present,
   writing,
+  simultaneous,
   sources,
   intervene,
   compare,

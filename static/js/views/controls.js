@@ -55,14 +55,19 @@ export function listenToTabs(list) {
 
 let timer = 0;
 
-/** Says a few words to everyone: shown for a moment, and read out. @param {string} text */
-export function notice(text) {
+/**
+ * Says a few words to everyone: shown for a moment, and read out.
+ *
+ * @param {string} text
+ * @param {number} [moment] milliseconds
+ */
+export function notice(text, moment = 2000) {
   const toast = byId("toast");
   toast.textContent = text;
   toast.hidden = false;
   announce(text);
   clearTimeout(timer);
-  timer = window.setTimeout(() => (toast.hidden = true), 2000);
+  timer = window.setTimeout(() => (toast.hidden = true), moment);
 }
 
 /** Says it to screen readers alone. @param {string} text */

@@ -4,6 +4,7 @@
 export const KEYS = {
   keyRun: ["Ctrl+Enter"],
   keyInput: ["/"],
+  keyLive: ["Shift+v"],
   keyFile: ["f"],
   keyOptions: ["o"],
   keyExample: ["x"],

@@ -2,12 +2,13 @@
 
 import { showUnit } from "../map/legend.js";
 import { lacks, measuresOf, possible, refusal, whyNoObjective } from "../source/choose.js";
-import { choicesOf, writtenBy } from "../source/objectives.js";
+import { choicesOf, isObjective, writtenBy } from "../source/objectives.js";
 import { known, t } from "../text/i18n.js";
 import { measureName } from "../text/measures.js";
 import { closeOutside, step } from "./controls.js";
 import { byId, element } from "./dom.js";
 import { Faithful } from "./faithful.js";
+import { sayUnread } from "./unread.js";
 
 /** @typedef {import("../source/session.js").Session} Session */
 /** @typedef {import("../types.js").Measure} Measure */
@@ -127,8 +128,21 @@ export class Measures {
     this.of.replaceChildren(...[["", whole], ...choices].map(([value, name]) => element("option", { value, dir: "auto" }, name)));
   }
 
+  /** What a link says and the answer on show has not: it falls back to its default, and the page says so. */
+  mend() {
+    const { session, state } = this.explorer;
+    if (!session || session !== this.listed || !this.list.length) return;
+    const { measure, objective } = state;
+    const listed = !measure || this.list.some(({ name }) => name === measure);
+    const aimed = isObjective(session, objective);
+    if (listed && aimed) return;
+    this.explorer.record({ ...(listed ? {} : { measure: "" }), ...(aimed ? {} : { objective: "" }) }, "replace");
+    sayUnread([...(listed ? [] : [`measure=${measure}`]), ...(aimed ? [] : [`objective=${objective}`])]);
+  }
+
   /** The state is another one. @param {State} state */
   changed(state) {
+    queueMicrotask(() => this.mend()); // once everybody has the state as it is
     if (this.site !== state.site) this.fill(); // a measure may be defined at one site alone
     this.site = state.site;
     this.select.value = state.measure || WEIGHTS;

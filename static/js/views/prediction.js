@@ -34,15 +34,16 @@ function figureOf(rows) {
  * @param {[string, number][]} rows
  * @param {(score: number) => string} [figure] what a score is written as
  * @param {boolean} [ranked] the first is the best
+ * @param {number} [listed] bars at most
  */
-function bars(rows, figure = figureOf(rows), ranked = true) {
+function bars(rows, figure = figureOf(rows), ranked = true, listed = LISTED) {
   const list = element(
     "ol",
     { class: "bars" },
-    ...rows.slice(0, LISTED).map(([name, score]) => bar(name, score, figure(score))),
+    ...rows.slice(0, listed).map(([name, score]) => bar(name, score, figure(score))),
   );
   if (ranked) list.firstElementChild?.classList.add("best");
-  const more = rows.length - LISTED;
+  const more = rows.length - listed;
   return more > 0 ? [list, element("p", { class: "quiet small" }, t("moreBars", { n: more }))] : [list];
 }
 
@@ -137,7 +138,22 @@ function written(output) {
     const answer = element("p", { class: "answer", dir: "auto" }, output.answer || t("noAnswer"));
     return [answer, element("p", { class: "quiet small tabular" }, t("scored", { score: percent(output.score ?? 0) }))];
   }
+  if (output.p_gen) return copied(output.tokens ?? [], output.p_gen, output.unread_words ?? 0);
   return output.chunks ? [chunks(output.chunks)] : [];
+}
+
+/**
+ * How much of each token was copied, not written.
+ *
+ * @param {string[]} tokens
+ * @param {number[]} shares written
+ * @param {number} unread words
+ */
+function copied(tokens, shares, unread) {
+  const named = (/** @type {number} */ index) => (tokens[index] ?? "").replace("▁", "");
+  const rows = shares.map((share, index) => /** @type {[string, number]} */ ([named(index), 1 - share]));
+  const note = unread ? [element("p", { class: "quiet small" }, t("unreadWords", { n: unread }))] : [];
+  return [element("p", { class: "quiet small" }, t("copiedShares")), ...bars(rows, percent, false, rows.length), ...note];
 }
 
 /** Puts the answer above the texts, and how it ended below them. @param {Session} session */

@@ -33,7 +33,7 @@ export class Scatter {
   /** @param {(id: number) => void} choose */
   constructor(choose) {
     this.choose = choose;
-    this.plot = element("div", { class: "curves-plot scatter-plot", role: "img" });
+    this.plot = element("div", { class: "curves-plot scatter-plot" });
     this.title = element("h3", { class: "caption" });
     this.table = element("table", { class: "unseen" });
     this.root = element("figure", { class: "curves" }, this.title, this.plot, element("div", { class: "curves-table" }, this.table));
@@ -49,6 +49,7 @@ export class Scatter {
   show(chart) {
     this.chart = chart;
     this.title.textContent = chart.title;
+    this.plot.setAttribute("role", "img");
     this.plot.setAttribute("aria-label", chart.label);
     this.tabulate(chart);
     return this.draw();

@@ -112,6 +112,9 @@ def recipes(kept: str, doomed: str, job: str) -> dict[str, Recipe]:
         "GET /v1/jobs/{id}/events": Recipe({"id": job}),
         "DELETE /v1/jobs/{id}": Recipe({"id": job}, before=("/v1/jobs", JOB)),
         "POST /v1/align": Recipe(body={"model": "tiny", "pairs": [[TEXT, "Where is the station?"]]}),
+        "POST /v1/simultaneous": Recipe(
+            body={"model": "tiny", "inputs": TEXT, "committed": [5], "policy": {"kind": "wait-k", "k": 1}}
+        ),
         "POST /v1/sources": Recipe(body=SOURCES),
         "POST /v1/attention": Recipe(body={"queries": [[1.0, 0.0], [0.5, 2.0]], "mask": "causal"}),
         "POST /v1/chat/completions": Recipe(body={"model": "chat", "messages": MESSAGES, "max_tokens": 4}),

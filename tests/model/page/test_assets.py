@@ -144,7 +144,8 @@ def test_the_explorer_is_few_and_small_and_the_same_in_every_process(tmp_path: P
     shutil.copytree(STATIC, tmp_path / "static", ignore=shutil.ignore_patterns("built"))
     files = made(tmp_path / "static")
     lab = {name: len(file.packed) for name, file in files.items() if name.startswith(("lab.", "built/lab-"))}
-    assert (len(lab), sum(lab.values()) <= 100_000) == (3, True)  # bytes
+    assert len(lab) == 3
+    assert sum(lab.values()) <= 150_000  # bytes, in both languages the texts of the explorer among them
     first = {name: len(file.packed) for name, file in files.items() if "plotly" not in name and name not in lab}
     assert len(first) <= 6
     assert sum(first.values()) <= 250_000  # bytes to the first picture, Plotly apart

@@ -12,7 +12,8 @@ from heedmap.model.measures.aligner import align
 from heedmap.model.measures.alignment_error import Reference, alignment_error_rate
 from heedmap.model.native import checkpoint
 from heedmap.model.native.tokenizer import Tokenizer
-from heedmap.model.native.transformer import AlignmentHead, TappedHead, Transformer, TransformerConfig
+from heedmap.model.native.transformer import AlignmentHead, Transformer, TransformerConfig
+from heedmap.model.native.transformer_state import TappedHead
 from heedmap.model.native.translator import Translator
 from heedmap.model.trace.recorder import Recorder
 from heedmap.model.trace.trace import Trace

@@ -11,8 +11,9 @@ from safetensors.torch import load_file
 
 from heedmap.model.errors import CheckpointError
 from heedmap.model.native import checkpoint
+from heedmap.model.native.tokenizer import Tokenizer
 from heedmap.model.training.data import Reference
-from heedmap.model.training.run import FACTS, score_and_card, write_references
+from heedmap.model.training.run import FACTS, run_tokenizer, score_and_card, write_references
 from tests.conftest import SENTENCES
 
 
@@ -50,6 +51,22 @@ def test_a_finished_run_gets_its_scores_and_its_card(tiny: Path, tmp_path: Path)
     assert f"| float16 | test | 2 | greedy | {scores['test', 'greedy'].bleu:.1f} |" in card
     assert f"| int8 | test | 2 | greedy | {again['test', 'greedy'].bleu:.1f} |" in card
     assert "matrices in 8-bit rows" in card
+
+
+def test_a_run_goes_on_with_the_tokenizer_that_it_was_begun_with(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    made = []
+
+    def make() -> Tokenizer:
+        made.append(tokenizer)
+        return tokenizer
+
+    run_tokenizer(tmp_path, None, make)
+    run_tokenizer(tmp_path, None, make)  # no step was kept: a new run
+    assert len(made) == 2
+    (tmp_path / "training.safetensors").write_bytes(b"")
+    again = run_tokenizer(tmp_path, None, make)
+    assert len(made) == 2
+    assert again.backend.to_str() == tokenizer.backend.to_str()
 
 
 def test_an_unfinished_run_has_no_card(tmp_path: Path) -> None:

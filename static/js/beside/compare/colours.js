@@ -1,6 +1,6 @@
 /** Differences to colours: zero is the page's own colour, more is its accent, less is blue. */
 
-import { colourAt, position } from "../../map/colour.js";
+import { colourAt, position, rampOf, tone } from "../../map/colour.js";
 
 /** @typedef {import("../../types.js").Scale} Scale */
 /** @typedef {import("../../types.js").Theme} Theme */
@@ -36,6 +36,21 @@ const ramp = (at) => Array.from({ length: STEPS + 1 }, (_, step) => at(step / ST
 export function weightColours(palette, theme, scale, floor) {
   const colours = ramp((t) => colourAt(palette, theme, t));
   return (weight) => colours[Math.round(STEPS * Math.max(0, position(weight, scale, floor)))];
+}
+
+/**
+ * Values of a measure, as the map on show draws them: what has a sign diverges around zero.
+ *
+ * @param {import("../../types.js").Unit} unit
+ * @param {import("../../types.js").Palette} palette
+ * @param {Theme} theme
+ * @param {Scale} scale
+ * @param {number} floor of the logarithmic scale
+ * @returns {(value: number) => number[]} [r, g, b]
+ */
+export function unitColours(unit, palette, theme, scale, floor) {
+  const colours = ramp((t) => colourAt(rampOf(palette, unit), theme, t));
+  return (value) => colours[Math.round(STEPS * Math.min(Math.max(0, tone(value, scale, unit, floor)), 1))];
 }
 
 /**

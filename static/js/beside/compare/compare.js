@@ -5,6 +5,7 @@
 
 import { asError, isAbort } from "../../api/request.js";
 import { isLong } from "../../map/atlas/levels.js";
+import { measured, refusal } from "../../source/choose.js";
 import { isAskable } from "../../source/unedited.js";
 import { t } from "../../text/i18n.js";
 import { measureName } from "../../text/measures.js";
@@ -217,7 +218,7 @@ export class Compare {
       const two = await this.sides.of(session, other.from, (name) => this.page.form.models.find(name));
       if (turn !== this.turn) return;
       const models = this.page.form.models.list;
-      const measures = isLong(site) ? [] : await cellMeasures(session, site.name).catch(() => []); // an older service has none
+      const measures = await cellMeasures(session, site.name).catch(() => []); // an older service has none
       if (turn !== this.turn) return;
       this.chooser.show(session, two.findSite(site.name) ?? site, other, {
         models,
@@ -225,9 +226,12 @@ export class Compare {
         name: this.sides.textOf(other.from),
         model: two.summary.model,
       });
-      const pair = await paired({ one: session, two, name: site.name, head, other, ...this.window.of(site), signal });
+      const sides = await this.measuredSides(session, two, state, other);
       if (turn !== this.turn) return;
-      this.say(pair.rough ? t("compareRough") : other.from === HERE && !other.measure ? t("compareHint") : "");
+      const pair = await paired({ ...sides, name: site.name, head, other, ...this.window.of(site), signal });
+      if (turn !== this.turn) return;
+      const hint = other.from === HERE ? (other.measure ? "" : t("compareHint")) : state.measure ? t("compareByWeights") : "";
+      this.say(pair.rough ? t("compareRough") : hint);
       this.draw(pair);
       await this.rank(pair, head, turn, signal);
     } catch (error) {
@@ -240,9 +244,28 @@ export class Compare {
     }
   }
 
+  /**
+   * By what both sides are drawn: two heads of an answer by the measure on show; a measure stands beside the weights; of two
+   * answers the weights are compared.
+   *
+   * @param {Session} session @param {Session} two @param {State} state @param {Other} other
+   * @returns {Promise<{one: Session, two: Session}>}
+   */
+  async measuredSides(session, two, { measure, objective, site }, other) {
+    if (other.measure) {
+      const wanted = { measure: other.measure, objective, site };
+      const by = await measured(session, wanted, other);
+      if (by === session) throw new Error(refusal(session, wanted) ?? t("measureUnknown", { name: other.measure }));
+      return { one: session, two: by };
+    }
+    if (other.from !== HERE || !measure) return { one: session, two };
+    const by = await measured(session, { measure, objective, site }, other);
+    return { one: by, two: by };
+  }
+
   /** The list of pairs. @param {Pair} pair @param {Head} head @param {number} turn @param {AbortSignal} signal */
   async rank({ one, two, site, other }, head, turn, signal) {
-    if (other.measure) return this.ranking.show(null, true);
+    if (other.measure || one.unitOf(site, head)) return this.ranking.show(null, true); // distances are those of weights
     if (one === two) {
       const pairs = isLong(one.site(site)) ? null : await rankedHere(one, site, head);
       if (turn !== this.turn) return;

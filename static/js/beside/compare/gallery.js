@@ -5,7 +5,7 @@ import { floorOf } from "../../map/colour.js";
 import { t } from "../../text/i18n.js";
 import { element } from "../../views/dom.js";
 import { FOLDED } from "../../views/narrow.js";
-import { signedColours, weightColours } from "./colours.js";
+import { signedColours, unitColours, weightColours } from "./colours.js";
 import { farthest, partOf } from "./numbers.js";
 import { blocksOf, Picture, valueAt } from "./picture.js";
 import { PointerCard } from "./pointer_card.js";
@@ -72,9 +72,14 @@ export class Gallery {
     const { one, two, site, first, second, less } = pair;
     const { shape } = two.site(site);
     const units = pair.units ?? [1, 1];
-    const shade = weightColours(palette, theme, scale, floorOf(one.site(site).shape[1]));
+    const floor = floorOf(one.site(site).shape[1]);
+    const shade = weightColours(palette, theme, scale, floor);
     /** @param {0 | 1} side */
-    const colourOf = (side) => (/** @type {number} */ value) => shade(value / units[side]);
+    const colourOf = (side) => {
+      const unit = side ? two.unitOf(site, pair.other) : one.unitOf(site, pair.head);
+      if (!unit) return (/** @type {number} */ value) => shade(value / units[side]);
+      return unitColours(pair.units ? { ...unit, limit: units[side] } : unit, palette, theme, scale, floor);
+    };
     const { most, at } = farthest(less.values);
     const signed = signedColours(most, theme, scale);
     const axes = { queries: one.queries(site), keys: one.keys(site) };
@@ -154,8 +159,8 @@ export class Gallery {
     const less = valueAt(pair.less, cell.row, cell.col);
     return t("compareKept", {
       cell: this.card.cellName(axes, cell),
-      first: Number.isNaN(first) ? "–" : exact(first),
-      second: Number.isNaN(second) ? "–" : exact(second),
+      first: Number.isNaN(first) ? "–" : exact(first).replace("-", "−"),
+      second: Number.isNaN(second) ? "–" : exact(second).replace("-", "−"),
       less: Number.isNaN(less) ? "–" : signedText(less),
     });
   }

@@ -3,7 +3,7 @@
 import { isLong } from "../../map/atlas/levels.js";
 import { siteName, t } from "../../text/i18n.js";
 import { difference, divergence, farthest, inverseOf, partnersOf, partOf, same } from "./numbers.js";
-import { compared, levelOf, measuredSheet, sheetOf, sheetOfDifference } from "./sheets.js";
+import { compared, levelOf, sheetOf, sheetOfDifference } from "./sheets.js";
 
 /** @typedef {import("../../source/session.js").Session} Session */
 /** @typedef {import("../../types.js").Head} Head */
@@ -15,6 +15,7 @@ import { compared, levelOf, measuredSheet, sheetOf, sheetOfDifference } from "./
  * @property {Session} one
  * @property {Session} two
  * @property {string} site
+ * @property {Head} head of the first
  * @property {Other} other
  * @property {Sheet} first
  * @property {Sheet} second
@@ -34,7 +35,7 @@ import { compared, levelOf, measuredSheet, sheetOf, sheetOfDifference } from "./
  *
  * @param {object} wanted
  * @param {Session} wanted.one
- * @param {Session} wanted.two
+ * @param {Session} wanted.two the same where two heads are compared; where its measure is another, that of the same answer
  * @param {string} wanted.name of the site
  * @param {Head} wanted.head
  * @param {Other} wanted.other
@@ -52,20 +53,21 @@ export async function paired({ one, two, name, head, other, rows, cols, signal }
   const level = long ? levelOf(site, rows, cols) : 0;
   const served = one.source.path(name, head, "json") !== null;
   const first = await sheetOf(one, name, head, rows, cols, level, signal);
-  const base = { one, two, site: name, other, first, rough: false, units: null };
+  const base = { one, two, site: name, head, other, first, rough: false, units: null };
   if (other.measure) {
-    const second = await measuredSheet(one, name, other, signal);
+    const second = await sheetOf(two, name, other, rows, cols, level, signal);
     const units = /** @type {[number, number]} */ ([farthest(first.values).most || 1, farthest(second.values).most || 1]);
     const [share, part] = [first.values.map((value) => value / units[0]), second.values.map((value) => value / units[1])];
     const [queries, keys] = [same(site.shape[0]), same(site.shape[1])];
     const places = { rows: queries, cols: keys, rowsBack: queries, colsBack: keys };
     return { ...base, second, less: { ...first, values: difference(share, part) }, ...places, divergence: null, units };
   }
-  if (one === two && !(long && served && level)) {
+  const plain = one.unitOf(name, head) === undefined; // weights, whose distances and differences the service has too
+  if (one === two && !(plain && long && served && level)) {
     const second = await sheetOf(two, name, other, rows, cols, level, signal);
     const less = { ...first, values: difference(first.values, second.values) };
     const [mine, keys] = [same(site.shape[0]), same(site.shape[1])];
-    const apart = long
+    const apart = long || !plain
       ? null
       : divergence(await one.map(name, head.layer, head.head), await two.map(name, other.layer, other.head));
     return { ...base, second, less, rows: mine, cols: keys, rowsBack: mine, colsBack: keys, divergence: apart, rough: level > 0 };

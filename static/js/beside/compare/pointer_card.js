@@ -31,11 +31,11 @@ export class PointerCard {
     return `${isolated(tokenText(queries, row))} → ${isolated(tokenText(keys, col))}`;
   }
 
-  /** @param {PointerEvent} event @param {string} title @param {[string, number, boolean][]} rows a name, a value, whether its sign is shown */
+  /** @param {PointerEvent} event @param {string} title @param {[string, number, boolean][]} rows a name, a value, whether a plus is shown */
   show({ clientX: x, clientY: y }, title, rows) {
     const lines = rows.flatMap(([name, value, signed]) => [
       element("dt", {}, name),
-      element("dd", { class: "tabular" }, Number.isNaN(value) ? t("compareUnmatched") : (signed ? signOf(value) : "") + exact(Math.abs(value))),
+      element("dd", { class: "tabular" }, Number.isNaN(value) ? t("compareUnmatched") : (signed || value < 0 ? signOf(value) : "") + exact(Math.abs(value))),
     ]);
     this.root.replaceChildren(element("p", {}, title), element("dl", { class: "facts" }, ...lines));
     this.root.hidden = false;

@@ -1,12 +1,10 @@
 /** What is drawn of a comparison: a short map whole, of a long one the part in view, exact or in blocks. */
 
 import { request } from "../../api/request.js";
-import { WEIGHTS } from "../../api/u8log.js";
 import { isLong, levelsOf } from "../../map/atlas/levels.js";
-import { lacks, measuresOf } from "../../source/choose.js";
+import { measuresOf, possible } from "../../source/choose.js";
+import { MeasuredSession } from "../../source/measured.js";
 import { isMasked } from "../../source/session.js";
-import { t } from "../../text/i18n.js";
-import { measureName } from "../../text/measures.js";
 import { blocksOf } from "./picture.js";
 import { seenIn } from "./numbers.js";
 
@@ -27,7 +25,7 @@ export function levelOf(site, rows, cols) {
 }
 
 /**
- * A head's weights over a part of its map.
+ * A head's weights, or its values by the session's measure, over a part of its map.
  *
  * @param {Session} session
  * @param {string} name of the site
@@ -45,9 +43,12 @@ export async function sheetOf(session, name, head, rows, cols, level, signal) {
     return { values: seenIn(map), rows: [0, map.rows], cols: [0, map.cols], side: 1 };
   }
   if (level === 0) {
-    const weights = await session.source.window(name, head, rows, cols, signal);
-    const holes = isMasked(site); // no softmax gives exactly 0 to a key that it sees
-    return { values: holes ? weights.map((weight) => weight || NaN) : weights, rows, cols, side: 1 };
+    const values = await session.source.window(name, head, rows, cols, signal);
+    if (!isMasked(site)) return { values, rows, cols, side: 1 };
+    const plain = session instanceof MeasuredSession ? session.base : null;
+    const weights = plain ? await plain.source.window(name, head, rows, cols, signal) : values;
+    // No softmax gives exactly 0 to a key that it sees.
+    return { values: values.map((value, at) => (weights[at] ? value : NaN)), rows, cols, side: 1 };
   }
   const side = 2 ** level;
   const tile = SIDE * side;
@@ -66,35 +67,16 @@ export async function sheetOf(session, name, head, rows, cols, level, signal) {
     const [down, right] = [row * SIDE - tall[0] / side, col * SIDE - wide[0] / side];
     part.codes?.forEach((code, at) => {
       const [y, x] = [down + Math.floor(at / part.cols), right + (at % part.cols)];
-      if (y >= 0 && x >= 0 && x < across && y * across + x < values.length) values[y * across + x] = WEIGHTS[code];
+      if (y >= 0 && x >= 0 && x < across && y * across + x < values.length) values[y * across + x] = session.codes[code];
     });
   }
   return { values, rows: tall, cols: wide, side };
 }
 
-/** The measures of cells besides weights that a site's heads have, and that are drawn in the weights' colours. @param {Session} session @param {string} site @returns {Promise<Measure[]>} */
+/** The measures of cells besides weights that a site's heads can be shown by. @param {Session} session @param {string} site @returns {Promise<Measure[]>} */
 export async function cellMeasures(session, site) {
   const all = await measuresOf(session);
-  return all.filter((measure) => measure.name !== "weights" && !measure.signed && lacks(measure, site) === null);
-}
-
-/**
- * A head's map by another measure than its weights; masked where the weights are.
- *
- * @param {Session} session
- * @param {string} name of the site
- * @param {Head & {measure: string}} of
- * @param {AbortSignal} signal
- * @returns {Promise<Sheet>}
- * @throws {Error} the map is long, or the trace has not what the measure needs
- */
-export async function measuredSheet(session, name, { layer, head, measure }, signal) {
-  const site = session.site(name);
-  if (isLong(site)) throw new Error(t("compareMeasureLong", { measure: measureName(measure) }));
-  const data = await session.source.weights(name, layer, head, signal, undefined, undefined, measure);
-  const seen = seenIn(await session.map(name, layer, head));
-  const values = seen.map((weight, at) => (Number.isNaN(weight) ? NaN : data[at]));
-  return { values, rows: [0, site.shape[0]], cols: [0, site.shape[1]], side: 1 };
+  return all.filter((measure) => measure.name !== "weights" && possible(session, measure, site));
 }
 
 /**

@@ -1,11 +1,14 @@
 /** 5. Translation: the recurrent model with its additive score beside the Transformer, on the reader's sentence. */
 
+import { asError } from "../../api/request.js";
 import { t } from "../../text/i18n.js";
 import { Told } from "../../text/problems.js";
 import * as texts from "../../text/strings/lab/translation.js";
 import { element } from "../../views/dom.js";
-import { table } from "../controls.js";
+import { Chart } from "../chart.js";
+import { Runner, table } from "../controls.js";
 import { CROSS, crossOf } from "../cross.js";
+import { BEFORE, byDistance, FILLER } from "../distance.js";
 import { formula, over, root, row, sub, sup } from "../formula.js";
 import { Matrix } from "../matrix.js";
 import { entropy, mean, said } from "../numbers.js";
@@ -52,8 +55,16 @@ class Translation extends Figure {
     this.maps = [new Matrix(), new Matrix()];
     this.words = [0, 1].map(() => element("p", { class: "sentence" }));
     this.table = element("div", { class: "scroll measured" });
+    /** @type {{names: string[], values: number[][]} | null} */
+    this.far = null;
+    /** @type {AbortController | null} of the measurement by distance */
+    this.going = null;
+    this.runner = new Runner(() => void this.go());
+    this.distance = new Chart();
+    this.distance.root.hidden = true;
+    this.explained = element("p", { class: "small quiet" });
     const halves = this.maps.map((map, at) => element("div", { class: "half" }, this.words[at], map.root));
-    this.room.append(sentenceField(), element("div", { class: "halves" }, ...halves), this.table);
+    this.room.append(sentenceField(), element("div", { class: "halves" }, ...halves), this.table, this.explained, this.runner.root, this.distance.root);
     onSentence(() => this.begun && void this.measure());
   }
 
@@ -72,6 +83,37 @@ class Translation extends Figure {
     return { ...(await crossOf(model.name, text, signal)), count: model.parameter_count ?? NaN };
   }
 
+  /** Both models on the sentence after more and more others; one that is under way is given up. */
+  async go() {
+    this.going?.abort();
+    const { signal } = (this.going = new AbortController());
+    const models = this.sides.map(({ summary }) => summary.model);
+    const all = models.length * BEFORE.length;
+    let done = 0;
+    this.runner.told(0, all);
+    try {
+      const text = sentence();
+      const values = [];
+      for (const model of models) values.push(await byDistance(model, text, signal, () => this.runner.told((done += 1), all)));
+      this.far = { names: models, values };
+      this.say(null);
+      this.draw();
+    } catch (error) {
+      if (!signal.aborted) this.say(asError(error));
+    } finally {
+      if (!signal.aborted) this.runner.ended();
+    }
+  }
+
+  drawDistance() {
+    const { far } = this;
+    this.explained.textContent = t("labDistanceText", { filler: FILLER });
+    this.distance.root.hidden = !far;
+    if (!far) return;
+    const lines = far.names.map((name, at) => ({ name, y: far.values[at] })).toReversed(); // the Transformer in the accent
+    this.distance.show({ title: t("labDistanceTitle"), x: t("labDistanceX"), places: BEFORE, lines });
+  }
+
   /** @override */
   draw() {
     const { sides } = this;
@@ -88,6 +130,7 @@ class Translation extends Figure {
     const head = ["labModel", "labWeights", "labScoreWritten", "labMeanEntropy", "labMeanMost"].map((name) => t(name));
     this.table.replaceChildren(table(t("labBoth"), head, rows));
     this.source.textContent = t("lab_translation_source");
+    this.drawDistance();
     this.tell();
   }
 

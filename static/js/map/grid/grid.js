@@ -272,7 +272,7 @@ export class Grid {
     const chosen = document.getElementById(this.list.getAttribute("aria-activedescendant") ?? "");
     if (!chosen) return;
     const room = byId("grid-room");
-    const above = byId("columns-names").offsetHeight; // stays in view, over what scrolls
+    const above = byId("atlas").offsetTop; // the names stay in view, over what scrolls
     const low = chosen.offsetTop + chosen.offsetHeight + above - room.clientHeight + RING;
     room.scrollTop = Math.min(Math.max(room.scrollTop, low), chosen.offsetTop);
   }

@@ -109,6 +109,8 @@ export const en = {
   "target_automatic-speech-recognition": "Transcript",
   prediction: "Prediction",
   moreBars: "and {n} more",
+  copiedShares: "How much of each token was copied from the text, not written:",
+  unreadWords: "The model reads the beginning of a text: the last {n} words were not read.",
   embedding: "A vector of {width} numbers",
   embeddings: "{n} vectors of {width} numbers, one a token",
   norm: "length {norm}",
@@ -278,6 +280,7 @@ export const en = {
   keyClose: "close what is open",
   mouseHelp:
     "Wheel zooms, dragging pans, Shift and dragging zooms into a box, a double click shows the whole map; a click keeps a cell.",
+  linkUnread: "Not known here, so left at its default: {what}",
   stale: "The input has changed since this answer.",
   empty: "No map yet. Give an input and press the button.",
   failedMap: "This map did not arrive: {detail}",

@@ -20,6 +20,10 @@ export const en = {
   labScoreWritten: "log-probability of its translation",
   labBoth: "Both translators in numbers",
   labModel: "model",
+  labDistanceText:
+    "Distance: the sentence is put behind more and more others (“{filler}”), and each model scores the translation that it gave the sentence alone, at that place, far from the beginning. Both were trained on short sentences.",
+  labDistanceTitle: "Mean log-probability of a token of its own translation, nats",
+  labDistanceX: "sentences before it",
 };
 
 export const zh = {
@@ -42,4 +46,8 @@ export const zh = {
   labScoreWritten: "译文的对数概率",
   labBoth: "两个翻译模型的数字",
   labModel: "模型",
+  labDistanceText:
+    "距离：在这句话前面放上越来越多的其他句子（“{filler}”），让每个模型为它单独翻译这句话时的译文打分，此时译文已远离开头。两个模型都只用短句训练过。",
+  labDistanceTitle: "自身译文每个词元的平均对数概率（nat）",
+  labDistanceX: "前面的句子数",
 };
