@@ -26,12 +26,22 @@ from heedmap.app.requests.effects import EffectsRequest
 from heedmap.app.requests.likeliest import LikeliestRequest
 from heedmap.app.requests.openai import ChatRequest, CompletionRequest
 from heedmap.app.requests.schemas import AttentionRequest, PredictRequest, ProblemDetails, TraceRequest
+from heedmap.app.requests.simultaneous import SimultaneousRequest
 from heedmap.app.requests.sources import SourcesRequest
 from heedmap.app.service.jobs.registry import KINDS
 
 MODELS: tuple[type[BaseModel], ...] = (
     *(PredictRequest, TraceRequest, AlignRequest, AttentionRequest, ChatRequest, CompletionRequest),
-    *(CompareRequest, EffectsRequest, LikeliestRequest, SourcesRequest, ProblemDetails, MapWindow, RelevanceAnswer),
+    *(
+        SimultaneousRequest,
+        CompareRequest,
+        EffectsRequest,
+        LikeliestRequest,
+        SourcesRequest,
+        ProblemDetails,
+        MapWindow,
+        RelevanceAnswer,
+    ),
     *[kind.request for kind in KINDS.values()],
 )
 REQUEST_ID = {"description": "Names the request in the service's log.", "required": True, "schema": {"type": "string"}}
