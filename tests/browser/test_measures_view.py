@@ -109,8 +109,15 @@ def test_gradients_are_of_the_answer_or_of_a_token_that_is_asked_for(watch: Open
 
 
 def test_what_is_not_defined_says_why_and_shows_the_weights(watch: Opener) -> None:
+    page = watch().open(link(measure="normalised-norm"))  # of a model whose norms come first
+    expect(page.locator("#measure-note")).to_contain_text("norm")
+    expect(page.locator("#now")).to_have_text("layer 1 · head 3")
+
+
+def test_a_measure_that_nobody_knows_is_left_out_and_told(watch: Opener) -> None:
     page = watch().open(link(measure="magic"))
-    expect(page.locator("#measure-note")).to_contain_text("magic")
+    expect(page.get_by_role("status").filter(has_text="measure=magic").first).to_be_visible()
+    expect(page.locator("#measure")).to_have_value("weights")
     expect(page.locator("#now")).to_have_text("layer 1 · head 3")
 
 
