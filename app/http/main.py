@@ -198,7 +198,7 @@ def line_of(services: Services, path: str) -> Engine | None:
     """The line in which a POST to an address would wait: for predictions, for recordings, or for reading."""
     if path in ("/v1/traces", "/v1/align", "/v1/sources", *openai.PATHS) or _of_trace(path):
         return services.tracing
-    if path == "/v1/predict" or open_inference.INFER.fullmatch(path):
+    if path in ("/v1/predict", "/v1/simultaneous") or open_inference.INFER.fullmatch(path):
         return services.engine
     return services.reading if path in ("/v1/attention", "/v1/compare") else None
 
