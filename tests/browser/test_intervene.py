@@ -93,6 +93,7 @@ def test_a_cut_cell_of_another_sentence_is_dropped_and_a_silent_head_stays(watch
     page = watched.open(link(row=1, col=1, edits=json.dumps([SILENCE | {"head": 3}])))
     page.click("#cut")
     expect(page.locator(".cut-cell")).to_be_visible()
+    watched.settled()
     cut, chosen = page.locator(".cut-cell").bounding_box(), page.locator("#chosen-cell").bounding_box()
     assert cut == chosen
     expect(page.locator("#cell-weight")).to_have_text("0")
