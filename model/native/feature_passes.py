@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -13,9 +14,8 @@ from heedmap.model.attention.editor import Editor
 from heedmap.model.contract import Axis, Objective, Prediction, Request
 from heedmap.model.generated import Generated
 from heedmap.model.native.feature_transformer import FeatureTransformer
-from heedmap.model.native.passes import padded_ids
+from heedmap.model.native.passes import RecordedPasses, padded_ids
 from heedmap.model.native.tokenizer import Tokenizer
-from heedmap.model.observer import stage
 from heedmap.model.shapes import Lengths
 from heedmap.model.trace import gradient
 from heedmap.model.trace.copying import Unembedding
@@ -40,7 +40,7 @@ def stacked(
     return features.to(device=device, dtype=dtype), lengths
 
 
-class FeaturePasses:
+class FeaturePasses(RecordedPasses):
     """Teacher-forced passes over inputs and outputs.
 
     Args:
@@ -60,11 +60,7 @@ class FeaturePasses:
 
     def together(self, sources: Sequence[Source], predictions: Sequence[Prediction]) -> list[Trace]:
         """One pass over all of them."""
-        recorder = Recorder(unembedding=self.unembedding)
-        with torch.inference_mode():
-            with stage("record"):
-                self.teach(sources, predictions, recorder)
-            return [recorder.trace(row, p, self.sites, **self.facts) for row, p in enumerate(predictions)]
+        return self._together(predictions, partial(self.teach, sources, predictions))
 
     def alone(self, request: Request, source: Source, prediction: Prediction, editor: Editor | None) -> Trace:
         """One pass of a request's own, edited, and differentiated where it has an objective.
@@ -72,21 +68,7 @@ class FeaturePasses:
         Raises:
             InputError: the objective or an edit is none of this output, or an edit leaves a row nothing to see.
         """
-        objective, axes = request.objective, prediction.axes
-        if editor is not None:
-            editor.check({site: (len(axes[q]), len(axes[k])) for site, (q, k) in self.sites.items()})
-        recorder = Recorder(gradients=objective is not None, unembedding=self.unembedding)
-        described = None
-        with torch.inference_mode(objective is None), torch.set_grad_enabled(objective is not None):
-            with stage("record"):
-                logits = self.teach([source], [prediction], recorder, editor)[0]
-            if objective is not None:
-                value = gradient.of_tokens(objective, logits, axes["target"].ids, self.tokenizer.one)
-                with stage("differentiate"):
-                    recorder.differentiate(value)
-                described = gradient.described(objective, value)
-        edits = [edit.to_json() for edit in request.edits]
-        return recorder.trace(0, prediction, self.sites, described, edits, **self.facts)
+        return self._alone(request, prediction, editor, partial(self.teach, [source], [prediction]))
 
     def value(self, objective: Objective, source: Source, prediction: Prediction) -> Tensor:
         """The objective in one pass, which nobody records.

@@ -1,7 +1,8 @@
 """Recorded passes of a translator: together, or of one request alone, edited and differentiated; tokens replaced."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -21,7 +22,51 @@ from heedmap.model.trace.recorder import Recorder
 from heedmap.model.trace.trace import Trace
 
 
-class Passes:
+class RecordedPasses:
+    """What passes over outputs have in common, whatever the network reads: a recorder, an objective, edits, facts.
+
+    A pass is a function of the recorder and the editor, and returns the logits of each output.
+
+    sites: of each site the names of its query and key axes. facts: about the model, for its traces.
+    """
+
+    tokenizer: Tokenizer
+    sites: Mapping[str, tuple[str, str]]
+    facts: Mapping[str, Any]
+    unembedding: Unembedding
+
+    def _together(self, predictions: Sequence[Prediction], teach: Callable[[Recorder], object]) -> list[Trace]:
+        recorder = Recorder(unembedding=self.unembedding)
+        with torch.inference_mode():
+            with stage("record"):
+                teach(recorder)
+            return [recorder.trace(row, p, self.sites, **self.facts) for row, p in enumerate(predictions)]
+
+    def _alone(
+        self,
+        request: Request,
+        prediction: Prediction,
+        editor: Editor | None,
+        teach: Callable[[Recorder, Editor | None], Tensor],
+    ) -> Trace:
+        objective, axes = request.objective, prediction.axes
+        if editor is not None:
+            editor.check({site: (len(axes[q]), len(axes[k])) for site, (q, k) in self.sites.items()})
+        recorder = Recorder(gradients=objective is not None, unembedding=self.unembedding)
+        described = None
+        with torch.inference_mode(objective is None), torch.set_grad_enabled(objective is not None):
+            with stage("record"):
+                logits = teach(recorder, editor)[0]
+            if objective is not None:
+                value = gradient.of_tokens(objective, logits, axes["target"].ids, self.tokenizer.one)
+                with stage("differentiate"):
+                    recorder.differentiate(value)
+                described = gradient.described(objective, value)
+        edits = [edit.to_json() for edit in request.edits]
+        return recorder.trace(0, prediction, self.sites, described, edits, **self.facts)
+
+
+class Passes(RecordedPasses):
     """Teacher-forced passes of an encoder-decoder over inputs and outputs.
 
     Args:
@@ -37,11 +82,7 @@ class Passes:
 
     def together(self, predictions: Sequence[Prediction]) -> list[Trace]:
         """One pass over all of them."""
-        recorder = Recorder(unembedding=self.unembedding)
-        with torch.inference_mode():
-            with stage("record"):
-                self._teach(predictions, recorder)
-            return [recorder.trace(row, p, self.sites, **self.facts) for row, p in enumerate(predictions)]
+        return self._together(predictions, partial(self._teach, predictions))
 
     def alone(self, request: Request, prediction: Prediction, editor: Editor | None) -> Trace:
         """One pass of a request's own, edited, and differentiated where it has an objective.
@@ -49,21 +90,7 @@ class Passes:
         Raises:
             InputError: the objective or an edit is none of this output, or an edit leaves a row nothing to see.
         """
-        objective, axes = request.objective, prediction.axes
-        if editor is not None:
-            editor.check({site: (len(axes[q]), len(axes[k])) for site, (q, k) in self.sites.items()})
-        recorder = Recorder(gradients=objective is not None, unembedding=self.unembedding)
-        described = None
-        with torch.inference_mode(objective is None), torch.set_grad_enabled(objective is not None):
-            with stage("record"):
-                logits = self._teach([prediction], recorder, editor)[0]
-            if objective is not None:
-                value = gradient.of_tokens(objective, logits, axes["target"].ids, self.tokenizer.one)
-                with stage("differentiate"):
-                    recorder.differentiate(value)
-                described = gradient.described(objective, value)
-        edits = [edit.to_json() for edit in request.edits]
-        return recorder.trace(0, prediction, self.sites, described, edits, **self.facts)
+        return self._alone(request, prediction, editor, partial(self._teach, [prediction]))
 
     def value(self, objective: Objective, prediction: Prediction) -> Tensor:
         """The objective in one pass, which nobody records.
